@@ -1,0 +1,63 @@
+"""Settings, read from the environment with the prefix ``GEOGAZE_``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator decides. ``docs/configuration.md`` lists every field."""
+
+    model_config = SettingsConfigDict(env_prefix="GEOGAZE_", frozen=True)
+
+    # Where things live
+    database_url: str = Field("sqlite:///geogaze.db", description="SQLAlchemy URL of the ledger")
+    broker_url: str = Field("redis://localhost:6379/0", description="Celery's broker")
+    storage: str = Field("objects", description="s3://BUCKET[/PREFIX], or a folder")
+    s3_endpoint: str | None = Field(None, description="S3 endpoint; unset for AWS itself")
+    s3_public_endpoint: str | None = Field(
+        None, description="endpoint put into presigned URLs, where clients see another one"
+    )
+    s3_access_key: SecretStr | None = Field(None, description="access key; unset: boto3's chain")
+    s3_secret_key: SecretStr | None = None
+    s3_region: str = "us-east-1"
+    presign_seconds: int = Field(3600, gt=0, description="lifetime of result links")
+
+    # What may be read
+    source_folders: tuple[Path, ...] = Field((), description="folders scenes may be read from")
+    source_buckets: tuple[str, ...] = Field((), description="S3 buckets scenes may be read from")
+    source_hosts: tuple[str, ...] = Field((), description="HTTPS hosts scenes may be read from")
+    model_folders: tuple[Path, ...] = Field((), description="folders of bundles")
+    max_scene_pixels: int = Field(100_000_000_000, gt=0)
+    max_block_bytes: int = Field(256 * 2**20, gt=0, description="largest internal block of a scene")
+
+    # How work is done
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    torch_threads: int = Field(0, ge=0, description="CPU threads of a worker; 0: torch's default")
+    batch_size: int = Field(32, gt=0, description="tiles in one forward")
+    chunk_tiles: int = Field(256, gt=0, description="most tiles in one unit of work")
+    chunk_bytes: int = Field(64 * 2**20, gt=0, description="most evidence in one unit of work")
+    gdal_cache_mb: int = Field(256, gt=0)
+
+    # How the ledger is driven
+    lease_seconds: float = Field(60.0, gt=0, description="a unit's claim, renewed at a third")
+    max_attempts: int = Field(5, gt=0, description="tries of a unit before its job fails")
+    redeliver_seconds: float = Field(
+        30.0, gt=0, description="a dispatched unit nobody claimed is dispatched again after this"
+    )
+    max_in_flight: int = Field(8, gt=0, description="messages the dispatcher keeps in the broker")
+    dispatch_interval: float = Field(0.5, gt=0, description="seconds between dispatcher rounds")
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: str = "info"
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

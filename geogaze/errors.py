@@ -1,0 +1,156 @@
+"""Every error geogaze raises on purpose: what was wrong, with what value, what to do.
+
+Each class knows its HTTP status, whether a retry can help, and the slug of its problem type
+(RFC 7807). Messages are written for the person who made the request.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GeogazeError(Exception):
+    """Base of all expected errors."""
+
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "geogaze could not go on"
+
+
+class InvalidRequest(GeogazeError):
+    """A parameter is out of its range or does not fit the others."""
+
+    status = 400
+    slug = "invalid-request"
+    title = "The request is not valid"
+
+
+class UnknownClass(InvalidRequest):
+    """A class name is not one of the model's."""
+
+    slug = "unknown-class"
+    title = "The model has no such class"
+
+
+class UnknownModel(InvalidRequest):
+    """A model name matches no bundle and no torchvision architecture."""
+
+    slug = "unknown-model"
+    title = "There is no such model"
+
+
+class InvalidBundle(InvalidRequest):
+    """A bundle folder is incomplete, inconsistent, or its weights are not what they claim."""
+
+    slug = "invalid-bundle"
+    title = "The model bundle cannot be used"
+
+
+class WeightsUnavailable(GeogazeError):
+    """Published weights are neither on disk nor reachable."""
+
+    status = 409
+    slug = "weights-unavailable"
+    title = "The model's weights are not on this machine"
+
+
+class UnsupportedArchitecture(InvalidRequest):
+    """No exact Grad-CAM is known for this network."""
+
+    slug = "unsupported-architecture"
+    title = "The architecture is not supported"
+
+
+class SceneUnreadable(InvalidRequest):
+    """The scene is missing, not a GeoTIFF, damaged, or not allowed as a source."""
+
+    slug = "scene-unreadable"
+    title = "The scene cannot be read"
+
+
+class SceneUnusable(InvalidRequest):
+    """The scene opens but has no CRS, no pixels, complex values or the wrong bands."""
+
+    slug = "scene-unusable"
+    title = "The scene cannot be explained"
+
+
+class AoiOutsideScene(InvalidRequest):
+    """The area of interest is malformed or does not touch the scene."""
+
+    slug = "aoi-outside-scene"
+    title = "The area of interest does not fit the scene"
+
+
+class JobNotFound(GeogazeError):
+    """No job has this id."""
+
+    status = 404
+    slug = "no-such-job"
+    title = "There is no such job"
+
+
+class ProcessNotFound(GeogazeError):
+    """No process has this id."""
+
+    status = 404
+    slug = "no-such-process"
+    title = "There is no such process"
+
+
+class ResultNotReady(GeogazeError):
+    """Results were asked for before the job ended."""
+
+    status = 404
+    slug = "result-not-ready"
+    title = "The job has not finished yet"
+
+
+class JobFailed(GeogazeError):
+    """Results were asked for of a job that failed or was dismissed."""
+
+    status = 500
+    slug = "job-failed"
+    title = "The job has no results"
+
+
+class ObjectNotFound(GeogazeError):
+    """An object is not in storage."""
+
+    status = 404
+    slug = "no-such-object"
+    title = "There is no such object"
+
+
+class StorageUnavailable(GeogazeError):
+    """Object storage did not answer; trying again may help."""
+
+    status = 503
+    retryable = True
+    slug = "storage-unavailable"
+    title = "Object storage is not available"
+
+
+class StaleClaim(GeogazeError):
+    """A unit's lease was lost: another worker holds it, or its job was dismissed."""
+
+    status = 409
+    slug = "stale-claim"
+    title = "The unit belongs to somebody else now"
+
+
+class IllegalTransition(GeogazeError):
+    """A state machine was asked for a step that it does not have."""
+
+    status = 409
+    slug = "illegal-transition"
+    title = "The job cannot do this in its state"
+
+
+class RemoteError(GeogazeError):
+    """The API answered with a problem document, or not at all."""
+
+    status = 502
+    slug = "remote-error"
+    title = "The geogaze API refused"

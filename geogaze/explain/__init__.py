@@ -1,0 +1,1 @@
+"""Grad-CAM: the network side. The only package of geogaze that imports torch."""

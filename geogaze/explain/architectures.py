@@ -1,0 +1,204 @@
+"""Torchvision classifiers, cut where Grad-CAM looks: trunk → activations → head → logits.
+
+The cut lies behind the last convolutional feature map, after its activation function where the
+head sees that. ``head(trunk(x))`` equals ``model(x)`` for every family, which tests hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models import (
+    AlexNet,
+    ConvNeXt,
+    DenseNet,
+    EfficientNet,
+    GoogLeNet,
+    Inception3,
+    MNASNet,
+    MobileNetV2,
+    MobileNetV3,
+    RegNet,
+    ResNet,
+    ShuffleNetV2,
+    SqueezeNet,
+    VGG,
+)
+
+from geogaze.errors import UnsupportedArchitecture
+
+FAMILIES = (
+    "alexnet",
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "googlenet",
+    "inception",
+    "mnasnet",
+    "mobilenet",
+    "regnet",
+    "resnet",
+    "resnext",
+    "shufflenet",
+    "squeezenet",
+    "vgg",
+    "wide_resnet",
+)
+@dataclass(frozen=True)
+class Split:
+    """A classifier in two pieces.
+
+    ``trunk`` maps images (B, bands, T, T) to activations (B, C, g, g), ``head`` activations to
+    logits (B, classes); ``layer`` names the cut in the original module.
+    """
+
+    trunk: nn.Module
+    head: nn.Module
+    layer: str
+
+
+class _Preprocess(nn.Module):
+    """A network's own input transform (GoogLeNet, Inception v3)."""
+
+    def __init__(self, transform: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transform(x)
+
+
+def architectures() -> list[str]:
+    """Names of the torchvision classifiers that geogaze can explain."""
+    names = models.list_models(module=models)
+    return [name for name in names if name.startswith(FAMILIES)]
+
+
+def build(architecture: str, classes: int, *, initialise: bool = False) -> nn.Module:
+    """An untrained torchvision classifier in evaluation mode.
+
+    Args:
+        architecture: torchvision's name, such as ``vgg16``.
+        classes: number of logits.
+        initialise: draw random weights; otherwise parameters live on the meta device, to be
+            assigned from a state dict.
+
+    Raises:
+        UnsupportedArchitecture: torchvision has no such classifier, or it is not convolutional.
+    """
+    if architecture not in architectures():
+        raise UnsupportedArchitecture(
+            f"No architecture {architecture!r}. Convolutional classifiers of torchvision are "
+            f"supported: {', '.join(FAMILIES)} families."
+        )
+    options = {"aux_logits": False} if architecture in {"googlenet", "inception_v3"} else {}
+    if architecture == "googlenet":
+        options["init_weights"] = initialise
+    # RegNet computes its widths with tensors, which the meta device cannot read back.
+    real = initialise or architecture.startswith("regnet")
+    with torch.device("cpu" if real else "meta"):
+        model: nn.Module = models.get_model(
+            architecture, weights=None, num_classes=classes, **options
+        )
+    return model.eval()
+
+
+@singledispatch
+def split(model: nn.Module) -> Split:
+    """Cut a classifier behind its last convolutional feature map.
+
+    Raises:
+        UnsupportedArchitecture: the family is unknown.
+    """
+    raise UnsupportedArchitecture(
+        f"{type(model).__name__} has no known cut between features and classifier."
+    )
+
+
+def _pooled(*head: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), *head)
+
+
+@split.register(AlexNet)
+@split.register(VGG)
+def _relu_before_pool(model: AlexNet | VGG) -> Split:
+    last = len(model.features) - 1
+    head = nn.Sequential(model.features[last], model.avgpool, nn.Flatten(1), model.classifier)
+    return Split(model.features[:last], head, f"features.{last - 1}")
+
+
+@split.register(MobileNetV2)
+def _mobilenet_v2(model: MobileNetV2) -> Split:
+    return Split(model.features, _pooled(model.classifier), _last(model.features))
+
+
+@split.register(MobileNetV3)
+@split.register(EfficientNet)
+def _features_pool_classifier(model: MobileNetV3 | EfficientNet) -> Split:
+    head = nn.Sequential(model.avgpool, nn.Flatten(1), model.classifier)
+    return Split(model.features, head, _last(model.features))
+
+
+@split.register(ConvNeXt)
+def _convnext(model: ConvNeXt) -> Split:
+    head = nn.Sequential(model.avgpool, model.classifier)
+    return Split(model.features, head, _last(model.features))
+
+
+@split.register(SqueezeNet)
+def _squeezenet(model: SqueezeNet) -> Split:
+    head = nn.Sequential(model.classifier, nn.Flatten(1))
+    return Split(model.features, head, _last(model.features))
+
+
+@split.register(DenseNet)
+def _densenet(model: DenseNet) -> Split:
+    trunk = nn.Sequential(model.features, nn.ReLU())
+    return Split(trunk, _pooled(model.classifier), "relu(features.norm5)")
+
+
+@split.register(MNASNet)
+def _mnasnet(model: MNASNet) -> Split:
+    return Split(model.layers, _pooled(model.classifier), _last(model.layers, "layers"))
+
+
+@split.register(ResNet)
+def _resnet(model: ResNet) -> Split:
+    stem = (model.conv1, model.bn1, model.relu, model.maxpool)
+    stages = (model.layer1, model.layer2, model.layer3, model.layer4)
+    head = nn.Sequential(model.avgpool, nn.Flatten(1), model.fc)
+    return Split(nn.Sequential(*stem, *stages), head, "layer4")
+
+
+@split.register(RegNet)
+def _regnet(model: RegNet) -> Split:
+    head = nn.Sequential(model.avgpool, nn.Flatten(1), model.fc)
+    return Split(nn.Sequential(model.stem, model.trunk_output), head, "trunk_output")
+
+
+@split.register(ShuffleNetV2)
+def _shufflenet(model: ShuffleNetV2) -> Split:
+    stages = (model.conv1, model.maxpool, model.stage2, model.stage3, model.stage4, model.conv5)
+    return Split(nn.Sequential(*stages), _pooled(model.fc), "conv5")
+
+
+@split.register(GoogLeNet)
+@split.register(Inception3)
+def _inception(model: GoogLeNet | Inception3) -> Split:
+    names = [name for name, _ in model.named_children()]
+    stages = names[: names.index("avgpool")]
+    stages = [name for name in stages if not name.lower().startswith("aux")]
+    trunk = nn.Sequential(
+        _Preprocess(model._transform_input), *(getattr(model, name) for name in stages)
+    )
+    head = nn.Sequential(model.avgpool, nn.Flatten(1), model.dropout, model.fc)
+    return Split(trunk, head, stages[-1])
+
+
+def _last(stages: nn.Sequential, name: str = "features") -> str:
+    return f"{name}.{len(stages) - 1}"

@@ -1,0 +1,103 @@
+"""Writing bundles: weights, STAC Item and evaluation in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from geogaze.bundles import Bundle, bundle_item, file_sha256
+from geogaze.errors import InvalidRequest
+from geogaze.explain.architectures import split
+from geogaze.explain.registration import measure
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def half_state(model: nn.Module) -> dict[str, Tensor]:
+    """A network's state with floating point tensors in half precision, as bundles store it."""
+    return {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in model.state_dict().items()
+    }
+
+
+def write_bundle(
+    model: nn.Module,
+    out: Path,
+    *,
+    architecture: str,
+    classes: tuple[str, ...],
+    input_size: int,
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+    gsd: float | None = None,
+    evaluation: dict[str, Any] | None = None,
+) -> Bundle:
+    """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
+
+    The folder appears whole or not at all. Its name becomes the model's.
+
+    Raises:
+        InvalidRequest: the folder exists and is not a bundle.
+        UnsupportedArchitecture: the network has no cut, or its activations no regular grid.
+    """
+    out = out.resolve()
+    if out.exists() and not (out / "item.json").is_file():
+        raise InvalidRequest(f"{out} exists and is not a bundle; choose another folder.")
+    cut = split(model)
+    registration = measure(cut.trunk, len(mean), input_size)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        made = Path(scratch) / "bundle"
+        made.mkdir()
+        save_file(half_state(model), made / "model.safetensors")
+        bundle = Bundle(
+            name=out.name,
+            architecture=architecture,
+            classes=classes,
+            mean=mean,
+            std=std,
+            input_size=input_size,
+            gsd=gsd,
+            layer=cut.layer,
+            stride=registration.stride,
+            first_center=registration.first_center,
+            cells=registration.cells,
+            weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
+            folder=out,
+        )
+        extra = {"geogaze:accuracy": evaluation["accuracy"]} if evaluation else {}
+        (made / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
+        if evaluation:
+            (made / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+        shutil.rmtree(out, ignore_errors=True)
+        made.rename(out)
+    return bundle
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """A state dict from a ``.safetensors`` or a pickled checkpoint, loaded without executing it.
+
+    Raises:
+        InvalidRequest: the file is missing or holds anything but tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state)
+        if not all(isinstance(value, Tensor) for value in state.values()):
+            raise TypeError("not a flat state dict")
+    except Exception as error:
+        raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
+    return {name.removeprefix("module."): value for name, value in state.items()}

@@ -1,0 +1,68 @@
+"""From a bundle's description to a network that can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from geogaze.bundles import Bundle, file_sha256
+from geogaze.errors import InvalidBundle, WeightsUnavailable
+from geogaze.explain.architectures import build
+
+
+def load_model(bundle: Bundle) -> nn.Module:
+    """The bundle's network with its weights, float32, in evaluation mode, on the CPU.
+
+    Raises:
+        InvalidBundle: the weights are missing, are not those described, or do not fit.
+        WeightsUnavailable: published weights are not on disk and cannot be fetched.
+    """
+    model = build(bundle.architecture, len(bundle.classes))
+    state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)
+    assign_state(model, state, source=bundle.name)
+    return model.requires_grad_(False)
+
+
+def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
+    """Give a network its parameters, widened to float32.
+
+    Raises:
+        InvalidBundle: names or shapes differ.
+    """
+    wanted = set(model.state_dict())
+    # Auxiliary classifiers only train; the rest must match.
+    state = {k: v for k, v in state.items() if k in wanted or not k.lower().startswith("aux")}
+    wide = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    try:
+        model.load_state_dict(wide, assign=True)
+    except RuntimeError as error:
+        raise InvalidBundle(
+            f"The weights of {source!r} do not fit the architecture {type(model).__name__}: {error}"
+        ) from error
+
+
+def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
+    if (found := f"sha256:{file_sha256(path)}") != bundle.weights:
+        raise InvalidBundle(f"{path} has {found}, but its item.json says {bundle.weights}.")
+    return load_file(path)
+
+
+def _published(bundle: Bundle) -> dict[str, Tensor]:
+    weights = get_model_weights(bundle.architecture).DEFAULT  # type: ignore[attr-defined]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"The published weights of {bundle.architecture!r} are not on this machine and could "
+            f"not be fetched ({error}). Put the file {Path(weights.url).name} into the folder "
+            f"{folder}, or import weights of your own with 'geogaze models import'."
+        ) from error
+    return state

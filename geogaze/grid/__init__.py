@@ -1,0 +1,1 @@
+"""Pure geometry: working grid, lattice, tiles, chunks, blending. No input or output."""

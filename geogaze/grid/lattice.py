@@ -1,0 +1,84 @@
+"""The working grid of a job and the heat lattice laid over it.
+
+Coordinates are corner coordinates of the working grid: pixel ``k`` covers ``[k, k + 1]``. An
+activation centred on pixel ``j`` therefore sits at ``j + 0.5``, and its cell covers half a stride
+to either side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from affine import Affine
+
+Box = tuple[int, int, int, int]
+"""Half-open pixel or cell ranges: row0, col0, row1, col1."""
+
+_ROUNDING = 1e-6  # a working grid of 5375.9999999 pixels has 5376
+
+
+@dataclass(frozen=True)
+class WorkingGrid:
+    """The pixels that the network sees: the scene's CRS and origin at the working resolution.
+
+    ``scale`` is scene pixels per working pixel (1 where no other GSD was asked for);
+    ``transform`` maps working pixels (col, row) to the scene's CRS.
+    """
+
+    width: int
+    height: int
+    scale: float
+    transform: Affine
+
+    @classmethod
+    def over(cls, width: int, height: int, transform: Affine, scale: float = 1.0) -> WorkingGrid:
+        """The grid that covers a scene of ``width`` × ``height`` pixels."""
+        if scale == 1.0:
+            return cls(width, height, 1.0, transform)
+        return cls(
+            width=max(1, math.ceil(width / scale - _ROUNDING)),
+            height=max(1, math.ceil(height / scale - _ROUNDING)),
+            scale=scale,
+            transform=transform * Affine.scale(scale),
+        )
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """One cell per stride × stride working pixels, placed by the network's registration.
+
+    Cell ``(row, col)`` covers ``offset + (row0 + row) * stride`` and one stride more. ``offset``
+    is ``first_center - (stride - 1) / 2`` working pixels: 0 where activations sit in the middle
+    of their cell (VGG), -15.5 for a ResNet.
+    """
+
+    stride: int
+    offset: float
+    row0: int
+    col0: int
+    rows: int
+    cols: int
+
+    @classmethod
+    def covering(cls, box: Box, stride: int, offset: float) -> Lattice:
+        """The smallest lattice whose cells cover a box of working pixels."""
+
+        def cells(start: int, stop: int) -> tuple[int, int]:
+            first = math.floor((start - offset) / stride)
+            return first, math.ceil((stop - offset) / stride) - first
+
+        row0, rows = cells(box[0], box[2])
+        col0, cols = cells(box[1], box[3])
+        return cls(stride, offset, row0, col0, rows, cols)
+
+    def transform(self, working: Affine) -> Affine:
+        """The affine of the lattice, given the working grid's."""
+        shift = Affine.translation(
+            self.offset + self.col0 * self.stride, self.offset + self.row0 * self.stride
+        )
+        return working * shift * Affine.scale(self.stride)
+
+    def edges(self, first: int, count: int) -> list[float]:
+        """Corner coordinates of ``count`` consecutive cells, absolute index ``first`` onwards."""
+        return [self.offset + (first + i) * self.stride for i in range(count + 1)]

@@ -1,0 +1,1 @@
+"""The job ledger: the only truth about jobs and their units of work."""

@@ -1,0 +1,84 @@
+"""What a user asks for. The HTTP process, the command line and Python share this model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from geogaze.bundles import DEFAULT_MODEL
+from geogaze.errors import InvalidRequest
+from geogaze.grid.tiling import MAX_OVERLAP
+
+Normalize = Literal["job", "tile", "none"]
+Range = tuple[float, float]
+
+
+class ExplainRequest(BaseModel):
+    """Inputs of the process ``explain``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scene: str = Field(
+        min_length=1,
+        title="Scene",
+        description="A georeferenced GeoTIFF: a path, s3:// or https:// URI the operator allows.",
+        examples=["s3://imagery/airport-01.tif"],
+    )
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        min_length=1,
+        title="Model",
+        description="A bundle's name or a torchvision architecture such as vgg16.",
+    )
+    classes: Literal["all", "top"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default="all",
+        title="Classes",
+        description="all, top (each tile's own best class, as one layer), or a list of names.",
+        examples=[["airplane", "runway"]],
+    )
+    overlap: float = Field(
+        default=0.5, ge=0, le=MAX_OVERLAP, title="Overlap of neighbouring tiles, share of a tile"
+    )
+    gsd: float | None = Field(
+        default=None, gt=0, title="Working ground sample distance, metres; default: the scene's"
+    )
+    normalize: Normalize = Field(
+        default="job",
+        title="Normalisation",
+        description="job: one scale per class, tiles comparable; tile: each tile to 0..1, as "
+        "textbooks do; none: raw signed evidence.",
+    )
+    bands: tuple[int, ...] | None = Field(
+        default=None, title="Scene bands (from 1) for the model's bands, in order"
+    )
+    rescale: tuple[Range, ...] | None = Field(
+        default=None, title="Values that become 0 and 1: one pair, or one for each band"
+    )
+    aoi: dict[str, Any] | None = Field(
+        default=None, title="Area of interest, GeoJSON in longitude and latitude"
+    )
+    overlays: bool = Field(default=True, title="Make overlay-<class>.tif")
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> ExplainRequest:
+        """Validate inputs, with one readable line for all that is wrong.
+
+        Raises:
+            InvalidRequest: an input is missing, unknown, of the wrong type or out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidRequest(readable(error)) from error
+
+
+def readable(error: ValidationError) -> str:
+    """A validation error in one line: ``overlap: Input should be … (got 1.5); …``."""
+    lines = {}
+    for detail in error.errors():
+        # Branches of a union repeat a field; the first says enough.
+        name = str(detail["loc"][0]) if detail["loc"] else "request"
+        got = repr(detail["input"])
+        lines.setdefault(name, f"{name}: {detail['msg']} (got {got[:60]})")
+    return "; ".join(lines.values())

@@ -1,0 +1,1 @@
+"""What a job leaves behind: heat, overlays, tables and their description."""

@@ -1,0 +1,136 @@
+"""The STAC Item of a job's products."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pystac
+import shapely
+from pystac.extensions.file import FileExtension
+from pystac.extensions.projection import ProjectionExtension
+from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Sampling, Statistics
+from pystac.extensions.render import Render, RenderExtension
+from rasterio.warp import transform_geom
+from shapely.geometry import mapping, shape
+
+from geogaze import __version__
+from geogaze.planning.plan import Plan
+
+_ROLES = {"heat": ["data"], "overlay": ["visual"], "preview": ["thumbnail"], "tiles": ["data"]}
+_TITLES = {
+    "heat": "Grad-CAM heat of {layer}",
+    "overlay": "Heat of {layer} over the scene",
+    "preview": "Contact sheet",
+    "tiles": "What the model says of each tile",
+}
+
+
+def item_json(
+    plan: Plan,
+    job_id: str,
+    created: float,
+    assets: dict[str, dict[str, Any]],
+    calibration: dict[str, dict[str, Any]],
+) -> str:
+    """The Item as JSON text; hrefs are file names beside it.
+
+    Args:
+        plan: the job's plan.
+        job_id: becomes the Item's id.
+        created: when the job was accepted, seconds since 1970.
+        assets: name → file, type, size, sha256.
+        calibration: layer → scale and statistics.
+    """
+    footprint = _footprint(plan)
+    item = pystac.Item(
+        id=job_id,
+        geometry=mapping(footprint),
+        bbox=list(footprint.bounds),
+        datetime=datetime.fromtimestamp(created, UTC),
+        properties={
+            "title": f"Where {plan.bundle.name} looks",
+            "gsd": plan.bundle.stride * plan.working_metres,
+            "processing:software": {"geogaze": __version__},
+            "geogaze:model": plan.bundle.name,
+            "geogaze:weights": plan.bundle.weights,
+            "geogaze:layer": plan.bundle.layer,
+            "geogaze:normalize": plan.normalize,
+            "geogaze:rescale": [list(pair) for pair in plan.scene.rescale],
+            "geogaze:rescale_source": plan.scene.rescale_source,
+            "geogaze:scales": {layer: made["scale"] for layer, made in calibration.items()},
+        },
+        stac_extensions=["https://stac-extensions.github.io/processing/v1.2.0/schema.json"],
+    )
+    transform = list(plan.heat_transform)
+    ProjectionExtension.ext(item, add_if_missing=True).apply(
+        epsg=plan.scene.epsg,
+        wkt2=None if plan.scene.epsg else plan.scene.crs_wkt,
+        shape=[plan.lattice.rows, plan.lattice.cols],
+        transform=transform,
+    )
+    for name, made in assets.items():
+        kind, _, layer = name.partition("-")
+        asset = pystac.Asset(
+            href=f"./{made['file']}",
+            media_type=made["type"],
+            title=_TITLES[kind].format(layer=layer),
+            roles=_ROLES[kind],
+        )
+        item.add_asset(name, asset)
+        # A multihash: 0x12 is sha2-256, 0x20 its length.
+        FileExtension.ext(asset, add_if_missing=True).apply(
+            checksum=f"1220{made['sha256']}", size=made["size"]
+        )
+        if kind == "heat":
+            _describe_band(plan, asset, calibration[layer])
+    _add_renders(plan, item, calibration)
+    for relation, href, media_type in (
+        ("derived_from", plan.scene.uri, "image/tiff; application=geotiff"),
+        ("about", f"#model/{plan.bundle.name}", "application/geo+json"),
+    ):
+        item.add_link(pystac.Link(relation, href, media_type))
+    return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
+
+
+def _footprint(plan: Plan) -> Any:
+    top, left, bottom, right = plan.bounds
+    corners = [
+        plan.working.transform * corner
+        for corner in ((left, top), (left, bottom), (right, bottom), (right, top))
+    ]
+    polygon = transform_geom(plan.scene.crs_wkt, "OGC:CRS84", mapping(shapely.Polygon(corners)))
+    return shapely.set_precision(shape(polygon), 1e-9)
+
+
+def _describe_band(plan: Plan, asset: pystac.Asset, made: dict[str, Any]) -> None:
+    statistics = made["statistics"]
+    band = RasterBand.create(
+        nodata="nan",
+        sampling=Sampling.AREA,
+        data_type=DataType.FLOAT32,
+        spatial_resolution=plan.bundle.stride * plan.working_metres,
+        unit="logit" if plan.normalize == "none" else "1",
+        statistics=Statistics.create(**statistics) if statistics else None,
+    )
+    RasterExtension.ext(asset, add_if_missing=True).apply([band])
+
+
+def _add_renders(plan: Plan, item: pystac.Item, calibration: dict[str, dict[str, Any]]) -> None:
+    """How a viewer should draw each layer: one fixed stretch, so that layers compare."""
+    renders = {}
+    for layer, made in calibration.items():
+        top = 1.0
+        if plan.normalize == "none":
+            top = (made["statistics"] or {}).get("maximum", 1.0)
+        renders[f"heat-{layer}"] = Render.create(
+            assets=[f"heat-{layer}"],
+            title=f"Heat of {layer}",
+            rescale=[[0.0, top if top > 0 and math.isfinite(top) else 1.0]],
+            nodata="nan",
+            colormap_name="turbo",
+            resampling="bilinear",
+        )
+    RenderExtension.ext(item, add_if_missing=True).apply(renders)

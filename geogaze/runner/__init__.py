@@ -1,0 +1,1 @@
+"""Doing the work: claim → read → explain → write → commit, for any unit of any phase."""

@@ -1,0 +1,1 @@
+"""Reading, synthesising and describing georeferenced scenes."""

@@ -1,0 +1,241 @@
+"""Objects by key, in an S3-compatible bucket or in a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geogaze.config import Settings
+from geogaze.errors import ObjectNotFound, StorageUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MULTIPART_BYTES = 16 * 2**20
+
+
+class Storage(ABC):
+    """Whole-object writes, ranged reads. Keys use ``/`` and never start with it."""
+
+    @abstractmethod
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object; it appears whole or not at all."""
+
+    @abstractmethod
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Write a file's content, in several parts where it is large."""
+
+    @abstractmethod
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Read an object or the bytes ``start`` to ``stop`` (exclusive) of it.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    @abstractmethod
+    def get_file(self, key: str, path: Path) -> None:
+        """Read an object into a file.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    @abstractmethod
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that start with ``prefix``."""
+
+    @abstractmethod
+    def delete(self, prefix: str) -> None:
+        """Delete all objects whose key starts with ``prefix``."""
+
+    @abstractmethod
+    def link(self, key: str, seconds: int) -> str:
+        """A URL under which a client may read the object for a while."""
+
+
+class FolderStorage(Storage):
+    """Objects as files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def path(self, key: str) -> Path:
+        """The file of a key."""
+        return self.root / key
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._landing(key) as scratch:
+            scratch.write_bytes(data)
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        with self._landing(key) as scratch:
+            shutil.copyfile(path, scratch)
+
+    @contextmanager
+    def _landing(self, key: str) -> Iterator[Path]:
+        target = self.path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".")
+        os.close(handle)
+        scratch = Path(name)
+        try:
+            yield scratch
+            scratch.chmod(0o644)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        try:
+            with self.path(key).open("rb") as file:
+                file.seek(start)
+                return file.read(-1 if stop is None else stop - start)
+        except FileNotFoundError as error:
+            raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+
+    def get_file(self, key: str, path: Path) -> None:
+        try:
+            shutil.copyfile(self.path(key), path)
+        except FileNotFoundError as error:
+            raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        folder = self.path(prefix.rpartition("/")[0])
+        for path in sorted(folder.rglob("*")):
+            key = path.relative_to(self.root).as_posix()
+            if path.is_file() and key.startswith(prefix):
+                yield key
+
+    def delete(self, prefix: str) -> None:
+        if prefix.endswith("/"):
+            shutil.rmtree(self.path(prefix), ignore_errors=True)
+            return
+        for key in list(self.keys(prefix)):
+            self.path(key).unlink(missing_ok=True)
+
+    def link(self, key: str, seconds: int) -> str:
+        return self.path(key).as_uri()
+
+
+class S3Storage(Storage):
+    """Objects in a bucket of any S3-compatible service."""
+
+    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
+        self.bucket = bucket
+        self.prefix = prefix
+        self._settings = settings
+
+    def _client(self, endpoint: str | None) -> S3Client:
+        import boto3
+        from botocore.config import Config
+
+        settings = self._settings
+        access, secret = settings.s3_access_key, settings.s3_secret_key
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=access.get_secret_value() if access else None,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if endpoint else "auto"},
+                retries={"max_attempts": 5, "mode": "standard"},
+                # Newer default checksums are not understood by every S3-compatible service.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    @cached_property
+    def client(self) -> S3Client:
+        """The client for reading and writing."""
+        return self._client(self._settings.s3_endpoint)
+
+    @cached_property
+    def _signer(self) -> S3Client:
+        return self._client(self._settings.s3_public_endpoint or self._settings.s3_endpoint)
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._errors(key):
+            self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        from boto3.s3.transfer import TransferConfig
+
+        with self._errors(key):
+            self.client.upload_file(
+                str(path),
+                self.bucket,
+                self.prefix + key,
+                ExtraArgs={"ContentType": media_type},
+                Config=TransferConfig(
+                    multipart_threshold=_MULTIPART_BYTES, multipart_chunksize=_MULTIPART_BYTES
+                ),
+            )
+
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        span = f"bytes={start}-{'' if stop is None else stop - 1}"
+        with self._errors(key):
+            answer = self.client.get_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                **({"Range": span} if start or stop is not None else {}),  # type: ignore[arg-type]
+            )
+            return answer["Body"].read()
+
+    def get_file(self, key: str, path: Path) -> None:
+        with self._errors(key):
+            self.client.download_file(self.bucket, self.prefix + key, str(path))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with self._errors(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix
+            )
+            for page in pages:
+                for found in page.get("Contents", []):
+                    yield found["Key"].removeprefix(self.prefix)
+
+    def delete(self, prefix: str) -> None:
+        for key in list(self.keys(prefix)):
+            with self._errors(key):
+                self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+    def link(self, key: str, seconds: int) -> str:
+        return self._signer.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self.bucket, "Key": self.prefix + key},
+            ExpiresIn=seconds,
+        )
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
+                raise ObjectNotFound(f"There is no object {key!r} in {self.bucket}.") from error
+            raise StorageUnavailable(f"S3 refused {key!r} in {self.bucket}: {error}") from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise StorageUnavailable(f"S3 did not answer for {key!r}: {error}") from error
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The storage that the settings name."""
+    if settings.storage.startswith("s3://"):
+        bucket, _, prefix = settings.storage.removeprefix("s3://").partition("/")
+        prefix = prefix.strip("/")
+        return S3Storage(bucket, f"{prefix}/" if prefix else "", settings)
+    return FolderStorage(Path(settings.storage))

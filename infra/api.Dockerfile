@@ -1,0 +1,43 @@
+# The API, the dispatcher and the migrations: no torch.
+#   docker build --file infra/api.Dockerfile --tag geogaze-api .
+
+FROM python:3.12-slim-bookworm AS build
+
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /src
+
+# Dependencies first: this layer outlives changes of the code.
+COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./
+COPY geogaze/__init__.py geogaze/
+RUN pip install --no-cache-dir --constraint constraints.txt ".[api,queue]"
+
+COPY geogaze geogaze
+COPY api api
+COPY worker worker
+COPY migrations migrations
+RUN pip install --no-cache-dir --no-deps --force-reinstall .
+
+
+FROM python:3.12-slim-bookworm
+
+# rasterio's wheel takes expat from the system, and this image has none.
+# No version: Debian drops a package's old version from its mirrors when it is fixed.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libexpat1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 1000 --create-home geogaze
+
+COPY --from=build /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1
+
+# Alembic reads its configuration and the revisions from here.
+WORKDIR /app
+COPY pyproject.toml ./
+COPY migrations migrations
+
+USER 1000:1000
+EXPOSE 8080
+CMD ["geogaze", "api", "--host", "0.0.0.0", "--port", "8080"]

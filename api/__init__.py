@@ -1,0 +1,1 @@
+"""HTTP in, ledger out: OGC API – Processes. Never imports torch."""

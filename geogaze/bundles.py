@@ -77,7 +77,7 @@ class Bundle(BaseModel):
             offered = ", ".join(_nearest(unknown[0], self.classes))
             raise UnknownClass(
                 f"Model {self.name!r} has no class {unknown[0]!r}. Near ones: {offered}. "
-                f"'geogaze models {self.name}' lists all {len(self.classes)}."
+                f"'geogaze models show {self.name}' lists all {len(self.classes)}."
             )
         return tuple(position[name] for name in names)
 

@@ -108,11 +108,19 @@ class ResultNotReady(GeogazeError):
 
 
 class JobFailed(GeogazeError):
-    """Results were asked for of a job that failed or was dismissed."""
+    """Results were asked for of a job that failed."""
 
     status = 500
     slug = "job-failed"
     title = "The job has no results"
+
+
+class ResultsGone(GeogazeError):
+    """Results were asked for of a job that was dismissed."""
+
+    status = 410
+    slug = "results-gone"
+    title = "The job was dismissed"
 
 
 class ObjectNotFound(GeogazeError):

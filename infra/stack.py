@@ -1,32 +1,38 @@
 """The whole system on one machine without containers: ``python -m infra.stack``.
 
 Redis, PostgreSQL, S3, the API, the dispatcher and workers, all on loopback and all in one folder,
-whose data is picked up again by the next run. Tests use the same thing::
+whose data the next run picks up. Tests use the same thing::
 
     with Stack(folder, workers=2) as stack:
-        httpx.post(f"{stack.api_url}/processes/explain/execution", json=request)
+        client = Client(stack.api_url)
         stack.workers[0].kill()
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import ClassVar, Self
+
+import httpx
+from rich.console import Console
+from rich.table import Table
 
 from infra.services import S3, Postgres, Redis, Server, ServiceError
 from infra.services.server import LOOPBACK, log_tail
 
 _PROJECT = Path(__file__).resolve().parents[1]
-_HEALTH_TIMEOUT_S = 5.0
+_CHECK_S = 0.5
+_SOURCE_HELP = "where scenes may be read from (default: scenes in --folder)"
 
 
 class Program(Server):
@@ -37,28 +43,26 @@ class Program(Server):
     Args:
         folder: Where it runs and its log goes; programs may share one.
         environment: Variables set besides those it inherits.
-        log: The log's name, if not the command's.
+        title: What its log is called, if not as the command.
         port: The loopback port it listens on, if it listens.
     """
-
-    command: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
         folder: Path,
         environment: Mapping[str, str],
         *,
-        log: str | None = None,
+        title: str | None = None,
         port: int | None = None,
     ) -> None:
         super().__init__(folder, port=port)
         self.environment = dict(environment)
-        self._log = log or self.name
+        self.title = title or self.name
 
     @property
     def log_path(self) -> Path:
         """The file that holds what the program wrote, over all its starts."""
-        return self.folder / f"{self._log}.log"
+        return self.folder / f"{self.title}.log"
 
     def _prepare(self) -> None:
         """Needs nothing but the folder."""
@@ -66,17 +70,17 @@ class Program(Server):
     def _command(self) -> list[str]:
         # env replaces itself with the program, so process ids and signals are the program's.
         variables = [f"{name}={value}" for name, value in self.environment.items()]
-        return ["env", *variables, _program("geogaze"), *self.command]
+        return ["env", *variables, _program("geogaze"), self.name]
 
     def _unready(self) -> str | None:
         return None
 
 
 class Api(Program):
-    """``geogaze api``; up when its health check says so."""
+    """``geogaze api``, which is up when its health check says so."""
 
     name: ClassVar[str] = "api"
-    command: ClassVar[tuple[str, ...]] = ("api",)
+    start_timeout_s: ClassVar[float] = 90.0
 
     @property
     def url(self) -> str:
@@ -88,30 +92,29 @@ class Api(Program):
 
     def _unready(self) -> str | None:
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=_HEALTH_TIMEOUT_S):
-                return None
-        except (OSError, urllib.error.URLError) as error:
+            # Not through a proxy that the environment may name.
+            httpx.get(f"{self.url}/health", timeout=5, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
             return str(error)
+        return None
 
 
 class Dispatcher(Program):
     """``geogaze dispatcher``."""
 
     name: ClassVar[str] = "dispatcher"
-    command: ClassVar[tuple[str, ...]] = ("dispatcher",)
 
 
 class Worker(Program):
     """``geogaze worker``."""
 
     name: ClassVar[str] = "worker"
-    command: ClassVar[tuple[str, ...]] = ("worker",)
 
 
 class Stack:
     """All servers and programs; a context manager that starts and stops them.
 
-    Each of ``redis``, ``postgres``, ``s3``, ``api``, ``dispatcher`` and ``workers`` has ``kill()``
+    Each of ``postgres``, ``redis``, ``s3``, ``workers``, ``dispatcher`` and ``api`` has ``kill()``
     and ``start()``, for tests that break things.
 
     Args:
@@ -135,7 +138,6 @@ class Stack:
     ) -> None:
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
-        # PostgreSQL is first, as its lock keeps a second stack out of the same folder.
         self.postgres = Postgres(self.folder / "postgres")
         self.redis = Redis(self.folder / "redis", appendonly=True)
         self.s3 = S3(self.folder / "s3")
@@ -153,26 +155,18 @@ class Stack:
             "GEOGAZE_TORCH_THREADS": str(max(1, (os.cpu_count() or 1) // max(1, workers))),
             **(environment or {}),
         }
-        self.api = Api(self.logs, self.environment, port=port)
-        self.dispatcher = Dispatcher(self.logs, self.environment)
         self.workers = tuple(
-            Worker(self.logs, self.environment, log=f"worker-{number}")
+            Worker(self.logs, self.environment, title=f"worker-{number}")
             for number in range(1, workers + 1)
         )
+        self.dispatcher = Dispatcher(self.logs, self.environment)
+        self.api = Api(self.logs, self.environment, port=port)
         self._running = ExitStack()
 
     @property
     def api_url(self) -> str:
         """The API's address, without a slash at the end."""
         return self.api.url
-
-    @property
-    def servers(self) -> tuple[Server, ...]:
-        """Everything that runs, in the order it is started."""
-        return (
-            *(self.postgres, self.redis, self.s3),
-            *(*self.workers, self.dispatcher, self.api),
-        )
 
     def start(self) -> None:
         """Starts everything, brings the database up to date, and waits for the API's health.
@@ -182,6 +176,7 @@ class Stack:
                 nothing is left running.
         """
         with ExitStack() as starting:
+            # PostgreSQL first: its lock keeps a second stack out of the same folder.
             for server in (self.postgres, self.redis, self.s3):
                 starting.enter_context(server)
             self._migrate()
@@ -200,9 +195,12 @@ class Stack:
         Raises:
             ServiceError: If not; the message holds the end of the log.
         """
-        for server in self.servers:
+        for server in (self.postgres, self.redis, self.s3):
             if server.pid is None:
-                raise _ended(server.log_path.stem, server.log_path)
+                raise _ended(server.name, server.log_path)
+        for program in (*self.workers, self.dispatcher, self.api):
+            if program.pid is None:
+                raise _ended(program.title, program.log_path)
 
     def _migrate(self) -> None:
         log_path = self.logs / "migrate.log"
@@ -218,7 +216,7 @@ class Stack:
                 env={**os.environ, **self.environment},
             )
         if done.returncode != 0:
-            raise _ended("alembic upgrade head", log_path)
+            raise _ended(f"alembic (status {done.returncode})", log_path)
 
     def __enter__(self) -> Self:
         self.start()
@@ -233,16 +231,71 @@ class Stack:
         self.stop()
 
 
+def _program(name: str) -> str:
+    # Not resolved: a virtual environment's interpreter is a link to one elsewhere.
+    return str(Path(sys.executable).parent / name)
+
+
 def _ended(what: str, log_path: Path) -> ServiceError:
     return ServiceError(f"{what} has ended\n--- {log_path}\n{log_tail(log_path)}")
 
 
-def _program(name: str) -> str:
-    # Not resolved: in a virtual environment the interpreter is a link to one elsewhere.
-    return str(Path(sys.executable).parent / name)
+def _announce(console: Console, stack: Stack, scenes: Path) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_row("API", stack.api_url)
+    table.add_row("documentation", f"{stack.api_url}/docs")
+    table.add_row("logs", str(stack.logs))
+    console.print("[bold]geogaze is running.[/] Ctrl-C stops it.")
+    console.print(table)
+    # Not in the table, which would break what is to be copied.
+    scene = scenes.resolve() / "demo.tif"
+    for line in (f"geogaze demo {scene}", f"geogaze submit {scene} --wait --api {stack.api_url}"):
+        console.print(line, style="cyan", markup=False, highlight=False, soft_wrap=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Once is enough: a second Ctrl-C must not cut the stopping short.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Runs geogaze with all its servers in one folder, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m infra.stack", description=main.__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("stack"), help="(default: stack)")
+    parser.add_argument("--port", type=int, default=8080, help="the API's (default: 8080)")
+    parser.add_argument("--source", type=Path, nargs="+", metavar="FOLDER", help=_SOURCE_HELP)
+    parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
+    chosen = parser.parse_args()
+    sources: list[Path] = chosen.source or [chosen.folder / "scenes"]
+    sources[0].mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console()
+    try:
+        stack = Stack(
+            chosen.folder,
+            port=chosen.port,
+            source_folders=sources,
+            workers=chosen.workers,
+            device=chosen.device,
+        )
+        with ExitStack() as running:
+            with console.status("Starting Redis, PostgreSQL, S3 and geogaze …"):
+                running.enter_context(stack)
+            _announce(console, stack, sources[0])
+            while True:
+                time.sleep(_CHECK_S)
+                stack.check()
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 0
+    except ServiceError as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
 
 
 if __name__ == "__main__":
-    from infra.stack_command import main
-
     sys.exit(main())

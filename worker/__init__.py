@@ -1,0 +1,1 @@
+"""Celery in, ledger out: workers and the dispatcher. Never imports FastAPI."""

@@ -26,7 +26,8 @@ _IDENTITIES = frozenset(
 )
 _GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_", "softmax"})
 _PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
-_LONG_SIDE = 1024
+_LONG_SIDES = (1024, 2048, 4096)  # receptive fields of the deepest networks pass 2,000 pixels
+_TOLERANCE = 0.02
 _SHORT_SIDE = 96  # Inception v3 takes no less than 75
 
 
@@ -98,24 +99,31 @@ def measure(trunk: nn.Module, bands: int, input_size: int) -> Registration:
     Raises:
         UnsupportedArchitecture: the trunk is not a regular grid, or differs between the axes.
     """
-    axes = [_measure_axis(trunk, bands, axis) for axis in (2, 3)]
-    (stride, first), other = axes
-    if abs(stride - other[0]) > 1e-2 or abs(first - other[1]) > 1e-2:
+    for side in _LONG_SIDES:
+        axes = [_measure_axis(trunk, bands, axis, side) for axis in (2, 3)]
+        (stride, first), other = axes
+        if _near(stride, round(stride)):
+            break
+    else:
+        raise UnsupportedArchitecture(f"The stride {stride:.3f} is not a whole number of pixels.")
+    if not (_near(stride, other[0]) and _near(first, other[1])):
         raise UnsupportedArchitecture(
             f"Activations are spaced differently along rows {axes[0]} and columns {axes[1]}."
         )
-    if abs(stride - round(stride)) > 1e-2:
-        raise UnsupportedArchitecture(f"The stride {stride:.3f} is not a whole number of pixels.")
     with torch.no_grad(), _Linearised():
         cells = trunk(torch.ones(1, bands, input_size, input_size)).shape[-1]
-    # Kernels, strides and paddings can only add up to half pixels; the rest is rounding.
-    halves = round(first * 2) / 2
-    return Registration(round(stride), halves if abs(first - halves) < 1e-2 else first, cells)
+    # Kernels, strides and paddings add up to half pixels; what is left of the very deepest
+    # networks' receptive fields, cut at the input's border, moves the measured centre a little.
+    return Registration(round(stride), round(first * 2) / 2, cells)
 
 
-def _measure_axis(trunk: nn.Module, bands: int, axis: int) -> tuple[float, float]:
+def _near(a: float, b: float) -> bool:
+    return abs(a - b) < _TOLERANCE
+
+
+def _measure_axis(trunk: nn.Module, bands: int, axis: int, side: int) -> tuple[float, float]:
     shape = [1, bands, _SHORT_SIDE, _SHORT_SIDE]
-    shape[axis] = _LONG_SIDE
+    shape[axis] = side
     x = torch.ones(shape, requires_grad=True)
     with _Linearised():
         profile = trunk(x).mean(dim=(0, 1, 5 - axis))

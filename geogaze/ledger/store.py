@@ -94,7 +94,7 @@ class Ledger:
         limit: int,
         offset: int = 0,
         states: Iterable[JobState] = (),
-        process: str | None = None,
+        processes: Iterable[str] = (),
         created_from: float | None = None,
         created_to: float | None = None,
     ) -> list[JobStatus]:
@@ -102,8 +102,8 @@ class Ledger:
         wanted: list[ColumnElement[bool]] = []
         if states := list(states):
             wanted.append(Job.state.in_(states))
-        if process is not None:
-            wanted.append(Job.process == process)
+        if processes := list(processes):
+            wanted.append(Job.process.in_(processes))
         if created_from is not None:
             wanted.append(Job.created >= created_from)
         if created_to is not None:

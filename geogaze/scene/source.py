@@ -91,7 +91,7 @@ def gdal_environment(settings: Settings) -> Iterator[None]:
             endpoint_url=endpoint.netloc,
         )
     options = {
-        "GDAL_CACHEMAX": settings.gdal_cache_mb,
+        "GDAL_CACHEMAX": settings.gdal_cache_mb * 2**20,  # rasterio hands on bytes
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": False,
         "GDAL_HTTP_MAX_RETRY": 3,

@@ -1,0 +1,46 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import jobs, problems, processes
+from api.dependencies import Services
+from geogaze import __version__
+from geogaze.config import Settings, get_settings
+from geogaze.ledger.database import connect
+from geogaze.ledger.store import Ledger
+from geogaze.storage import open_storage
+
+_DESCRIPTION = """
+Grad-CAM heat for every class of an image classifier over whole georeferenced scenes, after
+[OGC API – Processes](https://docs.ogc.org/is/18-062r2/18-062r2.html). Submit with
+`POST /processes/explain/execution`, poll `/jobs/{job}`, fetch `/jobs/{job}/results`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The HTTP application."""
+    settings = settings or get_settings()
+    engine = connect(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
+    app = FastAPI(
+        title="geogaze",
+        summary="Where on the map does a neural network look?",
+        description=_DESCRIPTION,
+        version=__version__,
+        lifespan=lifespan,
+    )
+    app.state.services = Services(settings, Ledger(engine), open_storage(settings))
+    problems.install(app)
+    app.include_router(processes.router)
+    app.include_router(jobs.router)
+    return app

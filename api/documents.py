@@ -1,0 +1,105 @@
+"""Bodies of requests and answers, as OGC API – Processes Part 1 names them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geogaze.ledger.records import JobStatus
+
+
+class Link(BaseModel):
+    """A link to a resource."""
+
+    href: str
+    rel: str = "self"
+    type: str = "application/json"
+    title: str | None = None
+
+
+class Execute(BaseModel):
+    """An execution request. ``inputs`` are checked against the process's own schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    inputs: dict[str, Any] = Field(
+        examples=[
+            {
+                "scene": "s3://imagery/airport-01.tif",
+                "model": "aerial-scenes",
+                "classes": ["airplane", "runway"],
+                "overlap": 0.5,
+            }
+        ]
+    )
+    outputs: dict[str, Any] | None = Field(
+        default=None, description="Accepted and ignored: all products are made, by reference."
+    )
+    response: Literal["document", "raw"] = "document"
+
+
+class StatusInfo(BaseModel):
+    """A job's state."""
+
+    processID: str  # noqa: N815  the standard's name
+    type: Literal["process"] = "process"
+    jobID: str  # noqa: N815
+    status: Literal["accepted", "running", "successful", "failed", "dismissed"]
+    message: str
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    updated: datetime
+    progress: int = Field(ge=0, le=100)
+    tiles: int
+    tilesDone: int  # noqa: N815
+    tilesPerSecond: float | None = None  # noqa: N815
+    links: list[Link]
+
+
+class JobList(BaseModel):
+    """A page of jobs."""
+
+    jobs: list[StatusInfo]
+    links: list[Link]
+
+
+def status_info(status: JobStatus, base: str) -> StatusInfo:
+    """The ledger's record as the standard's document.
+
+    Args:
+        status: the record.
+        base: the API's address, without a slash at its end.
+    """
+    url = f"{base}/jobs/{status.id}"
+    links = [Link(href=url, title="this job")]
+    if status.state.value == "successful":
+        links.append(
+            Link(
+                href=f"{url}/results",
+                rel="http://www.opengis.net/def/rel/ogc/1.0/results",
+                title="its products",
+            )
+        )
+    speed = status.tiles_per_second
+    return StatusInfo(
+        processID=status.process,
+        jobID=str(status.id),
+        status=status.state.value,
+        message=status.headline,
+        created=_time(status.created),
+        started=_time(status.started) if status.started else None,
+        finished=_time(status.finished) if status.finished else None,
+        updated=_time(status.updated),
+        progress=status.progress,
+        tiles=status.tiles,
+        tilesDone=status.tiles_done,
+        tilesPerSecond=round(speed, 2) if speed else None,
+        links=links,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,111 @@
+"""Jobs: list, status, results, dismissal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+
+from api.dependencies import JobId, With
+from api.documents import JobList, Link, StatusInfo, status_info
+from api.processes import base_url
+from geogaze.errors import InvalidRequest, JobFailed, ResultNotReady, ResultsGone
+from geogaze.ledger.records import job_prefix
+from geogaze.ledger.states import JobState
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@router.get("", response_model=JobList, response_model_exclude_none=True)
+def jobs(
+    request: Request,
+    services: With,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    status: Annotated[list[JobState] | None, Query()] = None,
+    process: Annotated[list[str] | None, Query(alias="processID")] = None,
+    kind: Annotated[list[Literal["process"]] | None, Query(alias="type")] = None,
+    interval: Annotated[
+        str | None,
+        Query(alias="datetime", description="When created: an instant, or START/END, .. for open"),
+    ] = None,
+) -> Any:
+    """Jobs, newest first."""
+    since, until = _interval(interval)
+    found = services.ledger.jobs(
+        limit=limit + 1,
+        offset=offset,
+        states=status or (),
+        processes=process or (),
+        created_from=since,
+        created_to=until,
+    )
+    base = base_url(request)
+    links = [Link(href=str(request.url), title="this page")]
+    if len(found) > limit:
+        following = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
+        query = urlencode([*following, ("offset", offset + limit)])
+        links.append(Link(href=f"{base}/jobs?{query}", rel="next", title="next page"))
+    if offset:
+        preceding = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
+        query = urlencode([*preceding, ("offset", max(0, offset - limit))])
+        links.append(Link(href=f"{base}/jobs?{query}", rel="prev", title="previous page"))
+    return JobList(jobs=[status_info(status, base) for status in found[:limit]], links=links)
+
+
+@router.get("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
+def job(request: Request, job_id: JobId, services: With) -> Any:
+    """Where a job stands."""
+    return status_info(services.ledger.status(job_id), base_url(request))
+
+
+@router.get("/{job}/results")
+def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
+    """Links to a successful job's products; they work for a while without further credentials."""
+    status = services.ledger.status(job_id)
+    if status.state is JobState.FAILED:
+        raise JobFailed(f"Job {job_id} failed: {status.message}")
+    if status.state is JobState.DISMISSED:
+        raise ResultsGone(f"Job {job_id} was dismissed and its products removed.")
+    if status.state is not JobState.SUCCESSFUL or status.assets is None:
+        raise ResultNotReady(
+            f"Job {job_id} is {status.state.value} ({status.progress} %); ask again later."
+        )
+    seconds = services.settings.presign_seconds
+    return {
+        name: {
+            "href": services.storage.link(made["key"], seconds),
+            "type": made["type"],
+            "title": made["file"],
+        }
+        for name, made in status.assets["files"].items()
+    }
+
+
+@router.delete("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
+def dismiss(request: Request, job_id: JobId, services: With) -> Any:
+    """Cancel a job, or remove a finished one; its parts and products are deleted."""
+    status = services.ledger.dismiss(job_id)
+    services.storage.delete(job_prefix(job_id))
+    return status_info(status, base_url(request))
+
+
+def _interval(text: str | None) -> tuple[float | None, float | None]:
+    if text is None:
+        return None, None
+    start, separator, end = text.partition("/")
+    if not separator:
+        end = start
+    return _instant(start), _instant(end)
+
+
+def _instant(text: str) -> float | None:
+    if text in {"", ".."}:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"datetime: {text!r} is not an RFC 3339 date and time.") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,65 @@
+"""The command tree, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from geogaze import __version__
+from geogaze.cli import image, local, models, remote, serve, train
+from geogaze.cli.terminal import err, exit_code, print_error, print_json
+from geogaze.errors import GeogazeError
+
+app = typer.Typer(
+    name="geogaze",
+    help="Where on the map does a neural network look?",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"geogaze {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Where on the map does a neural network look?
+
+    Grad-CAM heat for every class of an image classifier over whole georeferenced scenes.
+
+    Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
+    """
+
+
+local.add_to(app)
+image.add_to(app)
+train.add_to(app)
+remote.add_to(app)
+models.add_to(app)
+serve.add_to(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app()
+    except GeogazeError as error:
+        print_error(error)
+        if as_json:
+            print_json({"status": "failed", "type": error.slug, "detail": str(error)})
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        err.print("Interrupted.")
+        sys.exit(130)

@@ -1,0 +1,80 @@
+"""The command ``image``: one photograph or chip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
+from geogaze.cli.local import JsonOption, ModelOption
+from geogaze.cli.terminal import out, print_json
+from geogaze.config import get_settings
+from geogaze.errors import SceneUnreadable
+
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+
+
+def image(
+    photo: Annotated[Path, typer.Argument(help="A PNG or JPEG; it needs no georeference.")],
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Whose evidence to show. Default: the best.")
+    ] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    overlay: Annotated[
+        Path | None, typer.Option("--out", help="The overlay PNG. Default: beside the photo's name.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain one photograph: what is it, and where does the network look?
+
+    Examples:
+
+        geogaze image chip.png
+
+        geogaze image dog-and-cat.png --model vgg16 --class tabby
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    from geogaze.explain.engine import load_engine
+    from geogaze.explain.photo import explain_photo
+
+    settings = get_settings()
+    bundle = find_bundle(model, settings.model_folders, allow_path=True)
+    if class_name:
+        bundle.class_indices([class_name])
+    try:
+        with Image.open(photo, formats=_FORMATS) as opened:
+            pixels = np.asarray(opened.convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise SceneUnreadable(f"{photo} cannot be read as an image: {error}") from error
+    engine = load_engine(bundle, settings.device, settings.torch_threads)
+    found = explain_photo(engine, pixels, class_name)
+    target = overlay or Path(f"{photo.stem}-{file_stem(found.shown)}.png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(found.overlay).save(target, format="PNG")
+    if as_json:
+        print_json(
+            {
+                "model": bundle.name,
+                "top_class": found.ranking[0][0],
+                "top_probability": round(found.ranking[0][1], 6),
+                "class": found.shown,
+                "overlay": str(target),
+                "ranking": [[name, round(p, 6)] for name, p in found.ranking[:5]],
+            }
+        )
+        return
+    table = Table("class", "probability", title=f"What {bundle.name} sees in {photo.name}")
+    for name, probability in found.ranking[:5]:
+        table.add_row(name, f"{probability:.3f}", style="bold" if name == found.shown else "")
+    out.print(table)
+    out.print(f"Where it looks for [bold]{found.shown}[/]: {target}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(image)

@@ -1,0 +1,217 @@
+"""Commands that work on this machine alone: ``run`` and ``demo``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from geogaze.bundles import DEFAULT_MODEL
+from geogaze.cli.terminal import err, out, print_json, progress_bar
+from geogaze.config import get_settings
+from geogaze.errors import AoiOutsideScene, InvalidRequest
+from geogaze.logs import configure_logging
+from geogaze.planning.request import ExplainRequest
+
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
+]
+ClassesOption = Annotated[
+    str, typer.Option(help="all, top (each tile's best class), or names: airplane,runway")
+]
+OverlapOption = Annotated[float, typer.Option(help="Overlap of neighbouring tiles, 0 to 0.9.")]
+GsdOption = Annotated[
+    float | None, typer.Option(help="Working resolution, metres per pixel. Default: the scene's.")
+]
+NormalizeOption = Annotated[
+    Literal["job", "tile", "none"],
+    typer.Option(help="job: tiles compare; tile: each tile to 0..1; none: raw signed evidence."),
+]
+BandsOption = Annotated[
+    str | None, typer.Option(help="Scene bands for the model's, from 1, such as 4,3,2.")
+]
+RescaleOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Values that become 0 and 1, LO,HI; repeat it for one range per band."),
+]
+OverlaysOption = Annotated[
+    bool, typer.Option("--overlays/--no-overlays", help="Draw overlay-<class>.tif too.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON.")]
+
+
+def build_request(
+    scene: str,
+    model: str,
+    classes: str,
+    overlap: float,
+    gsd: float | None,
+    normalize: str,
+    bands: str | None,
+    rescale: list[str] | None,
+    aoi: Path | None,
+    overlays: bool,
+) -> ExplainRequest:
+    """A request from command-line words.
+
+    Raises:
+        InvalidRequest: a word does not parse.
+    """
+    return ExplainRequest.parse(
+        {
+            "scene": scene,
+            "model": model,
+            "classes": classes if classes in {"all", "top"} else _words(classes),
+            "overlap": overlap,
+            "gsd": gsd,
+            "normalize": normalize,
+            "bands": _numbers("--bands", bands, int) if bands else None,
+            "rescale": [_numbers("--rescale", r, float) for r in rescale] if rescale else None,
+            "aoi": _read_aoi(aoi) if aoi else None,
+            "overlays": overlays,
+        }
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(option: str, text: str, kind: type[int] | type[float]) -> list[float]:
+    try:
+        return [kind(word) for word in text.split(",")]
+    except ValueError as error:
+        raise InvalidRequest(f"{option} takes numbers and commas, not {text!r}.") from error
+
+
+def _read_aoi(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise AoiOutsideScene(f"{path} cannot be read as GeoJSON: {error}") from error
+
+
+def run(
+    scene: Annotated[str, typer.Argument(help="A georeferenced GeoTIFF.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the products.")],
+    model: ModelOption = DEFAULT_MODEL,
+    classes: ClassesOption = "all",
+    overlap: OverlapOption = 0.5,
+    gsd: GsdOption = None,
+    normalize: NormalizeOption = "job",
+    bands: BandsOption = None,
+    rescale: RescaleOption = None,
+    aoi: Annotated[
+        Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
+    ] = None,
+    overlays: OverlaysOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a scene on this machine.
+
+    Examples:
+
+        geogaze run port.tif --out heat --classes harbor,beach
+
+        geogaze run city.tif --out heat --model vgg16 --classes top --gsd 0.5
+
+        geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
+    """
+    from geogaze.ledger.records import JobStatus
+    from geogaze.runner.embedded import run as run_embedded
+
+    settings = get_settings()
+    configure_logging("error", settings.log_format)
+    request = build_request(
+        scene, model, classes, overlap, gsd, normalize, bands, rescale, aoi, overlays
+    )
+    with progress_bar("tiles", quiet=as_json) as bar:
+        task = bar.add_task("reading the scene", total=None)
+
+        def show(status: JobStatus, tiles: int) -> None:
+            done = status.tiles_done + tiles
+            share = done / status.tiles
+            description = status.headline if share >= 1 else "explaining"
+            bar.update(task, description=description, total=status.tiles, completed=done)
+
+        report = run_embedded(request, out_folder, settings, on_progress=show)
+    if as_json:
+        print_json(
+            {
+                "job": str(report.job),
+                "status": "successful",
+                "tiles": report.tiles,
+                "seconds": round(report.seconds, 3),
+                "tiles_per_second": round(report.tiles_per_second, 3),
+                "classes": list(report.plan.layers),
+                "assets": {name: str(path) for name, path in report.assets.items()},
+                "skipped": report.skipped,
+            }
+        )
+        return
+    _show_outcome(report.assets, out_folder)
+    plan = report.plan
+    out.print(
+        f"{report.tiles:,} tiles in {report.seconds:,.1f} s "
+        f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
+        f"{plan.bundle.stride * plan.working_metres:.3g} m; values were scaled from "
+        f"{plan.scene.rescale_source}."
+    )
+    for reason in report.skipped:
+        out.print(f"{reason['tiles']:,} tiles were skipped: {reason['reason']}.")
+    out.print(f"Look at [bold]{out_folder / 'preview.png'}[/] first, then open the layers in a GIS.")
+
+
+def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
+    """A table of what was made: the model's own view of the scene, then the files."""
+    import geopandas
+
+    tiles = geopandas.read_parquet(assets["tiles"])
+    wins = tiles["top_class"].value_counts()
+    layers = [name.removeprefix("heat-") for name in assets if name.startswith("heat-")]
+    table = Table(title=f"What the model saw, and where its heat lies in {folder}")
+    table.add_column("class", style="bold")
+    table.add_column("best class of", justify="right")
+    table.add_column("highest probability", justify="right")
+    table.add_column("heat, for measuring", style="cyan")
+    table.add_column("overlay, for eyes", style="cyan")
+    for layer in sorted(layers, key=lambda name: -wins.get(name, 0)):
+        column = tiles.get(f"p_{layer}", tiles["top_probability"])
+        overlay = assets.get(f"overlay-{layer}")
+        table.add_row(
+            layer,
+            f"{wins.get(layer, 0):,} tiles" if layer != "top" else f"{wins.sum():,} tiles",
+            f"{column.max():.2f}",
+            assets[f"heat-{layer}"].name,
+            overlay.name if overlay else "–",
+        )
+    out.print(table)
+    rest = ", ".join(assets[name].name for name in ("preview", "tiles", "item"))
+    out.print(f"Besides: {rest}.")
+
+
+def demo(
+    path: Annotated[Path, typer.Argument(help="The GeoTIFF to write.")] = Path("demo-scene.tif"),
+    size: Annotated[int, typer.Option(min=64, max=8192, help="Pixels per side.")] = 2048,
+    seed: Annotated[int, typer.Option(help="Same seed, same scene.")] = 7,
+) -> None:
+    """Draw a scene to try geogaze on: an airport and a harbour, with true outlines beside it.
+
+    Example:
+
+        geogaze demo airport.tif && geogaze run airport.tif --out heat
+    """
+    from geogaze.demo.scene import write_demo_scene
+
+    with err.status("drawing an airport and a harbour"):
+        write_demo_scene(path, size, seed)
+    out.print(f"Drew {path} and the outlines of its objects, {path.with_suffix('.geojson')}.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(run)
+    app.command()(demo)

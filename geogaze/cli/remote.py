@@ -1,0 +1,178 @@
+"""Commands that talk to a geogaze API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from geogaze.bundles import DEFAULT_MODEL
+from geogaze.cli.local import (
+    BandsOption,
+    ClassesOption,
+    GsdOption,
+    JsonOption,
+    ModelOption,
+    NormalizeOption,
+    OverlapOption,
+    OverlaysOption,
+    RescaleOption,
+    build_request,
+)
+from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
+from geogaze.client import Client
+
+ApiOption = Annotated[
+    str, typer.Option("--api", envvar="GEOGAZE_API_URL", help="Address of the API.")
+]
+DEFAULT_API = "http://localhost:8080"
+JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
+
+_COLOURS = {"successful": "green", "failed": "red", "running": "cyan", "dismissed": "dim"}
+
+
+def submit(
+    scene: Annotated[str, typer.Argument(help="A path or URI that the server may read.")],
+    model: ModelOption = DEFAULT_MODEL,
+    classes: ClassesOption = "all",
+    overlap: OverlapOption = 0.5,
+    gsd: GsdOption = None,
+    normalize: NormalizeOption = "job",
+    bands: BandsOption = None,
+    rescale: RescaleOption = None,
+    aoi: Annotated[
+        Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
+    ] = None,
+    overlays: OverlaysOption = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch it until it ends.")] = False,
+    api: ApiOption = DEFAULT_API,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a scene to a geogaze server.
+
+    Example:
+
+        geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
+    """
+    request = build_request(
+        scene, model, classes, overlap, gsd, normalize, bands, rescale, aoi, overlays
+    )
+    with Client(api) as client:
+        status = client.submit(request.model_dump(mode="json", exclude_none=True))
+        if wait:
+            _follow(client, status["jobID"], as_json)
+            return
+    if as_json:
+        print_json(status)
+        return
+    out.print(f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}")
+
+
+def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
+    """Follow a job until it ends. Exit code 1 if it does not succeed."""
+    with Client(api) as client:
+        _follow(client, job, as_json)
+
+
+def _follow(client: Client, job: str, as_json: bool) -> None:
+    with progress_bar("%", quiet=as_json) as bar:
+        task = bar.add_task("waiting", total=100)
+
+        def show(status: dict[str, Any]) -> None:
+            bar.update(
+                task, description=status.get("message", ""), completed=status.get("progress", 0)
+            )
+
+        status = client.wait(job, on_status=show)
+    if as_json:
+        print_json(status)
+    else:
+        _print_status(status)
+    if status["status"] != "successful":
+        raise typer.Exit(FAILED)
+
+
+def _print_status(status: dict[str, Any]) -> None:
+    colour = _COLOURS.get(status["status"], "white")
+    out.print(
+        f"Job {status['jobID']} is [bold {colour}]{status['status']}[/]: "
+        f"{status.get('message', '')}"
+    )
+    if status["status"] == "successful":
+        out.print(f"Fetch it: geogaze results {status['jobID']} --download heat")
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most jobs to list.")] = 20,
+    status: Annotated[list[str] | None, typer.Option(help="Only jobs in this state.")] = None,
+    api: ApiOption = DEFAULT_API,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    with Client(api) as client:
+        found = client.jobs(limit=limit, status=status)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("job", "state", "progress", "submitted", "message")
+    for entry in found:
+        colour = _COLOURS.get(entry["status"], "white")
+        created = datetime.fromisoformat(entry["created"]).astimezone()
+        table.add_row(
+            entry["jobID"],
+            f"[{colour}]{entry['status']}[/]",
+            f"{entry.get('progress', 0)} %",
+            f"{created:%Y-%m-%d %H:%M}",
+            entry.get("message", ""),
+        )
+    out.print(table if found else "No jobs.")
+
+
+def results(
+    job: JobArgument,
+    download: Annotated[
+        Path | None, typer.Option(help="Fetch all products into this folder.")
+    ] = None,
+    api: ApiOption = DEFAULT_API,
+    as_json: JsonOption = False,
+) -> None:
+    """Show links to a job's products, or fetch them.
+
+    Example:
+
+        geogaze results 4f0c… --download heat
+    """
+    with Client(api) as client:
+        if download is None:
+            links = client.results(job)
+            if as_json:
+                print_json(links)
+                return
+            for name, link in links.items():
+                out.print(f"[bold]{name}[/]  {link['href']}", soft_wrap=True)
+            return
+        with err.status("fetching"):
+            files = client.download(job, download)
+    if as_json:
+        print_json({name: str(path) for name, path in files.items()})
+        return
+    out.print(f"Fetched {len(files)} files into {download}.")
+
+
+def cancel(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
+    """Cancel a job, or remove a finished one with its products."""
+    with Client(api) as client:
+        status = client.dismiss(job)
+    if as_json:
+        print_json(status)
+        return
+    out.print(f"Job {job} is dismissed; its parts and products are removed.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (submit, watch, jobs, results, cancel):
+        app.command()(command)

@@ -1,0 +1,51 @@
+"""Commands that run the distributed system's processes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from geogaze.config import get_settings
+from geogaze.logs import configure_logging
+
+
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Serve the HTTP API (OGC API – Processes).
+
+    Example:
+
+        GEOGAZE_DATABASE_URL=postgresql+psycopg://… geogaze api --host 0.0.0.0
+    """
+    import uvicorn
+
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    uvicorn.run("api.app:create_app", factory=True, host=host, port=port, log_level="warning")
+
+
+def worker() -> None:
+    """Explain units of jobs, as handed out by the dispatcher through Celery.
+
+    One child process does one unit at a time; start one worker for each GPU
+    (GEOGAZE_DEVICE=cuda:0, cuda:1, …).
+    """
+    from worker.app import start_worker
+
+    start_worker()
+
+
+def dispatcher() -> None:
+    """Hand due units to the workers, and free what crashed workers left behind."""
+    from worker.dispatcher import main
+
+    main()
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (api, worker, dispatcher):
+        app.command()(command)

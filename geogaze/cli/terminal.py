@@ -1,0 +1,74 @@
+"""What the terminal shows: results, errors, progress."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from geogaze.errors import GeogazeError
+
+out = Console()
+err = Console(stderr=True)
+
+BAD_INPUT = 2
+FAILED = 1
+
+
+class SpeedColumn(ProgressColumn):
+    """Tiles (or images) per second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The task's speed."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f} {self._unit}/s", style="cyan")
+
+
+def progress_bar(unit: str, *, quiet: bool) -> Progress:
+    """A bar on standard error with speed and time left."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        SpeedColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        disable=quiet,
+        transient=True,
+    )
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on one line of standard output."""
+    print(json.dumps(document, default=str), flush=True)
+
+
+def print_error(error: GeogazeError) -> None:
+    """An expected error, for people."""
+    err.print(f"[bold red]{error.title}.[/] ", end="")
+    err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+def exit_code(error: GeogazeError) -> int:
+    """2 where the request was wrong, 1 where the work failed."""
+    return BAD_INPUT if 400 <= error.status < 500 else FAILED

@@ -1,0 +1,115 @@
+"""The command ``train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geogaze.cli.local import JsonOption
+from geogaze.cli.terminal import out, print_json, progress_bar
+from geogaze.config import get_settings
+from geogaze.errors import InvalidRequest
+
+
+def parse_triple(option: str, text: str) -> tuple[float, ...]:
+    """``0.5,0.5,0.5`` as numbers.
+
+    Raises:
+        InvalidRequest: not three numbers.
+    """
+    try:
+        values = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 3:
+        raise InvalidRequest(f"{option} takes three numbers such as 0.5,0.5,0.5, not {text!r}.")
+    return values
+
+
+MeanOption = Annotated[str, typer.Option(help="Mean of each band, of values in 0..1.")]
+StdOption = Annotated[str, typer.Option(help="Standard deviation of each band.")]
+ArchOption = Annotated[str, typer.Option("--arch", help="A torchvision architecture.")]
+GsdTrainOption = Annotated[
+    float | None, typer.Option(help="Metres per pixel at the model's input size.")
+]
+InputSizeOption = Annotated[int, typer.Option(min=32, help="Pixels per side of a model input.")]
+
+
+def train(
+    data: Annotated[
+        Path, typer.Argument(help="<class>/*.jpg, or train/<class>/… and test/<class>/… in it.")
+    ],
+    bundle_folder: Annotated[Path, typer.Option("--out", help="The bundle; its name is the model's.")],
+    arch: ArchOption = "mobilenet_v2",
+    init: Annotated[
+        str, typer.Option(help="imagenet, random, or a checkpoint (.pth, .safetensors).")
+    ] = "imagenet",
+    epochs: Annotated[int, typer.Option(min=0, help="Epochs of fine-tuning.")] = 12,
+    warm_up: Annotated[int, typer.Option(min=0, help="Epochs of the last layer alone.")] = 2,
+    learning_rate: Annotated[float, typer.Option(help="Peak rate of the trunk.")] = 1e-4,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
+    input_size: InputSizeOption = 224,
+    gsd: GsdTrainOption = None,
+    mean: MeanOption = "0.485,0.456,0.406",
+    std: StdOption = "0.229,0.224,0.225",
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Retrain a classifier on your own classes; writes a bundle for --model.
+
+    Example:
+
+        geogaze train chips/ --out my-ships --arch resnet18 --gsd 0.3
+
+        geogaze run port.tif --out heat --model my-ships
+    """
+    from geogaze.explain.engine import pick_device
+    from geogaze.explain.train import Recipe
+    from geogaze.explain.train import train as fit
+
+    settings = get_settings()
+    recipe = Recipe(
+        architecture=arch,
+        init=init,
+        epochs=epochs,
+        warm_up_epochs=warm_up,
+        batch_size=batch,
+        learning_rate=learning_rate,
+        input_size=input_size,
+        gsd=gsd,
+        mean=parse_triple("--mean", mean),
+        std=parse_triple("--std", std),
+        seed=seed,
+        device=pick_device(settings.device),
+    )
+    with progress_bar("images", quiet=as_json) as bar:
+        tasks: dict[str, object] = {}
+
+        def show(phase: str, done: int, total: int, loss: float) -> None:
+            task = tasks.setdefault(phase, bar.add_task(phase, total=total))
+            text = f"{phase} (loss {loss:.2f})" if loss else phase
+            bar.update(task, completed=done, description=text)  # type: ignore[arg-type]
+
+        bundle, accuracy = fit(data, bundle_folder, recipe, show)
+    if as_json:
+        print_json(
+            {
+                "bundle": str(bundle_folder),
+                "accuracy": accuracy,
+                "classes": list(bundle.classes),
+                "sha256": bundle.weights.removeprefix("sha256:"),
+            }
+        )
+        return
+    out.print(
+        f"[bold]{bundle.name}[/] is right on {accuracy:.1%} of the test images. "
+        f"The bundle is {bundle_folder}; its confusion matrix is in evaluation.json.\n"
+        f"Use it: geogaze run SCENE --out heat --model {bundle_folder}"
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(train)

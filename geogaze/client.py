@@ -1,0 +1,125 @@
+"""The geogaze API from Python.
+
+    client = Client("http://localhost:8080")
+    job = client.submit({"scene": "s3://imagery/port.tif", "classes": ["ship"]})
+    client.wait(job["jobID"])
+    client.download(job["jobID"], Path("out"))
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from geogaze.errors import JobFailed, RemoteError
+
+ENDED = frozenset({"successful", "failed", "dismissed"})
+_POLL_SECONDS = (0.5, 5.0)  # first and longest pause
+
+Document = dict[str, Any]
+
+
+class Client:
+    """Talks OGC API – Processes to a geogaze server."""
+
+    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, inputs: Document) -> Document:
+        """Start a job; its status.
+
+        Raises:
+            RemoteError: the server refused (the message is the problem's detail) or is not there.
+        """
+        return self._json("POST", "/processes/explain/execution", json={"inputs": inputs})
+
+    def status(self, job: str) -> Document:
+        """A job's status document."""
+        return self._json("GET", f"/jobs/{job}")
+
+    def jobs(self, *, limit: int = 20, status: list[str] | None = None) -> list[Document]:
+        """Jobs, newest first."""
+        parameters: Document = {"limit": limit, **({"status": status} if status else {})}
+        found: list[Document] = self._json("GET", "/jobs", params=parameters)["jobs"]
+        return found
+
+    def results(self, job: str) -> dict[str, Document]:
+        """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""
+        return self._json("GET", f"/jobs/{job}/results")
+
+    def dismiss(self, job: str) -> Document:
+        """Cancel a job, or remove a finished one with its products."""
+        return self._json("DELETE", f"/jobs/{job}")
+
+    def wait(
+        self, job: str, *, on_status: Callable[[Document], None] = lambda status: None
+    ) -> Document:
+        """Poll a job until it ends; its last status."""
+        pause, longest = _POLL_SECONDS
+        while True:
+            status = self.status(job)
+            on_status(status)
+            if status["status"] in ENDED:
+                return status
+            time.sleep(pause)
+            pause = min(pause * 1.3, longest)
+
+    def download(
+        self, job: str, folder: Path, *, on_file: Callable[[str], None] = lambda name: None
+    ) -> dict[str, Path]:
+        """Fetch a successful job's products into a folder; names to files."""
+        results = self.results(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {}
+        for name, link in results.items():
+            files[name] = folder / Path(link["title"]).name
+            self._fetch(link["href"], files[name])
+            on_file(name)
+        return files
+
+    def _fetch(self, href: str, target: Path) -> None:
+        draft = target.with_name(f".{target.name}.part")
+        try:
+            if href.startswith("file://"):
+                shutil.copyfile(unquote(urlsplit(href).path), draft)
+            else:
+                with httpx.stream("GET", href, timeout=60) as answer, draft.open("wb") as file:
+                    answer.raise_for_status()
+                    for piece in answer.iter_bytes():
+                        file.write(piece)
+            draft.replace(target)
+        except (OSError, httpx.HTTPError) as error:
+            raise RemoteError(f"{target.name} could not be fetched: {error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise RemoteError(
+                f"No geogaze API answers at {self._http.base_url} ({error}). Is it running? "
+                "Give its address with --api or GEOGAZE_API_URL."
+            ) from error
+        if answer.is_success:
+            return answer.json()
+        try:
+            problem = answer.json()
+            message = problem.get("detail") or problem.get("title")
+        except ValueError:
+            problem, message = {}, answer.text[:500]
+        if str(problem.get("type", "")).endswith(":job-failed"):
+            raise JobFailed(message)
+        raise RemoteError(f"{message} (HTTP {answer.status_code})")

@@ -1,0 +1,32 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.factories import make_bundle, make_scene
+
+DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle ``tiny`` of three classes: 64-pixel tiles, stride 32, random weights."""
+    return make_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A scene of 260 × 200 pixels, uint8 RGB, half a metre."""
+    return make_scene(tmp_path / "scene.tif")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real imagery, where this machine has it."""
+    if not DATA.is_dir():
+        pytest.skip(f"real imagery is absent: no {DATA} (set GEOGAZE_TEST_DATA)")
+    return DATA

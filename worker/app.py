@@ -1,0 +1,75 @@
+"""The Celery application.
+
+A message is a hint, nothing more: it names a unit, and the ledger decides whether that unit is to
+be had. So messages may be lost, doubled or late, and results go nowhere but the ledger.
+"""
+
+from __future__ import annotations
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+from geogaze.config import Settings, get_settings
+from geogaze.logs import configure_logging
+
+QUEUE = "geogaze"
+_CONNECT_SECONDS = 10
+_SOFT_SHUTDOWN_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+def make_app(settings: Settings) -> Celery:
+    """Celery as it is run here; ``docs/decisions`` says why each setting is what it is."""
+    app = Celery("geogaze", broker=settings.broker_url, include=["worker.tasks"])
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        # A unit is acknowledged when it is over; one whose worker dies is delivered again.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_concurrency=1,
+        worker_pool="prefork",
+        worker_pool_start_method="spawn",  # CUDA does not survive a fork
+        worker_soft_shutdown_timeout=_SOFT_SHUTDOWN_SECONDS,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            # Redelivery is looked for this often (seconds); defaults take over a minute.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": _CONNECT_SECONDS,
+            "socket_keepalive": True,
+        },
+    )
+    return app
+
+
+app = make_app(get_settings())
+
+
+@setup_logging.connect
+def _keep_logging(**_: object) -> None:
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)
+
+
+@worker_process_init.connect
+def _load_early(**_: object) -> None:
+    """Pay for the imports of torch and GDAL before the first unit."""
+    import worker.tasks
+
+    worker.tasks.this_worker()
+    log.info("worker ready")
+
+
+def start_worker() -> None:
+    """Run a Celery worker until it is told to stop."""
+    app.worker_main(["worker", "--loglevel=warning", "--without-gossip", "--without-mingle"])

@@ -176,5 +176,3 @@ def _summary(request: Request) -> dict[str, Any]:
         "outputTransmission": ["reference"],
         "links": [link.model_dump(exclude_none=True)],
     }
-
-

@@ -140,7 +140,7 @@ def read_bundle(folder: Path) -> Bundle:
         properties = json.loads((folder / "item.json").read_text())["properties"]
         source = properties["mlm:input"][0]
         return Bundle(
-            name=properties["mlm:name"],
+            name=folder.resolve().name,  # what a user calls it by
             architecture=properties["mlm:architecture"],
             classes=tuple(c["name"] for c in properties["mlm:output"][0]["classification:classes"]),
             bands=tuple(band["name"] for band in source["bands"]),

@@ -1,9 +1,9 @@
 """The geogaze API from Python.
 
-    client = Client("http://localhost:8080")
-    job = client.submit({"scene": "s3://imagery/port.tif", "classes": ["ship"]})
-    client.wait(job["jobID"])
-    client.download(job["jobID"], Path("out"))
+client = Client("http://localhost:8080")
+job = client.submit({"scene": "s3://imagery/port.tif", "classes": ["ship"]})
+client.wait(job["jobID"])
+client.download(job["jobID"], Path("out"))
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Client:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _json(self, method: str, path: str, **options: Any) -> Any:
+    def _json(self, method: str, path: str, **options: Any) -> Document:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -114,7 +114,8 @@ class Client:
                 "Give its address with --api or GEOGAZE_API_URL."
             ) from error
         if answer.is_success:
-            return answer.json()
+            document: Document = answer.json()
+            return document
         try:
             problem = answer.json()
             message = problem.get("detail") or problem.get("title")

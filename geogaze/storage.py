@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from geogaze.config import Settings
 from geogaze.errors import ObjectNotFound, StorageUnavailable
 
@@ -71,10 +73,12 @@ class FolderStorage(Storage):
         """The file of a key."""
         return self.root / key
 
+    @override
     def put(self, key: str, data: bytes) -> None:
         with self._landing(key) as scratch:
             scratch.write_bytes(data)
 
+    @override
     def put_file(self, key: str, path: Path, media_type: str) -> None:
         with self._landing(key) as scratch:
             shutil.copyfile(path, scratch)
@@ -93,6 +97,7 @@ class FolderStorage(Storage):
         finally:
             scratch.unlink(missing_ok=True)
 
+    @override
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         try:
             with self.path(key).open("rb") as file:
@@ -101,12 +106,14 @@ class FolderStorage(Storage):
         except FileNotFoundError as error:
             raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
 
+    @override
     def get_file(self, key: str, path: Path) -> None:
         try:
             shutil.copyfile(self.path(key), path)
         except FileNotFoundError as error:
             raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
 
+    @override
     def keys(self, prefix: str) -> Iterator[str]:
         folder = self.path(prefix.rpartition("/")[0])
         for path in sorted(folder.rglob("*")):
@@ -114,6 +121,7 @@ class FolderStorage(Storage):
             if path.is_file() and key.startswith(prefix):
                 yield key
 
+    @override
     def delete(self, prefix: str) -> None:
         if prefix.endswith("/"):
             shutil.rmtree(self.path(prefix), ignore_errors=True)
@@ -121,6 +129,7 @@ class FolderStorage(Storage):
         for key in list(self.keys(prefix)):
             self.path(key).unlink(missing_ok=True)
 
+    @override
     def link(self, key: str, seconds: int) -> str:
         return self.path(key).as_uri()
 
@@ -164,10 +173,12 @@ class S3Storage(Storage):
     def _signer(self) -> S3Client:
         return self._client(self._settings.s3_public_endpoint or self._settings.s3_endpoint)
 
+    @override
     def put(self, key: str, data: bytes) -> None:
         with self._errors(key):
             self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)
 
+    @override
     def put_file(self, key: str, path: Path, media_type: str) -> None:
         from boto3.s3.transfer import TransferConfig
 
@@ -182,6 +193,7 @@ class S3Storage(Storage):
                 ),
             )
 
+    @override
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         span = f"bytes={start}-{'' if stop is None else stop - 1}"
         with self._errors(key):
@@ -192,10 +204,12 @@ class S3Storage(Storage):
             )
             return answer["Body"].read()
 
+    @override
     def get_file(self, key: str, path: Path) -> None:
         with self._errors(key):
             self.client.download_file(self.bucket, self.prefix + key, str(path))
 
+    @override
     def keys(self, prefix: str) -> Iterator[str]:
         with self._errors(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(
@@ -205,11 +219,13 @@ class S3Storage(Storage):
                 for found in page.get("Contents", []):
                     yield found["Key"].removeprefix(self.prefix)
 
+    @override
     def delete(self, prefix: str) -> None:
         for key in list(self.keys(prefix)):
             with self._errors(key):
                 self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
 
+    @override
     def link(self, key: str, seconds: int) -> str:
         return self._signer.generate_presigned_url(
             "get_object",

@@ -10,10 +10,10 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-NORTH_UP = Affine.translation(430_000, 5_410_000) * Affine.scale(0.5, -0.5)
+NORTH_UP = Affine.translation(430_000, 5_410_000) @ Affine.scale(0.5, -0.5)
 """Half a metre per pixel in UTM zone 31N."""
 
-ROTATED = Affine.translation(430_000, 5_410_000) * Affine.rotation(17) * Affine.scale(0.5, -0.5)
+ROTATED = Affine.translation(430_000, 5_410_000) @ Affine.rotation(17) @ Affine.scale(0.5, -0.5)
 
 
 def make_values(

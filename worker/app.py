@@ -6,6 +6,8 @@ be had. So messages may be lost, doubled or late, and results go nowhere but the
 
 from __future__ import annotations
 
+import os
+
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
@@ -72,4 +74,5 @@ def _load_early(**_: object) -> None:
 
 def start_worker() -> None:
     """Run a Celery worker until it is told to stop."""
-    app.worker_main(["worker", "--loglevel=warning", "--without-gossip", "--without-mingle"])
+    name = f"--hostname=geogaze-{os.getpid()}@%h"  # several workers may share a machine
+    app.worker_main(["worker", name, "--loglevel=warning", "--without-gossip", "--without-mingle"])

@@ -52,7 +52,7 @@ class Dispatcher:
             try:
                 sent = self.round()
             except (BrokerError, DatabaseError) as error:
-                log.error("round failed", error=str(error))
+                log.warning("round failed", error=str(error))
                 sent = 0
             stop.wait(0 if sent else self._settings.dispatch_interval)
 

@@ -24,14 +24,14 @@ def image(
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
     overlay: Annotated[
-        Path | None, typer.Option("--out", help="The overlay PNG. Default: beside the photo's name.")
+        Path | None,
+        typer.Option("--out", help="The overlay PNG. Default: beside the photo's name."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain one photograph: what is it, and where does the network look?
 
     Examples:
-
         geogaze image chip.png
 
         geogaze image dog-and-cat.png --model vgg16 --class tabby
@@ -40,7 +40,7 @@ def image(
     from PIL import Image, UnidentifiedImageError
 
     from geogaze.explain.engine import load_engine
-    from geogaze.explain.photo import explain_photo
+    from geogaze.runner.photo import explain_photo
 
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)

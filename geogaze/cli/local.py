@@ -80,7 +80,7 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _numbers(option: str, text: str, kind: type[int] | type[float]) -> list[float]:
+def _numbers(option: str, text: str, kind: type[int | float]) -> list[float]:
     try:
         return [kind(word) for word in text.split(",")]
     except ValueError as error:
@@ -113,7 +113,6 @@ def run(
     """Explain a scene on this machine.
 
     Examples:
-
         geogaze run port.tif --out heat --classes harbor,beach
 
         geogaze run city.tif --out heat --model vgg16 --classes top --gsd 0.5
@@ -162,7 +161,9 @@ def run(
     )
     for reason in report.skipped:
         out.print(f"{reason['tiles']:,} tiles were skipped: {reason['reason']}.")
-    out.print(f"Look at [bold]{out_folder / 'preview.png'}[/] first, then open the layers in a GIS.")
+    out.print(
+        f"Look at [bold]{out_folder / 'preview.png'}[/] first, then open the layers in a GIS."
+    )
 
 
 def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
@@ -201,7 +202,6 @@ def demo(
     """Draw a scene to try geogaze on: an airport and a harbour, with true outlines beside it.
 
     Example:
-
         geogaze demo airport.tif && geogaze run airport.tif --out heat
     """
     from geogaze.demo.scene import write_demo_scene

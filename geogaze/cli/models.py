@@ -31,7 +31,6 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """List the models that --model takes.
 
     Examples:
-
         geogaze models
 
         geogaze models show aerial-scenes

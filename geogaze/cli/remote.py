@@ -54,7 +54,6 @@ def submit(
     """Submit a scene to a geogaze server.
 
     Example:
-
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
     request = build_request(
@@ -142,7 +141,6 @@ def results(
     """Show links to a job's products, or fetch them.
 
     Example:
-
         geogaze results 4f0c… --download heat
     """
     with Client(api) as client:

@@ -17,7 +17,6 @@ def api(
     """Serve the HTTP API (OGC API – Processes).
 
     Example:
-
         GEOGAZE_DATABASE_URL=postgresql+psycopg://… geogaze api --host 0.0.0.0
     """
     import uvicorn

@@ -41,7 +41,9 @@ def train(
     data: Annotated[
         Path, typer.Argument(help="<class>/*.jpg, or train/<class>/… and test/<class>/… in it.")
     ],
-    bundle_folder: Annotated[Path, typer.Option("--out", help="The bundle; its name is the model's.")],
+    bundle_folder: Annotated[
+        Path, typer.Option("--out", help="The bundle; its name is the model's.")
+    ],
     arch: ArchOption = "mobilenet_v2",
     init: Annotated[
         str, typer.Option(help="imagenet, random, or a checkpoint (.pth, .safetensors).")
@@ -60,7 +62,6 @@ def train(
     """Retrain a classifier on your own classes; writes a bundle for --model.
 
     Example:
-
         geogaze train chips/ --out my-ships --arch resnet18 --gsd 0.3
 
         geogaze run port.tif --out heat --model my-ships

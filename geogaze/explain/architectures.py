@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import (
+    VGG,
     AlexNet,
     ConvNeXt,
     DenseNet,
@@ -27,7 +28,6 @@ from torchvision.models import (
     ResNet,
     ShuffleNetV2,
     SqueezeNet,
-    VGG,
 )
 
 from geogaze.errors import UnsupportedArchitecture
@@ -49,6 +49,8 @@ FAMILIES = (
     "vgg",
     "wide_resnet",
 )
+
+
 @dataclass(frozen=True)
 class Split:
     """A classifier in two pieces.
@@ -194,7 +196,8 @@ def _inception(model: GoogLeNet | Inception3) -> Split:
     stages = names[: names.index("avgpool")]
     stages = [name for name in stages if not name.lower().startswith("aux")]
     trunk = nn.Sequential(
-        _Preprocess(model._transform_input), *(getattr(model, name) for name in stages)
+        _Preprocess(model._transform_input),  # noqa: SLF001  part of its forward
+        *(getattr(model, name) for name in stages),
     )
     head = nn.Sequential(model.avgpool, nn.Flatten(1), model.dropout, model.fc)
     return Split(trunk, head, stages[-1])

@@ -79,6 +79,8 @@ def write_bundle(
         if evaluation:
             (made / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
         shutil.rmtree(out, ignore_errors=True)
+        for path in made.iterdir():
+            path.chmod(0o644)
         made.rename(out)
     return bundle
 
@@ -96,8 +98,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state)
-        if not all(isinstance(value, Tensor) for value in state.values()):
-            raise TypeError("not a flat state dict")
     except Exception as error:
         raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise InvalidRequest(f"{path} holds more than tensors; save the model's state_dict().")
     return {name.removeprefix("module."): value for name, value in state.items()}

@@ -14,12 +14,12 @@ from geogaze.explain.registration import measure
 def describe_torchvision() -> dict[str, Any]:
     """Geometry, normalisation and weight files of all supported published classifiers."""
     described = {name: _describe(name) for name in architectures()}
-    categories = get_model_weights("vgg16").DEFAULT.meta["categories"]  # type: ignore[attr-defined]
+    categories = get_model_weights("vgg16").DEFAULT.meta["categories"]
     return {"classes": _distinct(categories), "architectures": described}
 
 
 def _describe(architecture: str) -> dict[str, Any]:
-    weights = get_model_weights(architecture).DEFAULT  # type: ignore[attr-defined]
+    weights = get_model_weights(architecture).DEFAULT
     preset = weights.transforms()
     cut = split(build(architecture, 1000))
     size = preset.crop_size[0]

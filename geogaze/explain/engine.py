@@ -55,14 +55,13 @@ class Engine:
         self, values: NDArray[np.float32], valid: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Values (B, bands, T, T) in 0..1 to model input; pixels not ``valid`` (B, T, T) become
-        0, the mean."""
+        0, the mean.
+        """
         normal = (values - self._mean) / self._std
         normal *= valid[:, None]
         return normal
 
-    def explain(
-        self, images: NDArray[np.float32], classes: tuple[int, ...] | None
-    ) -> BatchResult:
+    def explain(self, images: NDArray[np.float32], classes: tuple[int, ...] | None) -> BatchResult:
         """Logits and evidence of normalised images (B, bands, T, T).
 
         Args:

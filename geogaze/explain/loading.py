@@ -55,10 +55,12 @@ def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
 
 
 def _published(bundle: Bundle) -> dict[str, Tensor]:
-    weights = get_model_weights(bundle.architecture).DEFAULT  # type: ignore[attr-defined]
+    weights = get_model_weights(bundle.architecture).DEFAULT
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
-        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+        state: dict[str, Tensor] = weights.get_state_dict(
+            progress=False, check_hash=True, weights_only=True
+        )
     except OSError as error:
         raise WeightsUnavailable(
             f"The published weights of {bundle.architecture!r} are not on this machine and could "

@@ -79,12 +79,12 @@ def _as_average(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
+    **options: Any,
 ) -> Tensor:
     if dilation not in {1, (1, 1)}:
         raise UnsupportedArchitecture("Dilated max pooling has no known registration.")
-    return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode)
+    ceil_mode = options.get("ceil_mode", False)
+    return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode=ceil_mode)
 
 
 def measure(trunk: nn.Module, bands: int, input_size: int) -> Registration:

@@ -252,7 +252,8 @@ def _fit(
 
 def _freeze_statistics(model: nn.Module) -> None:
     """Keep the pretrained trunk's normalisation: small sets estimate it badly, and checkpoints
-    with folded statistics (converted from mobile formats) would be scaled anew."""
+    with folded statistics (converted from mobile formats) would be scaled anew.
+    """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

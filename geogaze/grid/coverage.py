@@ -50,8 +50,7 @@ def _areas(
     integral = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     at_rows = _interpolate(integral, rows)
     corners = _interpolate(at_rows.T, cols).T
-    areas: NDArray[np.float64] = np.diff(np.diff(corners, axis=0), axis=1)
-    return areas
+    return np.asarray(np.diff(np.diff(corners, axis=0), axis=1))
 
 
 def _interpolate(
@@ -60,4 +59,4 @@ def _interpolate(
     low = np.minimum(at.astype(int), len(table) - 1)
     high = np.minimum(low + 1, len(table) - 1)
     share = (at - low)[:, None]
-    return table[low] * (1 - share) + table[high] * share
+    return np.asarray(table[low] * (1 - share) + table[high] * share)

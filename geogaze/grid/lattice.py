@@ -40,7 +40,7 @@ class WorkingGrid:
             width=max(1, math.ceil(width / scale - _ROUNDING)),
             height=max(1, math.ceil(height / scale - _ROUNDING)),
             scale=scale,
-            transform=transform * Affine.scale(scale),
+            transform=transform @ Affine.scale(scale),
         )
 
 
@@ -77,7 +77,7 @@ class Lattice:
         shift = Affine.translation(
             self.offset + self.col0 * self.stride, self.offset + self.row0 * self.stride
         )
-        return working * shift * Affine.scale(self.stride)
+        return working @ shift @ Affine.scale(self.stride)
 
     def edges(self, first: int, count: int) -> list[float]:
         """Corner coordinates of ``count`` consecutive cells, absolute index ``first`` onwards."""

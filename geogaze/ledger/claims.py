@@ -120,14 +120,10 @@ class Claims:
     def _advance(
         self, session: Session, claim: Claim, result: dict[str, Any], then: Sequence[Phase]
     ) -> None:
-        totals = {
-            phase: total
-            for phase, total in session.execute(
-                select(PhaseCount.phase, PhaseCount.total).where(
-                    PhaseCount.job_id == claim.job_id
-                )
-            ).all()
-        }
+        rows = session.execute(
+            select(PhaseCount.phase, PhaseCount.total).where(PhaseCount.job_id == claim.job_id)
+        )
+        totals = {phase: total for phase, total in rows}  # noqa: C416  rows are typed, dict() is not
         later = [phase for phase in then[then.index(claim.phase) + 1 :] if totals.get(phase)]
         if later:
             session.execute(update(Job).where(Job.id == claim.job_id).values(phase=later[0]))
@@ -175,9 +171,7 @@ class Claims:
 
         The job's row is locked first, so that ending a job and finishing its units never cross.
         """
-        state = session.scalar(
-            select(Job.state).where(Job.id == claim.job_id).with_for_update()
-        )
+        state = session.scalar(select(Job.state).where(Job.id == claim.job_id).with_for_update())
         if state not in OPEN_JOB:
             raise StaleClaim(f"Job {claim.job_id} is {state}; unit {claim.position} is void.")
         held = _changed(
@@ -200,5 +194,3 @@ class Claims:
 def _changed(session: Session, statement: Update) -> bool:
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount == 1
-
-

@@ -110,9 +110,7 @@ class Ledger:
             wanted.append(Job.created <= created_to)
         return self._statuses(*wanted, limit=limit, offset=offset)
 
-    def _statuses(
-        self, *wanted: ColumnElement[bool], limit: int, offset: int
-    ) -> list[JobStatus]:
+    def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
         with Session(self.engine) as session:
             moment = session.scalar(select(now())) or 0.0
             jobs = session.scalars(
@@ -130,10 +128,10 @@ class Ledger:
     def request(self, job_id: UUID) -> dict[str, Any]:
         """The inputs of a job as given."""
         with Session(self.engine) as session:
-            request = session.scalar(select(Job.request).where(Job.id == job_id))
-        if request is None:
+            job = session.get(Job, job_id)
+        if job is None:
             raise JobNotFound(f"There is no job {job_id}.")
-        return request
+        return job.request
 
     def dismiss(self, job_id: UUID) -> JobStatus:
         """End a job; its workers notice at their next heartbeat or batch.
@@ -171,9 +169,7 @@ class Ledger:
         job is never stuck behind a large one. At most ``limit`` units lie in the broker unclaimed.
         """
         with Session(self.engine) as session, session.begin():
-            waiting = session.scalar(
-                select(func.count()).where(Unit.state == UnitState.DISPATCHED)
-            )
+            waiting = session.scalar(select(func.count()).where(Unit.state == UnitState.DISPATCHED))
             turn = func.row_number().over(partition_by=Unit.job_id, order_by=Unit.position)
             due = (
                 select(Unit.id, turn.label("turn"), Job.created)
@@ -235,9 +231,7 @@ class Ledger:
             return session.scalar(
                 select(func.min(Unit.next_attempt_at) - now())
                 .join(Job, Job.id == Unit.job_id)
-                .where(
-                    Unit.state.in_(unit_sources(UnitState.RUNNING)), Job.state.in_(OPEN_JOB)
-                )
+                .where(Unit.state.in_(unit_sources(UnitState.RUNNING)), Job.state.in_(OPEN_JOB))
             )
 
 

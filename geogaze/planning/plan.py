@@ -48,9 +48,7 @@ class Plan(BaseModel):
     @cached_property
     def working(self) -> WorkingGrid:
         """The working grid."""
-        return WorkingGrid.over(
-            self.scene.width, self.scene.height, self.scene.affine, self.scale
-        )
+        return WorkingGrid.over(self.scene.width, self.scene.height, self.scene.affine, self.scale)
 
     @cached_property
     def bounds(self) -> Box:
@@ -63,9 +61,7 @@ class Plan(BaseModel):
     def lattice(self) -> Lattice:
         """The heat lattice."""
         bundle = self.bundle
-        offset = lattice_offset(
-            bundle.input_size, bundle.stride, bundle.cells, bundle.first_center
-        )
+        offset = lattice_offset(bundle.input_size, bundle.stride, bundle.cells, bundle.first_center)
         return Lattice.covering(self.bounds, bundle.stride, offset)
 
     @cached_property

@@ -75,7 +75,7 @@ class ExplainRequest(BaseModel):
 
 def readable(error: ValidationError) -> str:
     """A validation error in one line: ``overlap: Input should be … (got 1.5); …``."""
-    lines = {}
+    lines: dict[str, str] = {}
     for detail in error.errors():
         # Branches of a union repeat a field; the first says enough.
         name = str(detail["loc"][0]) if detail["loc"] else "request"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import rasterio.shutil
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 

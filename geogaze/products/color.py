@@ -48,11 +48,11 @@ def stretch(
     across = (0.5 - left) / size - 0.5
     down = (0.5 - top) / size - 0.5
     matrix = np.array([[1 / size, 0, across], [0, 1 / size, down]])
-    result: NDArray[np.float32] = cv2.warpAffine(
+    stretched = cv2.warpAffine(
         heat,
         matrix,
         (shape[1], shape[0]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return result
+    return np.asarray(stretched, dtype=np.float32)

@@ -38,7 +38,8 @@ class Heat:
     @property
     def statistics(self) -> dict[str, float] | None:
         """Minimum, maximum, mean and standard deviation of looked-at cells; None if there are
-        none."""
+        none.
+        """
         seen = self.values[np.isfinite(self.values)].astype(np.float64)
         if not seen.size:
             return None

@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from geogaze.planning.plan import Plan
+from geogaze.planning.request import Normalize
 from geogaze.products.cog import write_cog
 from geogaze.products.color import lay_over, stretch
 from geogaze.scene.reader import SceneReader, unit_range
@@ -21,10 +22,12 @@ _BLOCK = 512
 _READ = 2048  # pixels per side of one step, a multiple of the block
 
 
-def shown_heat(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What an overlay shows of a layer: heat as it is, raw evidence by its positive part."""
-    peak = np.nanmax(heat, initial=0)
-    return heat if peak <= 1 else np.maximum(heat, 0) / np.float32(peak)
+def shown_heat(heat: NDArray[np.float32], normalize: Normalize) -> NDArray[np.float32]:
+    """What an overlay shows of a layer: heat as it is, raw evidence by its share of the peak."""
+    if normalize != "none":
+        return heat
+    peak = float(np.nanmax(heat, initial=0))
+    return (np.maximum(heat, 0) / (peak or 1)).astype(np.float32)
 
 
 def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -54,7 +57,7 @@ def write_overlay(
         pulse: called after every block; may raise to stop.
     """
     top, left, bottom, right = plan.bounds
-    filled = _fill(shown_heat(heat))
+    filled = _fill(shown_heat(heat, plan.normalize))
     source = scratch / "overlay.tif"
     with rasterio.open(
         source,
@@ -65,7 +68,7 @@ def write_overlay(
         count=4,
         dtype="uint8",
         crs=plan.scene.crs_wkt,
-        transform=plan.working.transform * rasterio.Affine.translation(left, top),
+        transform=plan.working.transform @ rasterio.Affine.translation(left, top),
         tiled=True,
         blockxsize=_BLOCK,
         blockysize=_BLOCK,
@@ -123,7 +126,8 @@ def _draw(
 
 def _fill(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give cells without heat their neighbours' mean, so that borders do not fade out; cells far
-    from any stay 0. They are masked or beyond the border in the overlay anyway."""
+    from any stay 0. They are masked or beyond the border in the overlay anyway.
+    """
     known = np.isfinite(heat).astype(np.float32)
     total = cv2.blur(np.nan_to_num(heat), (3, 3), borderType=cv2.BORDER_REPLICATE)
     share = cv2.blur(known, (3, 3), borderType=cv2.BORDER_REPLICATE)

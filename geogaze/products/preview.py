@@ -45,7 +45,7 @@ def write_preview(plan: Plan, reader: SceneReader, layers: list[Layer], target: 
             (lattice.offset + lattice.row0 * lattice.stride - plan.bounds[0]) / shrink,
             lattice.stride / shrink,
         )
-        shown = stretch(np.nan_to_num(shown_heat(heat)), cell, valid.shape)
+        shown = stretch(np.nan_to_num(shown_heat(heat, plan.normalize)), cell, valid.shape)
         panels.append((name, _on_paper(lay_over(image, shown), valid)))
     _sheet(plan, panels).save(target, optimize=True)
 

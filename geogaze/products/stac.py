@@ -11,7 +11,14 @@ import pystac
 import shapely
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
-from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Sampling, Statistics
+from pystac.extensions.raster import (
+    DataType,
+    NoDataStrings,
+    RasterBand,
+    RasterExtension,
+    Sampling,
+    Statistics,
+)
 from pystac.extensions.render import Render, RenderExtension
 from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
@@ -98,7 +105,7 @@ def item_json(
 def _footprint(plan: Plan) -> Any:
     top, left, bottom, right = plan.bounds
     corners = [
-        plan.working.transform * corner
+        plan.working.transform @ corner
         for corner in ((left, top), (left, bottom), (right, bottom), (right, top))
     ]
     polygon = transform_geom(plan.scene.crs_wkt, "OGC:CRS84", mapping(shapely.Polygon(corners)))
@@ -108,7 +115,7 @@ def _footprint(plan: Plan) -> Any:
 def _describe_band(plan: Plan, asset: pystac.Asset, made: dict[str, Any]) -> None:
     statistics = made["statistics"]
     band = RasterBand.create(
-        nodata="nan",
+        nodata=NoDataStrings.NAN,
         sampling=Sampling.AREA,
         data_type=DataType.FLOAT32,
         spatial_resolution=plan.bundle.stride * plan.working_metres,

@@ -66,7 +66,8 @@ def write_tiles(plan: Plan, table: TileTable, target: Path) -> None:
 
 def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
     """Positions of the layers with most to show: seen as best class on most tiles, then by mean
-    probability."""
+    probability.
+    """
     if plan.layers == (TOP,):
         return [0]
     indices = plan.class_indices or ()

@@ -101,7 +101,7 @@ def _wanted(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:
         return np.ones_like(pixels.valid)
     top, left, _, _ = pixels.box
     transform = plan.working.transform.__class__.translation(left, top)
-    return inside_mask(plan.aoi, plan.working.transform * transform, pixels.valid.shape)
+    return inside_mask(plan.aoi, plan.working.transform @ transform, pixels.valid.shape)
 
 
 def _inner(window: tuple[int, int, int, int], pixels: Pixels) -> tuple[slice, slice]:

@@ -130,7 +130,7 @@ def _run_units(
     if status.state is not JobState.SUCCESSFUL:
         raise _failure(status)
     storage = worker.bench.storage
-    assert isinstance(storage, FolderStorage)  # noqa: S101  a few lines up
+    assert isinstance(storage, FolderStorage)
     return status, storage
 
 

@@ -42,7 +42,7 @@ def locate(aoi: dict[str, Any], scene: SceneInfo) -> dict[str, Any]:
             "MultiPolygon, Feature or FeatureCollection in longitude and latitude."
         ) from error
     corners = [
-        scene.affine * corner
+        scene.affine @ corner
         for corner in ((0, 0), (scene.width, 0), (scene.width, scene.height), (0, scene.height))
     ]
     inside = area.intersection(shapely.Polygon(corners))
@@ -72,7 +72,7 @@ def _bounds(geometry: Any) -> str:
 def pixel_box(area: dict[str, Any], working: WorkingGrid) -> Box:
     """The working pixels that enclose an area, cut to the grid."""
     inverse = ~working.transform
-    points = [inverse * (x, y) for x, y in shapely.get_coordinates(shape(area))]
+    points = [inverse @ (x, y) for x, y in shapely.get_coordinates(shape(area))]
     cols, rows = zip(*points, strict=True)
     return (
         max(0, math.floor(min(rows))),

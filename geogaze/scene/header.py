@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pyproj
 from affine import Affine
 from pydantic import BaseModel, ConfigDict
-from pyproj import CRS as ProjCRS
-from pyproj import Geod, Transformer
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -23,7 +22,8 @@ _ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator
 
 class SceneInfo(BaseModel):
     """A readable scene. ``transform`` holds the affine's first six numbers, ``pixel_metres`` the
-    side of a pixel on the ground, ``rescale`` the values per chosen band that become 0 and 1."""
+    side of a pixel on the ground, ``rescale`` the values per chosen band that become 0 and 1.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +66,9 @@ def describe(
     """
     if not dataset.crs or dataset.transform.is_identity:
         gcps, _ = dataset.gcps
-        what = "only ground control points" if gcps else "no CRS" if not dataset.crs else "no affine"
+        what = (
+            "only ground control points" if gcps else "no CRS" if not dataset.crs else "no affine"
+        )
         raise SceneUnusable(
             f"{uri!r} has {what}, so its heat would lie nowhere on the map. "
             "Georeference it first (gdalwarp, or 'gdal_translate -a_srs … -a_ullr …')."
@@ -99,14 +101,15 @@ def pixel_metres(dataset: DatasetReader) -> float:
     The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
     state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
     """
-    crs = ProjCRS.from_wkt(dataset.crs.to_wkt())
+    crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
     affine = dataset.transform
     nominal = math.sqrt(abs(affine.determinant)) * crs.axis_info[0].unit_conversion_factor
     col, row = dataset.width / 2, dataset.height / 2
-    corners = [affine * point for point in ((col, row), (col + 1, row), (col, row + 1))]
-    transformer = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    lons, lats = transformer.transform(*zip(*corners, strict=True))
-    geod: Geod = crs.get_geod() or Geod(ellps="WGS84")
+    corners = [affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))]
+    transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    across, down = zip(*corners, strict=True)
+    lons, lats = transformer.transform(across, down)
+    geod: pyproj.Geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
     sides = [geod.inv(lons[0], lats[0], lons[i], lats[i])[2] for i in (1, 2)]
     true = math.sqrt(sides[0] * sides[1])
     if crs.is_projected and abs(true / nominal - 1) < _ODD_SCALE:

@@ -20,7 +20,7 @@ _REQUIREMENTS: Final = ("swift==2.38.3", "setuptools<81")
 
 ACCOUNT: Final = "test"
 USER: Final = "tester"
-SECRET_KEY: Final = "testing"
+SECRET_KEY: Final = "testing"  # noqa: S105  of a test server on loopback
 REGION: Final = "us-east-1"
 
 _PIPELINE: Final = {

@@ -43,11 +43,9 @@ def explain_photo(
     bundle = engine.bundle
     size = bundle.input_size
     small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-    values = (small.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    values = (np.asarray(small, dtype=np.float32) / np.float32(255)).transpose(2, 0, 1)[None]
     classes = bundle.class_indices([class_name]) if class_name else None
-    result = engine.explain(
-        engine.normalise(values, np.ones((1, size, size), dtype=bool)), classes
-    )
+    result = engine.explain(engine.normalise(values, np.ones((1, size, size), dtype=bool)), classes)
     share = result.probabilities[0]
     ranking = [(bundle.classes[i], float(share[i])) for i in np.argsort(-share)]
     to_lattice = resample_matrix(size, bundle.stride, bundle.cells)
@@ -58,5 +56,8 @@ def explain_photo(
         (offset, offset, bundle.stride),
         (size, size),
     )
-    full = cv2.resize(heat, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    width, height = image.shape[1], image.shape[0]
+    full = np.asarray(
+        cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
     return PhotoExplanation(ranking, class_name or ranking[0][0], full, lay_over(image, full))

@@ -1,0 +1,67 @@
+# geogaze: everything starts here. 'make help' lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SCENE ?=
+OUT ?= demo
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo stack test lint format lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml infra/constraints.txt
+	$(PIP) install --quiet --progress-bar off -c infra/constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml infra/constraints.txt
+	$(PIP) install --quiet --progress-bar off -c infra/constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed  ## Make the virtual environment and install geogaze
+
+install-dev: $(VENV)/.installed-dev  ## … and what the tests and checks need
+
+demo: install  ## Explain a scene: make demo [SCENE=path] [OUT=folder] [ARGS='--classes airplane']
+	@mkdir -p $(OUT)
+	@$(if $(SCENE),:,test -f $(OUT)/scene.tif || $(BIN)/geogaze demo $(OUT)/scene.tif)
+	$(BIN)/geogaze run $(or $(SCENE),$(OUT)/scene.tif) --out $(OUT)/heat $(ARGS)
+
+stack: install-dev redis  ## Run Redis, PostgreSQL, S3, API, dispatcher and a worker, no containers
+	$(BIN)/python -m infra.stack $(ARGS)
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || infra/apt-install.sh redis-server
+
+test: install-dev redis  ## Run the whole suite, with real Redis, PostgreSQL and S3
+	@command -v gdalinfo >/dev/null || infra/apt-install.sh gdal-bin
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint infra/*.Dockerfile
+
+format: install-dev  ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install-dev  ## Write infra/constraints.txt from what is installed
+	@{ sed -n '/^#/p' infra/constraints.txt; \
+	   $(PIP) freeze --exclude-editable | sed 's/+.*//' | sort -f; } > infra/constraints.new
+	@mv infra/constraints.new infra/constraints.txt
+
+clean:  ## Remove the virtual environment, caches and demo output
+	rm -rf $(VENV) .cache demo stack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

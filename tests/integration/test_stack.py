@@ -1,0 +1,153 @@
+"""The whole system: real Redis, PostgreSQL and S3, the API, the dispatcher, two workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from geogaze.client import Client
+from geogaze.config import Settings
+from geogaze.errors import RemoteError
+from geogaze.planning.request import ExplainRequest
+from geogaze.runner.embedded import run
+from infra.stack import Stack
+from tests.factories import ROTATED, make_scene
+
+THREADS = 1
+CHUNK_TILES = 16
+REQUEST = {"classes": ["boat", "road"], "overlap": 0.5}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    make_scene(folder / "port.tif", 700, 900, transform=ROTATED)
+    make_scene(folder / "large.tif", 3000, 3000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, scenes: Path, bundle_folder: Path
+) -> Iterator[Stack]:
+    with Stack(
+        tmp_path_factory.mktemp("stack"),
+        source_folders=[scenes],
+        workers=2,
+        environment={
+            "GEOGAZE_MODEL_FOLDERS": json.dumps([str(bundle_folder.parent)]),
+            "GEOGAZE_TORCH_THREADS": str(THREADS),
+            "GEOGAZE_CHUNK_TILES": str(CHUNK_TILES),
+            "GEOGAZE_LEASE_SECONDS": "6",
+            "GEOGAZE_REDELIVER_SECONDS": "5",
+        },
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.api_url) as opened:
+        yield opened
+
+
+def _request(scenes: Path, name: str, **changes: object) -> dict[str, object]:
+    return {"scene": str(scenes / name), "model": "tiny", **REQUEST, **changes}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.tif"))
+    }
+
+
+def _embedded(scenes: Path, bundle_folder: Path, out: Path) -> dict[str, str]:
+    settings = Settings(torch_threads=THREADS, chunk_tiles=CHUNK_TILES)
+    request = ExplainRequest.parse(_request(scenes, "port.tif", model=str(bundle_folder)))
+    run(request, out, settings)
+    return _digests(out)
+
+
+@pytest.mark.timeout(240)
+def test_a_job_over_http_makes_the_same_bytes_as_an_embedded_run(
+    stack: Stack, client: Client, scenes: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    accepted = client.submit(_request(scenes, "port.tif"))
+    assert accepted["status"] in {"accepted", "running"}
+    seen: list[int] = []
+    status = client.wait(accepted["jobID"], on_status=lambda s: seen.append(s["progress"]))
+    assert status["status"] == "successful", status
+    assert status["progress"] == 100
+    assert seen == sorted(seen)
+    assert status["tilesDone"] == status["tiles"] > 100
+
+    links = client.results(accepted["jobID"])
+    port = urlsplit(stack.s3.endpoint).port
+    assert all(urlsplit(link["href"]).port == port for link in links.values())
+    tampered = links["heat-boat"]["href"].replace("Signature=", "Signature=0")
+    assert httpx.get(tampered).status_code == 403
+
+    files = client.download(accepted["jobID"], tmp_path / "remote")
+    assert {"heat-boat", "heat-road", "overlay-boat", "overlay-road"} < set(files)
+    remote = _digests(tmp_path / "remote")
+    assert len(remote) == 4
+    assert remote == _embedded(scenes, bundle_folder, tmp_path / "embedded")
+
+
+@pytest.mark.timeout(240)
+def test_a_job_survives_killed_workers_and_a_flushed_broker(
+    stack: Stack, client: Client, scenes: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    job = client.submit(_request(scenes, "port.tif"))["jobID"]
+    _wait_for_tiles(client, job)
+    stack.workers[0].kill()
+    stack.redis.kill()
+    stack.redis.start()
+    import redis
+
+    redis.Redis.from_url(stack.redis.url).flushall()
+    stack.workers[0].start()
+    assert client.wait(job)["status"] == "successful"
+    client.download(job, tmp_path / "remote")
+    assert _digests(tmp_path / "remote") == _embedded(scenes, bundle_folder, tmp_path / "embedded")
+
+
+@pytest.mark.timeout(240)
+def test_a_dismissed_job_stops_and_leaves_no_object(
+    stack: Stack, client: Client, scenes: Path
+) -> None:
+    job = client.submit(_request(scenes, "large.tif", overlap=0.9))["jobID"]
+    _wait_for_tiles(client, job)
+    assert client.dismiss(job)["status"] == "dismissed"
+    with pytest.raises(RemoteError, match="410"):
+        client.results(job)
+    done = client.status(job)["tilesDone"]
+    deadline = time.monotonic() + 30
+    s3 = stack.s3.connection.client()
+    # A unit that was running drops its part at its next batch.
+    while time.monotonic() < deadline:
+        left = s3.list_objects_v2(Bucket=stack.s3.bucket, Prefix=f"jobs/{job}/")
+        if not left.get("Contents") and time.monotonic() > deadline - 24:
+            break
+        time.sleep(1)
+    assert not left.get("Contents")
+    assert client.status(job)["tilesDone"] == done
+
+
+def _wait_for_tiles(client: Client, job: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        status = client.status(job)
+        if status["tilesDone"] > 0:
+            assert status["status"] == "running"
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no tile was explained in time: {status}")

@@ -173,25 +173,32 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     tiles = geopandas.read_parquet(assets["tiles"])
     wins = tiles["top_class"].value_counts()
     layers = [name.removeprefix("heat-") for name in assets if name.startswith("heat-")]
-    table = Table(title=f"What the model saw, and where its heat lies in {folder}")
-    table.add_column("class", style="bold")
+    table = Table(title="What the model saw", title_justify="left", title_style="bold")
+    table.add_column("layer", style="bold")
     table.add_column("best class of", justify="right")
     table.add_column("highest probability", justify="right")
-    table.add_column("heat, for measuring", style="cyan")
-    table.add_column("overlay, for eyes", style="cyan")
     for layer in sorted(layers, key=lambda name: -wins.get(name, 0)):
         column = tiles.get(f"p_{layer}", tiles["top_probability"])
-        overlay = assets.get(f"overlay-{layer}")
-        table.add_row(
-            layer,
-            f"{wins.get(layer, 0):,} tiles" if layer != "top" else f"{wins.sum():,} tiles",
-            f"{column.max():.2f}",
-            assets[f"heat-{layer}"].name,
-            overlay.name if overlay else "–",
-        )
+        won = wins.sum() if layer == "top" else wins.get(layer, 0)
+        table.add_row(layer, f"{won:,} tile{'s' * (won != 1)}", f"{column.max():.2f}")
     out.print(table)
-    rest = ", ".join(assets[name].name for name in ("preview", "tiles", "item"))
-    out.print(f"Besides: {rest}.")
+    files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
+    files.add_column("file", style="cyan")
+    files.add_column("what it is")
+    described = (
+        ("preview", "contact sheet: look at this first"),
+        ("heat", "heat of each layer, georeferenced: for measuring, in any GIS"),
+        ("overlay", "heat in colour over the scene: for eyes"),
+        ("tiles", "what the model says of each tile (GeoParquet)"),
+        ("item", "STAC Item that describes them"),
+    )
+    for kind, meaning in described:
+        made = [name for name in assets if name.partition("-")[0] == kind]
+        if made:
+            many = len(made) > 1
+            name = f"{kind}-<layer>.tif ({len(made)})" if many else assets[made[0]].name
+            files.add_row(name, meaning)
+    out.print(files)
 
 
 def demo(

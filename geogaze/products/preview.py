@@ -113,8 +113,8 @@ def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, plan: Plan) -> None:
     sheet.paste(Image.fromarray(strip), (_MARGIN, top))
     draw.rectangle((_MARGIN, top, _MARGIN + length - 1, top + height - 1), outline=_FAINT)
     note = {
-        "job": "0 – 1, one scale per class over the whole scene: tiles compare",
-        "tile": "0 – 1 within each tile: tiles do not compare",
+        "job": "0 to 1, one scale per class over the whole scene: tiles compare",
+        "tile": "0 to 1 within each tile: tiles do not compare",
         "none": "raw evidence, shown up to each class's maximum",
     }[plan.normalize]
     draw.text((_MARGIN + length + 14, top - 3), note, _FAINT, font=_font(15))

@@ -65,14 +65,12 @@ def write_tiles(plan: Plan, table: TileTable, target: Path) -> None:
 
 
 def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
-    """Positions of the layers with most to show: seen as best class on most tiles, then by mean
-    probability.
-    """
+    """Positions of the layers with most to show: best class of many tiles, and surely so."""
     if plan.layers == (TOP,):
         return [0]
     indices = plan.class_indices or ()
-    wins = np.array([(table.top == index).sum() for index in indices], dtype=np.float64)
+    sure = np.array([table.top_probability[table.top == index].sum() for index in indices])
     seen = table.top >= 0
     mean = table.probabilities[:, seen].mean(axis=1) if seen.any() else np.zeros(len(indices))
-    order = np.lexsort((-mean, -wins))
+    order = np.lexsort((-mean, -sure))
     return [int(i) for i in order[:count]]

@@ -13,14 +13,15 @@ from geogaze.ledger.tables import Job
 from tests.unit.ledger.test_store import LedgerSuite
 
 
-class TestOnPostgres(LedgerSuite):
-    @pytest.fixture(scope="class")
-    def server(self, empty_database_url: str) -> Iterator[Engine]:
-        engine = connect(empty_database_url)
-        Ledger(engine).create_tables()
-        yield engine
-        engine.dispose()
+@pytest.fixture(scope="module")
+def server(empty_database_url: str) -> Iterator[Engine]:
+    engine = connect(empty_database_url)
+    Ledger(engine).create_tables()
+    yield engine
+    engine.dispose()
 
+
+class TestOnPostgres(LedgerSuite):
     @pytest.fixture
     def engine(self, server: Engine) -> Engine:
         with server.begin() as connection:

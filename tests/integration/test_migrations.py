@@ -1,0 +1,12 @@
+"""Alembic's way to the tables, on PostgreSQL."""
+
+from __future__ import annotations
+
+from geogaze.ledger.database import connect
+from tests.unit.ledger.test_migrations import check_migrations
+
+
+def test_migrations_on_postgres(empty_database_url: str) -> None:
+    engine = connect(empty_database_url)
+    check_migrations(engine)
+    engine.dispose()

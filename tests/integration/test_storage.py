@@ -1,0 +1,97 @@
+"""The storage contract on a real S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from geogaze.config import Settings
+from geogaze.errors import StorageUnavailable
+from geogaze.storage import S3Storage, Storage, open_storage
+from infra.services import S3Endpoint
+from tests.unit.test_storage import TEN, StorageContract
+
+
+def s3_settings(s3: S3Endpoint, prefix: str, **changes: str) -> Settings:
+    values = {
+        "storage": f"s3://{s3.bucket}/{prefix}",
+        "s3_endpoint": s3.endpoint,
+        "s3_access_key": s3.access_key,
+        "s3_secret_key": s3.secret_key,
+        "s3_region": s3.region,
+        **changes,
+    }
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+class TestS3(StorageContract):
+    @pytest.fixture
+    def storage(self, s3: S3Endpoint) -> Iterator[S3Storage]:
+        storage = open_storage(s3_settings(s3, f"test-{uuid4().hex}"))
+        assert isinstance(storage, S3Storage)
+        yield storage
+        storage.delete("")
+
+    def check_large(self, storage: Storage, key: str) -> None:
+        assert isinstance(storage, S3Storage)
+        head = storage.client.head_object(Bucket=storage.bucket, Key=storage.prefix + key)
+        assert head["ETag"].strip('"').endswith("-2"), "it did not go in two parts"
+        assert head["ContentType"] == "application/octet-stream"
+
+    def test_links_work_without_credentials_and_only_untampered(self, storage: S3Storage) -> None:
+        storage.put("jobs/1/heat storage tank #1.tif", TEN)
+        storage.put("jobs/1/secret", TEN)
+        link = storage.link("jobs/1/heat storage tank #1.tif", 60)
+        answer = httpx.get(link)
+        assert (answer.status_code, answer.content) == (200, TEN)
+        part = httpx.get(link, headers={"Range": "bytes=2-4"})
+        assert (part.status_code, part.content) == (206, TEN[2:5])
+        signature = link.rpartition("X-Amz-Signature=")
+        bare = urlsplit(link)._replace(query="").geturl()
+        for tampered in (
+            f"{signature[0]}X-Amz-Signature={'0' * 64}",
+            link.replace("heat%20storage%20tank%20%231.tif", "secret"),
+            link.replace("X-Amz-Expires=60", "X-Amz-Expires=6000"),
+        ):
+            assert tampered != link
+            assert httpx.get(tampered).status_code == 403
+        assert httpx.get(bare).is_client_error  # Swift: 400, others: 403
+
+    def test_a_prefix_is_a_world_of_its_own(self, s3: S3Endpoint, storage: S3Storage) -> None:
+        other = open_storage(s3_settings(s3, storage.prefix.rstrip("/") + "-other"))
+        storage.put("a", b"1")
+        other.put("a", b"2")
+        other.delete("")
+        assert list(storage.keys("")) == ["a"]
+        assert storage.get("a") == b"1"
+
+    def test_listings_go_past_one_page(self, storage: S3Storage) -> None:
+        asked = []
+
+        def two(params: dict[str, Any], **_: Any) -> None:
+            params["MaxKeys"] = 2
+            asked.append(params)
+
+        storage.client.meta.events.register("before-parameter-build.s3.ListObjectsV2", two)
+        for number in range(3):
+            storage.put(f"{number}", b"")
+        assert sorted(storage.keys("")) == ["0", "1", "2"]
+        assert len(asked) == 2
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"s3_secret_key": "wrong"}, {"storage": "s3://geogaze-no-such-bucket"}],
+    )
+    def test_a_wrong_setup_is_not_taken_for_a_missing_object(
+        self, s3: S3Endpoint, changes: dict[str, str]
+    ) -> None:
+        storage = open_storage(s3_settings(s3, "x", **changes))
+        with pytest.raises(StorageUnavailable):
+            storage.put("a", TEN)
+        with pytest.raises(StorageUnavailable):
+            storage.get("a")

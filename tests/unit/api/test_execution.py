@@ -1,0 +1,241 @@
+"""POST /processes/explain/execution: what is accepted, and what is refused without a trace."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from pyproj import Transformer
+
+from geogaze.config import Settings
+from geogaze.ledger.states import Phase
+from geogaze.ledger.store import Ledger
+from geogaze.storage import FolderStorage
+from tests.factories import make_scene, write_scene
+from tests.unit.api.testing import TestClient
+
+EXECUTION = "/processes/explain/execution"
+NEARBY = {
+    "type": "Polygon",
+    "coordinates": [[[2.0, 48.8], [2.1, 48.8], [2.1, 48.9], [2.0, 48.9], [2.0, 48.8]]],
+}
+
+
+def test_an_accepted_job_is_in_the_ledger(
+    http: TestClient, ledger: Ledger, scene: Path
+) -> None:
+    inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat", "road"], "overlap": 0}
+    answer = http.post(EXECUTION, json={"inputs": inputs})
+    assert answer.status_code == 201
+    info = answer.json()
+    assert answer.headers["location"] == f"http://testserver/jobs/{info['jobID']}"
+    assert (info["processID"], info["type"], info["status"], info["progress"]) == (
+        *("explain", "process", "accepted", 0),
+    )
+    assert http.get(answer.headers["location"]).json() == info
+    status = ledger.status(UUID(info["jobID"]))
+    assert status.phases[Phase.CALIBRATE].total == 2
+    assert status.tiles == info["tiles"] > 0
+    asked = ledger.request(status.id)
+    assert {name: asked[name] for name in inputs} == inputs
+    (unit,) = ledger.dispatch(1)
+    assert unit
+
+
+@pytest.mark.parametrize("form", ["path", "uri", "href"])
+def test_a_scene_may_be_named_in_three_ways(http: TestClient, scene: Path, form: str) -> None:
+    named: Any = {"path": str(scene), "uri": scene.as_uri(), "href": {"href": str(scene)}}[form]
+    answer = http.post(EXECUTION, json={"inputs": {"scene": named, "model": "tiny"}})
+    assert answer.status_code == 201, answer.text
+
+
+def test_products_by_reference_may_be_asked_for(http: TestClient, scene: Path) -> None:
+    body = {
+        "inputs": {"scene": str(scene), "model": "tiny"},
+        "outputs": {"tiles": {"transmissionMode": "reference"}},
+        "response": "document",
+    }
+    assert http.post(EXECUTION, json=body).status_code == 201
+
+
+REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
+    ("unknown class", {"classes": ["boot"]}, 400, "boat"),
+    ("no class", {"classes": []}, 400, "classes"),
+    ("one class, no list", {"classes": "boat"}, 400, "classes"),
+    ("unknown model", {"model": "tyni"}, 400, "tyni"),
+    ("model as a path", {"model": "../tiny"}, 400, "tiny"),
+    ("missing scene", {"scene": "{folder}/none.tif"}, 400, "none.tif"),
+    ("no scene", {"scene": None}, 400, "scene"),
+    ("reference without href", {"scene": {"url": "x"}}, 400, "scene"),
+    ("a folder", {"scene": "{folder}"}, 400, "no file"),
+    ("outside the folders", {"scene": "/etc/passwd"}, 400, "allowed"),
+    ("climbing out", {"scene": "{folder}/../outside.tif"}, 400, "allowed"),
+    ("link out", {"scene": "{folder}/link.tif"}, 400, "allowed"),
+    ("unknown bucket", {"scene": "s3://secret/port.tif"}, 400, "allowed"),
+    ("unknown host", {"scene": "https://example.org/port.tif"}, 400, "allowed"),
+    ("plain http", {"scene": "http://example.org/port.tif"}, 400, "allowed"),
+    ("GDAL's own path", {"scene": "/vsicurl/http://example.org/port.tif"}, 400, "allowed"),
+    ("inline XML", {"scene": "<VRTDataset/>"}, 400, "allowed"),
+    ("not a URL", {"scene": "https://[port.tif"}, 400, "port.tif"),
+    ("null byte", {"scene": "{folder}/a\x00b.tif"}, 400, "scene"),
+    ("very long name", {"scene": "{folder}/" + "a" * 300 + ".tif"}, 400, "aaa"),
+    ("not a GeoTIFF", {"scene": "{folder}/text.tif"}, 400, "text.tif"),
+    ("a VRT", {"scene": "{folder}/vrt.tif"}, 400, "vrt.tif"),
+    ("cut short", {"scene": "{folder}/cut.tif"}, 400, "cut.tif"),
+    ("one band", {"scene": "{folder}/grey.tif"}, 400, "grey.tif"),
+    ("no CRS", {"scene": "{folder}/chip.tif"}, 400, "CRS"),
+    ("nothing valid", {"scene": "{folder}/empty.tif"}, 400, "empty"),
+    ("band out of range", {"bands": [1, 2, 9]}, 400, "9"),
+    ("band zero", {"bands": [0, 1, 2]}, 400, "bands"),
+    ("too few bands", {"bands": [1]}, 400, "[Bb]ands"),
+    ("reversed rescale", {"rescale": [[255, 0]]}, 400, "rescale"),
+    ("two ranges for three bands", {"rescale": [[0, 1], [0, 2]]}, 400, "rescale"),
+    ("endless rescale", {"rescale": [[0, float("inf")]]}, 400, "rescale"),
+    ("area elsewhere", {"aoi": NEARBY}, 400, "area of interest"),
+    ("area at the antipodes", {"aoi": "antipodes"}, 400, "area of interest"),
+    ("area without polygon", {"aoi": {"type": "Point", "coordinates": [2, 48]}}, 400, "area"),
+    ("area of two points", {"aoi": {"type": "Polygon", "coordinates": [[[2, 48], [3, 48]]]}}, 400, ""),
+    ("area without features", {"aoi": {"type": "FeatureCollection", "features": []}}, 400, "area"),
+    ("empty area", {"aoi": {}}, 400, "area|aoi"),
+    ("area as text", {"aoi": "here"}, 400, "aoi"),
+    ("overlap too large", {"overlap": 1.5}, 400, "overlap.*1.5"),
+    ("overlap negative", {"overlap": -0.1}, 400, "overlap"),
+    ("overlap is text", {"overlap": "abc"}, 400, "overlap.*abc"),
+    ("overlap is NaN", {"overlap": float("nan")}, 400, "overlap"),
+    ("GSD zero", {"gsd": 0}, 400, "gsd"),
+    ("GSD endless", {"gsd": float("inf")}, 400, "gsd|GSD"),
+    ("GSD of an atom", {"gsd": 1e-10}, 400, "GSD"),
+    ("GSD next to nothing", {"gsd": 1e-320}, 400, "gsd|GSD"),
+    ("GSD of a galaxy", {"gsd": 1e300}, 400, "gsd|GSD"),
+    ("unknown normalisation", {"normalize": "max"}, 400, "normalize"),
+    ("unknown input", {"colour": "red"}, 400, "colour"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "says"),
+    [row[1:] for row in REFUSED],
+    ids=[row[0].replace(" ", "-") for row in REFUSED],
+)
+def test_bad_inputs_leave_no_trace(
+    http: TestClient,
+    ledger: Ledger,
+    storage: FolderStorage,
+    settings: Settings,
+    scene: Path,
+    changes: dict[str, Any],
+    status: int,
+    says: str,
+) -> None:
+    folder = settings.source_folders[0]
+    make_bad_scenes(folder)
+    inputs: dict[str, Any] = {"scene": str(scene), "model": "tiny", **changes}
+    if isinstance(inputs["scene"], str):
+        inputs["scene"] = inputs["scene"].replace("{folder}", str(folder))
+    if inputs.get("aoi") == "antipodes":
+        inputs["aoi"] = box(-177.1, -49, -177, -48.9)
+    answer = post_raw(http, json.dumps({"inputs": inputs}).encode())  # httpx refuses NaN
+    check_problem(answer, status)
+    assert_says(answer.json()["detail"], says)
+    assert ledger.jobs(limit=9) == []
+    assert list(storage.keys("")) == []
+
+
+def post_raw(http: TestClient, content: bytes) -> Any:
+    return http.post(EXECUTION, content=content, headers={"Content-Type": "application/json"})
+
+
+def make_bad_scenes(folder: Path) -> None:
+    make_scene(folder.parent / "outside.tif", 64, 64)
+    (folder / "link.tif").symlink_to(folder.parent / "outside.tif")
+    make_scene(folder / "grey.tif", 64, 64, bands=1)
+    make_scene(folder / "chip.tif", 64, 64, crs=None)
+    write_scene(folder / "empty.tif", np.zeros((3, 64, 64), np.uint8), nodata=0)
+    (folder / "text.tif").write_text("no pixels here")
+    (folder / "vrt.tif").write_text(
+        '<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">'
+        "<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
+        "</VRTRasterBand></VRTDataset>"
+    )
+    (folder / "cut.tif").write_bytes((folder / "grey.tif").read_bytes()[:200])
+
+
+def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def check_problem(answer: Any, status: int) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert {"type", "title", "status", "detail"} <= set(document)
+    assert document["status"] == status
+    assert document["type"].startswith(("urn:geogaze:", "http://www.opengis.net/"))
+    assert document["detail"]
+
+
+def assert_says(detail: str, pattern: str) -> None:
+    assert re.search(pattern, detail), detail
+    assert "Traceback" not in detail
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"inputs": {"scene": ', "JSON"),
+        (b"", "body"),
+        (b"[]", "body"),
+        (b'"explain"', "body"),
+        (b"null", "body"),
+        (b'{"inputs": []}', "inputs"),
+        (b"{}", "inputs"),
+        (b'{"inputs": {}, "mode": "sync"}', "mode"),
+        (b'{"inputs": {}}', "scene"),
+        (b'{"inputs": {"scene": "x"}, "response": "xml"}', "response"),
+        (b'{"inputs": {"scene": "\xff"}}', ""),
+    ],
+    ids=str,
+)
+def test_bad_bodies(http: TestClient, ledger: Ledger, content: bytes, says: str) -> None:
+    answer = post_raw(http, content)
+    check_problem(answer, 400)
+    assert_says(answer.json()["detail"], says)
+    assert ledger.jobs(limit=9) == []
+
+
+def test_products_never_come_by_value(http: TestClient, ledger: Ledger, scene: Path) -> None:
+    body = {
+        "inputs": {"scene": str(scene), "model": "tiny"},
+        "outputs": {"item": {"transmissionMode": "reference"}, "tiles": {"transmissionMode": "value"}},
+    }
+    check_problem(http.post(EXECUTION, json=body), 400)
+    assert ledger.jobs(limit=9) == []
+
+
+def test_unknown_processes_are_not_found(http: TestClient, scene: Path) -> None:
+    answer = http.post(
+        "/processes/paint/execution", json={"inputs": {"scene": str(scene), "model": "tiny"}}
+    )
+    check_problem(answer, 404)
+    assert answer.json()["type"] == (
+        "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process"
+    )
+
+
+def test_an_area_of_interest_makes_a_smaller_job(http: TestClient, settings: Settings) -> None:
+    large = make_scene(settings.source_folders[0] / "large.tif", 600, 600)
+    inputs = {"scene": str(large), "model": "tiny", "overlap": 0}
+    whole = http.post(EXECUTION, json={"inputs": inputs}).json()["tiles"]
+    to_degrees = Transformer.from_crs("EPSG:32631", "EPSG:4326", always_xy=True)
+    west, north = to_degrees.transform(430_000, 5_410_000)
+    east, south = to_degrees.transform(430_050, 5_409_950)
+    corner = box(west, south, east, north)
+    part = http.post(EXECUTION, json={"inputs": {**inputs, "aoi": corner}})
+    assert part.status_code == 201, part.text
+    assert 0 < part.json()["tiles"] < whole

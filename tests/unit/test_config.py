@@ -1,0 +1,76 @@
+"""Settings from the environment, and where they are written down."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from geogaze.config import Settings, get_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"GEOGAZE_{field.upper()}", raising=False)
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEOGAZE_DATABASE_URL", "postgresql+psycopg://db/geogaze")
+    monkeypatch.setenv("GEOGAZE_SOURCE_FOLDERS", '["/scenes", "/more"]')
+    monkeypatch.setenv("GEOGAZE_SOURCE_BUCKETS", '["imagery"]')
+    monkeypatch.setenv("GEOGAZE_LEASE_SECONDS", "7.5")
+    settings = Settings()
+    assert settings.database_url == "postgresql+psycopg://db/geogaze"
+    assert settings.source_folders == (Path("/scenes"), Path("/more"))
+    assert settings.source_buckets == ("imagery",)
+    assert settings.lease_seconds == 7.5
+
+
+def test_nothing_may_be_read_unless_the_operator_says_so() -> None:
+    settings = Settings()
+    assert settings.source_folders == settings.source_buckets == settings.source_hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_SECONDS", "0"),
+        ("MAX_ATTEMPTS", "0"),
+        ("BATCH_SIZE", "-1"),
+        ("TORCH_THREADS", "-1"),
+        ("MAX_IN_FLIGHT", "many"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"GEOGAZE_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(s3_access_key="key-in-clear", s3_secret_key="secret-in-clear")
+    assert "in-clear" not in repr(settings)
+    assert "in-clear" not in settings.model_dump_json()
+    assert settings.s3_secret_key is not None
+    assert settings.s3_secret_key.get_secret_value() == "secret-in-clear"
+
+
+def test_settings_are_read_once_and_never_change() -> None:
+    get_settings.cache_clear()
+    assert get_settings() is get_settings()
+    with pytest.raises(ValidationError):
+        get_settings().batch_size = 1  # type: ignore[misc]
+    get_settings.cache_clear()
+
+
+def test_the_documentation_lists_every_setting_and_no_other() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"^\|\s*`GEOGAZE_([A-Z0-9_]+)`", text, re.MULTILINE))
+    documented -= {"API_URL"}  # the client's own
+    assert documented == {field.upper() for field in Settings.model_fields}

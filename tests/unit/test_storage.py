@@ -1,0 +1,192 @@
+"""What storage promises. ``StorageContract`` runs here on a folder, in integration on S3."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+
+from geogaze.config import Settings
+from geogaze.errors import ObjectNotFound, StorageUnavailable
+from geogaze.storage import FolderStorage, S3Storage, Storage, open_storage
+
+TEN = b"0123456789"
+
+
+class StorageContract:
+    """Subclasses give the fixture ``storage``, empty at the start of each test."""
+
+    def test_bytes_come_back(self, storage: Storage) -> None:
+        storage.put("jobs/1/explain/0/1/tiles.npz", TEN)
+        assert storage.get("jobs/1/explain/0/1/tiles.npz") == TEN
+        storage.put("jobs/1/explain/0/1/tiles.npz", b"")
+        assert storage.get("jobs/1/explain/0/1/tiles.npz") == b""
+
+    def test_ranges_are_those_of_slices(self, storage: Storage) -> None:
+        storage.put("a", TEN)
+        for start, stop in ((0, 3), (3, 7), (4, None), (9, 10), (7, 99)):
+            assert storage.get("a", start, stop) == TEN[start:stop], (start, stop)
+
+    def test_an_empty_range_is_empty(self, storage: Storage) -> None:
+        storage.put("a", TEN)
+        assert storage.get("a", 5, 5) == b""
+
+    def test_files_come_back(self, storage: Storage, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+        source.write_bytes(TEN)
+        storage.put_file("jobs/1/heat.tif", source, "image/tiff")
+        assert storage.get("jobs/1/heat.tif") == TEN
+        assert source.read_bytes() == TEN
+        storage.get_file("jobs/1/heat.tif", target)
+        assert target.read_bytes() == TEN
+
+    def test_keys_and_delete_go_by_prefix(self, storage: Storage) -> None:
+        assert list(storage.keys("jobs/")) == []
+        keys = ["jobs/1/a/x", "jobs/1/b", "jobs/10/a", "other"]
+        for key in keys:
+            storage.put(key, b"x")
+        assert sorted(storage.keys("")) == keys
+        assert sorted(storage.keys("jobs/")) == keys[:3]
+        assert sorted(storage.keys("jobs/1/")) == keys[:2]
+        assert sorted(storage.keys("jobs/1")) == keys[:3]
+        assert sorted(storage.keys("jobs/1/a")) == keys[:1]
+        storage.delete("jobs/1/")
+        assert sorted(storage.keys("")) == keys[2:]
+        storage.delete("jobs/1/")
+        storage.delete("jobs")
+        assert sorted(storage.keys("")) == keys[3:]
+
+    def test_what_is_missing_is_not_found(self, storage: Storage, tmp_path: Path) -> None:
+        for read in (
+            lambda: storage.get("jobs/none"),
+            lambda: storage.get("jobs/none", 2, 4),
+            lambda: storage.get_file("jobs/none", tmp_path / "out"),
+        ):
+            with pytest.raises(ObjectNotFound, match="jobs/none"):
+                read()
+        assert not ObjectNotFound.retryable
+
+    def test_a_file_that_cannot_be_read_leaves_no_object(
+        self, storage: Storage, tmp_path: Path
+    ) -> None:
+        with pytest.raises(FileNotFoundError):
+            storage.put_file("jobs/1/heat.tif", tmp_path / "none.tif", "image/tiff")
+        assert list(storage.keys("")) == []
+
+    def test_large_files_come_back_identical(self, storage: Storage, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.bin", tmp_path / "out.bin"
+        rng = np.random.default_rng(0)
+        source.write_bytes(rng.bytes(16 * 2**20 + 12_345))
+        storage.put_file("large.bin", source, "application/octet-stream")
+        storage.get_file("large.bin", target)
+        digests = [hashlib.sha256(p.read_bytes()).digest() for p in (source, target)]
+        assert digests[0] == digests[1]
+        tail = source.read_bytes()[-2000:]
+        assert storage.get("large.bin", source.stat().st_size - 2000) == tail
+        self.check_large(storage, "large.bin")
+
+    def check_large(self, storage: Storage, key: str) -> None:
+        """What a subclass knows of how a large object lies there."""
+
+
+class TestFolder(StorageContract):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> FolderStorage:
+        return FolderStorage(tmp_path / "objects")
+
+    def test_links_are_file_urls(self, storage: FolderStorage) -> None:
+        storage.put("jobs/1/heat storage tank #1.tif", TEN)
+        link = urlsplit(storage.link("jobs/1/heat storage tank #1.tif", 60))
+        assert link.scheme == "file"
+        assert link.fragment == ""
+        assert Path(unquote(link.path)).read_bytes() == TEN
+
+    def test_an_unfinished_write_is_not_seen(self, storage: FolderStorage) -> None:
+        storage.put("jobs/1/a", TEN)
+        with storage._landing("jobs/1/a") as scratch:
+            scratch.write_bytes(b"half")
+            assert storage.get("jobs/1/a") == TEN
+            assert list(storage.keys("jobs/1/")) == ["jobs/1/a"]
+        assert storage.get("jobs/1/a") == b"half"
+
+    def test_readers_never_see_half_an_object(self, storage: FolderStorage) -> None:
+        bodies = [bytes([value]) * 200_000 for value in (1, 2)]
+        storage.put("a", bodies[0])
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.is_set():
+                for body in bodies:
+                    storage.put("a", body)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert all(storage.get("a") in bodies for _ in range(100))
+        finally:
+            stop.set()
+            writer.join()
+
+    def test_objects_are_readable_for_others(self, storage: FolderStorage) -> None:
+        storage.put("a", TEN)
+        assert storage.path("a").stat().st_mode & 0o777 == 0o644
+
+    def test_a_failed_write_leaves_the_old_object(
+        self, storage: FolderStorage, tmp_path: Path
+    ) -> None:
+        storage.put("a", TEN)
+        with pytest.raises(FileNotFoundError):
+            storage.put_file("a", tmp_path / "none", "image/tiff")
+        assert storage.get("a") == TEN
+        assert list(storage.root.iterdir()) == [storage.path("a")]
+
+
+def test_settings_name_the_storage(tmp_path: Path) -> None:
+    folder = open_storage(Settings(storage=str(tmp_path)))
+    assert isinstance(folder, FolderStorage)
+    assert folder.root == tmp_path
+    for text, prefix in (("s3://heat", ""), ("s3://heat/", ""), ("s3://heat/a/b/", "a/b/")):
+        bucket = open_storage(Settings(storage=text))
+        assert isinstance(bucket, S3Storage)
+        assert (bucket.bucket, bucket.prefix) == ("heat", prefix)
+
+
+def test_a_dead_endpoint_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # botocore's backoff
+    settings = Settings(
+        storage="s3://heat",
+        s3_endpoint="http://127.0.0.1:9",
+        s3_access_key="key",
+        s3_secret_key="secret",
+    )
+    storage = open_storage(settings)
+    for use in (
+        lambda: storage.put("a", TEN),
+        lambda: storage.get("a"),
+        lambda: list(storage.keys("")),
+        lambda: storage.delete("a"),
+        lambda: storage.put_file("a", Path(__file__), "text/plain"),
+    ):
+        with pytest.raises(StorageUnavailable) as caught:
+            use()
+        assert caught.value.retryable
+
+
+def test_links_name_the_public_endpoint() -> None:
+    settings = Settings(
+        storage="s3://heat/products",
+        s3_endpoint="http://minio:9000",
+        s3_public_endpoint="https://objects.example.org",
+        s3_access_key="key",
+        s3_secret_key="secret",
+    )
+    link = open_storage(settings).link("jobs/1/heat.tif", 90)
+    parts = urlsplit(link)
+    assert f"{parts.scheme}://{parts.netloc}" == "https://objects.example.org"
+    assert parts.path == "/heat/products/jobs/1/heat.tif"
+    assert "X-Amz-Expires=90" in parts.query
+    assert "secret" not in link

@@ -17,6 +17,14 @@ from geogaze.ledger.states import JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+_RESULTS = {
+    "heat-airplane": {
+        "href": "https://s3.example/geogaze/jobs/…/heat-airplane.tif?X-Amz-Signature=…",
+        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        "title": "heat-airplane.tif",
+    }
+}
+
 
 @router.get("", response_model=JobList, response_model_exclude_none=True)
 def jobs(
@@ -27,6 +35,8 @@ def jobs(
     status: Annotated[list[JobState] | None, Query()] = None,
     process: Annotated[list[str] | None, Query(alias="processID")] = None,
     kind: Annotated[list[Literal["process"]] | None, Query(alias="type")] = None,
+    min_duration: Annotated[float | None, Query(alias="minDuration", ge=0)] = None,
+    max_duration: Annotated[float | None, Query(alias="maxDuration", ge=0)] = None,
     interval: Annotated[
         str | None,
         Query(alias="datetime", description="When created: an instant, or START/END, .. for open"),
@@ -41,6 +51,8 @@ def jobs(
         processes=process or (),
         created_from=since,
         created_to=until,
+        min_seconds=min_duration,
+        max_seconds=max_duration,
     )
     base = base_url(request)
     links = [Link(href=str(request.url), title="this page")]
@@ -61,7 +73,10 @@ def job(request: Request, job_id: JobId, services: With) -> Any:
     return status_info(services.ledger.status(job_id), base_url(request))
 
 
-@router.get("/{job}/results")
+@router.get(
+    "/{job}/results",
+    responses={200: {"content": {"application/json": {"example": _RESULTS}}}},
+)
 def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
     """Links to a successful job's products; they work for a while without further credentials."""
     status = services.ledger.status(job_id)

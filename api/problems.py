@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from geogaze.errors import GeogazeError, InvalidRequest
+from geogaze.errors import DatabaseUnavailable, GeogazeError, InvalidRequest
 
 log = structlog.get_logger()
 
@@ -53,8 +53,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def _database(request: Request, error: OperationalError) -> JSONResponse:
         log.error("database failed", error=str(error))
-        return problem(
-            503, "database-unavailable", "The database does not answer", "Try again soon."
+        return describe(
+            DatabaseUnavailable(
+                "The ledger cannot be used; try again soon. (Operators: does it run, and was "
+                "'alembic upgrade head' run on it?)"
+            )
         )
 
     @app.exception_handler(Exception)

@@ -22,8 +22,7 @@ router = APIRouter()
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = [
-    f"{_CONF}/{name}"
-    for name in ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")
+    f"{_CONF}/{name}" for name in ("core", "ogc-process-description", "json", "job-list", "dismiss")
 ]
 
 
@@ -36,7 +35,7 @@ def base_url(request: Request) -> str:
 def landing_page(request: Request) -> dict[str, Any]:
     """Where everything is."""
     base = base_url(request)
-    openapi = "application/vnd.oai.openapi+json;version=3.0"
+    openapi = "application/vnd.oai.openapi+json;version=3.1"
     links = [
         Link(href=f"{base}/", title="this page"),
         Link(href=f"{base}/openapi.json", rel="service-desc", type=openapi),
@@ -156,7 +155,6 @@ def execute(
     plan = make_plan(asked, services.settings)
     status = services.ledger.status(submit(services.ledger, asked, plan))
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
-    response.headers["Preference-Applied"] = "respond-async"
     return status_info(status, base_url(request))
 
 

@@ -140,6 +140,15 @@ class StorageUnavailable(GeogazeError):
     title = "Object storage is not available"
 
 
+class DatabaseUnavailable(GeogazeError):
+    """The database did not answer; trying again may help."""
+
+    status = 503
+    retryable = True
+    slug = "database-unavailable"
+    title = "The database does not answer"
+
+
 class StaleClaim(GeogazeError):
     """A unit's lease was lost: another worker holds it, or its job was dismissed."""
 

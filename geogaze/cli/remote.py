@@ -56,6 +56,8 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
+    if Path(scene).is_file():
+        scene = str(Path(scene).resolve())  # the server has another working directory
     request = build_request(
         scene, model, classes, overlap, gsd, normalize, bands, rescale, aoi, overlays
     )

@@ -37,7 +37,7 @@ def _describe(architecture: str) -> dict[str, Any]:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """ImageNet calls two classes ``crane`` and two ``maillot``: the later ones get their index."""
+    """ImageNet has Cardigan, a dog, and cardigan, a garment: the later one gets its index."""
     seen: set[str] = set()
     distinct = []
     for i, name in enumerate(names):

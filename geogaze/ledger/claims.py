@@ -163,7 +163,12 @@ class Claims:
             self._hold(
                 session,
                 claim,
-                {"state": UnitState.PENDING, "token": None, "lease_until": None},
+                {
+                    "state": UnitState.PENDING,
+                    "attempt": Unit.attempt - 1,
+                    "token": None,
+                    "lease_until": None,
+                },
             )
 
     def _hold(self, session: Session, claim: Claim, values: dict[str, Any]) -> None:

@@ -97,8 +97,10 @@ class Ledger:
         processes: Iterable[str] = (),
         created_from: float | None = None,
         created_to: float | None = None,
+        min_seconds: float | None = None,
+        max_seconds: float | None = None,
     ) -> list[JobStatus]:
-        """Jobs, newest first."""
+        """Jobs, newest first. ``min_seconds`` and ``max_seconds`` judge how long they ran."""
         wanted: list[ColumnElement[bool]] = []
         if states := list(states):
             wanted.append(Job.state.in_(states))
@@ -108,6 +110,11 @@ class Ledger:
             wanted.append(Job.created >= created_from)
         if created_to is not None:
             wanted.append(Job.created <= created_to)
+        ran = func.coalesce(Job.finished, now()) - Job.started
+        if min_seconds is not None:
+            wanted.append(ran >= min_seconds)
+        if max_seconds is not None:
+            wanted.append(ran <= max_seconds)
         return self._statuses(*wanted, limit=limit, offset=offset)
 
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:

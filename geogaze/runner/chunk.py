@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geogaze.explain.engine import Engine
 from geogaze.grid.coverage import cell_coverage
-from geogaze.grid.resample import resample_matrix
+from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part
 from geogaze.planning.plan import Plan
@@ -74,7 +74,7 @@ def explain_chunk(
     probabilities = np.full((layers if classes else 0, count), np.nan, dtype=np.float32)
     evidence = np.empty((layers, int(seen.sum()), tiling.cells, tiling.cells), dtype=np.float32)
     to_lattice = resample_matrix(plan.bundle.input_size, plan.bundle.stride, plan.bundle.cells)
-    identity = len(to_lattice) == plan.bundle.cells and np.trace(to_lattice) == len(to_lattice)
+    one_to_one = divides(plan.bundle.input_size, plan.bundle.stride, plan.bundle.cells)
     done = 0
     for batch in _batches(np.flatnonzero(seen), plan.batch_size):
         values = np.stack([pixels.values[:, *windows[i]] for i in batch])
@@ -88,7 +88,7 @@ def explain_chunk(
             probabilities[:, batch] = share[:, classes].T
         maps = result.evidence.transpose(1, 0, 2, 3)
         evidence[:, done : done + len(batch)] = (
-            maps if identity else to_lattice @ maps @ to_lattice.T
+            maps if one_to_one else to_lattice @ maps @ to_lattice.T
         )
         done += len(batch)
         pulse(len(batch))

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from geogaze.config import Settings
-from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.errors import DatabaseUnavailable, GeogazeError, StaleClaim, StorageUnavailable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import connect
 from geogaze.ledger.records import Claim
@@ -65,17 +66,19 @@ class Worker:
             self._do(claim)
             told.info("unit done")
         except StaleClaim as error:
-            self.bench.storage.delete(claim.prefix)
+            self._discard(claim)
             told.info("unit dropped", reason=str(error))
         except GeogazeError as error:
             self._give_up(claim, error, told)
+        except OperationalError as error:
+            self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
         except Exception as error:
             told.exception("unit broke")
             wrapped = GeogazeError(f"{type(error).__name__}: {error}")
             self._give_up(claim, wrapped, told)
         except BaseException:
             # Told to stop: hand the unit back for somebody else.
-            self.bench.storage.delete(claim.prefix)
+            self._discard(claim)
             self._claims.release(claim)
             told.info("unit handed back")
             raise
@@ -95,13 +98,20 @@ class Worker:
     def _give_up(
         self, claim: Claim, error: GeogazeError, told: structlog.stdlib.BoundLogger
     ) -> None:
-        self.bench.storage.delete(claim.prefix)
+        self._discard(claim)
         try:
             again = self._claims.give_up(claim, error)
         except StaleClaim as stale:
             told.info("unit dropped", reason=str(stale))
             return
         told.warning("unit failed", error=str(error), again=again)
+
+    def _discard(self, claim: Claim) -> None:
+        """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
+        try:
+            self.bench.storage.delete(claim.prefix)
+        except StorageUnavailable as error:
+            log.warning("part not removed", prefix=claim.prefix, error=str(error))
 
     @contextmanager
     def _heartbeat(self, claim: Claim) -> Iterator[threading.Event]:

@@ -20,10 +20,6 @@ from tests.factories import make_scene, write_scene
 from tests.unit.api.testing import TestClient
 
 EXECUTION = "/processes/explain/execution"
-NEARBY = {
-    "type": "Polygon",
-    "coordinates": [[[2.0, 48.8], [2.1, 48.8], [2.1, 48.9], [2.0, 48.9], [2.0, 48.8]]],
-}
 
 
 def test_an_accepted_job_is_in_the_ledger(
@@ -63,62 +59,66 @@ def test_products_by_reference_may_be_asked_for(http: TestClient, scene: Path) -
     assert http.post(EXECUTION, json=body).status_code == 201
 
 
-REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
-    ("unknown class", {"classes": ["boot"]}, 400, "boat"),
-    ("no class", {"classes": []}, 400, "classes"),
-    ("one class, no list", {"classes": "boat"}, 400, "classes"),
-    ("unknown model", {"model": "tyni"}, 400, "tyni"),
-    ("model as a path", {"model": "../tiny"}, 400, "tiny"),
-    ("missing scene", {"scene": "{folder}/none.tif"}, 400, "none.tif"),
-    ("no scene", {"scene": None}, 400, "scene"),
-    ("reference without href", {"scene": {"url": "x"}}, 400, "scene"),
-    ("a folder", {"scene": "{folder}"}, 400, "no file"),
-    ("outside the folders", {"scene": "/etc/passwd"}, 400, "allowed"),
-    ("climbing out", {"scene": "{folder}/../outside.tif"}, 400, "allowed"),
-    ("link out", {"scene": "{folder}/link.tif"}, 400, "allowed"),
-    ("unknown bucket", {"scene": "s3://secret/port.tif"}, 400, "allowed"),
-    ("unknown host", {"scene": "https://example.org/port.tif"}, 400, "allowed"),
-    ("plain http", {"scene": "http://example.org/port.tif"}, 400, "allowed"),
-    ("GDAL's own path", {"scene": "/vsicurl/http://example.org/port.tif"}, 400, "allowed"),
-    ("inline XML", {"scene": "<VRTDataset/>"}, 400, "allowed"),
-    ("not a URL", {"scene": "https://[port.tif"}, 400, "port.tif"),
-    ("null byte", {"scene": "{folder}/a\x00b.tif"}, 400, "scene"),
-    ("very long name", {"scene": "{folder}/" + "a" * 300 + ".tif"}, 400, "aaa"),
-    ("not a GeoTIFF", {"scene": "{folder}/text.tif"}, 400, "text.tif"),
-    ("a VRT", {"scene": "{folder}/vrt.tif"}, 400, "vrt.tif"),
-    ("cut short", {"scene": "{folder}/cut.tif"}, 400, "cut.tif"),
-    ("one band", {"scene": "{folder}/grey.tif"}, 400, "grey.tif"),
-    ("no CRS", {"scene": "{folder}/chip.tif"}, 400, "CRS"),
-    ("nothing valid", {"scene": "{folder}/empty.tif"}, 400, "empty"),
-    ("band out of range", {"bands": [1, 2, 9]}, 400, "9"),
-    ("band zero", {"bands": [0, 1, 2]}, 400, "bands"),
-    ("too few bands", {"bands": [1]}, 400, "[Bb]ands"),
-    ("reversed rescale", {"rescale": [[255, 0]]}, 400, "rescale"),
-    ("two ranges for three bands", {"rescale": [[0, 1], [0, 2]]}, 400, "rescale"),
-    ("endless rescale", {"rescale": [[0, float("inf")]]}, 400, "rescale"),
-    ("area elsewhere", {"aoi": NEARBY}, 400, "area of interest"),
-    ("area at the antipodes", {"aoi": "antipodes"}, 400, "area of interest"),
-    ("area without polygon", {"aoi": {"type": "Point", "coordinates": [2, 48]}}, 400, "area"),
-    ("area of two points", {"aoi": {"type": "Polygon", "coordinates": [[[2, 48], [3, 48]]]}}, 400, ""),
-    ("area without features", {"aoi": {"type": "FeatureCollection", "features": []}}, 400, "area"),
-    ("empty area", {"aoi": {}}, 400, "area|aoi"),
-    ("area as text", {"aoi": "here"}, 400, "aoi"),
-    ("overlap too large", {"overlap": 1.5}, 400, "overlap.*1.5"),
-    ("overlap negative", {"overlap": -0.1}, 400, "overlap"),
-    ("overlap is text", {"overlap": "abc"}, 400, "overlap.*abc"),
-    ("overlap is NaN", {"overlap": float("nan")}, 400, "overlap"),
-    ("GSD zero", {"gsd": 0}, 400, "gsd"),
-    ("GSD endless", {"gsd": float("inf")}, 400, "gsd|GSD"),
-    ("GSD of an atom", {"gsd": 1e-10}, 400, "GSD"),
-    ("GSD next to nothing", {"gsd": 1e-320}, 400, "gsd|GSD"),
-    ("GSD of a galaxy", {"gsd": 1e300}, 400, "gsd|GSD"),
-    ("unknown normalisation", {"normalize": "max"}, 400, "normalize"),
-    ("unknown input", {"colour": "red"}, 400, "colour"),
+def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("unknown class", {"classes": ["boot"]}, "boat"),
+    ("no class", {"classes": []}, "classes"),
+    ("one class, no list", {"classes": "boat"}, "classes"),
+    ("unknown model", {"model": "tyni"}, "tyni"),
+    ("model as a path", {"model": "../tiny"}, "tiny"),
+    ("missing scene", {"scene": "{folder}/none.tif"}, "none.tif"),
+    ("no scene", {"scene": None}, "scene"),
+    ("reference without href", {"scene": {"url": "x"}}, "scene"),
+    ("a folder", {"scene": "{folder}"}, "no file"),
+    ("outside the folders", {"scene": "/etc/passwd"}, "allowed"),
+    ("climbing out", {"scene": "{folder}/../outside.tif"}, "allowed"),
+    ("link out", {"scene": "{folder}/link.tif"}, "allowed"),
+    ("unknown bucket", {"scene": "s3://secret/port.tif"}, "allowed"),
+    ("unknown host", {"scene": "https://example.org/port.tif"}, "allowed"),
+    ("plain http", {"scene": "http://example.org/port.tif"}, "allowed"),
+    ("GDAL's own path", {"scene": "/vsicurl/http://example.org/port.tif"}, "allowed"),
+    ("inline XML", {"scene": "<VRTDataset/>"}, "allowed"),
+    ("not a URL", {"scene": "https://[port.tif"}, "port.tif"),
+    ("null byte", {"scene": "{folder}/a\x00b.tif"}, "scene"),
+    ("very long name", {"scene": "{folder}/" + "a" * 300 + ".tif"}, "aaa"),
+    ("not a GeoTIFF", {"scene": "{folder}/text.tif"}, "text.tif"),
+    ("a VRT", {"scene": "{folder}/vrt.tif"}, "vrt.tif"),
+    ("cut short", {"scene": "{folder}/cut.tif"}, "cut.tif"),
+    ("one band", {"scene": "{folder}/grey.tif"}, "grey.tif"),
+    ("no CRS", {"scene": "{folder}/chip.tif"}, "CRS"),
+    ("nothing valid", {"scene": "{folder}/empty.tif"}, "empty"),
+    ("band out of range", {"bands": [1, 2, 9]}, "9"),
+    ("band zero", {"bands": [0, 1, 2]}, "bands"),
+    ("too few bands", {"bands": [1]}, "[Bb]ands"),
+    ("reversed rescale", {"rescale": [[255, 0]]}, "rescale"),
+    ("two ranges for three bands", {"rescale": [[0, 1], [0, 2]]}, "rescale"),
+    ("endless rescale", {"rescale": [[0, float("inf")]]}, "rescale"),
+    ("area elsewhere", {"aoi": box(2.2, 48.8, 2.3, 48.9)}, "area of interest"),
+    ("area at the antipodes", {"aoi": box(-177.1, -49, -177, -48.9)}, "area of interest"),
+    ("area without polygon", {"aoi": {"type": "Point", "coordinates": [2, 48]}}, "area"),
+    ("area of two points", {"aoi": {"type": "Polygon", "coordinates": [[[2, 48], [3, 48]]]}}, ""),
+    ("area without features", {"aoi": {"type": "FeatureCollection", "features": []}}, "area"),
+    ("empty area", {"aoi": {}}, "area|aoi"),
+    ("area as text", {"aoi": "here"}, "aoi"),
+    ("overlap too large", {"overlap": 1.5}, "overlap.*1.5"),
+    ("overlap negative", {"overlap": -0.1}, "overlap"),
+    ("overlap is text", {"overlap": "abc"}, "overlap.*abc"),
+    ("overlap is NaN", {"overlap": float("nan")}, "overlap"),
+    ("GSD zero", {"gsd": 0}, "gsd"),
+    ("GSD endless", {"gsd": float("inf")}, "gsd|GSD"),
+    ("GSD of an atom", {"gsd": 1e-10}, "GSD"),
+    ("GSD next to nothing", {"gsd": 1e-320}, "gsd|GSD"),
+    ("unknown normalisation", {"normalize": "max"}, "normalize"),
+    ("unknown input", {"colour": "red"}, "colour"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "says"),
+    ("changes", "says"),
     [row[1:] for row in REFUSED],
     ids=[row[0].replace(" ", "-") for row in REFUSED],
 )
@@ -129,7 +129,6 @@ def test_bad_inputs_leave_no_trace(
     settings: Settings,
     scene: Path,
     changes: dict[str, Any],
-    status: int,
     says: str,
 ) -> None:
     folder = settings.source_folders[0]
@@ -137,10 +136,8 @@ def test_bad_inputs_leave_no_trace(
     inputs: dict[str, Any] = {"scene": str(scene), "model": "tiny", **changes}
     if isinstance(inputs["scene"], str):
         inputs["scene"] = inputs["scene"].replace("{folder}", str(folder))
-    if inputs.get("aoi") == "antipodes":
-        inputs["aoi"] = box(-177.1, -49, -177, -48.9)
     answer = post_raw(http, json.dumps({"inputs": inputs}).encode())  # httpx refuses NaN
-    check_problem(answer, status)
+    check_problem(answer, 400)
     assert_says(answer.json()["detail"], says)
     assert ledger.jobs(limit=9) == []
     assert list(storage.keys("")) == []
@@ -163,11 +160,6 @@ def make_bad_scenes(folder: Path) -> None:
         "</VRTRasterBand></VRTDataset>"
     )
     (folder / "cut.tif").write_bytes((folder / "grey.tif").read_bytes()[:200])
-
-
-def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
 
 
 def check_problem(answer: Any, status: int) -> None:

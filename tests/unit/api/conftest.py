@@ -10,26 +10,16 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-
-from api.app import create_app
 from geogaze.config import Settings
 from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene
-from tests.unit.api.testing import TestClient
+from tests.unit.api.testing import TestClient, make_app, make_settings
 
 
 @pytest.fixture
 def settings(tmp_path: Path, bundle_folder: Path) -> Settings:
-    scenes = tmp_path / "scenes"
-    scenes.mkdir()
-    return Settings(
-        database_url=f"sqlite:///{tmp_path / 'ledger.db'}",
-        storage=str(tmp_path / "objects"),
-        source_folders=(scenes,),
-        model_folders=(bundle_folder.parent,),
-        device="cpu",
-    )
+    return make_settings(tmp_path, bundle_folder)
 
 
 @pytest.fixture
@@ -39,9 +29,7 @@ def scene(settings: Settings) -> Path:
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    app = create_app(settings)
-    app.state.services.ledger.create_tables()
-    return app
+    return make_app(settings)
 
 
 @pytest.fixture

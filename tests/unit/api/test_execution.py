@@ -22,9 +22,31 @@ from tests.unit.api.testing import TestClient
 EXECUTION = "/processes/explain/execution"
 
 
-def test_an_accepted_job_is_in_the_ledger(
-    http: TestClient, ledger: Ledger, scene: Path
-) -> None:
+@pytest.fixture(scope="module")
+def bad_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources") / "bad"
+    folder.mkdir()
+    make_scene(folder.parent / "outside.tif", 64, 64)
+    (folder / "link.tif").symlink_to(folder.parent / "outside.tif")
+    make_scene(folder / "grey.tif", 64, 64, bands=1)
+    make_scene(folder / "chip.tif", 64, 64, crs=None)
+    write_scene(folder / "empty.tif", np.zeros((3, 64, 64), np.uint8), nodata=0)
+    (folder / "text.tif").write_text("no pixels here")
+    (folder / "vrt.tif").write_text(
+        '<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">'
+        "<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
+        "</VRTRasterBand></VRTDataset>"
+    )
+    (folder / "cut.tif").write_bytes((folder / "grey.tif").read_bytes()[:200])
+    return folder
+
+
+@pytest.fixture
+def settings(settings: Settings, bad_scenes: Path) -> Settings:
+    return settings.model_copy(update={"source_folders": (*settings.source_folders, bad_scenes)})
+
+
+def test_an_accepted_job_is_in_the_ledger(http: TestClient, ledger: Ledger, scene: Path) -> None:
     inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat", "road"], "overlap": 0}
     answer = http.post(EXECUTION, json={"inputs": inputs})
     assert answer.status_code == 201
@@ -126,16 +148,14 @@ def test_bad_inputs_leave_no_trace(
     http: TestClient,
     ledger: Ledger,
     storage: FolderStorage,
-    settings: Settings,
+    bad_scenes: Path,
     scene: Path,
     changes: dict[str, Any],
     says: str,
 ) -> None:
-    folder = settings.source_folders[0]
-    make_bad_scenes(folder)
     inputs: dict[str, Any] = {"scene": str(scene), "model": "tiny", **changes}
     if isinstance(inputs["scene"], str):
-        inputs["scene"] = inputs["scene"].replace("{folder}", str(folder))
+        inputs["scene"] = inputs["scene"].replace("{folder}", str(bad_scenes))
     answer = post_raw(http, json.dumps({"inputs": inputs}).encode())  # httpx refuses NaN
     check_problem(answer, 400)
     assert_says(answer.json()["detail"], says)
@@ -145,21 +165,6 @@ def test_bad_inputs_leave_no_trace(
 
 def post_raw(http: TestClient, content: bytes) -> Any:
     return http.post(EXECUTION, content=content, headers={"Content-Type": "application/json"})
-
-
-def make_bad_scenes(folder: Path) -> None:
-    make_scene(folder.parent / "outside.tif", 64, 64)
-    (folder / "link.tif").symlink_to(folder.parent / "outside.tif")
-    make_scene(folder / "grey.tif", 64, 64, bands=1)
-    make_scene(folder / "chip.tif", 64, 64, crs=None)
-    write_scene(folder / "empty.tif", np.zeros((3, 64, 64), np.uint8), nodata=0)
-    (folder / "text.tif").write_text("no pixels here")
-    (folder / "vrt.tif").write_text(
-        '<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">'
-        "<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
-        "</VRTRasterBand></VRTDataset>"
-    )
-    (folder / "cut.tif").write_bytes((folder / "grey.tif").read_bytes()[:200])
 
 
 def check_problem(answer: Any, status: int) -> None:
@@ -204,7 +209,10 @@ def test_bad_bodies(http: TestClient, ledger: Ledger, content: bytes, says: str)
 def test_products_never_come_by_value(http: TestClient, ledger: Ledger, scene: Path) -> None:
     body = {
         "inputs": {"scene": str(scene), "model": "tiny"},
-        "outputs": {"item": {"transmissionMode": "reference"}, "tiles": {"transmissionMode": "value"}},
+        "outputs": {
+            "item": {"transmissionMode": "reference"},
+            "tiles": {"transmissionMode": "value"},
+        },
     }
     check_problem(http.post(EXECUTION, json=body), 400)
     assert ledger.jobs(limit=9) == []

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-
 from jsonschema import Draft202012Validator
 from sqlalchemy.exc import OperationalError
 

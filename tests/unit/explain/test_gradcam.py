@@ -20,10 +20,13 @@ CLASSES = (0, 3, 9)
 def network(name: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     model = build(name, 10, initialise=True).requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
+    # Batch statistics as training would leave them: else images hardly reach the last layers.
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train().momentum = 1.0
+    if norms:
+        model(pictures(4))
+        model.eval()
     if isinstance(model, SqueezeNet):  # its logits pass a ReLU; keep them off zero
         model.classifier[1].bias.uniform_(0.05, 0.2)
     return model
@@ -76,7 +79,7 @@ def test_evidence_in_single_precision_is_that_of_a_plain_loop(name: str) -> None
     for b in range(2):
         activations = cut.trunk(images[b : b + 1]).detach().requires_grad_()
         logits = cut.head(activations)[0]
-        torch.testing.assert_close(result.logits[b], logits.detach(), rtol=1e-4, atol=1e-5)
+        assert (result.logits[b] - logits).abs().max() < 1e-4 * logits.abs().max()
         for k, target in enumerate(CLASSES):
             (gradient,) = torch.autograd.grad(logits[target], activations, retain_graph=True)
             expected = torch.zeros(activations.shape[2:])

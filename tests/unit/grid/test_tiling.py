@@ -117,12 +117,17 @@ def test_tiles_by_hand() -> None:
     assert list(tiling.chunks(2)) == [Chunk(0, 0, 2, 1), Chunk(2, 0, 3, 1)]
 
 
-def test_every_published_network_sees_every_pixel() -> None:
-    """Cells are shifted against tiles, so that cells cover the scene is not enough."""
+def test_tiles_of_every_published_network_reach_over_the_scene() -> None:
+    """Cells are shifted against tiles, so cells covering the scene do not say it of tiles.
+
+    Where cells start after their tile (GoogLeNet, 6.5 px), the last cell needs no more pixels.
+    """
     for bundle in torchvision_catalogue().values():
         offset = lattice_offset(bundle.input_size, bundle.stride, bundle.cells, bundle.first_center)
+        assert abs(offset) < bundle.stride / 2, bundle.name
         for length in (1, bundle.stride, bundle.input_size, bundle.input_size + 1, 1000):
             lattice = Lattice.covering((0, 0, length, length), bundle.stride, offset)
             tiling = Tiling.over(lattice, bundle.input_size, 0.0)
             assert tiling.window(0, 0)[0] <= 0, bundle.name
-            assert tiling.window(tiling.rows - 1, 0)[2] >= length, bundle.name
+            last = tiling.window(tiling.rows - 1, 0)[2]
+            assert last >= length - max(0, offset), bundle.name

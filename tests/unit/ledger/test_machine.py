@@ -143,9 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(messages_lost=st.booleans())
     def sweep(self, messages_lost: bool) -> None:
         before = {unit.id: unit for unit in self.units()}
-        self.ledger.sweep(
-            redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS
-        )
+        self.ledger.sweep(redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS)
         for unit in self.units():
             old = before[unit.id]
             expired = old.state is UnitState.RUNNING and old.lease_until == 1.0
@@ -247,7 +245,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -61,9 +61,7 @@ def test_migrations_on_sqlite(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_the_command_reads_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_reads_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'named.db'}"
     monkeypatch.setenv("GEOGAZE_DATABASE_URL", url)
     get_settings.cache_clear()

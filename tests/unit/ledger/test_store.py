@@ -198,9 +198,7 @@ class LedgerSuite:
         assert self.snapshot(engine) == before
         claims.commit(fresh, {}, tiles=5)
 
-    def test_a_second_commit_is_stale(
-        self, engine: Engine, ledger: Ledger, claims: Claims
-    ) -> None:
+    def test_a_second_commit_is_stale(self, engine: Engine, ledger: Ledger, claims: Claims) -> None:
         submit(ledger, 2)
         claim = self.take(ledger, claims)
         claims.commit(claim, {}, tiles=5)
@@ -563,9 +561,7 @@ class LedgerSuite:
         status = ledger.status(job)
         assert status.headline == "explaining: 10 of 20 tiles"
         assert status.started is not None
-        assert status.tiles_per_second == pytest.approx(
-            10 / max(status.now - status.started, 1e-3)
-        )
+        assert status.tiles_per_second == pytest.approx(10 / max(status.now - status.started, 1e-3))
         claims.commit(self.take(ledger, claims), {}, tiles=10)
         assert ledger.status(job).headline == "blending and calibrating layer 1 of 2"
 

@@ -1,0 +1,172 @@
+"""``geogaze run`` and ``geogaze demo``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rasterio
+
+from geogaze.runner import work
+from tests.factories import make_scene
+from tests.unit.cli.conftest import Geogaze
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return make_scene(tmp_path / "port.tif", 96, 128)
+
+
+QUICK = ("--model", "tiny", "--overlap", 0, "--classes", "boat")
+
+
+def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "heat"
+    done = geogaze("run", scene, "--out", out, *QUICK, "--json")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 1
+    report = done.last
+    assert set(report) == {
+        *("job", "status", "tiles", "seconds", "tiles_per_second"),
+        *("classes", "assets", "skipped"),
+    }
+    assert (report["status"], report["classes"], report["skipped"]) == ("successful", ["boat"], [])
+    assert report["tiles"] > 0
+    assert report["tiles_per_second"] == pytest.approx(
+        report["tiles"] / report["seconds"], rel=0.01
+    )
+    assert set(report["assets"]) == {"heat-boat", "overlay-boat", "tiles", "preview", "item"}
+    files = {Path(path) for path in report["assets"].values()}
+    assert files == set(out.iterdir())  # and no workspace
+
+
+def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "heat"
+    out.mkdir()
+    (out / "heat-boat.tif").write_text("of an earlier run")
+    (out / "notes.txt").write_text("mine")
+    done = geogaze("run", scene, "--out", out, *QUICK, "--no-overlays")
+    assert done.code == 0, done.err
+    assert "heat-boat.tif" in done.out
+    assert "preview.png" in done.out
+    assert "tiles/s" in done.out
+    assert {path.name for path in out.iterdir()} == {
+        *("notes.txt", "heat-boat.tif", "tiles.parquet", "preview.png", "item.json"),
+    }
+    with rasterio.open(out / "heat-boat.tif") as heat:
+        assert heat.count == 1
+
+
+BAD: list[tuple[str, list[object], str]] = [
+    ("missing scene", ["none.tif", *QUICK], "none.tif"),
+    ("folder for a scene", ["/tmp", *QUICK], "/tmp"),
+    ("not a GeoTIFF", ["text.tif", *QUICK], "text.tif"),
+    ("one band", ["grey.tif", *QUICK], "--bands 1,1,1"),
+    ("no CRS", ["chip.tif", *QUICK], "CRS"),
+    ("remote scene", ["https://example.org/a.tif", *QUICK], "allowed"),
+    ("unknown model", ["{scene}", "--model", "tyni"], "tyni"),
+    ("unknown class", ["{scene}", "--model", "tiny", "--classes", "boot"], "boat"),
+    ("no class", ["{scene}", "--model", "tiny", "--classes", ","], "classes"),
+    ("overlap", ["{scene}", *QUICK, "--overlap", "1.5"], "overlap"),
+    ("overlap as text", ["{scene}", *QUICK, "--overlap", "abc"], "--overlap"),
+    ("bands as text", ["{scene}", *QUICK, "--bands", "r,g,b"], "--bands"),
+    ("band out of range", ["{scene}", *QUICK, "--bands", "1,2,9"], "9"),
+    ("rescale as text", ["{scene}", *QUICK, "--rescale", "low,high"], "--rescale"),
+    ("rescale of one number", ["{scene}", *QUICK, "--rescale", "1"], "rescale"),
+    ("area missing", ["{scene}", *QUICK, "--aoi", "none.geojson"], "none.geojson"),
+    ("area not JSON", ["{scene}", *QUICK, "--aoi", "text.tif"], "text.tif"),
+    ("area elsewhere", ["{scene}", *QUICK, "--aoi", "far.geojson"], "does not touch"),
+    ("area a list", ["{scene}", *QUICK, "--aoi", "list.geojson"], "aoi"),
+    ("GSD", ["{scene}", *QUICK, "--gsd", "0"], "gsd"),
+    ("GSD endless", ["{scene}", *QUICK, "--gsd", "inf"], "gsd"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [row[1:] for row in BAD], ids=[row[0].replace(" ", "-") for row in BAD]
+)
+def test_bad_input_exits_with_2_and_leaves_nothing(
+    geogaze: Geogaze, scene: Path, tmp_path: Path, words: list[object], says: str
+) -> None:
+    work = Path.cwd()
+    make_scene(work / "grey.tif", 64, 64, bands=1)
+    make_scene(work / "chip.tif", 64, 64, crs=None)
+    (work / "text.tif").write_text("no pixels here")
+    (work / "list.geojson").write_text("[1, 2]")
+    ring = [[9, 50], [9.1, 50], [9.1, 50.1], [9, 50]]
+    (work / "far.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    before = sorted(work.rglob("*"))
+    named = [scene if word == "{scene}" else word for word in words]
+    done = geogaze("run", *named, "--out", "heat", "--json")
+    assert done.code == 2, done
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert sorted(work.rglob("*")) == before
+
+
+def test_bad_input_is_told_in_json_too(geogaze: Geogaze) -> None:
+    done = geogaze("run", "none.tif", "--out", "heat", "--model", "tiny", "--json")
+    assert done.last["status"] == "failed"
+    assert done.last["type"] == "scene-unreadable"
+    assert "none.tif" in done.last["detail"]
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_an_out_folder_that_cannot_be(geogaze: Geogaze, scene: Path, out: str) -> None:
+    Path("file").write_text("mine")
+    done = geogaze("run", scene, "--out", out, *QUICK)
+    assert done.code == 2, done
+    assert "file" in done.err
+    assert Path("file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_job_that_fails_exits_with_1_and_leaves_nothing(
+    geogaze: Geogaze, scene: Path, monkeypatch: pytest.MonkeyPatch, existing: bool
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(work, "perform", broken)
+    if existing:
+        Path("heat").mkdir()
+        Path("heat/notes.txt").write_text("mine")
+    before = sorted(Path().rglob("*"))
+    done = geogaze("run", scene, "--out", "heat", *QUICK, "--json")
+    assert done.code == 1
+    assert "out of luck" in done.last["detail"]
+    assert sorted(Path().rglob("*")) == before
+
+
+# affine warns of rio-cogeo's and rasterio's own arithmetic.
+THIRD_PARTIES = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+
+@THIRD_PARTIES
+def test_demo_draws_the_same_scene_again(geogaze: Geogaze) -> None:
+    for name in ("a.tif", "b.tif"):
+        assert geogaze("demo", name, "--size", 256, "--seed", 3).code == 0
+    assert Path("a.tif").read_bytes() == Path("b.tif").read_bytes()
+    assert geogaze("demo", "c.tif", "--size", 256, "--seed", 4).code == 0
+    assert Path("a.tif").read_bytes() != Path("c.tif").read_bytes()
+    with rasterio.open("a.tif") as drawn:
+        assert (drawn.width, drawn.height, drawn.count) == (256, 256, 3)
+        assert drawn.res == (0.5, 0.5)
+    outlines = json.loads(Path("a.geojson").read_text())
+    assert outlines["type"] == "FeatureCollection"
+    assert outlines["features"]
+
+
+@pytest.mark.parametrize("words", [("--size", 10), ("--size", "large")])
+def test_demo_refuses_odd_sizes(geogaze: Geogaze, words: tuple[object, ...]) -> None:
+    assert geogaze("demo", "a.tif", *words).code == 2
+    assert list(Path().iterdir()) == []
+
+
+@THIRD_PARTIES
+def test_demo_in_a_folder_that_is_not_there(geogaze: Geogaze) -> None:
+    done = geogaze("demo", "new/folder/a.tif", "--size", 64)
+    assert done.code == 0, done.err
+    assert Path("new/folder/a.tif").is_file()

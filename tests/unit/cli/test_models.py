@@ -1,0 +1,168 @@
+"""``geogaze models`` and ``geogaze image``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from geogaze.explain.architectures import build
+from tests.factories import make_values
+from tests.unit.cli.conftest import Geogaze
+
+ARCH = "shufflenet_v2_x0_5"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of three classes."""
+    path = tmp_path_factory.mktemp("weights") / "weights.pth"
+    torch.manual_seed(1)
+    torch.save(build(ARCH, 3, initialise=True).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    path = tmp_path / "names.txt"
+    path.write_text("boat\nfield\n\n road \n")
+    return path
+
+
+def test_models_are_listed(geogaze: Geogaze) -> None:
+    done = geogaze("models")
+    assert done.code == 0
+    for name in ("aerial-scenes", "tiny", "vgg16", "resnet50"):
+        assert name in done.out
+    listed = {model["name"]: model for model in geogaze("models", "--json").last}
+    assert {"aerial-scenes", "tiny", "vgg16"} <= set(listed)
+    assert listed["tiny"]["classes"] == ["boat", "field", "road"]
+
+
+def test_a_model_is_shown(geogaze: Geogaze, bundle_folder: Path) -> None:
+    shown = geogaze("models", "show", "tiny", "--json").last
+    assert (shown["name"], shown["architecture"], shown["stride"]) == ("tiny", ARCH, 32)
+    assert geogaze("models", "show", bundle_folder, "--json").last == shown
+    done = geogaze("models", "show", "tiny")
+    assert "boat, field, road" in done.out
+    assert len(geogaze("models", "show", "vgg16", "--json").last["classes"]) == 1000
+
+
+def test_an_unknown_model_is_refused(geogaze: Geogaze) -> None:
+    done = geogaze("models", "show", "tyni")
+    assert done.code == 2
+    assert "tyni" in done.err
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_import_makes_a_bundle_of_a_checkpoint(
+    geogaze: Geogaze, state: Path, names: Path, suffix: str
+) -> None:
+    checkpoint = state
+    if suffix == ".safetensors":
+        checkpoint = Path("weights.safetensors")
+        save_file(torch.load(state, weights_only=True), checkpoint)
+    done = geogaze(
+        *("models", "import", checkpoint, "--out", "mine", "--arch", ARCH),
+        *("--classes", names, "--input-size", 64, "--gsd", 0.3),
+    )
+    assert done.code == 0, done.err
+    assert "3 classes" in done.out
+    shown = geogaze("models", "show", "mine", "--json").last
+    assert shown["classes"] == ["boat", "field", "road"]
+    assert (shown["input_size"], shown["gsd"], shown["architecture"]) == (64, 0.3, ARCH)
+    assert {path.name for path in Path("mine").iterdir()} >= {"item.json", "model.safetensors"}
+
+
+class Evil:
+    """A pickle that would leave a file."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("pwned",)
+
+
+BAD = [
+    ("missing", ["none.pth", "--arch", ARCH], "none.pth"),
+    ("not a checkpoint", ["text.pth", "--arch", ARCH], "text.pth"),
+    ("evil", ["evil.pth", "--arch", ARCH], "evil.pth"),
+    ("other architecture", ["{state}", "--arch", "squeezenet1_0"], "weights.pth"),
+    ("unknown architecture", ["{state}", "--arch", "vgg17"], "vgg17"),
+    ("other classes", ["{state}", "--arch", ARCH, "--classes", "two.txt"], "weights.pth"),
+    ("no classes", ["{state}", "--arch", ARCH, "--classes", "none.txt"], "none.txt"),
+    ("empty classes", ["{state}", "--arch", ARCH, "--classes", "empty.txt"], "class"),
+    ("twice a class", ["{state}", "--arch", ARCH, "--classes", "twice.txt"], "class"),
+    ("mean of two", ["{state}", "--arch", ARCH, "--mean", "0.5,0.5"], "--mean"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [row[1:] for row in BAD], ids=[str(row[0]).replace(" ", "-") for row in BAD]
+)
+def test_import_refuses_what_does_not_fit(
+    geogaze: Geogaze, state: Path, names: Path, words: list[object], says: str
+) -> None:
+    Path("text.pth").write_text("no weights")
+    Path("two.txt").write_text("boat\nfield\n")
+    Path("twice.txt").write_text("boat\nfield\nboat\n")
+    Path("empty.txt").write_text("\n")
+    torch.save({"model": Evil()}, "evil.pth")
+    named = [state if word == "{state}" else word for word in words]
+    classes = [] if "--classes" in named else ["--classes", names]
+    done = geogaze("models", "import", *named, *classes, "--out", "mine", "--input-size", 64)
+    assert done.code == 2, done
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert not Path("pwned").exists()
+    assert not Path("mine").exists()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "chip.png"
+    Image.fromarray(make_values(80, 100).transpose(1, 2, 0)).save(path)
+    return path
+
+
+def test_image_explains_its_best_class(geogaze: Geogaze, photo: Path) -> None:
+    done = geogaze("image", photo, "--model", "tiny", "--json")
+    assert done.code == 0, done.err
+    report = done.last
+    assert report["class"] == report["top_class"] == report["ranking"][0][0]
+    assert sum(share for _, share in report["ranking"]) == pytest.approx(1, abs=1e-4)
+    assert report["top_probability"] == max(share for _, share in report["ranking"])
+    with Image.open(report["overlay"]) as overlay:
+        assert overlay.size == (100, 80)
+    assert [path.name for path in Path().iterdir()] == [f"chip-{report['class']}.png"]
+
+
+def test_image_explains_the_class_it_is_told(geogaze: Geogaze, photo: Path) -> None:
+    done = geogaze("image", photo, "--model", "tiny", "--class", "road", "--out", "new/road.png")
+    assert done.code == 0, done.err
+    assert "road" in done.out
+    with Image.open("new/road.png") as overlay:
+        assert (overlay.format, overlay.size) == ("PNG", (100, 80))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["none.png"], "none.png"),
+        (["text.png"], "text.png"),
+        ([".", "--class", "boat"], "image"),
+        (["{photo}", "--class", "boot"], "boat"),
+        (["{photo}", "--model", "tyni"], "tyni"),
+    ],
+)
+def test_image_refuses_bad_input(
+    geogaze: Geogaze, photo: Path, words: list[str], says: str
+) -> None:
+    Path("text.png").write_text("no pixels")
+    named = [str(photo) if word == "{photo}" else word for word in words]
+    done = geogaze("image", "--model", "tiny", "--out", "new/a.png", *named)
+    assert done.code == 2, done
+    assert says in done.err
+    assert [path.name for path in Path().iterdir()] == ["text.png"]

@@ -1,0 +1,116 @@
+"""The commands that talk to an API, which runs in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geogaze import client as client_module
+from geogaze.client import Client
+from geogaze.ledger.states import JobState
+from tests.factories import make_scene
+from tests.unit.api.test_jobs import end
+from tests.unit.api.testing import TestClient
+from tests.unit.cli.conftest import Geogaze
+from tests.unit.ledger.test_store import submit
+from tests.unit.test_client import Server
+
+
+@pytest.fixture
+def server(tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    server = Server(tmp_path, bundle_folder)
+
+    def connect(self: Client, url: str, **_: Any) -> None:
+        assert url == "http://heat.example.org"
+        self._http = TestClient(server.app, raise_server_exceptions=False)
+
+    monkeypatch.setattr(Client, "__init__", connect)
+    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("GEOGAZE_API_URL", "http://heat.example.org")
+    yield server
+    server.ledger.engine.dispose()
+
+
+@pytest.fixture
+def scene(server: Server) -> Path:
+    return make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
+
+
+def test_submit_and_cancel(geogaze: Geogaze, server: Server, scene: Path) -> None:
+    words = ("submit", scene, "--model", "tiny", "--classes", "boat,road", "--overlap", 0.25)
+    done = geogaze(*words)
+    assert done.code == 0, done.err
+    (job,) = server.ledger.jobs(limit=9)
+    assert str(job.id) in done.out
+    asked = server.ledger.request(job.id)
+    assert (asked["classes"], asked["overlap"]) == (["boat", "road"], 0.25)
+    assert geogaze(*words, "--json").last["status"] == "accepted"
+    assert geogaze("cancel", job.id, "--json").last["status"] == "dismissed"
+    assert server.ledger.status(job.id).state is JobState.DISMISSED
+    assert geogaze("cancel", job.id).code == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(JobState.SUCCESSFUL, 0), (JobState.FAILED, 1), (JobState.DISMISSED, 1)],
+)
+def test_watch_exits_as_the_job_ended(
+    geogaze: Geogaze, server: Server, state: JobState, code: int
+) -> None:
+    job = submit(server.ledger)
+    end(server.ledger, job, state)
+    done = geogaze("watch", job)
+    assert done.code == code
+    assert state.value in done.out
+    as_json = geogaze("watch", job, "--json")
+    assert (as_json.code, as_json.last["status"]) == (code, state.value)
+
+
+def test_jobs_are_listed(geogaze: Geogaze, server: Server) -> None:
+    assert "No jobs" in geogaze("jobs").out
+    jobs = [submit(server.ledger) for _ in range(3)]
+    server.ledger.dismiss(jobs[0])
+    done = geogaze("jobs")
+    assert all(str(job) in done.out for job in jobs)
+    (dismissed,) = geogaze("jobs", "--status", "dismissed", "--json").last
+    assert dismissed["jobID"] == str(jobs[0])
+    assert len(geogaze("jobs", "--limit", 2, "--json").last) == 2
+
+
+def test_results_are_shown_and_fetched(geogaze: Geogaze, server: Server) -> None:
+    job = submit(server.ledger)
+    server.work()
+    server.work({"heat-boat": "heat-boat.tif"})
+    links = geogaze("results", job, "--json").last
+    assert links["heat-boat"]["href"].startswith("file://")
+    assert links["heat-boat"]["href"] in geogaze("results", job).out
+    done = geogaze("results", job, "--download", "new/heat")
+    assert done.code == 0, done.err
+    assert Path("new/heat/heat-boat.tif").read_text() == "heat-boat"
+
+
+@pytest.mark.parametrize("state", [JobState.ACCEPTED, JobState.FAILED, JobState.DISMISSED])
+def test_results_that_are_not_there_leave_no_folder(
+    geogaze: Geogaze, server: Server, state: JobState
+) -> None:
+    job = submit(server.ledger)
+    end(server.ledger, job, state)
+    done = geogaze("results", job, "--download", "heat")
+    assert done.code == 1
+    assert str(job) in done.err
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [(["--classes", "boot"], "boat"), (["--model", "tyni"], "tyni"), (["--overlap", 2], "overlap")],
+)
+def test_a_wrong_request_exits_with_2_wherever_it_is_found(
+    geogaze: Geogaze, server: Server, scene: Path, changes: list[object], says: str
+) -> None:
+    done = geogaze("submit", scene, "--model", "tiny", *changes)
+    assert says in done.err
+    assert server.ledger.jobs(limit=9) == []
+    assert done.code == 2

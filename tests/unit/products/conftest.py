@@ -1,0 +1,45 @@
+"""Plans over small scenes, with the tiny bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geogaze.config import Settings
+from geogaze.planning.plan import Plan, make_plan
+from geogaze.planning.request import ExplainRequest
+from geogaze.scene.reader import SceneReader
+from geogaze.scene.source import SourcePolicy, open_scene
+
+MakePlan = Callable[..., Plan]
+OpenReader = Callable[[Plan], AbstractContextManager[SceneReader]]
+
+
+@pytest.fixture
+def plan_of(bundle_folder: Path) -> MakePlan:
+    def make(scene: Path, **request: Any) -> Plan:
+        asked = ExplainRequest(scene=str(scene), model=str(bundle_folder), **request)
+        return make_plan(asked, Settings(), local=True)
+
+    return make
+
+
+@pytest.fixture
+def plan(plan_of: MakePlan, scene: Path) -> Plan:
+    """9 × 7 cells of 32 pixels, the first starting at pixel -15.5."""
+    return plan_of(scene)
+
+
+@pytest.fixture
+def reader_of() -> OpenReader:
+    @contextmanager
+    def opened(plan: Plan) -> Any:
+        settings = Settings()
+        with open_scene(plan.scene.uri, SourcePolicy.local(settings), settings) as dataset:
+            yield SceneReader(dataset, plan.scene, plan.working)
+
+    return opened

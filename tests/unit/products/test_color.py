@@ -1,0 +1,65 @@
+"""Heat as colour, and where stretched cells come to lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geogaze.products.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
+
+
+def test_colours_run_from_blue_to_red() -> None:
+    colours = colormap().astype(int)
+    assert colours.shape == (256, 3)
+    assert colours[0, 2] > colours[0, 0] + 50
+    assert colours[-1, 0] > colours[-1, 2] + 50
+    assert len(np.unique(colours, axis=0)) > 180
+
+
+def test_cold_is_clear_and_hot_is_opaque() -> None:
+    level = opacity(np.linspace(0, 1, 101, dtype=np.float32))
+    assert level[0] == 0
+    assert level[-1] == pytest.approx(MAX_OPACITY)
+    assert (np.diff(level) >= 0).all()
+    assert level[5] < 0.03
+
+
+def test_an_image_shows_through_where_there_is_no_heat() -> None:
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14
+    heat = np.array([[0, np.nan, 1], [0, np.nan, 1]], dtype=np.float32)
+    drawn = lay_over(image, heat)
+    np.testing.assert_array_equal(drawn[:, :2], image[:, :2])
+    expected = image[:, 2] * (1 - MAX_OPACITY) + colormap()[255] * MAX_OPACITY
+    np.testing.assert_allclose(drawn[:, 2], expected, atol=1)
+
+
+def test_heat_beyond_its_range_is_cut() -> None:
+    image = np.zeros((1, 2, 3), dtype=np.uint8)
+    drawn = lay_over(image, np.array([[-1, 5]], dtype=np.float32))
+    np.testing.assert_array_equal(drawn, lay_over(image, np.array([[0, 1]], dtype=np.float32)))
+
+
+@pytest.mark.parametrize("offset", [0.0, -15.5, 7.25])
+def test_a_hot_cell_is_stretched_about_its_centre(offset: float) -> None:
+    heat = np.zeros((7, 9), dtype=np.float32)
+    heat[3, 4] = 1
+    pixels = stretch(heat, (offset, offset, 32), (224, 288))
+    rows, cols = np.indices(pixels.shape)
+    centre = [(pixels * axis).sum() / pixels.sum() for axis in (rows, cols)]
+    # Corner coordinates of the cell's centre, less half a pixel for pixel centres.
+    expected = [offset + (3 + 0.5) * 32 - 0.5, offset + (4 + 0.5) * 32 - 0.5]
+    assert centre == pytest.approx(expected, abs=0.05)
+    assert pixels.max() == pytest.approx(1, abs=0.04)
+
+
+def test_stretching_is_bilinear_between_centres_and_constant_beyond() -> None:
+    heat = np.array([[0, 1], [0, 1]], dtype=np.float32)
+    row = stretch(heat, (0, 0, 4), (8, 8))[0]
+    expected = np.clip((np.arange(8) + 0.5 - 2) / 4, 0, 1)
+    np.testing.assert_allclose(row, expected, atol=0.02)
+
+
+def test_cells_may_be_smaller_than_pixels() -> None:
+    heat = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (4, 1))
+    row = stretch(heat, (0, 0, 0.5), (2, 32))[0]
+    np.testing.assert_allclose(row, (np.arange(32) * 2 + 0.5) / 63, atol=0.02)

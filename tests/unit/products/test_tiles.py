@@ -1,0 +1,91 @@
+"""The table of tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+
+from geogaze.planning.plan import Plan
+from geogaze.products.tiles import TileTable, strongest, write_tiles
+from tests.factories import ROTATED, make_scene
+from tests.unit.products.conftest import MakePlan
+
+
+def table_of(plan: Plan, top: list[int] | None = None, seed: int = 0) -> TileTable:
+    rows, cols = (a.ravel() for a in np.indices((plan.tiling.rows, plan.tiling.cols)))
+    rng = np.random.default_rng(seed)
+    count = len(rows)
+    best = np.array(top or [0] * count, dtype=np.int32)
+    unseen = best < 0
+    probabilities = rng.random((len(plan.layers), count)).astype(np.float32)
+    probabilities[:, unseen] = np.nan
+    return TileTable(
+        row=rows,
+        col=cols,
+        valid_fraction=np.where(unseen, 0, 1).astype(np.float32),
+        top=best,
+        top_probability=np.where(unseen, np.nan, 0.5).astype(np.float32),
+        probabilities=probabilities,
+    )
+
+
+def test_tiles_are_written_with_their_places_and_classes(plan_of: MakePlan, tmp_path: Path) -> None:
+    plan = plan_of(make_scene(tmp_path / "scene.tif", transform=ROTATED), overlap=0)
+    count = plan.tiles
+    top = [-1, *(i % 3 for i in range(count - 1))]
+    table = table_of(plan, top)
+    write_tiles(plan, table, tmp_path / "tiles.parquet")
+    frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
+    assert list(frame.columns) == [
+        *("row", "col", "geometry", "valid_fraction", "top_class", "top_probability"),
+        *("p_boat", "p_field", "p_road"),
+    ]
+    assert len(frame) == count
+    assert frame.crs.to_epsg() == 32631
+    assert frame.top_class.isna().tolist() == [True] + [False] * (count - 1)
+    assert frame.top_class[1:4].tolist() == ["boat", "field", "road"]
+    assert np.isnan(frame.top_probability[0])
+    assert np.isnan(frame.p_boat[0])
+    np.testing.assert_array_equal(frame.p_field, table.probabilities[1])
+    # A tile's footprint is its 64 pixels, turned with the scene.
+    second = frame.set_index(["row", "col"]).loc[(1, 1)].geometry
+    corners = {(64, 64), (128, 64), (128, 128), (64, 128)}
+    expected = np.array(sorted(ROTATED @ corner for corner in corners))
+    found = np.array(sorted(second.exterior.coords[:-1]))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert second.area == pytest.approx(32 * 32)
+
+
+def test_the_top_layer_has_no_class_columns(plan_of: MakePlan, scene: Path, tmp_path: Path) -> None:
+    plan = plan_of(scene, classes="top")
+    write_tiles(plan, table_of(plan), tmp_path / "tiles.parquet")
+    frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
+    assert not [name for name in frame.columns if name.startswith("p_")]
+    assert strongest(plan, table_of(plan), 5) == [0]
+
+
+def test_the_strongest_are_best_on_most_tiles_then_most_probable(
+    plan_of: MakePlan, scene: Path
+) -> None:
+    plan = plan_of(scene)
+    table = table_of(plan, [2] * 5 + [-1] + [0] * (plan.tiles - 6))
+    assert strongest(plan, table, 5) == [0, 2, 1]
+    assert strongest(plan, table, 1) == [0]
+    tie = table_of(plan, [-1] * 3 + [1] * (plan.tiles - 3))
+    tie.probabilities[0] *= 0.1
+    assert strongest(plan, tie, 3) == [1, 2, 0]
+
+
+def test_the_strongest_are_positions_among_the_layers_asked_for(
+    plan_of: MakePlan, scene: Path
+) -> None:
+    plan = plan_of(scene, classes=["road", "boat"])
+    table = table_of(plan, [2] * plan.tiles)
+    assert strongest(plan, table, 2) == [0, 1]
+
+
+def test_without_a_tile_seen_there_still_is_an_order(plan: Plan) -> None:
+    assert sorted(strongest(plan, table_of(plan, [-1] * plan.tiles), 3)) == [0, 1, 2]

@@ -1,0 +1,59 @@
+"""Opening and reading scenes as jobs do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import rasterio
+
+from geogaze.config import Settings
+from geogaze.grid.lattice import Box, WorkingGrid
+from geogaze.scene.header import SceneInfo, describe
+from geogaze.scene.reader import Pixels, SceneReader
+from geogaze.scene.source import SourcePolicy, open_scene
+
+RGB = ("red", "green", "blue")
+SETTINGS = Settings()
+ANY_FILE = SourcePolicy(folders=None)
+
+
+def info_of(
+    path: Path,
+    *,
+    bands: Sequence[int] | None = None,
+    rescale: Sequence[tuple[float, float]] | None = None,
+    names: Sequence[str] = RGB,
+    settings: Settings = SETTINGS,
+) -> SceneInfo:
+    with open_scene(str(path), ANY_FILE, settings) as dataset:
+        return describe(dataset, str(path), names, bands, rescale)
+
+
+def whole(info: SceneInfo, scale: float = 1.0) -> WorkingGrid:
+    return WorkingGrid.over(info.width, info.height, info.affine, scale)
+
+
+def read(
+    path: Path,
+    box: Box | None = None,
+    *,
+    scale: float = 1.0,
+    bands: Sequence[int] | None = None,
+    names: Sequence[str] = RGB,
+) -> Pixels:
+    """Read a box of working pixels, or all of them."""
+    info = info_of(path, bands=bands, names=names)
+    working = whole(info, scale)
+    with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
+        reader = SceneReader(dataset, info, working)
+        return reader.read(box or (0, 0, working.height, working.width))
+
+
+def damage(path: Path) -> None:
+    """Overwrite the compressed block in row 1, column 1."""
+    with rasterio.open(path) as dataset:
+        start = int(dataset.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", 1))
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * 100)

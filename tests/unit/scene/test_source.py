@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+
+from geogaze.config import Settings
+from geogaze.errors import SceneUnreadable
+from geogaze.scene.source import SourcePolicy, open_scene
+from tests.factories import make_scene, make_values
+from tests.unit.scene.helpers import ANY_FILE, SETTINGS, info_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The one allowed folder, with a scene in it and a secret beside it."""
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    make_scene(allowed / "scene.tif", 20, 20)
+    make_scene(tmp_path / "secret.tif", 20, 20)
+    return allowed
+
+
+@pytest.fixture
+def policy(folder: Path) -> SourcePolicy:
+    return SourcePolicy((folder,), buckets=("imagery",), hosts=("maps.example",))
+
+
+def test_allowed_files_open_by_path_and_by_file_uri(folder: Path, policy: SourcePolicy) -> None:
+    spaced = make_scene(folder / "a scene.tif", 20, 20)
+    assert policy.gdal_path(str(spaced)) == str(spaced)
+    assert policy.gdal_path(spaced.as_uri()) == str(spaced)
+    assert policy.gdal_path(f"{folder}/sub/../scene.tif") == str(folder / "scene.tif")
+
+
+def test_symlinks_within_the_folder_are_followed(folder: Path, policy: SourcePolicy) -> None:
+    (folder / "link.tif").symlink_to(folder / "scene.tif")
+    assert policy.gdal_path(str(folder / "link.tif")) == str(folder / "scene.tif")
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("s3://imagery/a/b.tif", "/vsis3/imagery/a/b.tif"),
+        ("https://maps.example/a.tif", "/vsicurl/https://maps.example/a.tif"),
+        ("https://maps.example/a b.tif?k=1", "/vsicurl/https://maps.example/a%20b.tif?k=1"),
+        ("https://maps.example/a%20b.tif", "/vsicurl/https://maps.example/a%20b.tif"),
+        ("HTTPS://MAPS.example/a.tif", "/vsicurl/https://MAPS.example/a.tif"),
+    ],
+)
+def test_allowed_buckets_and_hosts(policy: SourcePolicy, uri: str, path: str) -> None:
+    assert policy.gdal_path(uri) == path
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "{folder}/../secret.tif",
+        "file://{folder}/../secret.tif",
+        "file://{folder}/%2e%2e/secret.tif",
+        "{folder}-not/scene.tif",
+        "/etc/passwd",
+        "/vsicurl/https://maps.example/a.tif",
+        "/vsis3/imagery/a.tif",
+        "/vsizip/{folder}/scene.tif",
+        "GTIFF_DIR:1:{folder}/scene.tif",
+        "<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>",
+        "s3://other/a.tif",
+        "s3://imagery.evil/a.tif",
+        "https://evil.example/a.tif",
+        "https://maps.example.evil/a.tif",
+        "https://maps.example@evil.example/a.tif",
+        "https://evil.example#@maps.example/a.tif",
+        "https://evil.example?@maps.example/a.tif",
+        "http://maps.example/a.tif",
+        "ftp://maps.example/a.tif",
+        "gs://imagery/a.tif",
+    ],
+)
+def test_sources_outside_the_policy_are_refused(
+    folder: Path, policy: SourcePolicy, uri: str
+) -> None:
+    uri = uri.format(folder=folder)
+    with pytest.raises(SceneUnreadable, match="not an allowed source") as refusal:
+        policy.gdal_path(uri)
+    assert repr(uri) in str(refusal.value)
+    for allowed in (str(folder), "imagery", "maps.example"):
+        assert allowed in str(refusal.value)
+
+
+def test_symlinks_out_of_the_folder_are_refused(folder: Path, policy: SourcePolicy) -> None:
+    (folder / "file.tif").symlink_to(folder.parent / "secret.tif")
+    (folder / "up").symlink_to(folder.parent)
+    for name in ("file.tif", "up/secret.tif"):
+        with pytest.raises(SceneUnreadable, match="not an allowed source"):
+            policy.gdal_path(str(folder / name))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://imagery/../other/a.tif",
+        "s3://imagery",
+        "{folder}/scene\0.tif",
+        "file://{folder}/%00.tif",
+        "https://[",
+        "{folder}/" + "x" * 300 + ".tif",
+        "{folder}/loop.tif",
+    ],
+    ids=["bucket traversal", "no key", "NUL", "coded NUL", "half IPv6", "long", "symlink loop"],
+)
+def test_malformed_sources_are_refused_like_others(
+    folder: Path, policy: SourcePolicy, uri: str
+) -> None:
+    (folder / "loop.tif").symlink_to(folder / "loop.tif")
+    with pytest.raises(SceneUnreadable):
+        policy.gdal_path(uri.format(folder=folder))
+
+
+def test_nothing_is_allowed_by_default(scene: Path) -> None:
+    for uri in (str(scene), "s3://imagery/a.tif", "https://maps.example/a.tif"):
+        with pytest.raises(SceneUnreadable, match="no folders, no s3 buckets, no https hosts"):
+            SourcePolicy().gdal_path(uri)
+
+
+def test_the_operator_may_name_any_file_but_no_unlisted_host(scene: Path) -> None:
+    policy = SourcePolicy.local(SETTINGS)
+    assert policy.gdal_path(str(scene)) == str(scene)
+    with pytest.raises(SceneUnreadable, match=r"not an allowed source\. Allowed: any local file"):
+        policy.gdal_path("https://maps.example/a.tif")
+
+
+def test_policies_come_from_the_settings(folder: Path) -> None:
+    settings = Settings(source_folders=(folder,), source_buckets=("b",), source_hosts=("h",))
+    assert SourcePolicy.of(settings) == SourcePolicy((folder,), ("b",), ("h",))
+
+
+@pytest.mark.parametrize("name", ["absent.tif", "."])
+def test_what_is_no_file_is_named(folder: Path, policy: SourcePolicy, name: str) -> None:
+    with pytest.raises(SceneUnreadable, match=rf"There is no file '{folder}/{name}'"):
+        policy.gdal_path(f"{folder}/{name}")
+
+
+def assert_no_geotiff(path: Path) -> None:
+    with (
+        pytest.raises(SceneUnreadable, match=rf"'{path}' cannot be opened as a GeoTIFF"),
+        open_scene(str(path), ANY_FILE, SETTINGS),
+    ):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_png_is_refused_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
+    png = tmp_path / "chip.png"
+    with rasterio.MemoryFile() as memory:
+        with memory.open(driver="PNG", width=20, height=20, count=3, dtype="uint8") as dataset:
+            dataset.write(make_values(20, 20))
+        png.write_bytes(memory.read())
+    assert_no_geotiff(png.rename(tmp_path / f"chip.{suffix}"))
+
+
+def test_vrt_disguised_as_tif_is_refused(scene: Path) -> None:
+    disguised = scene.with_name("innocent.tif")
+    rasterio.shutil.copy(scene, disguised, driver="VRT")
+    with rasterio.open(disguised) as dataset:
+        assert dataset.driver == "VRT"  # GDAL would open it
+    assert_no_geotiff(disguised)
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"no raster at all"])
+def test_files_that_are_no_rasters_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "scene.tif"
+    path.write_bytes(content)
+    assert_no_geotiff(path)
+
+
+def test_files_beside_the_scene_are_not_read(scene: Path) -> None:
+    """Nor may they change what the scene says: an upload could bring them."""
+    scene.with_name("scene.tif.aux.xml").write_text(
+        "<PAMDataset><PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand>"
+        "</PAMDataset>"
+    )
+    np.zeros(9).tofile(scene.with_name("scene.tif.msk"))
+    with rasterio.open(scene) as dataset:
+        assert dataset.nodata == 7
+    with open_scene(str(scene), ANY_FILE, SETTINGS) as dataset:
+        assert dataset.nodata is None
+        assert dataset.files == [str(scene)]
+    info_of(scene)
+    assert sorted(p.name for p in scene.parent.glob("scene.tif*")) == [
+        "scene.tif",
+        "scene.tif.aux.xml",
+        "scene.tif.msk",
+    ]
+
+
+def test_scenes_over_the_pixel_cap_are_refused(scene: Path) -> None:
+    exact = Settings(max_scene_pixels=260 * 200)
+    info_of(scene, settings=exact)
+    with pytest.raises(SceneUnreadable, match=rf"'{scene}' has 52,000 pixels; at most 51,999"):
+        info_of(scene, settings=Settings(max_scene_pixels=260 * 200 - 1))
+
+
+def test_scenes_of_huge_internal_blocks_are_refused(tmp_path: Path) -> None:
+    path = make_scene(tmp_path / "scene.tif", blockxsize=256, blockysize=128)
+    info_of(path)
+    with pytest.raises(SceneUnreadable, match=rf"'{path}' has internal blocks of 128 × 256"):
+        info_of(path, settings=Settings(max_block_bytes=128 * 256))

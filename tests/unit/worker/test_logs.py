@@ -1,0 +1,46 @@
+"""What the processes log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from geogaze.logs import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def fail(secret: str) -> None:
+    try:
+        int(f"{len(secret)} is out of luck")
+    except ValueError:
+        structlog.get_logger().exception("unit broke", unit=3)
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_traceback_tells_no_values(capsys: pytest.CaptureFixture[str], style: str) -> None:
+    configure_logging("info", style)
+    fail("pass" + "word")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "unit broke" in shown.err
+    assert "8 is out of luck" in shown.err
+    assert "password" not in shown.err
+
+
+def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    log = structlog.get_logger()
+    log.debug("quiet")
+    log.info("unit done", job="1", unit=3)
+    (line,) = capsys.readouterr().err.splitlines()
+    entry = json.loads(line)
+    assert (entry["event"], entry["level"], entry["unit"]) == ("unit done", "info", 3)
+    assert entry["timestamp"].endswith("Z")

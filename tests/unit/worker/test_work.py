@@ -1,0 +1,340 @@
+"""A worker's turn, with the work itself made up."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from geogaze.config import Settings
+from geogaze.errors import SceneUnreadable, StaleClaim, StorageUnavailable
+from geogaze.ledger.records import Claim
+from geogaze.ledger.states import JobState, UnitState
+from geogaze.ledger.store import Ledger
+from geogaze.ledger.tables import Unit
+from geogaze.runner import work
+from geogaze.runner.chunk import Pulse
+from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.work import Worker
+from tests.unit.ledger.test_store import submit
+
+LEASE = 0.6  # beats every 0.2 s
+
+Task = Callable[[Bench, Claim, Pulse], Outcome]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"lease_seconds": LEASE})
+
+
+@pytest.fixture
+def worker(settings: Settings, ledger: Ledger) -> Iterator[Worker]:
+    worker = Worker.from_settings(settings)
+    yield worker
+    worker.bench.ledger.engine.dispose()
+
+
+@pytest.fixture
+def job(ledger: Ledger) -> UUID:
+    return submit(ledger, 2)
+
+
+@pytest.fixture
+def unit(ledger: Ledger, job: UUID) -> UUID:
+    return ledger.dispatch(1)[0]
+
+
+@pytest.fixture
+def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Task], None]:
+    """Say what a unit's work is. Before it, a part is written."""
+
+    def set_task(task: Task) -> None:
+        def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+            bench.storage.put(f"{claim.prefix}part", b"evidence")
+            return task(bench, claim, pulse)
+
+        monkeypatch.setattr(work, "perform", perform)
+
+    return set_task
+
+
+def raising(error: BaseException) -> Task:
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        raise error
+
+    return task
+
+
+def row(ledger: Ledger, unit: UUID) -> Unit:
+    with Session(ledger.engine) as session:
+        found = session.scalars(select(Unit).where(Unit.id == unit)).one()
+        session.expunge_all()
+        return found
+
+
+def parts(worker: Worker) -> list[str]:
+    return list(worker.bench.storage.keys("jobs/"))
+
+
+def database_away() -> OperationalError:
+    return OperationalError("UPDATE units", {}, ConnectionError("server closed the connection"))
+
+
+def test_a_unit_is_done_and_committed(
+    settings: Settings, ledger: Ledger, job: UUID, unit: UUID, does: Any
+) -> None:
+    told: list[int] = []
+    worker = Worker.from_settings(settings, on_tiles=told.append)
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        pulse(3)
+        pulse(4)
+        return Outcome({"seen": 7}, tiles=7)
+
+    does(task)
+    assert worker.run(unit) is True
+    assert told == [3, 4]
+    assert parts(worker) == [f"jobs/{job}/explain/0/1/part"]
+    assert (row(ledger, unit).state, row(ledger, unit).result) == (UnitState.DONE, {"seen": 7})
+    assert ledger.status(job).tiles_done == 7
+    assert worker.run(unit) is False  # the same message once more
+    assert told == [3, 4]
+    worker.bench.ledger.engine.dispose()
+
+
+def test_a_long_unit_keeps_its_claim(ledger: Ledger, worker: Worker, unit: UUID, does: Any) -> None:
+    freed = []
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        end = time.monotonic() + 2.5 * LEASE
+        while time.monotonic() < end:
+            freed.append(ledger.sweep(redeliver_seconds=60, max_attempts=3))
+            pulse(0)
+            time.sleep(0.02)
+        return Outcome({})
+
+    does(task)
+    worker.run(unit)
+    assert sum(freed) == 0
+    assert (row(ledger, unit).state, row(ledger, unit).attempt) == (UnitState.DONE, 1)
+
+
+def test_a_missed_beat_is_not_the_end(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renew, beats = worker._claims.renew, []
+
+    def shaky(claim: Claim) -> None:
+        beats.append(claim)
+        if len(beats) == 1:
+            raise database_away()
+        renew(claim)
+
+    monkeypatch.setattr(worker._claims, "renew", shaky)
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        end = time.monotonic() + 10
+        while len(beats) < 3 and time.monotonic() < end:
+            pulse(0)
+            time.sleep(0.02)
+        return Outcome({})
+
+    does(task)
+    worker.run(unit)
+    assert row(ledger, unit).state is UnitState.DONE
+    count = len(beats)
+    time.sleep(LEASE / 2)
+    assert len(beats) == count  # the heart stops with the unit
+
+
+def test_a_dismissed_job_stops_its_unit(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    stopped = []
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        ledger.dismiss(job)
+        end = time.monotonic() + 10
+        with contextlib.suppress(StaleClaim):
+            while time.monotonic() < end:
+                pulse(1)
+                time.sleep(0.02)
+            return Outcome({})
+        stopped.append(True)
+        raise StaleClaim("stopped")
+
+    does(task)
+    assert worker.run(unit) is True
+    assert stopped
+    assert parts(worker) == []
+    assert ledger.status(job).state is JobState.DISMISSED
+
+
+def test_who_lost_the_lease_leaves_the_others_part_alone(
+    ledger: Ledger, worker: Worker, settings: Settings, job: UUID, unit: UUID, does: Any
+) -> None:
+    other = Worker.from_settings(settings)
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        if claim.attempt == 1:
+            with Session(ledger.engine) as session, session.begin():
+                session.execute(update(Unit).where(Unit.id == unit).values(lease_until=1.0))
+            ledger.sweep(redeliver_seconds=60, max_attempts=3)
+            assert other.run(unit) is True
+        return Outcome({"attempt": claim.attempt})
+
+    does(task)
+    assert worker.run(unit) is True
+    assert row(ledger, unit).result == {"attempt": 2}
+    assert parts(worker) == [f"jobs/{job}/explain/0/2/part"]
+    other.bench.ledger.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("error", "slug", "says"),
+    [
+        (ZeroDivisionError("division by zero"), "internal-error", "ZeroDivisionError"),
+        (SceneUnreadable("'port.tif' is damaged"), "scene-unreadable", "'port.tif' is damaged"),
+    ],
+)
+def test_what_a_retry_cannot_help_fails_the_job(
+    ledger: Ledger,
+    worker: Worker,
+    job: UUID,
+    unit: UUID,
+    does: Any,
+    logs: list[Any],
+    error: Exception,
+    slug: str,
+    says: str,
+) -> None:
+    does(raising(error))
+    assert worker.run(unit) is True
+    status = ledger.status(job)
+    assert status.state is JobState.FAILED
+    assert says in status.message
+    assert status.problem is not None
+    assert status.problem["slug"] == slug
+    assert parts(worker) == []
+    assert any(entry["log_level"] in {"warning", "error"} for entry in logs)
+
+
+def test_what_a_retry_may_help_is_tried_again(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    does(raising(StorageUnavailable("S3 did not answer")))
+    assert worker.run(unit) is True
+    assert row(ledger, unit).state is UnitState.PENDING
+    assert row(ledger, unit).error == "S3 did not answer"
+    assert ledger.status(job).state is JobState.RUNNING
+    assert parts(worker) == []
+
+
+def test_storage_that_is_away_for_deletion_too_is_waited_out(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(prefix: str) -> None:
+        raise StorageUnavailable("S3 did not answer")
+
+    monkeypatch.setattr(worker.bench.storage, "delete", away)
+    does(raising(StorageUnavailable("S3 did not answer")))
+    assert worker.run(unit) is True
+    assert row(ledger, unit).state is UnitState.PENDING
+
+
+def test_a_stale_unit_survives_storage_that_is_away(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(prefix: str) -> None:
+        raise StorageUnavailable("S3 did not answer")
+
+    monkeypatch.setattr(worker.bench.storage, "delete", away)
+    does(raising(StaleClaim("lost")))
+    assert worker.run(unit) is True
+
+
+def test_a_database_restart_while_working_fails_no_job(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    does(raising(database_away()))
+    with contextlib.suppress(OperationalError):
+        worker.run(unit)
+    assert ledger.status(job).state is JobState.RUNNING
+    assert row(ledger, unit).state is not UnitState.FAILED
+
+
+def test_a_database_restart_at_the_commit_fails_no_job(
+    ledger: Ledger,
+    worker: Worker,
+    job: UUID,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise database_away()
+
+    monkeypatch.setattr(worker._claims, "commit", away)
+    does(lambda bench, claim, pulse: Outcome({}))
+    with contextlib.suppress(OperationalError):
+        worker.run(unit)
+    assert ledger.status(job).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize("how", [SystemExit(0), KeyboardInterrupt()])
+def test_a_worker_told_to_stop_hands_its_unit_back(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any, how: BaseException
+) -> None:
+    does(raising(how))
+    with pytest.raises(type(how)):
+        worker.run(unit)
+    assert row(ledger, unit).state is UnitState.PENDING
+    assert row(ledger, unit).next_attempt_at == 0
+    assert parts(worker) == []
+    does(lambda bench, claim, pulse: Outcome({}))
+    assert worker.run(unit) is True
+    assert row(ledger, unit).state is UnitState.DONE
+
+
+def test_a_worker_told_to_stop_stops_though_its_unit_is_void(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        ledger.dismiss(job)
+        raise SystemExit(0)
+
+    does(task)
+    with pytest.raises(SystemExit):
+        worker.run(unit)
+
+
+def test_the_celery_task_runs_the_unit_it_is_told(
+    ledger: Ledger, worker: Worker, unit: UUID, does: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker import tasks
+
+    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
+    does(lambda bench, claim, pulse: Outcome({}))
+    assert tasks.run_unit.name == "geogaze.run_unit"
+    tasks.run_unit(str(unit))
+    assert row(ledger, unit).state is UnitState.DONE

@@ -31,7 +31,7 @@ def jobs(
     request: Request,
     services: With,
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     status: Annotated[list[JobState] | None, Query()] = None,
     process: Annotated[list[str] | None, Query(alias="processID")] = None,
     kind: Annotated[list[Literal["process"]] | None, Query(alias="type")] = None,
@@ -102,8 +102,12 @@ def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
 @router.delete("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
 def dismiss(request: Request, job_id: JobId, services: With) -> Any:
     """Cancel a job, or remove a finished one; its parts and products are deleted."""
-    status = services.ledger.dismiss(job_id)
-    services.storage.delete(job_prefix(job_id))
+    try:
+        status = services.ledger.dismiss(job_id)
+    finally:
+        # Also for a job dismissed before, whose objects could not be removed then.
+        if services.ledger.status(job_id).state is JobState.DISMISSED:
+            services.storage.delete(job_prefix(job_id))
     return status_info(status, base_url(request))
 
 

@@ -69,5 +69,7 @@ def install(app: FastAPI) -> None:
 def _line(detail: dict[str, Any]) -> str:
     if detail["type"] == "json_invalid":
         return f"The body is not valid JSON: {detail.get('ctx', {}).get('error', '')}"
+    if detail["loc"] == ("body",):
+        return f"body: {detail['msg']} (send it with Content-Type: application/json)"
     place = ".".join(str(step) for step in detail["loc"] if step != "body") or "body"
     return f"{place}: {detail['msg']}"

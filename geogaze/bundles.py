@@ -124,9 +124,10 @@ def find_bundle(model: str, folders: Iterable[Path] = (), *, allow_path: bool = 
 def list_bundles(folders: Iterable[Path] = ()) -> list[Bundle]:
     """All bundles in an operator's folders and the shipped one, by name."""
     found: dict[str, Bundle] = {}
-    for folder in (SHIPPED, *folders):
+    for folder in (*folders, SHIPPED):
         for item in sorted(folder.glob("*/item.json")):
-            found[item.parent.name] = read_bundle(item.parent)
+            if item.parent.name not in found:
+                found[item.parent.name] = read_bundle(item.parent)
     return [found[name] for name in sorted(found)]
 
 
@@ -212,7 +213,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
                         "data_type": "float32",
                     },
                     "classification:classes": [
-                        {"value": i, "name": name} for i, name in enumerate(bundle.classes)
+                        {"value": i, "name": name, "description": name} for i, name in enumerate(bundle.classes)
                     ],
                     "post_processing_function": None,
                 }
@@ -232,6 +233,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
                 "title": "Weights (half precision)",
                 "roles": ["mlm:model", "mlm:weights"],
                 "mlm:artifact_type": "safetensors",
+                "raster:bands": [{"name": band} for band in bundle.bands],
             }
         },
         "links": [],

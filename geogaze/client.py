@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from geogaze.errors import JobFailed, RemoteError
+from geogaze.errors import JobFailed, RemoteError, RemoteRefusal
 
 ENDED = frozenset({"successful", "failed", "dismissed"})
 _POLL_SECONDS = (0.5, 5.0)  # first and longest pause
@@ -29,7 +29,10 @@ class Client:
     """Talks OGC API – Processes to a geogaze server."""
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+        try:
+            self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise RemoteRefusal(f"{url!r} is not the address of an API: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -41,7 +44,8 @@ class Client:
         """Start a job; its status.
 
         Raises:
-            RemoteError: the server refused (the message is the problem's detail) or is not there.
+            RemoteRefusal: the request is wrong; the message is the problem's detail.
+            RemoteError: the server failed or is not there.
         """
         return self._json("POST", "/processes/explain/execution", json={"inputs": inputs})
 
@@ -113,14 +117,16 @@ class Client:
                 f"No geogaze API answers at {self._http.base_url} ({error}). Is it running? "
                 "Give its address with --api or GEOGAZE_API_URL."
             ) from error
-        if answer.is_success:
-            document: Document = answer.json()
-            return document
         try:
-            problem = answer.json()
-            message = problem.get("detail") or problem.get("title")
+            document = answer.json()
         except ValueError:
-            problem, message = {}, answer.text[:500]
+            document = None
+        if answer.is_success and document is not None:
+            found: Document = document
+            return found
+        problem = document if isinstance(document, dict) else {}
+        message = problem.get("detail") or problem.get("title") or answer.text[:500]
         if str(problem.get("type", "")).endswith(":job-failed"):
             raise JobFailed(message)
-        raise RemoteError(f"{message} (HTTP {answer.status_code})")
+        kind = RemoteRefusal if answer.is_client_error else RemoteError
+        raise kind(f"{message} (HTTP {answer.status_code})")

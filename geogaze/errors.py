@@ -166,8 +166,16 @@ class IllegalTransition(GeogazeError):
 
 
 class RemoteError(GeogazeError):
-    """The API answered with a problem document, or not at all."""
+    """The API failed, or is not there."""
 
     status = 502
     slug = "remote-error"
+    title = "The geogaze API failed"
+
+
+class RemoteRefusal(RemoteError):
+    """The API answered that the request was wrong."""
+
+    status = 400
+    slug = "remote-refusal"
     title = "The geogaze API refused"

@@ -118,7 +118,8 @@ class FolderStorage(Storage):
         folder = self.path(prefix.rpartition("/")[0])
         for path in sorted(folder.rglob("*")):
             key = path.relative_to(self.root).as_posix()
-            if path.is_file() and key.startswith(prefix):
+            landed = not path.name.startswith(".")
+            if landed and path.is_file() and key.startswith(prefix):
                 yield key
 
     @override
@@ -195,6 +196,8 @@ class S3Storage(Storage):
 
     @override
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        if stop is not None and stop <= start:
+            return b""  # S3 would ignore such a range and send everything
         span = f"bytes={start}-{'' if stop is None else stop - 1}"
         with self._errors(key):
             answer = self.client.get_object(

@@ -54,7 +54,7 @@ def main() -> None:
     """Run the command line."""
     as_json = "--json" in sys.argv[1:]
     try:
-        app()
+        app(prog_name="geogaze")
     except GeogazeError as error:
         print_error(error)
         if as_json:

@@ -23,7 +23,7 @@ from geogaze.cli.train import (
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
 
-models = typer.Typer(help="List, show and import models.", invoke_without_command=True)
+models = typer.Typer(invoke_without_command=True)
 
 
 @models.callback()
@@ -132,9 +132,12 @@ def _class_names(source: str) -> tuple[str, ...]:
         return next(iter(torchvision_catalogue().values())).classes
     try:
         lines = Path(source).read_text().splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"--classes: {source} cannot be read: {error}") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InvalidRequest(f"--classes: {source} must name two or more classes, each once.")
+    return names
 
 
 def _facts(bundle: Bundle) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.local import (
@@ -118,7 +118,7 @@ def jobs(
     if as_json:
         print_json(found)
         return
-    table = Table("job", "state", "progress", "submitted", "message")
+    table = Table(Column("job", no_wrap=True), "state", "progress", "submitted", "message")
     for entry in found:
         colour = _COLOURS.get(entry["status"], "white")
         created = datetime.fromisoformat(entry["created"]).astimezone()

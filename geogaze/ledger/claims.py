@@ -40,6 +40,9 @@ class Claims:
         """Take a unit, or None where it is done, held by another, not due or its job has ended."""
         token = uuid4()
         with Session(self._engine) as session, session.begin():
+            # The job's row before the unit's, as everywhere, so that two never wait for each other.
+            job_of_unit = select(Unit.job_id).where(Unit.id == unit_id).scalar_subquery()
+            session.scalar(select(Job.id).where(Job.id == job_of_unit).with_for_update())
             taken = _changed(
                 session,
                 update(Unit)

@@ -172,14 +172,19 @@ class Ledger:
     def dispatch(self, limit: int) -> list[UUID]:
         """Mark units that are due as dispatched, and name them.
 
-        Jobs take turns: a job's second unit waits for every other job's first, so that a small
-        job is never stuck behind a large one. At most ``limit`` units lie in the broker unclaimed.
+        Jobs take turns, those first that waited longest for one, so that a small job is never
+        stuck behind a large one. At most ``limit`` units lie in the broker unclaimed.
         """
         with Session(self.engine) as session, session.begin():
-            waiting = session.scalar(select(func.count()).where(Unit.state == UnitState.DISPATCHED))
+            waiting = session.scalar(
+                select(func.count())
+                .select_from(Unit)
+                .join(Job, Job.id == Unit.job_id)
+                .where(Unit.state == UnitState.DISPATCHED, Job.state.in_(OPEN_JOB))
+            )
             turn = func.row_number().over(partition_by=Unit.job_id, order_by=Unit.position)
             due = (
-                select(Unit.id, turn.label("turn"), Job.created)
+                select(Unit.id, turn.label("turn"), Job.served, Job.created)
                 .join(Job, Job.id == Unit.job_id)
                 .where(Unit.state == UnitState.PENDING, Unit.next_attempt_at <= now())
                 .where(Job.state.in_(OPEN_JOB))
@@ -187,18 +192,22 @@ class Ledger:
             )
             chosen = session.scalars(
                 select(due.c.id)
-                .order_by(due.c.turn, due.c.created)
+                .order_by(due.c.turn, due.c.served, due.c.created)
                 .limit(max(0, limit - (waiting or 0)))
             ).all()
             if not chosen:
                 return []
-            marked = session.scalars(
+            marked = session.execute(
                 update(Unit)
                 .where(Unit.id.in_(chosen), Unit.state == UnitState.PENDING)
                 .values(state=UnitState.DISPATCHED, dispatched_at=now())
-                .returning(Unit.id)
+                .returning(Unit.id, Unit.job_id)
             ).all()
-        return [unit for unit in chosen if unit in set(marked)]
+            session.execute(
+                update(Job).where(Job.id.in_({row.job_id for row in marked})).values(served=now())
+            )
+        ours = {row.id for row in marked}
+        return [unit for unit in chosen if unit in ours]
 
     def sweep(self, *, redeliver_seconds: float, max_attempts: int) -> int:
         """Free units whose worker vanished or whose message got lost; return how many.
@@ -218,6 +227,11 @@ class Ledger:
                     "look at the workers' logs and memory."
                 )
                 close_job(session, job_id, JobState.FAILED, message, problem_of(message))
+                session.execute(
+                    update(Unit)
+                    .where(Unit.job_id == job_id, Unit.phase == phase, Unit.position == position)
+                    .values(_pending() | {"state": UnitState.FAILED, "error": message})
+                )
             freed = session.scalars(
                 update(Unit).where(*lost).values(_pending()).returning(Unit.id)
             ).all()

@@ -45,7 +45,10 @@ def _enum(kind: type) -> Enum:
 
 
 class Job(Base):
-    """A request, its plan and its fate. Times are seconds since 1970, by the database."""
+    """A request, its plan and its fate. Times are seconds since 1970, by the database.
+
+    ``served`` is when a unit of the job was last dispatched: jobs take turns by it.
+    """
 
     __tablename__ = "jobs"
 
@@ -59,6 +62,7 @@ class Job(Base):
     message: Mapped[str] = mapped_column(Text, default="")
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     assets: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    served: Mapped[float] = mapped_column(Float(53), default=0.0)
     created: Mapped[float] = mapped_column(Float(53))
     updated: Mapped[float] = mapped_column(Float(53))
     started: Mapped[float | None] = mapped_column(Float(53))

@@ -17,7 +17,7 @@ Range = tuple[float, float]
 class ExplainRequest(BaseModel):
     """Inputs of the process ``explain``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     scene: str = Field(
         min_length=1,
@@ -41,7 +41,10 @@ class ExplainRequest(BaseModel):
         default=0.5, ge=0, le=MAX_OVERLAP, title="Overlap of neighbouring tiles, share of a tile"
     )
     gsd: float | None = Field(
-        default=None, gt=0, title="Working ground sample distance, metres; default: the scene's"
+        default=None,
+        ge=1e-3,
+        le=1e6,
+        title="Working ground sample distance, metres; default: the scene's",
     )
     normalize: Normalize = Field(
         default="job",

@@ -70,10 +70,11 @@ def run(
     started = time.monotonic()
     plan = make_plan(request, settings, local=True)
     load_engine(plan.bundle, settings.device, settings.torch_threads)  # missing weights show here
-    if out.exists() and not out.is_dir():
-        raise InvalidRequest(f"{out} is a file; --out takes a folder.")
     made_folder = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"{out} cannot be made a folder for the products: {error}") from error
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".geogaze-") as workspace:
             status, storage = _run_units(request, plan, settings, Path(workspace), on_progress)

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -79,7 +79,8 @@ class Worker:
         except BaseException:
             # Told to stop: hand the unit back for somebody else.
             self._discard(claim)
-            self._claims.release(claim)
+            with suppress(StaleClaim, OperationalError):  # the lease runs out by itself
+                self._claims.release(claim)
             told.info("unit handed back")
             raise
         return True

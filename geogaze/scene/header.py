@@ -9,11 +9,13 @@ import numpy as np
 import pyproj
 from affine import Affine
 from pydantic import BaseModel, ConfigDict
+from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from geogaze.errors import SceneUnusable
+from geogaze.errors import SceneUnreadable, SceneUnusable
 
 _LOOK = 1024  # pixels per side of the decimated read behind the default rescale
 _PERCENTILES = (2.0, 98.0)
@@ -78,7 +80,10 @@ def describe(
     chosen = _choose_bands(dataset, uri, band_names, bands)
     if dataset.dtypes[chosen[0] - 1].startswith("complex"):
         raise SceneUnusable(f"{uri!r} holds complex values; save magnitude or intensity first.")
-    sample = _sample(dataset, uri, chosen)
+    try:
+        sample = _sample(dataset, uri, chosen)
+    except RasterioError as error:
+        raise SceneUnreadable(f"{uri!r} is damaged: {error}") from error
     ranges, source = _choose_rescale(dataset.dtypes[chosen[0] - 1], sample, rescale, len(chosen))
     return SceneInfo(
         uri=uri,
@@ -100,8 +105,22 @@ def pixel_metres(dataset: DatasetReader) -> float:
 
     The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
     state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
+
+    Raises:
+        SceneUnusable: the CRS is a local grid, or the coordinates lie nowhere.
     """
-    crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    try:
+        metres = _measure_pixel(dataset, pyproj.CRS.from_wkt(dataset.crs.to_wkt()))
+    except (ProjError, AttributeError) as error:  # AttributeError: a CRS without an ellipsoid
+        raise SceneUnusable(f"The CRS of {dataset.name!r} is tied to no place on Earth: {error}") from error
+    if not (math.isfinite(metres) and metres > 0):
+        raise SceneUnusable(
+            f"The CRS and affine of {dataset.name!r} put it nowhere on Earth; check them."
+        )
+    return metres
+
+
+def _measure_pixel(dataset: DatasetReader, crs: pyproj.CRS) -> float:
     affine = dataset.transform
     nominal = math.sqrt(abs(affine.determinant)) * crs.axis_info[0].unit_conversion_factor
     col, row = dataset.width / 2, dataset.height / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,15 +53,13 @@ class SceneReader:
         row0, row1 = max(top, 0), min(bottom, self._working.height)
         col0, col1 = max(left, 0), min(right, self._working.width)
         if row0 < row1 and col0 < col1:
-            inner = np.s_[row0 - top : row1 - top, col0 - left : col1 - left]
-            try:
-                shape = (row1 - row0, col1 - col0)
-                values[:, *inner], valid[inner] = self._read_inside(row0, col0, row1, col1, shape)
-            except RasterioError as error:
-                raise SceneUnreadable(
-                    f"{self._info.uri!r} is damaged at rows {row0}-{row1}, columns {col0}-{col1} "
-                    f"of the working grid: {error}"
-                ) from error
+            scale = self._working.scale
+            for top_, bottom_ in _pieces(row0, row1, scale, self._info.height):
+                for left_, right_ in _pieces(col0, col1, scale, self._info.width):
+                    inner = np.s_[top_ - top : bottom_ - top, left_ - left : right_ - left]
+                    values[:, *inner], valid[inner] = self._read_inside(
+                        top_, left_, bottom_, right_, (bottom_ - top_, right_ - left_)
+                    )
         return Pixels(values, valid, box)
 
     def read_small(self, box: Box, shape: tuple[int, int]) -> Pixels:
@@ -78,14 +77,31 @@ class SceneReader:
             min(row1 * scale, self._info.height) - row0 * scale,
         )
         exact = shape == (window.height, window.width)
-        values = self._dataset.read(
-            list(self._info.bands),
-            window=window,
-            out_shape=(len(self._info.bands), *shape),
-            # GDAL widens the bilinear kernel when it shrinks, and starts from overviews.
-            resampling=Resampling.nearest if exact else Resampling.bilinear,
-        )
-        return values, valid_mask(self._dataset, self._info.bands, values, window, shape)
+        try:
+            values = self._dataset.read(
+                list(self._info.bands),
+                window=window,
+                out_shape=(len(self._info.bands), *shape),
+                # GDAL widens the bilinear kernel when it shrinks, and starts from overviews.
+                resampling=Resampling.nearest if exact else Resampling.bilinear,
+            )
+            return values, valid_mask(self._dataset, self._info.bands, values, window, shape)
+        except RasterioError as error:
+            raise SceneUnreadable(
+                f"{self._info.uri!r} is damaged at rows {row0}-{row1}, columns {col0}-{col1} "
+                f"of the working grid: {error}"
+            ) from error
+
+
+def _pieces(start: int, stop: int, scale: float, length: int) -> list[tuple[int, int]]:
+    """Working pixels ``start`` to ``stop``, the last apart where the scene fills it in part.
+
+    Read with the others, it would stretch them all.
+    """
+    whole = math.floor(length / scale + 1e-6)
+    if scale == 1 or stop <= whole or start >= whole:
+        return [(start, stop)]
+    return [(start, whole), (whole, stop)]
 
 
 def unit_range(
@@ -94,5 +110,6 @@ def unit_range(
     """Scene values (bands, h, w) to float32 in 0..1, cut at the rescale range."""
     low = np.array([pair[0] for pair in rescale], dtype=np.float32)[:, None, None]
     high = np.array([pair[1] for pair in rescale], dtype=np.float32)[:, None, None]
-    scaled = (values.astype(np.float32) - low) / (high - low)
-    return np.clip(np.nan_to_num(scaled), 0, 1, out=scaled)
+    known = np.clip(np.nan_to_num(values.astype(np.float32)), low, high)
+    scaled: NDArray[np.float32] = (known - low) / (high - low)
+    return scaled

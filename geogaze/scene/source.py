@@ -6,6 +6,7 @@ a path built here, and only the GTiff driver may open it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import rasterio
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.session import AWSSession
 
@@ -45,8 +46,17 @@ class SourcePolicy:
         Raises:
             SceneUnreadable: the source is not allowed, or a local file is missing.
         """
+        try:
+            return self._path(uri)
+        except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise SceneUnreadable(f"{uri[:200]!r} names no scene: {error}") from error
+
+    def _path(self, uri: str) -> str:
         parts = urlsplit(uri)
         if parts.scheme == "s3" and parts.netloc in self.buckets:
+            steps = unquote(parts.path).split("/")[1:]
+            if not steps or {"", ".", ".."} & set(steps):
+                raise self._refusal(uri)
             return f"/vsis3/{parts.netloc}{parts.path}"
         if parts.scheme == "https" and parts.hostname in self.hosts:
             query = f"?{parts.query}" if parts.query else ""
@@ -112,7 +122,10 @@ def open_scene(uri: str, policy: SourcePolicy, settings: Settings) -> Iterator[D
     path = policy.gdal_path(uri)
     with gdal_environment(settings):
         try:
-            dataset = rasterio.open(path, driver="GTiff")
+            with warnings.catch_warnings():
+                # The refusal of such scenes says it better.
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                dataset = rasterio.open(path, driver="GTiff")
         except RasterioError as error:
             raise SceneUnreadable(
                 f"{uri!r} cannot be opened as a GeoTIFF: {error}. "

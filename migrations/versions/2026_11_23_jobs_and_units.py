@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("problem", sa.JSON(), nullable=True),
         sa.Column("assets", sa.JSON(), nullable=True),
+        sa.Column("served", sa.Float(precision=53), nullable=False),
         sa.Column("created", sa.Float(precision=53), nullable=False),
         sa.Column("updated", sa.Float(precision=53), nullable=False),
         sa.Column("started", sa.Float(precision=53), nullable=True),

@@ -132,7 +132,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("overlap is NaN", {"overlap": float("nan")}, "overlap"),
     ("GSD zero", {"gsd": 0}, "gsd"),
     ("GSD endless", {"gsd": float("inf")}, "gsd|GSD"),
-    ("GSD of an atom", {"gsd": 1e-10}, "GSD"),
+    ("GSD of an atom", {"gsd": 1e-10}, "gsd"),
     ("GSD next to nothing", {"gsd": 1e-320}, "gsd|GSD"),
     ("unknown normalisation", {"normalize": "max"}, "normalize"),
     ("unknown input", {"colour": "red"}, "colour"),

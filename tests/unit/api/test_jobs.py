@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import rasterio
@@ -142,7 +142,9 @@ def test_bad_queries_are_problems(http: TestClient, query: str) -> None:
     check_problem(http.get(f"/jobs?{query}"), 400)
 
 
-@pytest.mark.parametrize("job", [str(uuid4()), "none", "1", "4f0c..", "%00"])
+@pytest.mark.parametrize(
+    "job", ["8853cb49-145e-4aaa-8aaa-145e8853cb49", "none", "1", "4f0c..", "%00"]
+)
 @pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("GET", "/results"), ("DELETE", "")])
 def test_unknown_jobs(http: TestClient, job: str, method: str, suffix: str) -> None:
     answer = http.request(method, f"/jobs/{job}{suffix}")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from geogaze.cli import main
+from geogaze.cli import main, terminal
 from geogaze.config import get_settings
 
 
@@ -47,6 +47,8 @@ def geogaze(
     monkeypatch.setenv("GEOGAZE_MODEL_FOLDERS", json.dumps([str(bundle_folder.parent)]))
     monkeypatch.setenv("GEOGAZE_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "200")
+    for console in (terminal.out, terminal.err):
+        monkeypatch.setattr(console, "_width", 200)
     get_settings.cache_clear()
 
     def run(*words: object) -> Done:

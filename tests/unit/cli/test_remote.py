@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from geogaze import client as client_module
+from geogaze.cli import terminal
 from geogaze.client import Client
 from geogaze.ledger.states import JobState
 from tests.factories import make_scene
@@ -49,7 +50,7 @@ def test_submit_and_cancel(geogaze: Geogaze, server: Server, scene: Path) -> Non
     assert geogaze(*words, "--json").last["status"] == "accepted"
     assert geogaze("cancel", job.id, "--json").last["status"] == "dismissed"
     assert server.ledger.status(job.id).state is JobState.DISMISSED
-    assert geogaze("cancel", job.id).code == 1
+    assert geogaze("cancel", job.id).code == 2
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,15 @@ def test_jobs_are_listed(geogaze: Geogaze, server: Server) -> None:
     assert len(geogaze("jobs", "--limit", 2, "--json").last) == 2
 
 
+def test_job_ids_stay_whole_in_80_columns(
+    geogaze: Geogaze, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal.out, "_width", 80)
+    job = submit(server.ledger)
+    end(server.ledger, job, JobState.FAILED)
+    assert str(job) in geogaze("jobs").out
+
+
 def test_results_are_shown_and_fetched(geogaze: Geogaze, server: Server) -> None:
     job = submit(server.ledger)
     server.work()
@@ -98,7 +108,7 @@ def test_results_that_are_not_there_leave_no_folder(
     job = submit(server.ledger)
     end(server.ledger, job, state)
     done = geogaze("results", job, "--download", "heat")
-    assert done.code == 1
+    assert done.code == (1 if state is JobState.FAILED else 2)
     assert str(job) in done.err
     assert list(Path().iterdir()) == []
 

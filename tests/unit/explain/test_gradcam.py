@@ -102,9 +102,10 @@ def test_a_map_depends_on_neither_batch_nor_class_order() -> None:
     cut, images = pieces("mobilenet_v2"), pictures(5)
     together = explain(cut, images, (2, 4, 6)).evidence
     shuffled = explain(cut, images.flip(0), (6, 2, 4)).evidence.flip(0)
-    assert difference(shuffled[:, [1, 2, 0]], together) < 1e-5
+    # Kernels for other batch sizes add up in another order; a mistake would be far larger.
+    assert difference(shuffled[:, [1, 2, 0]], together) < 1e-4
     alone = torch.cat([explain(cut, images[i : i + 1], (4,)).evidence for i in range(5)])
-    assert difference(alone, together[:, 1:2]) < 1e-5
+    assert difference(alone, together[:, 1:2]) < 1e-4
 
 
 def test_a_map_depends_on_its_class_its_image_and_the_weights() -> None:
@@ -126,7 +127,7 @@ def test_without_classes_each_image_gets_its_best() -> None:
     assert best.evidence.shape[:2] == (6, 1)
     assert torch.equal(best.classes[:, 0], best.logits.argmax(dim=1))
     chosen = every.evidence[torch.arange(6), best.classes[:, 0]]
-    assert difference(best.evidence[:, 0], chosen) < 1e-5
+    assert difference(best.evidence[:, 0], chosen) < 1e-4
 
 
 def test_a_class_asked_for_twice_is_answered_twice() -> None:

@@ -76,7 +76,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def dispatch(self) -> None:
-        waiting = sum(unit.state is UnitState.DISPATCHED for unit in self.units())
+        ended = {job for job in self.all_jobs() if self.ledger.status(job).state not in OPEN_JOB}
+        waiting = sum(
+            unit.state is UnitState.DISPATCHED and unit.job_id not in ended
+            for unit in self.units()
+        )
         sent = self.ledger.dispatch(LIMIT)
         assert len(set(sent)) == len(sent) <= max(0, LIMIT - waiting)
         states = {unit.id: unit.state for unit in self.units()}

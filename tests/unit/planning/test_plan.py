@@ -161,8 +161,8 @@ def test_overlap_out_of_range_is_refused(plan_of: Any, overlap: float) -> None:
 
 
 def test_too_many_tiles_are_refused(plan_of: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"GSD of 1e-06 m .* at most 50,000,000.*coarser GSD"):
-        plan_of(gsd=1e-6)
+    with pytest.raises(InvalidRequest, match=r"GSD of 0.001 m .* at most 50,000,000.*coarser GSD"):
+        plan_of(model="vgg16", gsd=0.001, overlap=0.9)
 
 
 @pytest.mark.parametrize(

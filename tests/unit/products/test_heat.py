@@ -191,7 +191,7 @@ def test_large_heat_has_averaged_overviews(plan_of: MakePlan, tmp_path: Path) ->
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert dataset.overviews(1)
     with rasterio.open(tmp_path / "heat-boat.tif", overview_level=0) as dataset:
-        np.testing.assert_allclose(dataset.read(1)[:, :-1], 0.5)
+        np.testing.assert_allclose(dataset.read(1)[:, :-1], 0.5, atol=0.01)  # 601 is odd
 
 
 def test_writing_twice_gives_the_same_bytes(plan: Plan, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_scene_that_lies_nowhere_on_earth_is_refused(
     tmp_path: Path, crs: str, transform: Affine
 ) -> None:
     """Its pixels have no size in metres, so neither have GSD, strides or areas."""
-    assert_refused(make_scene(tmp_path / "s.tif", crs=crs, transform=transform), "")
+    assert_refused(make_scene(tmp_path / "s.tif", crs=crs, transform=transform), "on Earth")
 
 
 def test_complex_scene_is_refused(tmp_path: Path) -> None:

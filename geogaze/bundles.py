@@ -182,6 +182,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
         "properties": {
             "datetime": datetime.now(UTC).isoformat(),
             **({"gsd": bundle.gsd} if bundle.gsd else {}),
+            "bands": [{"name": band} for band in bundle.bands],
             "mlm:name": bundle.name,
             "mlm:architecture": bundle.architecture,
             "mlm:framework": "pytorch",
@@ -233,7 +234,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
                 "title": "Weights (half precision)",
                 "roles": ["mlm:model", "mlm:weights"],
                 "mlm:artifact_type": "safetensors",
-                "raster:bands": [{"name": band} for band in bundle.bands],
+                "bands": [{"name": band} for band in bundle.bands],
             }
         },
         "links": [],

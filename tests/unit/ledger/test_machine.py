@@ -76,9 +76,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def dispatch(self) -> None:
-        ended = {job for job in self.all_jobs() if self.ledger.status(job).state not in OPEN_JOB}
         waiting = sum(
-            unit.state is UnitState.DISPATCHED and unit.job_id not in ended
+            unit.state is UnitState.DISPATCHED and self.ledger.status(unit.job_id).state in OPEN_JOB
             for unit in self.units()
         )
         sent = self.ledger.dispatch(LIMIT)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from geogaze.config import Settings
 from geogaze.planning.request import ExplainRequest
@@ -16,12 +17,19 @@ from tests.factories import make_scene
 Explain = Callable[..., RunReport]
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _one_thread() -> Iterator[None]:
+    """On a busy machine several wait for each other more than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def wide_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """128-pixel tiles of 4 × 4 cells, stride 32, first centre 0. Batch statistics fit the scenes,
     so that what the network sees shows in what it says."""
-    import torch
-
     from geogaze.explain.architectures import build
     from geogaze.explain.bundling import write_bundle
 
@@ -60,6 +68,7 @@ def explain_into(wide_bundle: Path) -> Explain:
     def go(scene: Path, out: Path, **options: Any) -> RunReport:
         settings = Settings(
             device="cpu",
+            torch_threads=1,
             batch_size=options.pop("batch_size", 8),
             chunk_tiles=options.pop("chunk_tiles", 256),
         )

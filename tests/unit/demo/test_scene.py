@@ -11,7 +11,7 @@ from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import Polygon, box, shape
 
 from geogaze.demo.scene import draw_demo_scene, write_demo_scene
-from tests.unit.scene.helpers import info_of
+from tests.unit.scene.rasters import info_of
 
 # rasterio and rio-cogeo multiply affines the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")

@@ -18,7 +18,7 @@ from geogaze.grid.lattice import Box
 from geogaze.scene.aoi import inside_mask, locate, pixel_box
 from geogaze.scene.header import SceneInfo
 from tests.factories import NORTH_UP, ROTATED
-from tests.unit.scene.helpers import whole
+from tests.unit.scene.rasters import whole
 
 Ring = list[tuple[float, float]]
 

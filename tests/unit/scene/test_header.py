@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 
 from geogaze.errors import GeogazeError, SceneUnreadable, SceneUnusable
 from tests.factories import NORTH_UP, ROTATED, make_scene, make_values, write_scene
-from tests.unit.scene.helpers import RGB, damage, info_of
+from tests.unit.scene.rasters import RGB, damage, info_of
 
 
 def test_description_of_a_plain_scene(scene: Path) -> None:

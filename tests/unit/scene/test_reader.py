@@ -15,7 +15,7 @@ from geogaze.grid.lattice import Box
 from geogaze.scene.reader import SceneReader, unit_range
 from geogaze.scene.source import open_scene
 from tests.factories import make_scene, make_values, write_scene
-from tests.unit.scene.helpers import ANY_FILE, SETTINGS, damage, info_of, read, whole
+from tests.unit.scene.rasters import ANY_FILE, SETTINGS, damage, info_of, read, whole
 
 
 def write_masked(path: Path, values: NDArray[np.uint8], mask: NDArray[np.bool_], how: str) -> Path:

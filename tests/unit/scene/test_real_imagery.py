@@ -8,7 +8,7 @@ import rasterio
 
 from geogaze.errors import GeogazeError, SceneUnusable
 from tests.conftest import DATA
-from tests.unit.scene.helpers import info_of, read
+from tests.unit.scene.rasters import info_of, read
 
 FILES = [path for folder in ("rasters", "scenes") for path in sorted((DATA / folder).glob("*"))]
 

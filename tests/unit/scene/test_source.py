@@ -11,7 +11,7 @@ from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable
 from geogaze.scene.source import SourcePolicy, open_scene
 from tests.factories import make_scene, make_values
-from tests.unit.scene.helpers import ANY_FILE, SETTINGS, info_of
+from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of
 
 
 @pytest.fixture

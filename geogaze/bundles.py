@@ -56,13 +56,7 @@ class Bundle(BaseModel):
     def _check(self) -> Self:
         if not len(self.bands) == len(self.mean) == len(self.std):
             raise ValueError("bands, mean and std differ in length")
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError("class names repeat")
-        files = {file_stem(name).casefold() for name in self.classes}
-        if len(files) != len(self.classes):
-            raise ValueError("class names are too alike to name files after them")
-        if taken := RESERVED_CLASSES & set(self.classes):
-            raise ValueError(f"class names {sorted(taken)} are reserved")
+        check_classes(self.classes)
         return self
 
     def class_indices(self, names: Iterable[str]) -> tuple[int, ...]:
@@ -80,6 +74,20 @@ class Bundle(BaseModel):
                 f"'geogaze models show {self.name}' lists all {len(self.classes)}."
             )
         return tuple(position[name] for name in names)
+
+
+def check_classes(names: tuple[str, ...]) -> None:
+    """Refuse class names that could not be told apart, by name or by file.
+
+    Raises:
+        ValueError: says which.
+    """
+    if len(set(names)) != len(names):
+        raise ValueError("class names repeat")
+    if len({file_stem(name).casefold() for name in names}) != len(names):
+        raise ValueError("class names are too alike to name files after them")
+    if taken := RESERVED_CLASSES & set(names):
+        raise ValueError(f"class names {sorted(taken)} are reserved")
 
 
 def file_stem(name: str) -> str:
@@ -214,7 +222,8 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
                         "data_type": "float32",
                     },
                     "classification:classes": [
-                        {"value": i, "name": name, "description": name} for i, name in enumerate(bundle.classes)
+                        {"value": i, "name": name, "description": name}
+                        for i, name in enumerate(bundle.classes)
                     ],
                     "post_processing_function": None,
                 }

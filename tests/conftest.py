@@ -9,6 +9,9 @@ import pytest
 
 from tests.factories import make_bundle, make_scene
 
+# Before any test loads torch: small networks on shared cores are quickest on one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

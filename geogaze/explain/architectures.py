@@ -81,14 +81,18 @@ def architectures() -> list[str]:
     return [name for name in names if name.startswith(FAMILIES)]
 
 
-def build(architecture: str, classes: int, *, initialise: bool = False) -> nn.Module:
-    """An untrained torchvision classifier in evaluation mode.
+def build(
+    architecture: str, classes: int, *, initialise: bool = False, published: bool = False
+) -> nn.Module:
+    """A torchvision classifier in evaluation mode, without trained weights.
 
     Args:
         architecture: torchvision's name, such as ``vgg16``.
         classes: number of logits.
         initialise: draw random weights; otherwise parameters live on the meta device, to be
             assigned from a state dict.
+        published: for torchvision's own weights, which for GoogLeNet and Inception v3 come with a
+            change of normalisation inside the network.
 
     Raises:
         UnsupportedArchitecture: torchvision has no such classifier, or it is not convolutional.
@@ -98,9 +102,10 @@ def build(architecture: str, classes: int, *, initialise: bool = False) -> nn.Mo
             f"No architecture {architecture!r}. Convolutional classifiers of torchvision are "
             f"supported: {', '.join(FAMILIES)} families."
         )
-    options = {"aux_logits": False} if architecture in {"googlenet", "inception_v3"} else {}
-    if architecture == "googlenet":
-        options["init_weights"] = initialise
+    options = {}
+    if architecture in {"googlenet", "inception_v3"}:
+        # Their own initialisation takes a minute; torch's default will do for training.
+        options = {"aux_logits": False, "init_weights": False, "transform_input": published}
     # RegNet computes its widths with tensors, which the meta device cannot read back.
     real = initialise or architecture.startswith("regnet")
     with torch.device("cpu" if real else "meta"):

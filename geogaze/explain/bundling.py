@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from geogaze.bundles import Bundle, bundle_item, file_sha256
+from geogaze.bundles import Bundle, bundle_item, check_classes, file_sha256
 from geogaze.errors import InvalidRequest
 from geogaze.explain.architectures import split
 from geogaze.explain.registration import measure
@@ -27,6 +27,20 @@ def half_state(model: nn.Module) -> dict[str, Tensor]:
         name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in model.state_dict().items()
     }
+
+
+def check_target(out: Path, classes: tuple[str, ...]) -> None:
+    """Refuse early what :func:`write_bundle` could not write.
+
+    Raises:
+        InvalidRequest: the folder exists and is not a bundle, or a class name cannot be used.
+    """
+    if out.exists() and not (out / "item.json").is_file():
+        raise InvalidRequest(f"{out} exists and is not a bundle; choose another folder.")
+    try:
+        check_classes(classes)
+    except ValueError as error:
+        raise InvalidRequest(f"These classes cannot be used: {error}.") from error
 
 
 def write_bundle(
@@ -49,9 +63,8 @@ def write_bundle(
         InvalidRequest: the folder exists and is not a bundle.
         UnsupportedArchitecture: the network has no cut, or its activations no regular grid.
     """
+    check_target(out, classes)
     out = out.resolve()
-    if out.exists() and not (out / "item.json").is_file():
-        raise InvalidRequest(f"{out} exists and is not a bundle; choose another folder.")
     cut = split(model)
     registration = measure(cut.trunk, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,11 +106,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("state_dict", state)
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
     except Exception as error:
         raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
     if not all(isinstance(value, Tensor) for value in state.values()):

@@ -21,7 +21,8 @@ def load_model(bundle: Bundle) -> nn.Module:
         InvalidBundle: the weights are missing, are not those described, or do not fit.
         WeightsUnavailable: published weights are not on disk and cannot be fetched.
     """
-    model = build(bundle.architecture, len(bundle.classes))
+    published = bundle.folder is None
+    model = build(bundle.architecture, len(bundle.classes), published=published)
     state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)
     assign_state(model, state, source=bundle.name)
     return model.requires_grad_(False)

@@ -25,6 +25,7 @@ from geogaze.explain.architectures import build
 from geogaze.explain.bundling import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    check_target,
     half_state,
     read_checkpoint,
     write_bundle,
@@ -72,6 +73,7 @@ def train(data: Path, out: Path, recipe: Recipe, progress: Progress) -> tuple[Bu
     """
     torch.manual_seed(recipe.seed)
     training, testing, classes = _load_data(data, recipe)
+    check_target(out, classes)
     model = _initial(recipe, len(classes)).to(recipe.device)
     loader = DataLoader(
         training,

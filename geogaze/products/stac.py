@@ -22,6 +22,7 @@ from pystac.extensions.raster import (
 from pystac.extensions.render import Render, RenderExtension
 from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
+from shapely.geometry.polygon import orient
 
 from geogaze import __version__
 from geogaze.planning.plan import Plan
@@ -109,7 +110,8 @@ def _footprint(plan: Plan) -> Any:
         for corner in ((left, top), (left, bottom), (right, bottom), (right, top))
     ]
     polygon = transform_geom(plan.scene.crs_wkt, "OGC:CRS84", mapping(shapely.Polygon(corners)))
-    return shapely.set_precision(shape(polygon), 1e-9)
+    # Counter-clockwise, as RFC 7946 wants it.
+    return orient(shapely.set_precision(shape(polygon), 1e-9))
 
 
 def _describe_band(plan: Plan, asset: pystac.Asset, made: dict[str, Any]) -> None:

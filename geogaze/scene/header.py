@@ -112,7 +112,9 @@ def pixel_metres(dataset: DatasetReader) -> float:
     try:
         metres = _measure_pixel(dataset, pyproj.CRS.from_wkt(dataset.crs.to_wkt()))
     except (ProjError, AttributeError) as error:  # AttributeError: a CRS without an ellipsoid
-        raise SceneUnusable(f"The CRS of {dataset.name!r} is tied to no place on Earth: {error}") from error
+        raise SceneUnusable(
+            f"The CRS of {dataset.name!r} is tied to no place on Earth: {error}"
+        ) from error
     if not (math.isfinite(metres) and metres > 0):
         raise SceneUnusable(
             f"The CRS and affine of {dataset.name!r} put it nowhere on Earth; check them."

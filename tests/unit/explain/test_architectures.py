@@ -15,7 +15,7 @@ ONE_OF_EACH_FAMILY = {
     "densenet121": 64,
     "squeezenet1_1": 64,
     "googlenet": 64,
-    "inception_v3": 96,
+    "inception_v3": 160,
     "mobilenet_v2": 64,
     "mobilenet_v3_small": 64,
     "shufflenet_v2_x0_5": 64,

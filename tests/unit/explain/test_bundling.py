@@ -79,7 +79,7 @@ def test_a_failed_write_leaves_the_old_bundle(model: nn.Module, tmp_path: Path) 
     write_bundle(model, tmp_path / "mine", **OPTIONS)
     with pytest.raises(UnsupportedArchitecture):
         write_bundle(nn.Linear(2, 2), tmp_path / "mine", **OPTIONS)
-    with pytest.raises(ValueError, match="reserved"):
+    with pytest.raises(InvalidRequest, match="reserved"):
         write_bundle(model, tmp_path / "mine", **(OPTIONS | {"classes": ("all", "boat")}))
     assert read_bundle(tmp_path / "mine").classes == OPTIONS["classes"]
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

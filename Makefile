@@ -44,7 +44,7 @@ redis:
 
 test: install-dev redis  ## Run the whole suite, with real Redis, PostgreSQL and S3
 	@command -v gdalinfo >/dev/null || infra/apt-install.sh gdal-bin
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .

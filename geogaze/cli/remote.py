@@ -118,7 +118,8 @@ def jobs(
     if as_json:
         print_json(found)
         return
-    table = Table(Column("job", no_wrap=True), "state", "progress", "submitted", "message")
+    narrow = (Column(name, no_wrap=True) for name in ("job", "state", "done", "submitted"))
+    table = Table(*narrow, "message", box=None)
     for entry in found:
         colour = _COLOURS.get(entry["status"], "white")
         created = datetime.fromisoformat(entry["created"]).astimezone()
@@ -126,7 +127,7 @@ def jobs(
             entry["jobID"],
             f"[{colour}]{entry['status']}[/]",
             f"{entry.get('progress', 0)} %",
-            f"{created:%Y-%m-%d %H:%M}",
+            f"{created:%m-%d %H:%M}",
             entry.get("message", ""),
         )
     out.print(table if found else "No jobs.")

@@ -95,11 +95,8 @@ def item_json(
         if kind == "heat":
             _describe_band(plan, asset, calibration[layer])
     _add_renders(plan, item, calibration)
-    for relation, href, media_type in (
-        ("derived_from", plan.scene.uri, "image/tiff; application=geotiff"),
-        ("about", f"#model/{plan.bundle.name}", "application/geo+json"),
-    ):
-        item.add_link(pystac.Link(relation, href, media_type))
+    scene_type = "image/tiff; application=geotiff"
+    item.add_link(pystac.Link("derived_from", plan.scene.uri, scene_type))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
 
 

@@ -77,8 +77,8 @@ class Worker:
             wrapped = GeogazeError(f"{type(error).__name__}: {error}")
             self._give_up(claim, wrapped, told)
         except BaseException:
-            # Told to stop: hand the unit back for somebody else.
-            self._discard(claim)
+            # Told to stop: hand the unit back. What was written is written over by whoever takes it
+            # next, and must not be removed here: the stop may have come right after the commit.
             with suppress(StaleClaim, OperationalError):  # the lease runs out by itself
                 self._claims.release(claim)
             told.info("unit handed back")
@@ -99,12 +99,13 @@ class Worker:
     def _give_up(
         self, claim: Claim, error: GeogazeError, told: structlog.stdlib.BoundLogger
     ) -> None:
-        self._discard(claim)
         try:
             again = self._claims.give_up(claim, error)
         except StaleClaim as stale:
+            # Perhaps the database failed us just after it had committed: leave the part alone.
             told.info("unit dropped", reason=str(stale))
             return
+        self._discard(claim)
         told.warning("unit failed", error=str(error), again=again)
 
     def _discard(self, claim: Claim) -> None:

@@ -310,10 +310,35 @@ def test_a_worker_told_to_stop_hands_its_unit_back(
         worker.run(unit)
     assert row(ledger, unit).state is UnitState.PENDING
     assert row(ledger, unit).next_attempt_at == 0
-    assert parts(worker) == []
+    left = parts(worker)
     does(lambda bench, claim, pulse: Outcome({}))
     assert worker.run(unit) is True
     assert row(ledger, unit).state is UnitState.DONE
+    assert parts(worker) == left, "the next worker writes over what was left"
+
+
+@pytest.mark.parametrize("how", [lambda: database_away(), lambda: SystemExit(0)])
+def test_a_part_that_was_committed_is_kept_whatever_comes_after(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    how: Callable[[], BaseException],
+) -> None:
+    """The connection may fail, or the worker be stopped, between a commit and its answer."""
+    commit = worker._claims.commit
+
+    def commit_and_fail(*args: Any, **options: Any) -> None:
+        commit(*args, **options)
+        raise how()
+
+    monkeypatch.setattr(worker._claims, "commit", commit_and_fail)
+    does(lambda bench, claim, pulse: Outcome({}))
+    with contextlib.suppress(SystemExit):
+        worker.run(unit)
+    assert row(ledger, unit).state is UnitState.DONE
+    assert len(parts(worker)) == 1
 
 
 def test_a_worker_told_to_stop_stops_though_its_unit_is_void(

@@ -317,7 +317,7 @@ def test_a_worker_told_to_stop_hands_its_unit_back(
     assert parts(worker) == left, "the next worker writes over what was left"
 
 
-@pytest.mark.parametrize("how", [lambda: database_away(), lambda: SystemExit(0)])
+@pytest.mark.parametrize("how", [database_away, lambda: SystemExit(0)])
 def test_a_part_that_was_committed_is_kept_whatever_comes_after(
     ledger: Ledger,
     worker: Worker,

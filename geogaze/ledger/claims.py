@@ -9,7 +9,6 @@ opens the next phase in the same transaction, so no crash can leave a phase betw
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -88,16 +87,13 @@ class Claims:
         with Session(self._engine) as session, session.begin():
             self._hold(session, claim, {"lease_until": now() + self._lease})
 
-    def commit(
-        self, claim: Claim, result: dict[str, Any], *, tiles: int, then: Sequence[Phase] = _ORDER
-    ) -> None:
+    def commit(self, claim: Claim, result: dict[str, Any], *, tiles: int) -> None:
         """Make a unit's parts visible and, where it was its phase's last, go on.
 
         Args:
             claim: the claim under which the parts were written.
             result: small JSON for later phases; the publish phase's ``assets`` become the job's.
             tiles: tiles explained by this unit.
-            then: order of the phases.
 
         Raises:
             StaleClaim: the claim was lost; nothing becomes visible.
@@ -118,16 +114,14 @@ class Claims:
             )
             session.execute(update(Job).where(Job.id == claim.job_id).values(updated=now()))
             if remaining == 0:
-                self._advance(session, claim, result, then)
+                self._advance(session, claim, result)
 
-    def _advance(
-        self, session: Session, claim: Claim, result: dict[str, Any], then: Sequence[Phase]
-    ) -> None:
+    def _advance(self, session: Session, claim: Claim, result: dict[str, Any]) -> None:
         rows = session.execute(
             select(PhaseCount.phase, PhaseCount.total).where(PhaseCount.job_id == claim.job_id)
         )
         totals = {phase: total for phase, total in rows}  # noqa: C416  rows are typed, dict() is not
-        later = [phase for phase in then[then.index(claim.phase) + 1 :] if totals.get(phase)]
+        later = [phase for phase in _ORDER[_ORDER.index(claim.phase) + 1 :] if totals.get(phase)]
         if later:
             session.execute(update(Job).where(Job.id == claim.job_id).values(phase=later[0]))
             open_phase(session, claim.job_id, later[0], totals[later[0]])

@@ -32,7 +32,9 @@ class Bundle(BaseModel):
 
     ``stride`` and ``first_center`` are pixels of the model's input: activation ``i`` looks at a
     window centred on pixel ``first_center + i * stride``. ``cells`` is the side of the activation
-    grid for one input of ``input_size`` pixels.
+    grid for one input of ``input_size`` pixels. ``halo`` is how far the layer looks beyond a tile,
+    in whole strides; None where it looks at the whole input or is inside the network, so that
+    tiles cannot share its activations.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +51,7 @@ class Bundle(BaseModel):
     stride: int = Field(gt=0)
     first_center: float
     cells: int = Field(gt=0)
+    halo: int | None = Field(default=None, gt=0)
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     folder: Path | None = None
 
@@ -161,6 +164,7 @@ def read_bundle(folder: Path) -> Bundle:
             stride=properties["geogaze:stride"],
             first_center=properties["geogaze:first_center"],
             cells=properties["geogaze:cells"],
+            halo=properties.get("geogaze:halo"),
             weights=f"sha256:{properties['geogaze:sha256']}",
             folder=folder.resolve(),
         )
@@ -233,6 +237,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
             "geogaze:stride": bundle.stride,
             "geogaze:first_center": bundle.first_center,
             "geogaze:cells": bundle.cells,
+            "geogaze:halo": bundle.halo,
             "geogaze:sha256": bundle.weights.removeprefix("sha256:"),
             **extra,
         },

@@ -39,9 +39,16 @@ class Settings(BaseSettings):
     # How work is done
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     torch_threads: int = Field(0, ge=0, description="CPU threads of a worker; 0: torch's default")
-    batch_size: int = Field(32, gt=0, description="tiles in one forward")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the trunk; auto: bf16 on a GPU. Heads and evidence stay fp32"
+    )
+    batch_size: int = Field(0, ge=0, description="tiles in one forward; 0: what memory holds")
+    lanes: int = Field(2, gt=0, description="units in hand: one explains, others read and write")
     chunk_tiles: int = Field(256, gt=0, description="most tiles in one unit of work")
     chunk_bytes: int = Field(64 * 2**20, gt=0, description="most evidence in one unit of work")
+    context_pixels: int = Field(
+        2560, gt=0, description="side of the window of a unit in scene context"
+    )
     gdal_cache_mb: int = Field(256, gt=0)
 
     # How the ledger is driven

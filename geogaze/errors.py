@@ -62,6 +62,15 @@ class UnsupportedArchitecture(InvalidRequest):
     title = "The architecture is not supported"
 
 
+class OutOfMemory(GeogazeError):
+    """The device has no room for a single tile; another worker may have."""
+
+    status = 503
+    retryable = True
+    slug = "out-of-memory"
+    title = "The device has too little memory"
+
+
 class SceneUnreadable(InvalidRequest):
     """The scene is missing, not a GeoTIFF, damaged, or not allowed as a source."""
 

@@ -9,10 +9,12 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
-from geogaze.cli.local import JsonOption, ModelOption
-from geogaze.cli.terminal import out, print_json
+from geogaze.cli.local import JsonOption, MethodOption, ModelOption
+from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.errors import SceneUnreadable
+from geogaze.methods import METHODS
+from geogaze.targets import parse_target
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
@@ -20,9 +22,13 @@ _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 def image(
     photo: Annotated[Path, typer.Argument(help="A PNG or JPEG; it needs no georeference.")],
     class_name: Annotated[
-        str | None, typer.Option("--class", help="Whose evidence to show. Default: the best.")
+        str | None,
+        typer.Option(
+            "--class", help="Whose evidence: ship, 'ship vs harbor', 'not ship'. Default: the best."
+        ),
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
+    method: MethodOption = "gradcam",
     overlay: Annotated[
         Path | None,
         typer.Option("--out", help="The overlay PNG. Default: beside the photo's name."),
@@ -35,6 +41,8 @@ def image(
         geogaze image chip.png
 
         geogaze image dog-and-cat.png --model vgg16 --class tabby
+
+        geogaze image chip.png --method integrated-gradients
     """
     import numpy as np
     from PIL import Image, UnidentifiedImageError
@@ -45,14 +53,14 @@ def image(
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     if class_name:
-        bundle.class_indices([class_name])
+        parse_target(class_name, bundle)
     try:
         with Image.open(photo, formats=_FORMATS) as opened:
             pixels = np.asarray(opened.convert("RGB"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SceneUnreadable(f"{photo} cannot be read as an image: {error}") from error
-    engine = load_engine(bundle, settings.device, settings.torch_threads)
-    found = explain_photo(engine, pixels, class_name)
+    engine = load_engine(bundle, settings)
+    found = explain_photo(engine, pixels, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(found.shown)}.png")
     target.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(found.overlay).save(target, format="PNG")
@@ -60,6 +68,7 @@ def image(
         print_json(
             {
                 "model": bundle.name,
+                "method": method,
                 "top_class": found.ranking[0][0],
                 "top_probability": round(found.ranking[0][1], 6),
                 "class": found.shown,
@@ -72,7 +81,9 @@ def image(
     for name, probability in found.ranking[:5]:
         table.add_row(name, f"{probability:.3f}", style="bold" if name == found.shown else "")
     out.print(table)
-    out.print(f"Where it looks for [bold]{found.shown}[/]: {target}")
+    out.print(f"Where it looks for [bold]{found.shown}[/], by {METHODS[method].title}: {target}")
+    if note := METHODS[method].note:
+        err.print(note, style="dim")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,13 +14,17 @@ from geogaze.cli.terminal import err, out, print_json, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import AoiOutsideScene, InvalidRequest
 from geogaze.logs import configure_logging
+from geogaze.methods import MethodName
 from geogaze.planning.request import ExplainRequest
 
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
 ]
 ClassesOption = Annotated[
-    str, typer.Option(help="all, top (each tile's best class), or names: airplane,runway")
+    str,
+    typer.Option(
+        help="all, top (each tile's best class), or names: airplane,runway,airplane vs runway"
+    ),
 ]
 OverlapOption = Annotated[float, typer.Option(help="Overlap of neighbouring tiles, 0 to 0.9.")]
 GsdOption = Annotated[
@@ -29,6 +33,13 @@ GsdOption = Annotated[
 NormalizeOption = Annotated[
     Literal["job", "tile", "none"],
     typer.Option(help="job: tiles compare; tile: each tile to 0..1; none: raw signed evidence."),
+]
+MethodOption = Annotated[
+    MethodName, typer.Option(help="How a score is attributed to places; see 'geogaze methods'.")
+]
+ContextOption = Annotated[
+    Literal["tile", "scene"],
+    typer.Option(help="tile: each tile by itself; scene: tiles share one run of the trunk."),
 ]
 BandsOption = Annotated[
     str | None, typer.Option(help="Scene bands for the model's, from 1, such as 4,3,2.")
@@ -54,6 +65,8 @@ def build_request(
     rescale: list[str] | None,
     aoi: Path | None,
     overlays: bool,
+    method: str,
+    context: str,
 ) -> ExplainRequest:
     """A request from command-line words.
 
@@ -72,6 +85,8 @@ def build_request(
             "rescale": [_numbers("--rescale", r, float) for r in rescale] if rescale else None,
             "aoi": _read_aoi(aoi) if aoi else None,
             "overlays": overlays,
+            "method": method,
+            "context": context,
         }
     )
 
@@ -108,6 +123,8 @@ def run(
         Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
     ] = None,
     overlays: OverlaysOption = True,
+    method: MethodOption = "gradcam",
+    context: ContextOption = "tile",
     as_json: JsonOption = False,
 ) -> None:
     """Explain a scene on this machine.
@@ -117,6 +134,8 @@ def run(
 
         geogaze run city.tif --out heat --model vgg16 --classes top --gsd 0.5
 
+        geogaze run port.tif --out why --classes "ship vs harbor,not ship" --context scene
+
         geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
     """
     from geogaze.ledger.records import JobStatus
@@ -125,7 +144,18 @@ def run(
     settings = get_settings()
     configure_logging("error", settings.log_format)
     request = build_request(
-        scene, model, classes, overlap, gsd, normalize, bands, rescale, aoi, overlays
+        scene,
+        model,
+        classes,
+        overlap,
+        gsd,
+        normalize,
+        bands,
+        rescale,
+        aoi,
+        overlays,
+        method,
+        context,
     )
     with progress_bar("tiles", quiet=as_json) as bar:
         task = bar.add_task("reading the scene", total=None)
@@ -156,7 +186,7 @@ def run(
     out.print(
         f"{report.tiles:,} tiles in {report.seconds:,.1f} s "
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
-        f"{plan.bundle.stride * plan.working_metres:.3g} m; values were scaled from "
+        f"{plan.cell_metres:.3g} m; values were scaled from "
         f"{plan.scene.rescale_source}."
     )
     for reason in report.skipped:

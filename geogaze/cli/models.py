@@ -91,6 +91,9 @@ def import_checkpoint(
     gsd: GsdTrainOption = None,
     mean: MeanOption = "0.485,0.456,0.406",
     std: StdOption = "0.229,0.224,0.225",
+    layer: Annotated[
+        str | None, typer.Option(help="A module to explain at. Default: the last feature map.")
+    ] = None,
 ) -> None:
     """Turn a checkpoint into a bundle. Pickles are read without executing what they contain."""
     from geogaze.explain.architectures import build
@@ -110,10 +113,11 @@ def import_checkpoint(
             mean=parse_triple("--mean", mean),
             std=parse_triple("--std", std),
             gsd=gsd,
+            layer=layer,
         )
     out.print(
         f"[bold]{bundle.name}[/]: {bundle.architecture}, {len(names)} classes, "
-        f"cells of {bundle.stride} px. Use it with --model {bundle_folder}"
+        f"cells of {bundle.stride} px at {bundle.layer}. Use it with --model {bundle_folder}"
     )
 
 

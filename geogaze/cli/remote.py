@@ -13,8 +13,10 @@ from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.local import (
     BandsOption,
     ClassesOption,
+    ContextOption,
     GsdOption,
     JsonOption,
+    MethodOption,
     ModelOption,
     NormalizeOption,
     OverlapOption,
@@ -47,6 +49,8 @@ def submit(
         Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
     ] = None,
     overlays: OverlaysOption = True,
+    method: MethodOption = "gradcam",
+    context: ContextOption = "tile",
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it ends.")] = False,
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
@@ -59,7 +63,18 @@ def submit(
     if Path(scene).is_file():
         scene = str(Path(scene).resolve())  # the server has another working directory
     request = build_request(
-        scene, model, classes, overlap, gsd, normalize, bands, rescale, aoi, overlays
+        scene,
+        model,
+        classes,
+        overlap,
+        gsd,
+        normalize,
+        bands,
+        rescale,
+        aoi,
+        overlays,
+        method,
+        context,
     )
     with Client(api) as client:
         status = client.submit(request.model_dump(mode="json", exclude_none=True))

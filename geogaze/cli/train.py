@@ -66,7 +66,7 @@ def train(
 
         geogaze run port.tif --out heat --model my-ships
     """
-    from geogaze.explain.engine import pick_device
+    from geogaze.explain.device import pick_device
     from geogaze.explain.train import Recipe
     from geogaze.explain.train import train as fit
 
@@ -83,7 +83,7 @@ def train(
         mean=parse_triple("--mean", mean),
         std=parse_triple("--std", std),
         seed=seed,
-        device=pick_device(settings.device),
+        device=str(pick_device(settings.device)),
     )
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, object] = {}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cached_property, singledispatch
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,11 @@ from torchvision.models import (
 )
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.explain.captured import Captured
+from geogaze.explain.heads import ShiftHead, recognise
+
+ENTRY_POINTS = "geogaze.architectures"
+"""Group of entry points that name functions ``(classes: int) -> nn.Module``."""
 
 FAMILIES = (
     "alexnet",
@@ -63,6 +70,19 @@ class Split:
     head: nn.Module
     layer: str
 
+    @cached_property
+    def shift_head(self) -> ShiftHead | None:
+        """The head's channel-shift form, if it has one."""
+        return recognise(self.head)
+
+
+@runtime_checkable
+class TwoPart(Protocol):
+    """A network of one's own that says where it is to be cut: ``forward`` is head(trunk(x))."""
+
+    trunk: nn.Module
+    head: nn.Module
+
 
 class _Preprocess(nn.Module):
     """A network's own input transform (GoogLeNet, Inception v3)."""
@@ -81,13 +101,18 @@ def architectures() -> list[str]:
     return [name for name in names if name.startswith(FAMILIES)]
 
 
+def own_architectures() -> dict[str, EntryPoint]:
+    """Networks that installed packages offer, by name."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
 def build(
     architecture: str, classes: int, *, initialise: bool = False, published: bool = False
 ) -> nn.Module:
-    """A torchvision classifier in evaluation mode, without trained weights.
+    """A classifier in evaluation mode, without trained weights.
 
     Args:
-        architecture: torchvision's name, such as ``vgg16``.
+        architecture: torchvision's name, such as ``vgg16``, or that of an entry point.
         classes: number of logits.
         initialise: draw random weights; otherwise parameters live on the meta device, to be
             assigned from a state dict.
@@ -95,12 +120,17 @@ def build(
             change of normalisation inside the network.
 
     Raises:
-        UnsupportedArchitecture: torchvision has no such classifier, or it is not convolutional.
+        UnsupportedArchitecture: there is no such classifier, or it is not convolutional.
     """
+    if own := own_architectures().get(architecture):
+        with torch.device("cpu" if initialise else "meta"):
+            made: nn.Module = own.load()(classes)
+        return made.eval()
     if architecture not in architectures():
         raise UnsupportedArchitecture(
             f"No architecture {architecture!r}. Convolutional classifiers of torchvision are "
-            f"supported: {', '.join(FAMILIES)} families."
+            f"supported ({', '.join(FAMILIES)} families), and those that installed packages offer "
+            f"as entry points of the group {ENTRY_POINTS!r}."
         )
     options = {}
     if architecture in {"googlenet", "inception_v3"}:
@@ -115,6 +145,25 @@ def build(
     return model.eval()
 
 
+def cut_at(model: nn.Module, layer: str | None = None) -> Split | Captured:
+    """Cut a classifier at a layer.
+
+    Args:
+        model: the network.
+        layer: a module's name; None for behind the last convolutional feature map.
+
+    Raises:
+        UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
+    """
+    try:
+        natural = split(model)
+    except UnsupportedArchitecture:
+        if layer is None:
+            raise
+        return Captured(model, layer)
+    return natural if layer in {None, natural.layer} else Captured(model, layer)
+
+
 @singledispatch
 def split(model: nn.Module) -> Split:
     """Cut a classifier behind its last convolutional feature map.
@@ -122,8 +171,11 @@ def split(model: nn.Module) -> Split:
     Raises:
         UnsupportedArchitecture: the family is unknown.
     """
+    if isinstance(model, TwoPart):
+        return Split(model.trunk, model.head, "trunk")
     raise UnsupportedArchitecture(
-        f"{type(model).__name__} has no known cut between features and classifier."
+        f"{type(model).__name__} has no known cut between features and classifier. Name a layer, "
+        "or give it the attributes trunk and head."
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from geogaze.bundles import Bundle, bundle_item, check_classes, file_sha256
 from geogaze.errors import InvalidRequest
-from geogaze.explain.architectures import split
+from geogaze.explain.architectures import Split, cut_at
 from geogaze.explain.registration import measure
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -53,6 +53,7 @@ def write_bundle(
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
     gsd: float | None = None,
+    layer: str | None = None,
     evaluation: dict[str, Any] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
@@ -61,11 +62,12 @@ def write_bundle(
 
     Raises:
         InvalidRequest: the folder exists and is not a bundle.
-        UnsupportedArchitecture: the network has no cut, or its activations no regular grid.
+        UnsupportedArchitecture: the network has no cut or no such layer, or its activations no
+            regular grid.
     """
     check_target(out, classes)
     out = out.resolve()
-    cut = split(model)
+    cut = cut_at(model, layer)
     registration = measure(cut.trunk, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
@@ -84,6 +86,7 @@ def write_bundle(
             stride=registration.stride,
             first_center=registration.first_center,
             cells=registration.cells,
+            halo=registration.halo if isinstance(cut, Split) else None,
             weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
             folder=out,
         )

@@ -32,6 +32,7 @@ def _describe(architecture: str) -> dict[str, Any]:
         "stride": registration.stride,
         "first_center": registration.first_center,
         "cells": registration.cells,
+        "halo": registration.halo,
         "weights": f"torchvision:{Path(weights.url).name}",
     }
 

@@ -1,112 +1,306 @@
-"""A loaded model on a device: scene values in, logits and evidence out."""
+"""A loaded model on a device: pixels of a window in, logits and evidence of its tiles out."""
 
 from __future__ import annotations
 
-import ctypes
-import platform
-from dataclasses import dataclass
-from functools import lru_cache
+import threading
+from collections.abc import Generator, Sequence
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from geogaze.bundles import Bundle
-from geogaze.errors import InvalidBundle, InvalidRequest
-from geogaze.explain.architectures import split
-from geogaze.explain.gradcam import explain
+from geogaze.config import Settings
+from geogaze.errors import InvalidRequest, OutOfMemory
+from geogaze.explain.architectures import Split, cut_at, split
+from geogaze.explain.batches import BatchResult, Compute, Running
+from geogaze.explain.device import (
+    GraphedTrunk,
+    bf16_where,
+    is_out_of_memory,
+    keep_freed_memory,
+    pick_device,
+)
+from geogaze.explain.gradcam import Explanation, explain, explain_activations
 from geogaze.explain.loading import load_model
+from geogaze.explain.pixels import PixelNetwork
+from geogaze.explain.prepare import (
+    narrow,
+    pixels_at_once,
+    quicken,
+    tiles_at_once,
+    working_bytes,
+)
+from geogaze.explain.shared import Block
+from geogaze.methods import METHODS
+from geogaze.targets import Target
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+log = structlog.get_logger()
+
+Corner = tuple[int, int]
+"""Row and column of a tile's first pixel in its window."""
 
 
-@dataclass(frozen=True)
-class BatchResult:
-    """Of B images: ``logits`` (B, classes) and signed ``evidence`` (B, K, g, g), float32."""
-
-    logits: NDArray[np.float32]
-    evidence: NDArray[np.float32]
-
-    @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """Softmax of the logits (B, classes)."""
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
-        return result
+_TURN = threading.Lock()
+"""Held by the thread that has the device. Tracing a network at its loading is kept apart by it too,
+for torch.fx patches all modules meanwhile."""
 
 
 class Engine:
-    """Grad-CAM with one bundle on one device."""
+    """One bundle on one device. Threads share it; one at a time has the device."""
 
-    def __init__(self, bundle: Bundle, device: str) -> None:
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle
-        self.device = torch.device(device)
-        model = load_model(bundle).to(self.device)
-        self._split = split(model)
-        if self._split.layer != bundle.layer:
-            raise InvalidBundle(
-                f"Bundle {bundle.name!r} asks for layer {bundle.layer!r}; {bundle.architecture} is "
-                f"explained at {self._split.layer!r}."
-            )
-        self._mean = np.array(bundle.mean, dtype=np.float32)[:, None, None]
-        self._std = np.array(bundle.std, dtype=np.float32)[:, None, None]
+        self.device = pick_device(settings.device)
+        self.busy_seconds = 0.0
+        on_gpu = self.device.type == "cuda"
+        cut = cut_at(load_model(bundle), bundle.layer)
+        self._bf16 = isinstance(cut, Split) and (
+            settings.precision == "bf16" or (settings.precision == "auto" and on_gpu)
+        )
+        if isinstance(cut, Split):
+            cut = quicken(cut)
+            cut.trunk.to(self.device)
+            cut.head.to(self.device)
+            if self._bf16:
+                narrow(cut.trunk)
+        else:
+            cut.model.to(self.device).to(memory_format=torch.channels_last)
+        self._cut = cut
+        # Only tiles come in one shape.
+        self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
+        self._asked_batch = settings.batch_size
+        self._copying = torch.cuda.Stream(self.device) if on_gpu else None
+        self._mean = torch.tensor(bundle.mean, device=self.device)[:, None, None]
+        self._std = torch.tensor(bundle.std, device=self.device)[:, None, None]
 
-    def normalise(
-        self, values: NDArray[np.float32], valid: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """Values (B, bands, T, T) in 0..1 to model input; pixels not ``valid`` (B, T, T) become
-        0, the mean.
+    @cached_property
+    def _tile_bytes(self) -> int:
+        """Memory that one tile takes in the trunk, roughly."""
+        size = self.bundle.input_size
+        image = torch.zeros(1, len(self.bundle.bands), size, size, device=self.device)
+        with bf16_where(self._bf16, self.device):
+            return working_bytes(self._cut.trunk, image)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Tiles in one forward: the operator's number, or what memory holds; halved when it did
+        not.
         """
-        normal = (values - self._mean) / self._std
-        normal *= valid[:, None]
-        return normal
+        return self._asked_batch or tiles_at_once(self._tile_bytes, self.device)
 
-    def explain(self, images: NDArray[np.float32], classes: tuple[int, ...] | None) -> BatchResult:
-        """Logits and evidence of normalised images (B, bands, T, T).
+    @cached_property
+    def _window_pixels(self) -> int:
+        """Pixels that the trunk takes at once in scene context."""
+        return pixels_at_once(self._tile_bytes / self.bundle.input_size**2, self.device)
+
+    @cached_property
+    def _pixel_network(self) -> PixelNetwork:
+        cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
+        cut.trunk.to(self.device)
+        cut.head.to(self.device)
+        return PixelNetwork(cut)
+
+    def prepare(
+        self,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        rescale: Sequence[tuple[float, float]],
+    ) -> Tensor:
+        """Upload a window and normalise it there.
 
         Args:
-            images: model inputs.
-            classes: K positions in the logits, or None for each image's own best class.
+            values: (bands, H, W), any real dtype.
+            valid: (H, W); other pixels become 0, the mean.
+            rescale: values that become 0 and 1, one pair, or one for each band.
+
+        Returns:
+            (1, bands, H, W) float32, channels last, on the device.
         """
-        batch = torch.from_numpy(images).to(self.device)
-        result = explain(self._split, batch, classes)
-        return BatchResult(result.logits.cpu().numpy(), result.evidence.cpu().numpy())
+        narrow_type = values if values.dtype == np.uint8 else values.astype(np.float32)
+        if self._copying is None:
+            return self._normalised(torch.from_numpy(narrow_type), torch.from_numpy(valid), rescale)
+        with torch.cuda.stream(self._copying):
+            pixels, known = (
+                torch.from_numpy(array).pin_memory().to(self.device, non_blocking=True)
+                for array in (narrow_type, valid)
+            )
+            window = self._normalised(pixels, known, rescale)
+        self._copying.synchronize()
+        window.record_stream(torch.cuda.default_stream(self.device))
+        return window
+
+    def _normalised(
+        self, pixels: Tensor, known: Tensor, rescale: Sequence[tuple[float, float]]
+    ) -> Tensor:
+        limits = torch.tensor(rescale, device=self.device)
+        low, high = limits[:, 0, None, None], limits[:, 1, None, None]
+        scaled = torch.nan_to_num(pixels.float()).clamp_(low, high).sub_(low).div_(high - low)
+        scaled.sub_(self._mean).div_(self._std).masked_fill_(~known, 0)
+        return scaled[None].contiguous(memory_format=torch.channels_last)
+
+    def explain_tiles(
+        self,
+        window: Tensor,
+        corners: Sequence[Corner],
+        targets: Sequence[Target] | None,
+        method: str = "gradcam",
+    ) -> Generator[BatchResult]:
+        """Logits and maps of tiles of a window, batch by batch, in order.
+
+        Args:
+            window: (1, bands, H, W), from :meth:`prepare`.
+            corners: n tiles inside the window.
+            targets: K scores, or None for each tile's own best class.
+            method: a key of :data:`geogaze.methods.METHODS`.
+
+        Raises:
+            OutOfMemory: not even one tile fits.
+        """
+        size = self.bundle.input_size
+
+        def compute(tiles: NDArray[np.int64]) -> Explanation:
+            places = [corners[i] for i in tiles]
+            images = torch.cat([window[:, :, r : r + size, c : c + size] for r, c in places])
+            if METHODS[method].per_pixel:
+                return self._pixel_maps(images, targets, method)
+            if isinstance(self._cut, Split):
+                activations = self._activations(self._tile_trunk, images)
+                return explain_activations(self._cut, activations, targets, method)
+            return explain(self._cut, images, targets, method)
+
+        with _TURN:
+            yield from self._batches(np.arange(len(corners)), compute)
+
+    def explain_shared(
+        self,
+        window: Tensor,
+        corners: Sequence[Corner],
+        targets: Sequence[Target] | None,
+        method: str = "gradcam",
+    ) -> Generator[BatchResult]:
+        """As :meth:`explain_tiles`, but the trunk runs once over the window, not once per tile.
+
+        What a tile sees at its border is then its real neighbourhood instead of zero padding.
+
+        Args:
+            window: (1, bands, H, W) with the bundle's halo around all tiles.
+            corners: n tiles at whole strides from each other.
+            targets: K scores, or None for each tile's own best class.
+            method: a key of :data:`geogaze.explain.cams.CAMS`.
+
+        Raises:
+            OutOfMemory: not even one tile fits.
+        """
+        size, halo = self.bundle.input_size, self.bundle.halo
+        cut = self._cut
+        assert isinstance(cut, Split), "plans ask for this"
+        assert halo is not None, "plans ask for this"
+        with _TURN:
+            limit = self._window_pixels
+            waiting = [Block.of(np.array(corners), size, halo)]
+            while waiting:
+                block = waiting.pop()
+                if block.pixels > limit and block.divisible:
+                    waiting.extend(reversed(block.halves()))
+                    continue
+                rows, cols = block.window
+                try:
+                    shared = self._activations(cut.trunk, window[:, :, rows, cols])
+                except RuntimeError as error:
+                    if not (is_out_of_memory(error) and block.divisible):
+                        raise _surely(error) from error
+                    limit = block.pixels - 1
+                    waiting.append(block)
+                    continue
+                slices = partial(self._slices, cut, shared, block, targets, method)
+                yield from self._batches(block.tiles, slices)
+
+    def _slices(
+        self,
+        cut: Split,
+        shared: Tensor,
+        block: Block,
+        targets: Sequence[Target] | None,
+        method: str,
+        tiles: NDArray[np.int64],
+    ) -> Explanation:
+        side, stride = self.bundle.cells, self.bundle.stride
+        pieces = [
+            shared[:, :, row : row + side, col : col + side]
+            for row, col in block.offsets(tiles) // stride
+        ]
+        return explain_activations(cut, torch.cat(pieces), targets, method)
+
+    def _activations(self, trunk: nn.Module, images: Tensor) -> Tensor:
+        with torch.no_grad(), bf16_where(self._bf16, self.device):
+            activations: Tensor = trunk(images)
+        return activations.float()
+
+    def _pixel_maps(
+        self, images: Tensor, targets: Sequence[Target] | None, method: str
+    ) -> Explanation:
+        maps = self._pixel_network.attribute(method, images, targets)
+        logits = self._pixel_network.logits(images)
+        return Explanation(logits, maps, "pixels")
+
+    def _batches(self, tiles: NDArray[np.int64], compute: Compute) -> Generator[BatchResult]:
+        """Results in order. A batch is fetched only once the next one runs on the device."""
+        running: Running | None = None
+        start = 0
+        while start < len(tiles):
+            batch = tiles[start : start + self.batch_size]
+            try:
+                launched = Running(batch, compute, self.device)
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or len(batch) == 1:
+                    raise _surely(error) from error
+                self.batch_size = len(batch) // 2
+                log.warning("out of memory: smaller batches", batch_size=self.batch_size)
+                continue
+            if running:
+                yield self._fetched(running)
+            running = launched
+            start += len(batch)
+        if running:
+            yield self._fetched(running)
+
+    def _fetched(self, running: Running) -> BatchResult:
+        result, seconds = running.fetch()
+        self.busy_seconds += seconds
+        return result
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc reuse the memory of activations instead of giving it back after every layer.
-
-    Page faults on fresh memory otherwise cost as much time as small convolutions do.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
-
-
-def pick_device(device: str) -> str:
-    """``auto`` made concrete: a GPU where there is one."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+def _surely(error: RuntimeError) -> Exception:
+    """The error to raise: ours, where memory ran out."""
+    if is_out_of_memory(error):
+        return OutOfMemory(
+            f"Not even one tile fits into the device's memory: {error}. Use a smaller network, or "
+            "a device with more memory."
+        )
+    return error
 
 
 @lru_cache(maxsize=2)
-def load_engine(bundle: Bundle, device: str, threads: int) -> Engine:
+def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     """An engine, kept for the next unit of the same model.
 
     Args:
         bundle: the model.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads; 0 leaves torch's choice.
+        settings: its device, precision, batch size and threads are used.
 
     Raises:
         InvalidRequest: the device is not there.
     """
-    _keep_freed_memory()
-    if threads:
-        torch.set_num_threads(threads)
+    keep_freed_memory()
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
     try:
-        return Engine(bundle, pick_device(device))
+        with _TURN:
+            return Engine(bundle, settings)
     except RuntimeError as error:
-        raise InvalidRequest(f"The device {device!r} cannot be used: {error}") from error
+        raise InvalidRequest(f"The device {settings.device!r} cannot be used: {error}") from error

@@ -1,17 +1,36 @@
-"""Grad-CAM for every class of a batch from one forward pass.
+"""Class evidence for every class of a batch from one pass through the network.
 
-Method: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via
-Gradient-based Localization" (arXiv:1610.02391).
+The network is cut at the target layer. What lies before runs once, without gradients; only what
+lies behind is differentiated, along one of three paths:
+
+- ``channel-shift``: the head is known from its modules, see :mod:`geogaze.explain.heads`;
+- ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
+  that need the gradient at every position;
+- ``graph``: the same on the autograd graph behind a layer inside the network, which is caught by
+  a hook, for layers that a network cannot be cut at.
+
+Methods per pixel (:mod:`geogaze.explain.pixels`) report ``pixels``. All are exact.
+What is exact along none is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from geogaze.errors import UnsupportedArchitecture
 from geogaze.explain.architectures import Split
+from geogaze.explain.cams import CAMS
+from geogaze.explain.captured import Captured
+from geogaze.explain.heads import score_rows
+from geogaze.targets import Target
+
+Route = Literal["channel-shift", "head-vjp", "graph", "pixels"]
+_GROUP_BYTES = 256 * 2**20  # of gradients at every position, which come for several scores at once
 
 
 @dataclass(frozen=True)
@@ -20,38 +39,78 @@ class Explanation:
 
     ``logits`` (B, classes) float32; ``evidence`` (B, K, g, g) float32, signed, in logits: on a
     network that pools globally and ends in one linear layer, its spatial mean is the class's logit
-    less its bias. ``classes`` (B, K) int64: whose evidence it is.
+    less its bias. ``path`` is how the gradient was had.
     """
 
     logits: Tensor
     evidence: Tensor
-    classes: Tensor
+    path: Route
 
 
-def explain(split: Split, images: Tensor, classes: tuple[int, ...] | None) -> Explanation:
-    """Signed class evidence, exact: Σ_k (Σ_ij ∂y_c/∂A_kij) · A_k for activations A.
+def explain(
+    cut: Split | Captured,
+    images: Tensor,
+    targets: Sequence[Target] | None,
+    method: str = "gradcam",
+) -> Explanation:
+    """Signed class evidence, exact: for Grad-CAM Σ_k (Σ_ij ∂y/∂A_kij) · A_k for activations A.
 
     This is Grad-CAM without its ReLU, scaled by the number of activations, which makes maps of
-    different grid sizes comparable. The trunk runs once, without gradients; only the head is
-    differentiated, once for each class.
+    different grid sizes comparable.
 
     Args:
-        split: the network; its parameters need no gradients.
+        cut: the network; its parameters need no gradients.
         images: (B, bands, T, T) float32, normalised, on the network's device.
-        classes: K positions in the logits, or None for each image's own best class (K = 1).
+        targets: K scores, or None for each image's own best class (K = 1).
+        method: a key of :data:`geogaze.explain.cams.CAMS`.
+
+    Raises:
+        UnsupportedArchitecture: the layer gives no maps, or the logits do not depend on it.
     """
-    with torch.no_grad():
-        activations = split.trunk(images)
+    if isinstance(cut, Split):
+        with torch.no_grad():
+            activations = cut.trunk(images)
+        return explain_activations(cut, activations, targets, method)
+    activations, logits = cut.run(images)
+    return _differentiated(activations, logits, targets, method, "graph")
+
+
+def explain_activations(
+    cut: Split, activations: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
+) -> Explanation:
+    """As :func:`explain`, from the trunk's activations (B, C, g, g) on."""
+    head = cut.shift_head
+    if head is not None and (method == "gradcam" or head.uniform):
+        logits, evidence = head.explain(activations, targets, method)
+        return Explanation(logits, evidence, "channel-shift")
     activations = activations.detach().requires_grad_()
-    logits = split.head(activations)
-    if classes is None:
-        chosen = logits.argmax(dim=1, keepdim=True)
-    else:
-        chosen = torch.tensor(classes, device=logits.device).expand(len(logits), -1)
+    with torch.enable_grad():
+        logits = cut.head(activations.clone())  # a head may work in place
+    return _differentiated(activations, logits, targets, method, "head-vjp")
+
+
+def _differentiated(
+    activations: Tensor,
+    logits: Tensor,
+    targets: Sequence[Target] | None,
+    method: str,
+    path: Route,
+) -> Explanation:
+    classes = logits.shape[1]
+    identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
+    rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
+    group = max(1, _GROUP_BYTES // (activations.numel() * activations.element_size()))
     maps = []
-    for k in range(chosen.shape[1]):
-        score = logits.gather(1, chosen[:, k : k + 1]).sum()
-        (gradient,) = torch.autograd.grad(score, activations, retain_graph=True)
-        weights = gradient.sum(dim=(2, 3))
-        maps.append(torch.einsum("bc,bchw->bhw", weights, activations.detach()))
-    return Explanation(logits.detach(), torch.stack(maps, dim=1), chosen)
+    for first in range(0, len(rows), group):
+        wanted = rows[first : first + group]
+        try:
+            (gradients,) = torch.autograd.grad(
+                logits, activations, wanted, retain_graph=True, is_grads_batched=True
+            )
+        except RuntimeError as error:
+            raise UnsupportedArchitecture(
+                f"The logits cannot be differentiated by the target layer: {error}"
+            ) from error
+        with torch.no_grad():
+            maps.append(CAMS[method].positional(gradients, activations))
+    return Explanation(logits.detach(), torch.cat(maps, dim=1), path)

@@ -9,6 +9,7 @@ activations give the stride, one gives the centre of activation 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ _PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
 _LONG_SIDES = (1024, 2048, 4096)  # receptive fields of the deepest networks pass 2,000 pixels
 _TOLERANCE = 0.02
 _SHORT_SIDE = 96  # Inception v3 takes no less than 75
+_GLOBAL_POOLING = frozenset({"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"})
+_REACH_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,23 @@ class Registration:
 
     Activation ``i`` is centred on pixel ``first_center + i * stride`` (pixel 0 is the first
     pixel, its centre counts as 0); ``cells`` is the side of the grid for one model input.
+    ``halo`` is the margin, in whole strides, within which 99 % of an activation's (linearised)
+    receptive field lies; None where the trunk also pools over the whole input, as
+    squeeze-and-excitation does, so that an activation depends on everything.
     """
 
     stride: int
     first_center: float
     cells: int
+    halo: int | None
 
 
 class _Linearised(TorchFunctionMode):
     """Every weight constant and positive, every nonlinearity the identity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pools_globally = False
 
     def __torch_function__(
         self,
@@ -56,6 +67,7 @@ class _Linearised(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
+        self.pools_globally |= name in _GLOBAL_POOLING
         if name in _IDENTITIES:
             return args[0]
         if name in _GATES:
@@ -100,40 +112,60 @@ def measure(trunk: nn.Module, bands: int, input_size: int) -> Registration:
         UnsupportedArchitecture: the trunk is not a regular grid, or differs between the axes.
     """
     for side in _LONG_SIDES:
-        axes = [_measure_axis(trunk, bands, axis, side) for axis in (2, 3)]
-        (stride, first), other = axes
-        if _near(stride, round(stride)):
+        rows, cols = (_measure_axis(trunk, bands, axis, side) for axis in (2, 3))
+        if _near(rows.stride, round(rows.stride)):
             break
     else:
-        raise UnsupportedArchitecture(f"The stride {stride:.3f} is not a whole number of pixels.")
-    if not (_near(stride, other[0]) and _near(first, other[1])):
         raise UnsupportedArchitecture(
-            f"Activations are spaced differently along rows {axes[0]} and columns {axes[1]}."
+            f"The stride {rows.stride:.3f} is not a whole number of pixels."
         )
-    with torch.no_grad(), _Linearised():
+    if not (_near(rows.stride, cols.stride) and _near(rows.first, cols.first)):
+        raise UnsupportedArchitecture(
+            f"Activations are spaced differently along rows ({rows.stride:.2f} from "
+            f"{rows.first:.2f}) and columns ({cols.stride:.2f} from {cols.first:.2f})."
+        )
+    stride = round(rows.stride)
+    with torch.no_grad(), _Linearised() as seen:
         cells = trunk(torch.ones(1, bands, input_size, input_size)).shape[-1]
+    halo = None if seen.pools_globally else math.ceil(max(rows.reach, cols.reach) / stride) * stride
     # Kernels, strides and paddings add up to half pixels; what is left of the very deepest
     # networks' receptive fields, cut at the input's border, moves the measured centre a little.
-    return Registration(round(stride), round(first * 2) / 2, cells)
+    return Registration(stride, round(rows.first * 2) / 2, cells, halo)
 
 
 def _near(a: float, b: float) -> bool:
     return abs(a - b) < _TOLERANCE
 
 
-def _measure_axis(trunk: nn.Module, bands: int, axis: int, side: int) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Axis:
+    """Spacing of activations along one axis, centre of the first, reach to either side."""
+
+    stride: float
+    first: float
+    reach: float
+
+
+def _measure_axis(trunk: nn.Module, bands: int, axis: int, side: int) -> _Axis:
     shape = [1, bands, _SHORT_SIDE, _SHORT_SIDE]
     shape[axis] = side
     x = torch.ones(shape, requires_grad=True)
     with _Linearised():
         profile = trunk(x).mean(dim=(0, 1, 5 - axis))
     middle = profile.numel() // 2
-    here, there = (_centroid(profile[i], x, axis) for i in (middle, middle + 1))
-    return there - here, here - middle * (there - here)
+    (here, reach), (there, _) = (_field(profile[i], x, axis) for i in (middle, middle + 1))
+    return _Axis(there - here, here - middle * (there - here), reach)
 
 
-def _centroid(activation: Tensor, x: Tensor, axis: int) -> float:
+def _field(activation: Tensor, x: Tensor, axis: int) -> tuple[float, float]:
+    """Centroid of an activation's receptive field, and the distance from it that holds nearly
+    all.
+    """
     (gradient,) = torch.autograd.grad(activation, x, retain_graph=True)
     weight = gradient.double().sum(dim=[d for d in range(4) if d != axis])
+    weight /= weight.sum()
     position = torch.arange(len(weight), dtype=torch.float64)
-    return float((weight * position).sum() / weight.sum())
+    centre = float((weight * position).sum())
+    distance, order = (position - centre).abs().sort()
+    held = weight[order].cumsum(0)
+    return centre, float(distance[int((held < _REACH_SHARE).sum())])

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from affine import Affine
 from pydantic import BaseModel, ConfigDict
 
-from geogaze.bundles import Bundle, find_bundle
+from geogaze.bundles import Bundle, file_stem, find_bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
-from geogaze.planning.request import ExplainRequest, Normalize
+from geogaze.methods import METHODS, Method, MethodName
+from geogaze.planning.request import Context, ExplainRequest, Normalize
 from geogaze.scene.aoi import locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe
 from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.targets import Target, parse_target
 
 TOP = "top"
 _MAX_TILES = 50_000_000
+_MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
+
+
+class MapGrid(NamedTuple):
+    """Of one tile's maps: pixels from value to value, values per side, first one's centre."""
+
+    stride: int
+    cells: int
+    first_center: float
 
 
 class Plan(BaseModel):
@@ -42,7 +53,8 @@ class Plan(BaseModel):
     scale: float
     aoi: dict[str, Any] | None
     local: bool
-    batch_size: int
+    method: MethodName = "gradcam"
+    context: Context = "tile"
     chunk_side: int
 
     @cached_property
@@ -60,9 +72,9 @@ class Plan(BaseModel):
     @cached_property
     def lattice(self) -> Lattice:
         """The heat lattice."""
-        bundle = self.bundle
-        offset = lattice_offset(bundle.input_size, bundle.stride, bundle.cells, bundle.first_center)
-        return Lattice.covering(self.bounds, bundle.stride, offset)
+        maps = self.maps
+        offset = lattice_offset(self.bundle.input_size, *maps)
+        return Lattice.covering(self.bounds, maps.stride, offset)
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -84,15 +96,39 @@ class Plan(BaseModel):
         """The affine of the heat layers."""
         return self.lattice.transform(self.working.transform)
 
+    @cached_property
+    def targets(self) -> tuple[Target, ...] | None:
+        """The scores whose evidence the layers are; None for ``top``."""
+        if self.layers == (TOP,):
+            return None
+        return tuple(parse_target(layer, self.bundle) for layer in self.layers)
+
     @property
-    def class_indices(self) -> tuple[int, ...] | None:
-        """Positions of the layers in the logits; None for ``top``."""
-        return None if self.layers == (TOP,) else self.bundle.class_indices(self.layers)
+    def explained_by(self) -> Method:
+        """The method."""
+        return METHODS[self.method]
+
+    @property
+    def maps(self) -> MapGrid:
+        """Where the method's maps lie in a tile."""
+        if self.explained_by.per_pixel:
+            return MapGrid(1, self.bundle.input_size, 0)
+        return MapGrid(self.bundle.stride, self.bundle.cells, self.bundle.first_center)
+
+    @property
+    def halo(self) -> int:
+        """Working pixels to be read around the tiles of a chunk."""
+        return (self.bundle.halo or 0) if self.context == "scene" else 0
 
     @property
     def working_metres(self) -> float:
         """Side of a working pixel on the ground."""
         return self.scene.pixel_metres * self.scale
+
+    @property
+    def cell_metres(self) -> float:
+        """Side of a heat cell on the ground."""
+        return self.lattice.stride * self.working_metres
 
 
 def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = False) -> Plan:
@@ -121,9 +157,12 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
         aoi=locate(request.aoi, scene) if request.aoi is not None else None,
         local=local,
-        batch_size=settings.batch_size,
-        chunk_side=_chunk_side(len(layers), bundle, settings),
+        method=request.method,
+        context=request.context,
+        chunk_side=1,
     )
+    _check_method(plan)
+    plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings)})
     if plan.tiles > _MAX_TILES:
         raise InvalidRequest(
             f"A GSD of {request.gsd} m and an overlap of {request.overlap} make {plan.tiles:,} "
@@ -137,10 +176,47 @@ def _layers(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
         return bundle.classes
     if request.classes == TOP:
         return (TOP,)
-    bundle.class_indices(request.classes)
-    return tuple(dict.fromkeys(request.classes))
+    for name in request.classes:
+        parse_target(name, bundle)
+    layers = tuple(dict.fromkeys(request.classes))
+    if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
+        raise InvalidRequest(
+            f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "
+            "ask for them in separate jobs."
+        )
+    return layers
 
 
-def _chunk_side(layers: int, bundle: Bundle, settings: Settings) -> int:
-    evidence = layers * bundle.cells**2 * 4
-    return max(1, math.isqrt(min(settings.chunk_tiles, settings.chunk_bytes // evidence)))
+def _check_method(plan: Plan) -> None:
+    if plan.explained_by.per_pixel:
+        if plan.context == "scene":
+            raise InvalidRequest(
+                f"{plan.explained_by.title} goes back to the pixels of each tile; it has no scene "
+                "context. Leave context at 'tile'."
+            )
+        pixels = plan.lattice.rows * plan.lattice.cols
+        if pixels > _MAX_PIXELS_PER_PIXEL:
+            raise InvalidRequest(
+                f"{plan.explained_by.title} makes layers of one value per pixel, here {pixels:,}; "
+                f"at most {_MAX_PIXELS_PER_PIXEL:,} are allowed. Ask for a coarser GSD or an area."
+            )
+    elif plan.context == "scene" and plan.bundle.halo is None:
+        raise InvalidRequest(
+            f"Tiles cannot share the activations of {plan.bundle.name!r} at {plan.bundle.layer!r}: "
+            "the network pools over its whole input on the way there (squeeze-and-excitation), "
+            "or cannot be cut at that layer, or its bundle is older than geogaze 0.3. Leave "
+            "context at 'tile', or import the weights anew."
+        )
+
+
+def _chunk_side(plan: Plan, settings: Settings) -> int:
+    """Tiles along the side of a chunk."""
+    cells = plan.tiling.cells
+    fitting = math.isqrt(settings.chunk_bytes // (len(plan.layers) * cells**2 * 4))
+    if plan.context == "scene":
+        # The wider the window, the less its halo costs.
+        room = settings.context_pixels - plan.tiling.tile_size
+        most = 1 + max(0, room) // (plan.tiling.step * plan.lattice.stride)
+    else:
+        most = math.isqrt(settings.chunk_tiles)
+    return max(1, min(most, fitting))

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geogaze.bundles import DEFAULT_MODEL
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
+from geogaze.methods import MethodName
 
 Normalize = Literal["job", "tile", "none"]
+Context = Literal["tile", "scene"]
 Range = tuple[float, float]
 
 
@@ -34,11 +36,25 @@ class ExplainRequest(BaseModel):
     classes: Literal["all", "top"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default="all",
         title="Classes",
-        description="all, top (each tile's own best class, as one layer), or a list of names.",
-        examples=[["airplane", "runway"]],
+        description="all, top (each tile's own best class, as one layer), or a list of names; "
+        "'ship vs harbor' is the evidence for one class rather than another, 'not ship' that "
+        "against a class.",
+        examples=[["airplane", "runway", "airplane vs runway"]],
     )
     overlap: float = Field(
         default=0.5, ge=0, le=MAX_OVERLAP, title="Overlap of neighbouring tiles, share of a tile"
+    )
+    method: MethodName = Field(
+        default="gradcam",
+        title="Method",
+        description="gradcam and its kin give one value per activation; saliency, deconvnet, "
+        "guided-backprop, integrated-gradients and guided-gradcam one per pixel.",
+    )
+    context: Context = Field(
+        default="tile",
+        title="Context",
+        description="tile: each tile by itself, as the network was trained; scene: tiles share one "
+        "run over their surroundings, quicker the more they overlap.",
     )
     gsd: float | None = Field(
         default=None,

@@ -111,7 +111,8 @@ def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) 
     }
     with rasterio.open(source, "w", **profile) as dataset:
         dataset.write(heat.values, 1)
-        dataset.set_band_description(1, f"{layer} ({_MEANING[heat.normalize]})")
+        meaning = _MEANING[heat.normalize].format(method=plan.explained_by.title)
+        dataset.set_band_description(1, f"{layer} ({meaning})")
         dataset.set_band_unit(1, "logit" if heat.normalize == "none" else "1")
         dataset.update_tags(AREA_OR_POINT="Area", **provenance(plan, layer, heat))
         if statistics := heat.statistics:
@@ -128,9 +129,9 @@ def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) 
 
 
 _MEANING = {
-    "job": "Grad-CAM heat, 0 to 1 over the scene",
-    "tile": "Grad-CAM heat, each tile 0 to 1",
-    "none": "signed Grad-CAM evidence",
+    "job": "{method} heat, 0 to 1 over the scene",
+    "tile": "{method} heat, each tile 0 to 1",
+    "none": "raw {method} evidence",
 }
 
 
@@ -141,12 +142,13 @@ def provenance(plan: Plan, layer: str, heat: Heat) -> dict[str, str]:
         "GEOGAZE_CLASS": layer,
         "GEOGAZE_MODEL": bundle.name,
         "GEOGAZE_WEIGHTS": bundle.weights,
-        "GEOGAZE_METHOD": "Grad-CAM",
+        "GEOGAZE_METHOD": plan.explained_by.title,
+        "GEOGAZE_CONTEXT": plan.context,
         "GEOGAZE_LAYER": bundle.layer,
         "GEOGAZE_NORMALIZE": heat.normalize,
         "GEOGAZE_SCALE": "" if heat.scale is None else repr(heat.scale),
-        "GEOGAZE_STRIDE_PIXELS": str(bundle.stride),
-        "GEOGAZE_STRIDE_METRES": repr(bundle.stride * plan.working_metres),
+        "GEOGAZE_STRIDE_PIXELS": str(plan.lattice.stride),
+        "GEOGAZE_STRIDE_METRES": repr(plan.cell_metres),
         "GEOGAZE_GSD_METRES": repr(plan.working_metres),
         "GEOGAZE_REGISTRATION_PIXELS": repr(plan.lattice.offset),
         "GEOGAZE_OVERLAP": repr(1 - plan.tiling.step / plan.tiling.cells),

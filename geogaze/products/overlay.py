@@ -85,7 +85,8 @@ def write_overlay(
             ColorInterp.blue,
             ColorInterp.alpha,
         ]
-        draft.update_tags(AREA_OR_POINT="Area", GEOGAZE_CLASS=layer, GEOGAZE_METHOD="Grad-CAM")
+        method = plan.explained_by.title
+        draft.update_tags(AREA_OR_POINT="Area", GEOGAZE_CLASS=layer, GEOGAZE_METHOD=method)
         for row in range(top, bottom, _READ):
             for col in range(left, right, _READ):
                 box = (row, col, min(row + _READ, bottom), min(col + _READ, right))

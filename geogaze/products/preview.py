@@ -87,10 +87,10 @@ def _sheet(plan: Plan, panels: list[tuple[str, Image.Image]]) -> Image.Image:
     )
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, 20), f"Where {plan.bundle.name} looks", _INK, font=_font(28))
-    cell = plan.bundle.stride * plan.working_metres
+    at = "" if plan.explained_by.per_pixel else f" at {plan.bundle.layer}"
     facts = (
         f"{plan.scene.uri.rsplit('/', 1)[-1]}   ·   {plan.tiles:,} tiles   ·   "
-        f"one heat cell is {cell:.3g} m   ·   Grad-CAM at {plan.bundle.layer}"
+        f"one heat cell is {plan.cell_metres:.3g} m   ·   {plan.explained_by.title}{at}"
     )
     draw.text((_MARGIN, 54), facts, _FAINT, font=_font(15))
     for i, (name, panel) in enumerate(panels):

@@ -29,7 +29,7 @@ from geogaze.planning.plan import Plan
 
 _ROLES = {"heat": ["data"], "overlay": ["visual"], "preview": ["thumbnail"], "tiles": ["data"]}
 _TITLES = {
-    "heat": "Grad-CAM heat of {layer}",
+    "heat": "{method} heat of {layer}",
     "overlay": "Heat of {layer} over the scene",
     "preview": "Contact sheet",
     "tiles": "What the model says of each tile",
@@ -42,6 +42,7 @@ def item_json(
     created: float,
     assets: dict[str, dict[str, Any]],
     calibration: dict[str, dict[str, Any]],
+    paths: list[str],
 ) -> str:
     """The Item as JSON text; hrefs are file names beside it.
 
@@ -51,6 +52,7 @@ def item_json(
         created: when the job was accepted, seconds since 1970.
         assets: name → file, type, size, sha256.
         calibration: layer → scale and statistics.
+        paths: how gradients were had, see :mod:`geogaze.explain.gradcam`.
     """
     footprint = _footprint(plan)
     item = pystac.Item(
@@ -60,11 +62,16 @@ def item_json(
         datetime=datetime.fromtimestamp(created, UTC),
         properties={
             "title": f"Where {plan.bundle.name} looks",
-            "gsd": plan.bundle.stride * plan.working_metres,
+            "gsd": plan.cell_metres,
             "processing:software": {"geogaze": __version__},
             "geogaze:model": plan.bundle.name,
             "geogaze:weights": plan.bundle.weights,
             "geogaze:layer": plan.bundle.layer,
+            "geogaze:method": plan.explained_by.title,
+            "geogaze:method_source": plan.explained_by.source,
+            **({"geogaze:method_note": note} if (note := plan.explained_by.note) else {}),
+            "geogaze:context": plan.context,
+            "geogaze:paths": paths,
             "geogaze:normalize": plan.normalize,
             "geogaze:rescale": [list(pair) for pair in plan.scene.rescale],
             "geogaze:rescale_source": plan.scene.rescale_source,
@@ -84,7 +91,7 @@ def item_json(
         asset = pystac.Asset(
             href=f"./{made['file']}",
             media_type=made["type"],
-            title=_TITLES[kind].format(layer=layer),
+            title=_TITLES[kind].format(layer=layer, method=plan.explained_by.title),
             roles=_ROLES[kind],
         )
         item.add_asset(name, asset)
@@ -117,7 +124,7 @@ def _describe_band(plan: Plan, asset: pystac.Asset, made: dict[str, Any]) -> Non
         nodata=NoDataStrings.NAN,
         sampling=Sampling.AREA,
         data_type=DataType.FLOAT32,
-        spatial_resolution=plan.bundle.stride * plan.working_metres,
+        spatial_resolution=plan.cell_metres,
         unit="logit" if plan.normalize == "none" else "1",
         statistics=Statistics.create(**statistics) if statistics else None,
     )

@@ -68,9 +68,14 @@ def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
     """Positions of the layers with most to show: best class of many tiles, and surely so."""
     if plan.layers == (TOP,):
         return [0]
-    indices = plan.class_indices or ()
-    sure = np.array([table.top_probability[table.top == index].sum() for index in indices])
+    targets = plan.targets or ()
+    sure = np.array(
+        [
+            0.0 if minus is not None else table.top_probability[table.top == plus].sum()
+            for plus, minus in targets
+        ]
+    )
     seen = table.top >= 0
-    mean = table.probabilities[:, seen].mean(axis=1) if seen.any() else np.zeros(len(indices))
+    mean = table.probabilities[:, seen].mean(axis=1) if seen.any() else np.zeros(len(targets))
     order = np.lexsort((-mean, -sure))
     return [int(i) for i in order[:count]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,9 @@ from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part
 from geogaze.planning.plan import Plan
 from geogaze.scene.aoi import inside_mask
-from geogaze.scene.reader import Pixels, SceneReader, unit_range
+from geogaze.scene.reader import Pixels, SceneReader
 from geogaze.storage import Storage
+from geogaze.targets import target_probability
 
 Pulse = Callable[[int], None]
 """Called after every batch with the tiles it did; raises to stop the work."""
@@ -44,56 +46,69 @@ class ChunkTable:
         return self.top >= 0
 
 
+@dataclass(frozen=True)
+class ChunkResult:
+    """A chunk, explained.
+
+    ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``path`` says
+    how gradients were had, empty where no tile was seen.
+    """
+
+    table: ChunkTable
+    evidence: NDArray[np.float32]
+    path: str
+
+
 def explain_chunk(
     plan: Plan, chunk: Chunk, reader: SceneReader, engine: Engine, pulse: Pulse
-) -> tuple[ChunkTable, NDArray[np.float32]]:
-    """Explain a chunk.
+) -> ChunkResult:
+    """Explain a chunk, from one windowed read.
 
     Tiles without a valid pixel (in the area of interest, if there is one) never reach the device.
-
-    Returns:
-        The table, and the signed evidence (K, seen tiles, cells, cells) on the lattice.
     """
-    tiling, lattice = plan.tiling, plan.lattice
-    pixels = reader.read(tiling.chunk_window(chunk))
+    tiling, halo = plan.tiling, plan.halo
+    top, left, bottom, right = tiling.chunk_window(chunk)
+    pixels = reader.read((top - halo, left - halo, bottom + halo, right + halo))
     looked = pixels.valid & _wanted(plan, pixels)
     coverage = cell_coverage(
         looked,
         (pixels.box[0], pixels.box[1]),
-        lattice,
+        plan.lattice,
         tiling.chunk_cells(chunk),
         (0, 0, plan.working.height, plan.working.width),
     )
     windows = [_inner(tiling.window(*tile), pixels) for tile in chunk.tiles()]
     valid_fraction = np.array([pixels.valid[w].mean() for w in windows], dtype=np.float32)
-    seen = np.array([looked[w].any() for w in windows])
-    classes = plan.class_indices
-    count, layers = len(windows), len(plan.layers)
-    top = np.full(count, -1, dtype=np.int32)
+    seen = np.flatnonzero([looked[w].any() for w in windows])
+    count, layers, targets = len(windows), len(plan.layers), plan.targets
+    top_class = np.full(count, -1, dtype=np.int32)
     top_probability = np.full(count, np.nan, dtype=np.float32)
-    probabilities = np.full((layers if classes else 0, count), np.nan, dtype=np.float32)
-    evidence = np.empty((layers, int(seen.sum()), tiling.cells, tiling.cells), dtype=np.float32)
-    to_lattice = resample_matrix(plan.bundle.input_size, plan.bundle.stride, plan.bundle.cells)
-    one_to_one = divides(plan.bundle.input_size, plan.bundle.stride, plan.bundle.cells)
-    done = 0
-    for batch in _batches(np.flatnonzero(seen), plan.batch_size):
-        values = np.stack([pixels.values[:, *windows[i]] for i in batch])
-        valid = np.stack([pixels.valid[windows[i]] for i in batch])
-        images = engine.normalise(unit_range(values, plan.scene.rescale), valid)
-        result = engine.explain(images, classes)
-        share = result.probabilities
-        top[batch] = share.argmax(axis=1)
-        top_probability[batch] = share.max(axis=1)
-        if classes:
-            probabilities[:, batch] = share[:, classes].T
-        maps = result.evidence.transpose(1, 0, 2, 3)
-        evidence[:, done : done + len(batch)] = (
-            maps if one_to_one else to_lattice @ maps @ to_lattice.T
-        )
-        done += len(batch)
-        pulse(len(batch))
-    table = ChunkTable(valid_fraction, top, top_probability, probabilities, coverage)
-    return table, evidence
+    probabilities = np.full((layers if targets else 0, count), np.nan, dtype=np.float32)
+    evidence = np.empty((layers, len(seen), tiling.cells, tiling.cells), dtype=np.float32)
+    size, maps = plan.bundle.input_size, plan.maps
+    to_lattice = resample_matrix(size, maps.stride, maps.cells)
+    one_to_one = divides(size, maps.stride, maps.cells)
+    path = ""
+    if len(seen):
+        window = engine.prepare(pixels.values, pixels.valid, plan.scene.rescale)
+        corners = [(windows[i][0].start, windows[i][1].start) for i in seen]
+        explain = engine.explain_shared if plan.context == "scene" else engine.explain_tiles
+        # Closed whatever happens, so that the next chunk gets the device.
+        with closing(explain(window, corners, targets, plan.method)) as batches:
+            for batch in batches:
+                tiles, share = seen[batch.tiles], batch.probabilities
+                top_class[tiles] = share.argmax(axis=1)
+                top_probability[tiles] = share.max(axis=1)
+                for k, target in enumerate(targets or ()):
+                    probabilities[k, tiles] = target_probability(share, target)
+                found = batch.evidence.transpose(1, 0, 2, 3)
+                evidence[:, batch.tiles] = (
+                    found if one_to_one else to_lattice @ found @ to_lattice.T
+                )
+                path = batch.path
+                pulse(len(tiles))
+    table = ChunkTable(valid_fraction, top_class, top_probability, probabilities, coverage)
+    return ChunkResult(table, evidence, path)
 
 
 def _wanted(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:
@@ -110,11 +125,6 @@ def _inner(window: tuple[int, int, int, int], pixels: Pixels) -> tuple[slice, sl
         slice(window[0] - top, window[2] - top),
         slice(window[1] - left, window[3] - left),
     )
-
-
-def _batches(indices: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
 
 
 def store_chunk(

@@ -69,7 +69,7 @@ def run(
     """
     started = time.monotonic()
     plan = make_plan(request, settings, local=True)
-    load_engine(plan.bundle, settings.device, settings.torch_threads)  # missing weights show here
+    load_engine(plan.bundle, settings)  # missing weights show here
     made_folder = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)

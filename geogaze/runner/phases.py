@@ -89,13 +89,14 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
 
 def _explain(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
     settings = bench.settings
-    engine = load_engine(resolve_bundle(plan, settings), settings.device, settings.torch_threads)
+    engine = load_engine(resolve_bundle(plan, settings), settings)
     chunk = plan.chunks[claim.position]
     with open_scene(plan.scene.uri, _policy(bench, plan), settings) as dataset:
         reader = SceneReader(dataset, plan.scene, plan.working)
-        table, evidence = explain_chunk(plan, chunk, reader, engine, pulse)
-    store_chunk(bench.storage, claim.prefix, table, evidence)
-    return Outcome({"seen": int(table.seen.sum())}, tiles=len(table.seen))
+        done = explain_chunk(plan, chunk, reader, engine, pulse)
+    store_chunk(bench.storage, claim.prefix, done.table, done.evidence)
+    seen = done.table.seen
+    return Outcome({"seen": int(seen.sum()), "path": done.path}, tiles=len(seen))
 
 
 def _calibrate(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
@@ -146,10 +147,9 @@ def _load_heat(bench: Bench, part: Part, scratch: Path) -> NDArray[np.float32]:
 
 
 def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
-    chunks = [
-        (plan.chunks[part.position], load_table(bench.storage, part))
-        for part in bench.ledger.parts(claim.job_id, Phase.EXPLAIN)
-    ]
+    parts = bench.ledger.parts(claim.job_id, Phase.EXPLAIN)
+    chunks = [(plan.chunks[part.position], load_table(bench.storage, part)) for part in parts]
+    paths = sorted({part.result["path"] for part in parts} - {""})
     pulse(0)
     heats = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)
     overlays = bench.ledger.parts(claim.job_id, Phase.RENDER)
@@ -171,7 +171,9 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     }
     calibration = {plan.layers[p.position]: p.result for p in heats}
     status = bench.ledger.status(claim.job_id)
-    item.write_text(stac.item_json(plan, str(claim.job_id), status.created, assets, calibration))
+    item.write_text(
+        stac.item_json(plan, str(claim.job_id), status.created, assets, calibration, paths)
+    )
     assets["item"] = _keep(bench, claim, item, "application/geo+json")
     skipped = int(sum((~t.seen).sum() for _, t in chunks))
     reasons = [{"reason": "no valid pixel", "tiles": skipped}] if skipped else []

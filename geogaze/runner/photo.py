@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from geogaze.explain.engine import Engine
 from geogaze.grid.resample import lattice_offset, resample_matrix
+from geogaze.methods import METHODS
 from geogaze.products.color import lay_over, stretch
+from geogaze.targets import parse_target
 
 
 @dataclass(frozen=True)
@@ -28,35 +30,42 @@ class PhotoExplanation:
 
 
 def explain_photo(
-    engine: Engine, image: NDArray[np.uint8], class_name: str | None
+    engine: Engine, image: NDArray[np.uint8], layer: str | None, method: str = "gradcam"
 ) -> PhotoExplanation:
-    """Grad-CAM of one image, shown whole and undistorted to the model, padded with the mean.
+    """Evidence in one image, shown whole and undistorted to the model, padded with the mean.
 
     Args:
         engine: the model.
         image: (h, w, 3) RGB.
-        class_name: whose evidence to show; None for the best class.
+        layer: a class, or a score as :func:`geogaze.targets.parse_target` reads it; None for the
+            best class.
+        method: a key of :data:`geogaze.methods.METHODS`.
 
     Raises:
         UnknownClass: the model has no such class.
     """
-    bundle = engine.bundle
+    bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
     size = bundle.input_size
     values, valid, inner = _letterbox(image, size)
-    classes = bundle.class_indices([class_name]) if class_name else None
-    result = engine.explain(engine.normalise(values[None], valid[None]), classes)
+    targets = (parse_target(layer, bundle),) if layer else None
+    window = engine.prepare(values, valid, ((0.0, 1.0),))
+    (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
     share = result.probabilities[0]
     ranking = [(bundle.classes[i], float(share[i])) for i in np.argsort(-share)]
-    to_lattice = resample_matrix(size, bundle.stride, bundle.cells)
-    relu = np.maximum(to_lattice @ result.evidence[0, 0] @ to_lattice.T, 0)
-    offset = lattice_offset(size, bundle.stride, bundle.cells, bundle.first_center)
-    shown = stretch(relu, (offset, offset, bundle.stride), (size, size))[inner]
+    relu = np.maximum(result.evidence[0, 0], 0)
+    if not per_pixel:
+        to_lattice = resample_matrix(size, bundle.stride, bundle.cells)
+        signed = to_lattice @ result.evidence[0, 0] @ to_lattice.T
+        offset = lattice_offset(size, bundle.stride, bundle.cells, bundle.first_center)
+        cell = (offset, offset, bundle.stride)
+        relu = stretch(np.maximum(signed, 0), cell, (size, size))
+    shown = relu[inner]
     peak = shown.max()
     heat = np.asarray(
         cv2.resize(shown / (peak or 1), image.shape[1::-1], interpolation=cv2.INTER_LINEAR),
         dtype=np.float32,
     )
-    return PhotoExplanation(ranking, class_name or ranking[0][0], heat, lay_over(image, heat))
+    return PhotoExplanation(ranking, layer or ranking[0][0], heat, lay_over(image, heat))
 
 
 def _letterbox(

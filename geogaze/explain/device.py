@@ -1,0 +1,96 @@
+"""The device that a network runs on: which, how much memory it has left, CUDA graphs."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_WARM_UP_RUNS = 3
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` made concrete: a GPU where there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse the memory of activations instead of giving it back after every layer.
+
+    Page faults on fresh memory otherwise cost as much time as small convolutions do.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can still be had on the device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + held)
+    return int(psutil.virtual_memory().available)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed for want of memory, on a GPU or on the host."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def bf16_where(wanted: bool, device: torch.device) -> Iterator[None]:  # noqa: FBT001  a switch
+    """Convolutions and products in bfloat16, sums and norms in float32.
+
+    The cache of cast weights is off, for it cannot be kept inside a CUDA graph.
+    """
+    with torch.autocast(device.type, torch.bfloat16, enabled=wanted, cache_enabled=False):
+        yield
+
+
+class GraphedTrunk(nn.Module):
+    """A trunk replayed as one CUDA graph: one launch instead of hundreds.
+
+    The graph is captured anew for every other shape of batch; the result is valid until the next
+    call.
+    """
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._input = self._output = torch.empty(0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Activations (B, C, g, g) of images (B, bands, T, T)."""
+        if self._graph is None or images.shape != self._input.shape:
+            self._capture(images)
+        assert self._graph is not None
+        self._input.copy_(images)
+        self._graph.replay()
+        return self._output
+
+    def _capture(self, images: Tensor) -> None:
+        self._graph = None  # frees the former one's memory
+        self._output = torch.empty(0)
+        self._input = images.clone(memory_format=torch.channels_last)
+        side = torch.cuda.Stream(images.device)
+        side.wait_stream(torch.cuda.current_stream(images.device))
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UP_RUNS):  # cuDNN chooses its algorithms
+                self.trunk(self._input)
+        torch.cuda.current_stream(images.device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may upload meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            self._output = self.trunk(self._input)
+        self._graph = graph

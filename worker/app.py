@@ -10,7 +10,7 @@ import os
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from geogaze.config import Settings, get_settings
 from geogaze.logs import configure_logging
@@ -18,6 +18,7 @@ from geogaze.logs import configure_logging
 QUEUE = "geogaze"
 _CONNECT_SECONDS = 10
 _SOFT_SHUTDOWN_SECONDS = 30.0
+_LEAVE_SECONDS = 20.0  # the batch in hand and the goodbye need the rest
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ def make_app(settings: Settings) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        # A unit is acknowledged when it is over; one whose worker dies is delivered again.
+        # A message is acknowledged when a lane has its unit; until then, it may be delivered again.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
@@ -68,8 +69,17 @@ def _load_early(**_: object) -> None:
     """Pay for the imports of torch and GDAL before the first unit."""
     import worker.tasks
 
-    worker.tasks.this_worker()
+    worker.tasks.these_lanes()
     log.info("worker ready")
+
+
+@worker_process_shutdown.connect
+def _leave(**_: object) -> None:
+    """Units in hand are finished where there is time, else handed back."""
+    import worker.tasks
+
+    worker.tasks.these_lanes().close(_LEAVE_SECONDS)
+    log.info("worker left")
 
 
 def start_worker() -> None:

@@ -6,17 +6,22 @@ from functools import cache
 from uuid import UUID
 
 from geogaze.config import get_settings
+from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
 from worker.app import app
 
 
 @cache
-def this_worker() -> Worker:
-    """The process's worker, with its model kept loaded between units."""
-    return Worker.from_settings(get_settings())
+def these_lanes() -> Lanes:
+    """The process's lanes, with its model kept loaded between units."""
+    settings = get_settings()
+    return Lanes(Worker.from_settings(settings), settings.lanes)
 
 
 @app.task(name="geogaze.run_unit")
 def run_unit(unit: str) -> None:
-    """Do a unit of work, if it is still to be had."""
-    this_worker().run(UUID(unit))
+    """Start a unit of work, if it is still to be had, as soon as a lane is free.
+
+    The message is done with then: the ledger's lease, not the broker, knows of the unit's end.
+    """
+    these_lanes().take(UUID(unit))

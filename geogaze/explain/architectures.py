@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, singledispatch
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +76,6 @@ class Split:
         return recognise(self.head)
 
 
-@runtime_checkable
 class TwoPart(Protocol):
     """A network of one's own that says where it is to be cut: ``forward`` is head(trunk(x))."""
 
@@ -171,8 +170,10 @@ def split(model: nn.Module) -> Split:
     Raises:
         UnsupportedArchitecture: the family is unknown.
     """
-    if isinstance(model, TwoPart):
-        return Split(model.trunk, model.head, "trunk")
+    # Not isinstance of the protocol, which from Python 3.12 on overlooks submodules.
+    trunk, head = (getattr(model, name, None) for name in ("trunk", "head"))
+    if isinstance(trunk, nn.Module) and isinstance(head, nn.Module):
+        return Split(trunk, head, "trunk")
     raise UnsupportedArchitecture(
         f"{type(model).__name__} has no known cut between features and classifier. Name a layer, "
         "or give it the attributes trunk and head."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Sequence
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from geogaze.bundles import Bundle
 from geogaze.config import Settings
-from geogaze.errors import InvalidRequest, OutOfMemory
+from geogaze.errors import InvalidBundle, InvalidRequest, OutOfMemory
 from geogaze.explain.architectures import Split, cut_at, split
 from geogaze.explain.batches import BatchResult, Compute, Running
 from geogaze.explain.device import (
@@ -27,7 +27,6 @@ from geogaze.explain.device import (
 )
 from geogaze.explain.gradcam import Explanation, explain, explain_activations
 from geogaze.explain.loading import load_model
-from geogaze.explain.pixels import PixelNetwork
 from geogaze.explain.prepare import (
     narrow,
     pixels_at_once,
@@ -38,6 +37,9 @@ from geogaze.explain.prepare import (
 from geogaze.explain.shared import Block
 from geogaze.methods import METHODS
 from geogaze.targets import Target
+
+if TYPE_CHECKING:
+    from geogaze.explain.pixels import PixelNetwork
 
 log = structlog.get_logger()
 
@@ -100,6 +102,8 @@ class Engine:
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
+        from geogaze.explain.pixels import PixelNetwork  # captum takes a while to import
+
         cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
         cut.trunk.to(self.device)
         cut.head.to(self.device)
@@ -168,10 +172,7 @@ class Engine:
             images = torch.cat([window[:, :, r : r + size, c : c + size] for r, c in places])
             if METHODS[method].per_pixel:
                 return self._pixel_maps(images, targets, method)
-            if isinstance(self._cut, Split):
-                activations = self._activations(self._tile_trunk, images)
-                return explain_activations(self._cut, activations, targets, method)
-            return explain(self._cut, images, targets, method)
+            return self._cell_maps(images, targets, method)
 
         with _TURN:
             yield from self._batches(np.arange(len(corners)), compute)
@@ -240,6 +241,23 @@ class Engine:
         with torch.no_grad(), bf16_where(self._bf16, self.device):
             activations: Tensor = trunk(images)
         return activations.float()
+
+    def _cell_maps(
+        self, images: Tensor, targets: Sequence[Target] | None, method: str
+    ) -> Explanation:
+        if isinstance(self._cut, Split):
+            activations = self._activations(self._tile_trunk, images)
+            found = explain_activations(self._cut, activations, targets, method)
+        else:
+            found = explain(self._cut, images, targets, method)
+        cells = self.bundle.cells
+        if found.evidence.shape[2:] != (cells, cells):
+            rows, cols = found.evidence.shape[2:]
+            raise InvalidBundle(
+                f"The layer {self.bundle.layer!r} of {self.bundle.name!r} has {rows} × {cols} "
+                f"activations for a tile; its item.json says {cells} × {cells}. Import it anew."
+            )
+        return found
 
     def _pixel_maps(
         self, images: Tensor, targets: Sequence[Target] | None, method: str

@@ -26,6 +26,7 @@ from geogaze.errors import UnsupportedArchitecture
 from geogaze.explain.architectures import Split
 from geogaze.explain.cams import CAMS
 from geogaze.explain.captured import Captured
+from geogaze.explain.device import is_out_of_memory
 from geogaze.explain.heads import score_rows
 from geogaze.targets import Target
 
@@ -108,6 +109,8 @@ def _differentiated(
                 logits, activations, wanted, retain_graph=True, is_grads_batched=True
             )
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             raise UnsupportedArchitecture(
                 f"The logits cannot be differentiated by the target layer: {error}"
             ) from error

@@ -241,10 +241,11 @@ def _tail(modules: list[nn.Module]) -> tuple[nn.Sequential, nn.Linear | None]:
 
 
 def _channel_head(chain: list[nn.Module]) -> ChannelHead | None:
-    *between, flatten = chain[1:]
+    between, last = chain[1:-1], chain[-1]
     channelwise = all(type(module) in _CHANNELWISE or _is_pool(module) for module in between)
-    one_value = any(_is_global(module) for module in between)
-    if not (channelwise and one_value and _flattens(flatten)):
+    pools = [module for module in between if _is_pool(module)]
+    one_value = bool(pools) and _is_global(pools[-1])
+    if not (channelwise and one_value and _flattens(last)):
         return None
     assert isinstance(chain[0], nn.Conv2d)
     return ChannelHead(chain[0], nn.Sequential(*chain[1:]))
@@ -264,7 +265,7 @@ def _hooked(module: nn.Module) -> bool:
 def _commutes(module: nn.Module) -> bool:
     """Whether pooling a shifted channel gives the pooled channel, shifted."""
     if type(module) is nn.AvgPool2d:
-        padded = module.padding not in {0, (0, 0)} and module.count_include_pad
+        padded = module.padding not in (0, (0, 0)) and module.count_include_pad
         return not padded and module.divisor_override is None
     return _is_pool(module)
 

@@ -144,7 +144,7 @@ class PixelNetwork:
     def _score(self, method: str) -> _Score:
         if method not in PIXEL_METHODS:
             raise InvalidRequest(
-                f"No pixel method {method!r}. There are {', '.join(PIXEL_METHODS)}."
+                f"No pixel method {method!r}. There are: {', '.join(PIXEL_METHODS)}."
             )
         return self._rewritten if method in _NEED_RELU else self._plain
 

@@ -24,13 +24,23 @@ def quicken(cut: Split) -> Split:
     """Fold batch normalisation into convolutions, and lay memory out channels-last.
 
     What comes out differs from the network's own activations by rounding. Only torchvision's
-    networks are folded: their forward is known to be traceable.
+    networks are folded: their forward is known to be traceable. What is not folded is laid out
+    in place.
     """
-    trunk = cut.trunk
-    own = all(type(m).__module__.startswith(("torch", "geogaze.")) for m in trunk.modules())
-    if own and any(isinstance(module, nn.BatchNorm2d) for module in trunk.modules()):
-        trunk = fuse(trunk)
+    trunk = fuse(cut.trunk) if _foldable(cut.trunk) else cut.trunk
     return replace(cut, trunk=trunk.to(memory_format=torch.channels_last))
+
+
+def _foldable(trunk: nn.Module) -> bool:
+    """Whether folding is exact: torchvision's modules, each in one place and without hooks."""
+    modules = [module for _, module in trunk.named_modules(remove_duplicate=False)]
+    known = ("torch.", "torchvision.", "geogaze.")
+    return (
+        any(isinstance(module, nn.BatchNorm2d) for module in modules)
+        and all(type(module).__module__.startswith(known) for module in modules)
+        and len(set(modules)) == len(modules)
+        and not any(m._forward_hooks or m._forward_pre_hooks for m in modules)  # noqa: SLF001
+    )
 
 
 def narrow(trunk: nn.Module) -> None:

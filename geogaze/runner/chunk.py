@@ -69,6 +69,7 @@ def explain_chunk(
     tiling, halo = plan.tiling, plan.halo
     top, left, bottom, right = tiling.chunk_window(chunk)
     pixels = reader.read((top - halo, left - halo, bottom + halo, right + halo))
+    pulse(0)
     looked = pixels.valid & _wanted(plan, pixels)
     coverage = cell_coverage(
         looked,

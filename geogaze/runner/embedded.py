@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +24,11 @@ from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
+from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
+
+_POLL_SECONDS = 5.0  # units that end wake the loop; this is for a clock that went wrong
 
 OnProgress = Callable[[JobStatus, int], None]
 """Gets the job's status and the tiles done since it was taken."""
@@ -106,33 +110,57 @@ def _run_units(
             "storage": str(workspace / "objects"),
         }
     )
-    shown: dict[str, Any] = {}
-
-    def on_tiles(tiles: int) -> None:
-        shown["since"] += tiles
-        on_progress(shown["status"], shown["since"])
-
-    worker = Worker.from_settings(here, on_tiles=on_tiles)
+    progress = _Progress(on_progress)
+    worker = Worker.from_settings(here, on_tiles=progress.add)
     ledger = worker.bench.ledger
     ledger.create_tables()
     job_id = submit(ledger, request, plan)
+    lanes = Lanes(worker, settings.lanes, on_settled=lambda: progress.show(ledger.status(job_id)))
     try:
+        progress.show(ledger.status(job_id))
         while (status := ledger.status(job_id)).state in OPEN_JOB:
-            shown.update(status=status, since=0)
-            on_progress(status, 0)
+            ended = lanes.ended
             units = ledger.dispatch(1)
-            if not units:
-                time.sleep(max(0.01, ledger.next_due_in() or 0))
             for unit in units:
-                worker.run(unit)
-        on_progress(status, 0)
+                lanes.take(unit)
+            if not units:
+                patience = _POLL_SECONDS if lanes.busy else ledger.next_due_in() or 0.01
+                lanes.settle(ended, patience)
+        lanes.settle(0, 0)
     finally:
+        lanes.close()
         ledger.engine.dispose()
     if status.state is not JobState.SUCCESSFUL:
         raise _failure(status)
     storage = worker.bench.storage
     assert isinstance(storage, FolderStorage)
     return status, storage
+
+
+class _Progress:
+    """What to tell of a job while its units run side by side."""
+
+    def __init__(self, tell: OnProgress) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._status: JobStatus | None = None
+        self._since: dict[int, int] = {}  # tiles of each thread's unit, not yet in the status
+
+    def add(self, tiles: int) -> None:
+        """Count tiles of this thread's unit."""
+        with self._lock:
+            here = threading.get_ident()
+            self._since[here] = self._since.get(here, 0) + tiles
+            assert self._status
+            self._tell(self._status, sum(self._since.values()))
+
+    def show(self, status: JobStatus) -> None:
+        """Tell a new status, which holds this thread's unit."""
+        with self._lock:
+            self._since.pop(threading.get_ident(), None)
+            if self._status is None or status.tiles_done >= self._status.tiles_done:
+                self._status = status
+            self._tell(self._status, sum(self._since.values()))
 
 
 def _failure(status: JobStatus) -> GeogazeError:

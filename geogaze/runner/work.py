@@ -26,8 +26,12 @@ log = structlog.get_logger()
 TileCallback = Callable[[int], None]
 
 
+class Stopped(BaseException):  # not an error of the unit's
+    """The worker was told to stop."""
+
+
 class Worker:
-    """Does units, one at a time."""
+    """Does units, each on the thread that asks for it."""
 
     def __init__(
         self, bench: Bench, claims: Claims, *, on_tiles: TileCallback = lambda tiles: None
@@ -35,6 +39,7 @@ class Worker:
         self.bench = bench
         self._claims = claims
         self._on_tiles = on_tiles
+        self._stopping = threading.Event()
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     @classmethod
@@ -50,6 +55,10 @@ class Worker:
         )
         bench = Bench(settings, Ledger(engine), open_storage(settings))
         return cls(bench, claims, on_tiles=on_tiles)
+
+    def stop(self) -> None:
+        """Hand back the units in hand, each after its batch."""
+        self._stopping.set()
 
     def run(self, unit_id: UUID) -> bool:
         """Do a unit if it is to be had. True if it was, whatever came of it."""
@@ -91,6 +100,8 @@ class Worker:
             def pulse(tiles: int) -> None:
                 if lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
+                if self._stopping.is_set():
+                    raise Stopped
                 self._on_tiles(tiles)
 
             outcome = perform(self.bench, claim, pulse)

@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from geogaze.bundles import Bundle, file_sha256, find_bundle, read_bundle
-from geogaze.errors import InvalidBundle, WeightsUnavailable
+from geogaze.config import Settings
+from geogaze.errors import InvalidBundle, UnsupportedArchitecture, WeightsUnavailable
 from geogaze.explain.architectures import build
 from geogaze.explain.engine import Engine
 from geogaze.explain.loading import assign_state, load_model
@@ -85,10 +87,20 @@ def test_auxiliary_classifiers_of_checkpoints_are_left_out() -> None:
     assert torch.equal(model.fc.weight, drawn["fc.weight"])
 
 
-def test_a_bundle_that_names_another_layer_is_refused(bundle_folder: Path) -> None:
-    bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage4"})
-    with pytest.raises(InvalidBundle, match=r"'stage4'.*'conv5'"):
-        Engine(bundle, "cpu")
+def test_a_bundle_that_names_a_layer_of_another_grid_is_refused(bundle_folder: Path) -> None:
+    bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage2"})
+    engine = Engine(bundle, Settings(device="cpu"))
+    window = engine.prepare(
+        np.zeros((3, 64, 64), dtype=np.uint8), np.ones((64, 64), dtype=bool), ((0.0, 255.0),)
+    )
+    with pytest.raises(InvalidBundle, match=r"'stage2'.* 8 × 8 .* 2"):
+        list(engine.explain_tiles(window, [(0, 0)], None))
+
+
+def test_a_bundle_that_names_no_layer_of_its_network_is_refused(bundle_folder: Path) -> None:
+    bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage9"})
+    with pytest.raises(UnsupportedArchitecture, match=r"'stage9'.*stage4"):
+        Engine(bundle, Settings(device="cpu"))
 
 
 @pytest.fixture

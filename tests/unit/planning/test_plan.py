@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ AOI = utm((100.5, 70.5), (180.5, 70.5), (180.5, 130.5), (100.5, 130.5))
 def test_plan_of_a_whole_scene(plan_of: Any) -> None:
     plan = plan_of()
     assert plan.layers == ("boat", "field", "road")
-    assert plan.class_indices == (0, 1, 2)
+    assert plan.targets == ((0, None), (1, None), (2, None))
     assert plan.bounds == (0, 0, 200, 260)
     assert (plan.working.width, plan.working.height) == (260, 200)
     assert (plan.lattice.stride, plan.lattice.offset) == (32, -15.5)
@@ -73,9 +74,11 @@ def test_chunks_hold_every_tile_once(plan_of: Any) -> None:
     [
         {},
         {"classes": "top", "overlap": 0.9, "normalize": "none", "overlays": False},
+        {"classes": ["boat vs road", "not road"], "context": "scene", "method": "layercam"},
+        {"classes": ["boat"], "method": "saliency"},
         {"gsd": 0.342857142857, "aoi": AOI, "classes": ["road"], "rescale": [[0, 200]]},
     ],
-    ids=["defaults", "top", "area"],
+    ids=["defaults", "top", "contrast", "pixels", "area"],
 )
 def test_plans_survive_json(plan_of: Any, inputs: dict[str, Any]) -> None:
     plan = plan_of(**inputs)
@@ -87,20 +90,20 @@ def test_plans_survive_json(plan_of: Any, inputs: dict[str, Any]) -> None:
     assert back.lattice == plan.lattice
     assert back.tiling == plan.tiling
     assert back.chunks == plan.chunks
-    assert back.class_indices == plan.class_indices
+    assert back.targets == plan.targets
     assert back.heat_transform == plan.heat_transform
 
 
 def test_asked_classes_become_layers_in_order_and_once(plan_of: Any) -> None:
     plan = plan_of(classes=["road", "boat", "road"])
     assert plan.layers == ("road", "boat")
-    assert plan.class_indices == (2, 0)
+    assert plan.targets == ((2, None), (0, None))
 
 
 def test_top_is_one_layer_of_no_class(plan_of: Any) -> None:
     plan = plan_of(classes="top")
     assert plan.layers == ("top",)
-    assert plan.class_indices is None
+    assert plan.targets is None
 
 
 def test_gsd_sets_the_working_grid(plan_of: Any) -> None:
@@ -207,3 +210,62 @@ def test_units_of_a_plan(plan_of: Any) -> None:
         Phase.PUBLISH: 1,
     }
     assert units_of(plan_of(settings, classes="top", overlays=False))[Phase.RENDER] == 0
+
+
+def test_contrasts_are_layers_of_their_own(plan_of: Any) -> None:
+    plan = plan_of(classes=["boat", "boat vs road", "not field"])
+    assert plan.layers == ("boat", "boat vs road", "not field")
+    assert plan.targets == ((0, None), (0, 2), (None, 1))
+
+
+def test_contrasts_with_unknown_classes_are_refused(plan_of: Any) -> None:
+    for name in ("boat vs rood", "not bot", "vs road"):
+        with pytest.raises(UnknownClass):
+            plan_of(classes=[name])
+
+
+def test_layers_that_would_share_a_file_are_refused(plan_of: Any) -> None:
+    with pytest.raises(InvalidRequest, match="too alike"):
+        plan_of(classes=["boat vs road", "boat  vs road"])
+
+
+def test_methods_per_pixel_have_one_cell_per_pixel(plan_of: Any) -> None:
+    plan = plan_of(method="saliency", classes=["boat"], overlap=0)
+    assert (plan.lattice.stride, plan.lattice.offset) == (1, 0)
+    assert (plan.lattice.rows, plan.lattice.cols) == (200, 260)
+    assert (plan.tiling.cells, plan.tiling.step) == (64, 64)
+    assert plan.heat_transform == NORTH_UP
+    assert plan.cell_metres == pytest.approx(0.5)
+
+
+def test_methods_per_pixel_refuse_what_memory_would_not_hold(
+    plan_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geogaze.planning.plan._MAX_PIXELS_PER_PIXEL", 200 * 260 - 1)
+    with pytest.raises(InvalidRequest, match="52,000"):
+        plan_of(method="saliency")
+    plan_of(method="gradcam")
+
+
+def test_scene_context_reads_a_halo_and_makes_wide_windows(plan_of: Any) -> None:
+    plan = plan_of(Settings(context_pixels=160), context="scene", overlap=0.5)
+    assert plan.halo == plan.bundle.halo
+    assert plan.halo % 32 == 0
+    # 64 + 3 steps of 32 pixels make 160.
+    assert plan.chunk_side == 4
+    assert plan_of(Settings(context_pixels=16), context="scene").chunk_side == 1
+    assert plan_of().halo == 0
+
+
+def test_scene_context_is_refused_where_it_is_not_defined(
+    plan_of: Any, bundle_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidRequest, match="pixels of each tile"):
+        plan_of(context="scene", method="saliency")
+    old = tmp_path / "old"
+    shutil.copytree(bundle_folder, old)
+    item = json.loads((old / "item.json").read_text())
+    item["properties"]["geogaze:halo"] = None
+    (old / "item.json").write_text(json.dumps(item))
+    with pytest.raises(InvalidRequest, match="squeeze-and-excitation"):
+        plan_of(context="scene", model=str(old))

@@ -18,6 +18,8 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "overlap": 0.5,
         "normalize": "job",
         "overlays": True,
+        "method": "gradcam",
+        "context": "tile",
     }
 
 

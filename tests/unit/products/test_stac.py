@@ -35,7 +35,7 @@ def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dic
     calibration = {
         name: {"asset": {}, "scale": scale, "statistics": statistics} for name in plan.layers
     }
-    text = item_json(plan, "job-1", 1_790_000_000.5, assets, calibration)
+    text = item_json(plan, "job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"])
     # NaN and Infinity are no JSON.
     document: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
     return document

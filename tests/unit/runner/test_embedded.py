@@ -1,4 +1,4 @@
-"""Whole jobs in this process, against a slow reference that shares only the engine."""
+"""Whole jobs in this process, against a slow reference that shares only the network's gradient."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,10 +20,14 @@ from rio_cogeo.cogeo import cog_validate
 
 from geogaze.bundles import file_sha256, read_bundle
 from geogaze.errors import GeogazeError, InvalidRequest, SceneUnreadable, UnknownClass
-from geogaze.explain.engine import Engine
+from geogaze.explain.architectures import split
+from geogaze.explain.gradcam import explain as explain_batch
+from geogaze.explain.loading import load_model
+from geogaze.explain.prepare import quicken
 from geogaze.ledger.records import JobStatus
 from geogaze.planning.request import ExplainRequest
 from geogaze.runner.embedded import RunReport
+from geogaze.targets import own
 from tests.factories import NORTH_UP, ROTATED, make_scene, make_values, write_scene
 from tests.schemas.validation import validate
 from tests.unit.runner.conftest import Explain
@@ -48,7 +53,7 @@ def reference(
 ) -> NDArray[np.float64]:
     """Cell by cell, tile by tile: cell (r, c) is centred on pixel (32 r, 32 c)."""
     bundle = read_bundle(bundle_folder)
-    engine = Engine(bundle, "cpu")
+    cut = quicken(split(load_model(bundle)))  # folding rounds: here it shall be the same
     mean, std = (np.array(v, dtype=np.float32)[:, None, None] for v in (bundle.mean, bundle.std))
     with rasterio.open(scene) as dataset:
         values = (dataset.read().astype(np.float32) / 255 - mean) / std
@@ -66,7 +71,8 @@ def reference(
             known = values[:, *there]
             image = np.zeros((1, 3, TILE, TILE), dtype=np.float32)
             image[0, :, : known.shape[1], : known.shape[2]] = known
-            evidence = engine.explain(image, (class_index,)).evidence[0, 0].astype(float)
+            found = explain_batch(cut, torch.from_numpy(image), own([class_index]))
+            evidence = found.evidence[0, 0].numpy().astype(float)
             if per_tile:
                 evidence = np.maximum(evidence, 0)
                 evidence /= evidence.max() or 1

@@ -10,15 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from geogaze.bundles import SHIPPED, read_bundle
+from geogaze.config import Settings
 from geogaze.errors import UnknownClass
 from geogaze.explain.engine import Engine
 from geogaze.runner.photo import explain_photo
+from geogaze.targets import own
 from tests.factories import make_values
 
 
 @pytest.fixture(scope="module")
 def engine(wide_bundle: Path) -> Engine:
-    return Engine(read_bundle(wide_bundle), "cpu")
+    return Engine(read_bundle(wide_bundle), Settings(device="cpu"))
 
 
 def picture(height: int, width: int) -> NDArray[np.uint8]:
@@ -60,9 +62,10 @@ def test_heat_peaks_on_the_cell_with_most_evidence(engine: Engine) -> None:
     image = picture(128, 128)
     for name in engine.bundle.classes:
         values = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
-        batch = engine.normalise(values, np.ones((1, 128, 128), dtype=bool))
-        classes = engine.bundle.class_indices([name])
-        evidence = engine.explain(batch, classes).evidence[0, 0]
+        window = engine.prepare(values[0], np.ones((128, 128), dtype=bool), ((0.0, 1.0),))
+        targets = own(engine.bundle.class_indices([name]))
+        (batch,) = engine.explain_tiles(window, [(0, 0)], targets)
+        evidence = batch.evidence[0, 0]
         result = explain_photo(engine, image, name)
         if evidence.max() <= 0:
             assert (result.heat == 0).all()
@@ -74,7 +77,7 @@ def test_heat_peaks_on_the_cell_with_most_evidence(engine: Engine) -> None:
 
 
 def test_the_shipped_model_knows_airplanes_and_sees_them(data: Path) -> None:
-    engine = Engine(read_bundle(SHIPPED / "aerial-scenes"), "cpu")
+    engine = Engine(read_bundle(SHIPPED / "aerial-scenes"), Settings(device="cpu"))
     right = 0
     images = sorted((data / "ucmerced" / "test" / "airplane").glob("*.jpg"))
     for path in images:

@@ -21,6 +21,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit
 from geogaze.runner import work
 from geogaze.runner.chunk import Pulse
+from geogaze.runner.lanes import Lanes
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
@@ -358,8 +359,10 @@ def test_the_celery_task_runs_the_unit_it_is_told(
 ) -> None:
     from worker import tasks
 
-    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
+    lanes = Lanes(worker, 1)
+    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
     does(lambda bench, claim, pulse: Outcome({}))
     assert tasks.run_unit.name == "geogaze.run_unit"
     tasks.run_unit(str(unit))
+    lanes.close(10)
     assert row(ledger, unit).state is UnitState.DONE

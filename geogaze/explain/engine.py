@@ -72,7 +72,7 @@ class Engine:
                 narrow(cut.trunk)
         else:
             cut.model.to(self.device).to(memory_format=torch.channels_last)
-        self._cut = cut
+        self.cut = cut
         # Only tiles come in one shape.
         self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
         self._asked_batch = settings.batch_size
@@ -86,7 +86,7 @@ class Engine:
         size = self.bundle.input_size
         image = torch.zeros(1, len(self.bundle.bands), size, size, device=self.device)
         with bf16_where(self._bf16, self.device):
-            return working_bytes(self._cut.trunk, image)
+            return working_bytes(self.cut.trunk, image)
 
     @cached_property
     def batch_size(self) -> int:
@@ -172,7 +172,7 @@ class Engine:
             images = torch.cat([window[:, :, r : r + size, c : c + size] for r, c in places])
             if METHODS[method].per_pixel:
                 return self._pixel_maps(images, targets, method)
-            return self._cell_maps(images, targets, method)
+            return self.explain_batch(images, targets, method)
 
         with _TURN:
             yield from self._batches(np.arange(len(corners)), compute)
@@ -198,7 +198,7 @@ class Engine:
             OutOfMemory: not even one tile fits.
         """
         size, halo = self.bundle.input_size, self.bundle.halo
-        cut = self._cut
+        cut = self.cut
         assert isinstance(cut, Split), "plans ask for this"
         assert halo is not None, "plans ask for this"
         with _TURN:
@@ -242,14 +242,30 @@ class Engine:
             activations: Tensor = trunk(images)
         return activations.float()
 
-    def _cell_maps(
-        self, images: Tensor, targets: Sequence[Target] | None, method: str
+    def logits(self, images: Tensor) -> Tensor:
+        """Plain inference: logits (B, classes) of normalised images (B, bands, T, T)."""
+        with torch.inference_mode():
+            if isinstance(self.cut, Split):
+                with bf16_where(self._bf16, self.device):
+                    activations = self._tile_trunk(images)
+                result: Tensor = self.cut.head(activations.float())
+            else:
+                result = self.cut.model(images)
+        return result
+
+    def explain_batch(
+        self, images: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
     ) -> Explanation:
-        if isinstance(self._cut, Split):
+        """Logits and maps of normalised images (B, bands, T, T), still on the device.
+
+        Raises:
+            InvalidBundle: the layer's grid is not the one that the bundle tells.
+        """
+        if isinstance(self.cut, Split):
             activations = self._activations(self._tile_trunk, images)
-            found = explain_activations(self._cut, activations, targets, method)
+            found = explain_activations(self.cut, activations, targets, method)
         else:
-            found = explain(self._cut, images, targets, method)
+            found = explain(self.cut, images, targets, method)
         cells = self.bundle.cells
         if found.evidence.shape[2:] != (cells, cells):
             rows, cols = found.evidence.shape[2:]

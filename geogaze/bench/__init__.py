@@ -1,0 +1,1 @@
+"""Measuring geogaze on this machine. Every figure is a ratio within one run."""

@@ -1,0 +1,35 @@
+"""Networks to measure with: any architecture, random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from geogaze.bundles import Bundle
+from geogaze.explain.architectures import build
+from geogaze.explain.bundling import write_bundle
+
+_SEED = 0
+_SIZES = {"inception_v3": 299}
+
+
+def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
+    """A bundle with random weights, and batch statistics as training would leave them.
+
+    Raises:
+        UnsupportedArchitecture: there is no such network.
+    """
+    torch.manual_seed(_SEED)
+    size = _SIZES.get(architecture, 224)
+    model = build(architecture, classes, initialise=True).requires_grad_(False)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train().momentum = 1.0
+    if norms:
+        model(torch.randn(4, 3, size, size))
+    names = tuple(f"class-{i:04d}" for i in range(classes))
+    return write_bundle(
+        model.eval(), folder, architecture=architecture, classes=names, input_size=size
+    )

@@ -1,0 +1,140 @@
+"""Public Grad-CAM libraries on the same network and the same images."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from geogaze.bench.clock import seconds
+from geogaze.errors import InvalidRequest
+from geogaze.explain.architectures import Split
+
+Maps = Callable[[int], Tensor]
+"""Maps (B, rows, cols) of a class for the batch."""
+
+
+@dataclass(frozen=True)
+class PeerResult:
+    """Seconds for all classes, and the largest difference of a map, of its peak."""
+
+    seconds: float
+    max_relative_difference: float
+
+
+def compare(cut: Split, images: Tensor, evidence: Tensor) -> dict[str, PeerResult]:
+    """Run the peers on every class.
+
+    They get the very network that we run, folded and channels-last, with parameters that require
+    gradients, as networks have when they come from a library.
+
+    Args:
+        cut: our network, float32.
+        images: (B, bands, T, T).
+        evidence: (B, K, g, g), ours, of classes 0 to K - 1.
+
+    Raises:
+        InvalidRequest: a peer is not installed.
+    """
+    missing = [n for n in ("pytorch_grad_cam", "captum", "torchcam") if find_spec(n) is None]
+    if missing:
+        raise InvalidRequest(
+            f"--peers needs {', '.join(missing)}; install them: pip install 'geogaze[bench]'"
+        )
+    results = {}
+    for name, (peer, ours) in _PEERS.items():
+        whole = nn.Sequential(copy.deepcopy(cut.trunk), copy.deepcopy(cut.head))
+        whole.requires_grad_(True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # their own business
+            maps = peer(whole, images)
+            maps(0)  # warm
+            found: list[Tensor] = []
+            took = seconds(
+                lambda maps=maps, found=found: found.extend(  # type: ignore[misc]
+                    maps(k).detach() for k in range(evidence.shape[1])
+                ),
+                images.device,
+            )
+            theirs = torch.stack(found, dim=1)
+            results[name] = PeerResult(took, _difference(ours(evidence, images), theirs))
+    return results
+
+
+def _difference(ours: Tensor, theirs: Tensor) -> float:
+    ours, theirs = ours.cpu(), theirs.cpu()
+    peak = theirs.abs().amax(dim=(-2, -1), keepdim=True)
+    return float(((ours - theirs).abs() / peak.clamp_min(1e-30)).nan_to_num(0).max())
+
+
+def _pytorch_grad_cam(whole: nn.Sequential, images: Tensor) -> Maps:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    cam = GradCAM(model=whole, target_layers=[whole[0]])
+
+    def maps(index: int) -> Tensor:
+        targets = [ClassifierOutputTarget(index)] * len(images)
+        return torch.from_numpy(cam(input_tensor=images, targets=targets))
+
+    return maps
+
+
+def _captum(whole: nn.Sequential, images: Tensor) -> Maps:
+    from captum.attr import LayerGradCam
+
+    gradcam = LayerGradCam(whole, whole[0])
+
+    def maps(index: int) -> Tensor:
+        found: Tensor = gradcam.attribute(images, target=index, relu_attributions=False)
+        return found[:, 0]
+
+    return maps
+
+
+def _torchcam(whole: nn.Sequential, images: Tensor) -> Maps:
+    from torchcam.methods import GradCAM
+
+    extractor = GradCAM(whole, whole[0], input_shape=tuple(images.shape[1:]))
+
+    def maps(index: int) -> Tensor:
+        logits = whole(images)
+        found: Tensor = extractor([index] * len(images), logits)[0]
+        return found
+
+    return maps
+
+
+def _resized(evidence: Tensor, images: Tensor) -> Tensor:
+    """As pytorch-grad-cam hands its maps out: 0 to 1 each, as large as the image."""
+    from pytorch_grad_cam.utils.image import scale_cam_image
+
+    size = images.shape[-1], images.shape[-2]
+    relu = evidence.relu().cpu().numpy()
+    scaled = [scale_cam_image(scale_cam_image(maps, size)) for maps in relu]
+    return torch.from_numpy(np.stack(scaled))
+
+
+def _averaged(evidence: Tensor, images: Tensor) -> Tensor:
+    """As captum hands its maps out: weighed by mean gradients."""
+    return evidence / (evidence.shape[-1] * evidence.shape[-2])
+
+
+def _normalised(evidence: Tensor, images: Tensor) -> Tensor:
+    """As torchcam hands its maps out: ReLU, then minimum to maximum as 0 to 1."""
+    relu = evidence.relu()
+    low = relu.amin(dim=(-2, -1), keepdim=True)
+    return (relu - low) / (relu.amax(dim=(-2, -1), keepdim=True) - low)
+
+
+_PEERS = {
+    "pytorch-grad-cam": (_pytorch_grad_cam, _resized),
+    "captum": (_captum, _averaged),
+    "torchcam": (_torchcam, _normalised),
+}

@@ -1,0 +1,103 @@
+"""The commands ``bench …``: how quick geogaze is on this machine, and against what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from geogaze.cli.local import ContextOption, JsonOption, OverlapOption, OverlaysOption
+from geogaze.cli.terminal import err, out, print_json
+from geogaze.config import get_settings
+from geogaze.logs import configure_logging
+
+bench = typer.Typer(no_args_is_help=True)
+
+ArchOption = Annotated[str, typer.Option("--arch", help="An architecture; random weights do.")]
+CountOption = Annotated[int, typer.Option(min=1, help="Number of classes, all explained.")]
+
+
+@bench.command()
+def engine(
+    arch: ArchOption = "resnet50",
+    classes: CountOption = 20,
+    batch: Annotated[int, typer.Option(min=1, help="Images in the batch.")] = 8,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Run pytorch-grad-cam, captum and torchcam too.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
+    dtype: Annotated[Literal["fp32", "bf16"], typer.Option(help="Of the trunk.")] = "fp32",
+    runs: Annotated[int, typer.Option(min=1, help="Pairs of runs.")] = 9,
+    as_json: JsonOption = False,
+) -> None:
+    """Explaining every class against plain inference: the price of an explanation.
+
+    Example:
+        geogaze bench engine --arch vgg16 --classes 20 --peers
+    """
+    from geogaze.bench.engine import bench_engine
+
+    settings = get_settings()
+    configure_logging("error", settings.log_format)
+    with err.status(f"measuring {arch}"):
+        found = bench_engine(
+            arch,
+            classes=classes,
+            batch=batch,
+            device=device,
+            dtype=dtype,
+            runs=runs,
+            peers=peers,
+            threads=settings.torch_threads,
+        )
+    _show(found, f"{arch}: {classes} classes, batch of {batch}", as_json)
+
+
+@bench.command()
+def pipeline(
+    scene: Annotated[Path, typer.Argument(help="A georeferenced GeoTIFF.")],
+    arch: ArchOption = "resnet50",
+    classes: CountOption = 20,
+    overlap: OverlapOption = 0.5,
+    context: ContextOption = "tile",
+    overlays: OverlaysOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """A whole job against the engine alone: what reading and writing cost.
+
+    Example:
+        geogaze bench pipeline city.tif --context scene --overlap 0.75
+    """
+    from geogaze.bench.pipeline import PipelineJob, bench_pipeline
+
+    settings = get_settings()
+    configure_logging("error", settings.log_format)
+    with err.status(f"running a job on {scene.name}"):
+        job = PipelineJob(scene, arch, classes, overlap, context, overlays)
+        found = bench_pipeline(job, settings)
+    _show(found, f"{scene.name}: {arch}, {classes} classes", as_json)
+
+
+def _show(found: dict[str, Any], title: str, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    table = Table(title=title, show_header=False)
+    for name, value in found.items():
+        if isinstance(value, dict):
+            for peer, facts in value.items():
+                table.add_row(peer, ", ".join(f"{k} {_short(v)}" for k, v in facts.items()))
+        else:
+            table.add_row(name, _short(value))
+    out.print(table)
+
+
+def _short(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(bench, name="bench", help="Measure geogaze on this machine.")

@@ -12,10 +12,9 @@ from torch import Tensor
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
-from geogaze.config import Settings
 from geogaze.explain.architectures import Split, split
-from geogaze.explain.device import bf16_where
-from geogaze.explain.engine import Engine
+from geogaze.explain.device import bf16_where, keep_freed_memory
+from geogaze.explain.engine import Engine, EngineOptions
 from geogaze.explain.loading import load_model
 from geogaze.explain.prepare import count_flops, narrow
 from geogaze.targets import own
@@ -49,10 +48,12 @@ def bench_engine(
         UnsupportedArchitecture: there is no such network.
         InvalidRequest: the device is not there, or a peer is not installed.
     """
-    settings = Settings(device=device, precision=dtype, batch_size=batch, torch_threads=threads)
+    if threads:
+        torch.set_num_threads(threads)
+    keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="geogaze-bench-") as folder:
         bundle = random_bundle(Path(folder) / architecture, architecture, classes)
-        engine = Engine(bundle, settings)
+        engine = Engine(bundle, EngineOptions(device, dtype, batch))
         model = load_model(bundle)
     size = bundle.input_size
     flops = count_flops(split(model).trunk, torch.zeros(1, 3, size, size))

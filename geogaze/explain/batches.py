@@ -39,14 +39,14 @@ class BatchResult:
 class Running:
     """A batch on its way: computed, or being computed on a GPU, and downloaded as one block."""
 
-    def __init__(self, tiles: NDArray[np.int64], compute: Compute, device: torch.device) -> None:
+    def __init__(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock) -> None:
         self._tiles = tiles
-        self._clock = _Clock(device)
+        self._clock = clock
         found = compute(tiles)
         self._path, self._shape = found.path, found.evidence.shape
         self._packed = torch.cat([found.logits, found.evidence.flatten(1)], dim=1)
         self._classes = found.logits.shape[1]
-        if device.type == "cuda":
+        if self._packed.is_cuda:
             here = torch.empty(self._packed.shape, dtype=self._packed.dtype, pin_memory=True)
             self._packed = here.copy_(self._packed, non_blocking=True)
         self._clock.stop()
@@ -59,7 +59,7 @@ class Running:
         return BatchResult(self._tiles, packed[:, : self._classes], evidence, self._path), seconds
 
 
-class _Clock:
+class Clock:
     """Time on the device, from now to :meth:`stop`."""
 
     def __init__(self, device: torch.device) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import structlog
@@ -17,7 +19,7 @@ from geogaze.bundles import Bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle, InvalidRequest, OutOfMemory
 from geogaze.explain.architectures import Split, cut_at, split
-from geogaze.explain.batches import BatchResult, Compute, Running
+from geogaze.explain.batches import BatchResult, Clock, Compute, Running
 from geogaze.explain.device import (
     GraphedTrunk,
     bf16_where,
@@ -35,11 +37,14 @@ from geogaze.explain.prepare import (
     working_bytes,
 )
 from geogaze.explain.shared import Block
+from geogaze.explain.upload import Uploader
 from geogaze.methods import METHODS
 from geogaze.targets import Target
 
 if TYPE_CHECKING:
     from geogaze.explain.pixels import PixelNetwork
+
+_BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
 log = structlog.get_logger()
 
@@ -52,17 +57,26 @@ _TURN = threading.Lock()
 for torch.fx patches all modules meanwhile."""
 
 
+@dataclass(frozen=True)
+class EngineOptions:
+    """What of the settings makes an engine another: see :class:`geogaze.config.Settings`."""
+
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    batch_size: int = 0
+
+
 class Engine:
     """One bundle on one device. Threads share it; one at a time has the device."""
 
-    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+    def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self.bundle = bundle
-        self.device = pick_device(settings.device)
+        self.device = pick_device(options.device)
         self.busy_seconds = 0.0
         on_gpu = self.device.type == "cuda"
         cut = cut_at(load_model(bundle), bundle.layer)
         self._bf16 = isinstance(cut, Split) and (
-            settings.precision == "bf16" or (settings.precision == "auto" and on_gpu)
+            options.precision == "bf16" or (options.precision == "auto" and on_gpu)
         )
         if isinstance(cut, Split):
             cut = quicken(cut)
@@ -75,10 +89,8 @@ class Engine:
         self.cut = cut
         # Only tiles come in one shape.
         self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
-        self._asked_batch = settings.batch_size
-        self._copying = torch.cuda.Stream(self.device) if on_gpu else None
-        self._mean = torch.tensor(bundle.mean, device=self.device)[:, None, None]
-        self._std = torch.tensor(bundle.std, device=self.device)[:, None, None]
+        self._asked_batch = options.batch_size
+        self._uploader = Uploader(bundle.mean, bundle.std, self.device)
 
     @cached_property
     def _tile_bytes(self) -> int:
@@ -115,7 +127,7 @@ class Engine:
         valid: NDArray[np.bool_],
         rescale: Sequence[tuple[float, float]],
     ) -> Tensor:
-        """Upload a window and normalise it there.
+        """Upload a window and normalise it there; any thread may, whoever has the device.
 
         Args:
             values: (bands, H, W), any real dtype.
@@ -125,27 +137,7 @@ class Engine:
         Returns:
             (1, bands, H, W) float32, channels last, on the device.
         """
-        narrow_type = values if values.dtype == np.uint8 else values.astype(np.float32)
-        if self._copying is None:
-            return self._normalised(torch.from_numpy(narrow_type), torch.from_numpy(valid), rescale)
-        with torch.cuda.stream(self._copying):
-            pixels, known = (
-                torch.from_numpy(array).pin_memory().to(self.device, non_blocking=True)
-                for array in (narrow_type, valid)
-            )
-            window = self._normalised(pixels, known, rescale)
-        self._copying.synchronize()
-        window.record_stream(torch.cuda.default_stream(self.device))
-        return window
-
-    def _normalised(
-        self, pixels: Tensor, known: Tensor, rescale: Sequence[tuple[float, float]]
-    ) -> Tensor:
-        limits = torch.tensor(rescale, device=self.device)
-        low, high = limits[:, 0, None, None], limits[:, 1, None, None]
-        scaled = torch.nan_to_num(pixels.float()).clamp_(low, high).sub_(low).div_(high - low)
-        scaled.sub_(self._mean).div_(self._std).masked_fill_(~known, 0)
-        return scaled[None].contiguous(memory_format=torch.channels_last)
+        return self._uploader.upload(values, valid, rescale)
 
     def explain_tiles(
         self,
@@ -174,8 +166,9 @@ class Engine:
                 return self._pixel_maps(images, targets, method)
             return self.explain_batch(images, targets, method)
 
-        with _TURN:
-            yield from self._batches(np.arange(len(corners)), compute)
+        with self._turn():
+            share = _BACKWARD_SHARE if METHODS[method].per_pixel else 1
+            yield from self._batches(np.arange(len(corners)), compute, share=share)
 
     def explain_shared(
         self,
@@ -201,7 +194,7 @@ class Engine:
         cut = self.cut
         assert isinstance(cut, Split), "plans ask for this"
         assert halo is not None, "plans ask for this"
-        with _TURN:
+        with self._turn():
             limit = self._window_pixels
             waiting = [Block.of(np.array(corners), size, halo)]
             while waiting:
@@ -210,6 +203,7 @@ class Engine:
                     waiting.extend(reversed(block.halves()))
                     continue
                 rows, cols = block.window
+                clock = Clock(self.device)
                 try:
                     shared = self._activations(cut.trunk, window[:, :, rows, cols])
                 except RuntimeError as error:
@@ -219,7 +213,7 @@ class Engine:
                     waiting.append(block)
                     continue
                 slices = partial(self._slices, cut, shared, block, targets, method)
-                yield from self._batches(block.tiles, slices)
+                yield from self._batches(block.tiles, slices, clock)
 
     def _slices(
         self,
@@ -241,6 +235,13 @@ class Engine:
         with torch.no_grad(), bf16_where(self._bf16, self.device):
             activations: Tensor = trunk(images)
         return activations.float()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with _TURN:
+            if self.device.type == "cuda":
+                torch.cuda.set_device(self.device)  # each thread has its own
+            yield
 
     def logits(self, images: Tensor) -> Tensor:
         """Plain inference: logits (B, classes) of normalised images (B, bands, T, T)."""
@@ -282,18 +283,25 @@ class Engine:
         logits = self._pixel_network.logits(images)
         return Explanation(logits, maps, "pixels")
 
-    def _batches(self, tiles: NDArray[np.int64], compute: Compute) -> Generator[BatchResult]:
-        """Results in order. A batch is fetched only once the next one runs on the device."""
+    def _batches(
+        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None = None, share: int = 1
+    ) -> Generator[BatchResult]:
+        """Results in order. A batch is fetched only once the next one runs on the device.
+
+        A ``clock`` that runs already makes what it has seen part of the first batch; ``share`` is
+        how many times smaller than for inference batches must be.
+        """
         running: Running | None = None
         start = 0
         while start < len(tiles):
-            batch = tiles[start : start + self.batch_size]
+            batch = tiles[start : start + max(1, self.batch_size // share)]
             try:
-                launched = Running(batch, compute, self.device)
+                launched = Running(batch, compute, clock or Clock(self.device))
+                clock = None
             except RuntimeError as error:
                 if not is_out_of_memory(error) or len(batch) == 1:
                     raise _surely(error) from error
-                self.batch_size = len(batch) // 2
+                self.batch_size = max(1, len(batch) * share // 2)
                 log.warning("out of memory: smaller batches", batch_size=self.batch_size)
                 continue
             if running:
@@ -319,7 +327,6 @@ def _surely(error: RuntimeError) -> Exception:
     return error
 
 
-@lru_cache(maxsize=2)
 def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     """An engine, kept for the next unit of the same model.
 
@@ -333,8 +340,14 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     keep_freed_memory()
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
+    options = EngineOptions(settings.device, settings.precision, settings.batch_size)
+    with _TURN:
+        return _kept(bundle, options)
+
+
+@lru_cache(maxsize=2)
+def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
     try:
-        with _TURN:
-            return Engine(bundle, settings)
+        return Engine(bundle, options)
     except RuntimeError as error:
-        raise InvalidRequest(f"The device {settings.device!r} cannot be used: {error}") from error
+        raise InvalidRequest(f"The device {options.device!r} cannot be used: {error}") from error

@@ -13,6 +13,7 @@ Where each class has a channel of its own (a 1×1 convolution, then pooling), J 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,7 +156,9 @@ class VectorHead:
                 result: Tensor = torch.func.jvp(self.body, (vector,), (tangent,))[1]
                 return result
 
-            change = torch.func.vmap(derivative)(along)  # (cells, B, F)
+            with warnings.catch_warnings():  # torch's own import, on first use
+                warnings.filterwarnings("ignore", r"`torch\.jit\.script")
+                change = torch.func.vmap(derivative)(along)  # (cells, B, F)
             wanted = scores(self._last_weight(logits), targets)
             maps = (change.flatten(0, 1) @ wanted.T).reshape(rows, cols, batch, -1)
         return logits, maps.permute(2, 3, 0, 1)

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG, AlexNet, ConvNeXt, EfficientNet, ResNet
+from torchvision.models import VGG, AlexNet, ConvNeXt, EfficientNet, ResNet, SqueezeNet
 from torchvision.models.convnext import CNBlock
 from torchvision.models.efficientnet import FusedMBConv, MBConv
 from torchvision.models.resnet import Bottleneck
@@ -56,7 +56,7 @@ def network(name: str, seed: int = 0) -> nn.Module:
         if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             if part.bias is not None:
-                part.bias.uniform_(0.05, 0.2)  # SqueezeNet's logits pass a ReLU
+                part.bias.uniform_(0.05, 0.2)
         elif isinstance(part, nn.BatchNorm2d | nn.LayerNorm):
             part.reset_parameters()
             part.weight.uniform_(0.5, 1.5)
@@ -65,12 +65,30 @@ def network(name: str, seed: int = 0) -> nn.Module:
         for parameter_name, parameter in model.named_parameters():
             if parameter_name.endswith("layer_scale"):
                 parameter.uniform_(0.2, 0.5)
+    images = pictures(4, NETWORKS[name]).float()
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
         norm.train().momentum = 1.0
     if norms:
-        model(pictures(4, NETWORKS[name]).float())
-    return model.double().eval()
+        model(images)
+    _balance(model.eval(), images)
+    return model.double()
+
+
+def _balance(model: nn.Module, images: Tensor) -> None:
+    """Let the images, not the biases, decide on the best class; no ReLU behind is dead."""
+    if isinstance(model, SqueezeNet):
+        last = model.classifier[1]
+    else:
+        last = [part for part in model.modules() if isinstance(part, nn.Linear)][-1]
+    outputs: list[Tensor] = []
+    handle = last.register_forward_hook(lambda *caught: outputs.append(caught[2].clone()))
+    model(images)
+    handle.remove()
+    by_class = outputs[0].transpose(0, 1).flatten(1)
+    last.bias -= by_class.mean(dim=1)
+    if isinstance(model, SqueezeNet):
+        last.bias += by_class.std(dim=1)
 
 
 def _make_small(model: nn.Module) -> None:

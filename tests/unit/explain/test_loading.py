@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from geogaze.bundles import Bundle, file_sha256, find_bundle, read_bundle
-from geogaze.config import Settings
 from geogaze.errors import InvalidBundle, UnsupportedArchitecture, WeightsUnavailable
 from geogaze.explain.architectures import build
-from geogaze.explain.engine import Engine
+from geogaze.explain.engine import Engine, EngineOptions
 from geogaze.explain.loading import assign_state, load_model
 
 
@@ -89,7 +88,7 @@ def test_auxiliary_classifiers_of_checkpoints_are_left_out() -> None:
 
 def test_a_bundle_that_names_a_layer_of_another_grid_is_refused(bundle_folder: Path) -> None:
     bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage2"})
-    engine = Engine(bundle, Settings(device="cpu"))
+    engine = Engine(bundle, EngineOptions("cpu"))
     window = engine.prepare(
         np.zeros((3, 64, 64), dtype=np.uint8), np.ones((64, 64), dtype=bool), ((0.0, 255.0),)
     )
@@ -100,7 +99,7 @@ def test_a_bundle_that_names_a_layer_of_another_grid_is_refused(bundle_folder: P
 def test_a_bundle_that_names_no_layer_of_its_network_is_refused(bundle_folder: Path) -> None:
     bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage9"})
     with pytest.raises(UnsupportedArchitecture, match=r"'stage9'.*stage4"):
-        Engine(bundle, Settings(device="cpu"))
+        Engine(bundle, EngineOptions("cpu"))
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from geogaze.bundles import SHIPPED, read_bundle
-from geogaze.config import Settings
 from geogaze.errors import UnknownClass
-from geogaze.explain.engine import Engine
+from geogaze.explain.engine import Engine, EngineOptions
 from geogaze.runner.photo import explain_photo
 from geogaze.targets import own
 from tests.factories import make_values
@@ -20,7 +19,7 @@ from tests.factories import make_values
 
 @pytest.fixture(scope="module")
 def engine(wide_bundle: Path) -> Engine:
-    return Engine(read_bundle(wide_bundle), Settings(device="cpu"))
+    return Engine(read_bundle(wide_bundle), EngineOptions("cpu"))
 
 
 def picture(height: int, width: int) -> NDArray[np.uint8]:
@@ -77,7 +76,7 @@ def test_heat_peaks_on_the_cell_with_most_evidence(engine: Engine) -> None:
 
 
 def test_the_shipped_model_knows_airplanes_and_sees_them(data: Path) -> None:
-    engine = Engine(read_bundle(SHIPPED / "aerial-scenes"), Settings(device="cpu"))
+    engine = Engine(read_bundle(SHIPPED / "aerial-scenes"), EngineOptions("cpu"))
     right = 0
     images = sorted((data / "ucmerced" / "test" / "airplane").glob("*.jpg"))
     for path in images:

@@ -1,0 +1,52 @@
+"""From pixels on the host to a normalised window on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Uploader:
+    """Uploads windows, on a GPU on a stream of its own, beside the work on the one before."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._mean = torch.tensor(mean, device=device)[:, None, None]
+        self._std = torch.tensor(std, device=device)[:, None, None]
+
+    def upload(
+        self,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        rescale: Sequence[tuple[float, float]],
+    ) -> Tensor:
+        """As :meth:`geogaze.explain.engine.Engine.prepare`."""
+        # Bytes travel as bytes; torch lacks some of GDAL's other types.
+        plain = values if values.dtype == np.uint8 else values.astype(np.float32)
+        pixels, known = torch.from_numpy(plain), torch.from_numpy(valid)
+        if self._stream is None:
+            return self._normalised(pixels, known, rescale)
+        with torch.cuda.stream(self._stream):
+            window = self._normalised(
+                pixels.pin_memory().to(self._device, non_blocking=True),
+                known.pin_memory().to(self._device, non_blocking=True),
+                rescale,
+            )
+        self._stream.synchronize()
+        window.record_stream(torch.cuda.default_stream(self._device))
+        return window
+
+    def _normalised(
+        self, pixels: Tensor, known: Tensor, rescale: Sequence[tuple[float, float]]
+    ) -> Tensor:
+        limits = torch.tensor(rescale, device=self._device)
+        low, high = limits[:, 0, None, None], limits[:, 1, None, None]
+        scaled = torch.nan_to_num(pixels.float()).clamp_(low, high).sub_(low).div_(high - low)
+        scaled.sub_(self._mean).div_(self._std).masked_fill_(~known, 0)
+        return scaled[None].contiguous(memory_format=torch.channels_last)

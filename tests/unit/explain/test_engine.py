@@ -1,0 +1,247 @@
+"""The engine: windows in, tiles out, in whatever batches memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from geogaze.bundles import Bundle, read_bundle
+from geogaze.errors import InvalidRequest, OutOfMemory
+from geogaze.explain import engine as engine_module
+from geogaze.explain.architectures import Split
+from geogaze.explain.engine import Engine, EngineOptions, load_engine
+from geogaze.explain.gradcam import Explanation, explain_activations
+from geogaze.targets import own
+from tests.factories import make_values
+
+TILE, STRIDE = 64, 32
+TARGETS = own((2, 0))
+FULL = ((0.0, 255.0),)
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_folder: Path) -> Bundle:
+    return read_bundle(bundle_folder)
+
+
+@pytest.fixture
+def engine(bundle: Bundle) -> Engine:
+    return Engine(bundle, EngineOptions("cpu", batch_size=4))
+
+
+def window(engine: Engine, rows: int = 256, cols: int = 320) -> Tensor:
+    return engine.prepare(make_values(rows, cols), np.ones((rows, cols), dtype=bool), FULL)
+
+
+CORNERS = [(row, col) for row in (0, 32, 160) for col in (0, 64, 96, 224)]
+
+
+def joined(results: Any) -> tuple[np.ndarray, np.ndarray]:
+    results = list(results)
+    order = np.concatenate([r.tiles for r in results])
+    evidence = np.concatenate([r.evidence for r in results])
+    logits = np.concatenate([r.logits for r in results])
+    assert sorted(order) == list(range(len(order)))
+    return logits[np.argsort(order)], evidence[np.argsort(order)]
+
+
+def close(ours: np.ndarray, expected: np.ndarray, tolerance: float = 1e-4) -> None:
+    assert ours.shape == expected.shape
+    assert np.abs(expected).max() > 0
+    assert np.abs(ours - expected).max() < tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+def test_windows_are_normalised_as_numpy_would(engine: Engine, dtype: str) -> None:
+    values = make_values(40, 50, dtype=dtype)
+    if dtype.startswith("float"):
+        values[0, 3, 4] = np.nan
+    valid = np.ones((40, 50), dtype=bool)
+    valid[5:9] = False
+    rescale = ((0.0, 0.8), (0.1, 0.9), (0.2, 1.0))
+    if not dtype.startswith("float"):
+        top = float(np.iinfo(dtype).max)
+        rescale = tuple((low * top, high * top) for low, high in rescale)  # type: ignore[assignment]
+    low, high = np.array(rescale).T[:, :, None, None]
+    share = (np.clip(np.nan_to_num(values.astype(float)), low, high) - low) / (high - low)
+    mean, std = (np.array(v)[:, None, None] for v in (engine.bundle.mean, engine.bundle.std))
+    expected = np.where(valid, (share - mean) / std, 0)
+    found = engine.prepare(values, valid, rescale)
+    assert found.shape == (1, 3, 40, 50)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-5)
+
+
+def test_each_tile_gets_what_it_gets_alone(engine: Engine) -> None:
+    pixels = window(engine)
+    results = list(engine.explain_tiles(pixels, CORNERS, TARGETS))
+    assert [len(r.tiles) for r in results] == [4, 4, 4]
+    assert {r.path for r in results} == {"channel-shift"}
+    logits, evidence = joined(results)
+    assert evidence.shape == (12, 2, 2, 2)
+    for i, (row, col) in enumerate(CORNERS):
+        image = pixels[:, :, row : row + TILE, col : col + TILE]
+        alone = engine.explain_batch(image, TARGETS)
+        close(evidence[i : i + 1], alone.evidence.numpy())
+        close(logits[i : i + 1], alone.logits.numpy())
+    assert engine.busy_seconds > 0
+
+
+def test_a_shared_trunk_is_the_windows_own_activations_sliced(engine: Engine) -> None:
+    """Reference: the trunk over everything, then each tile's cells by hand."""
+    halo = engine.bundle.halo
+    assert halo
+    pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
+    corners = [(row + halo, col + halo) for row, col in CORNERS]
+    logits, evidence = joined(engine.explain_shared(pixels, corners, TARGETS))
+    cut = engine.cut
+    assert isinstance(cut, Split)
+    with torch.no_grad():
+        everything = cut.trunk(pixels)
+    for i, (row, col) in enumerate(corners):
+        r, c = row // STRIDE, col // STRIDE
+        expected = explain_activations(cut, everything[:, :, r : r + 2, c : c + 2], TARGETS)
+        close(evidence[i : i + 1], expected.evidence.numpy())
+        close(logits[i : i + 1], expected.logits.numpy())
+
+
+def test_blocks_of_a_shared_trunk_hardly_show(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies beyond the halo counts for about a hundredth."""
+    halo = engine.bundle.halo
+    assert halo
+    pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
+    corners = [(row + halo, col + halo) for row, col in CORNERS]
+    _, whole = joined(engine.explain_shared(pixels, corners, TARGETS))
+    parts = Engine(engine.bundle, EngineOptions("cpu", batch_size=4))
+    monkeypatch.setattr(engine_module, "pixels_at_once", lambda *_: 1)
+    results = list(parts.explain_shared(pixels, corners, TARGETS))
+    assert len(results) == len(corners)
+    close(joined(results)[1], whole, 0.05)
+
+
+def failing(most: int, compute: Callable[..., Explanation]) -> Callable[..., Explanation]:
+    def limited(images: Tensor, *args: Any) -> Explanation:
+        if len(images) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(images, *args)
+
+    return limited
+
+
+def test_when_memory_runs_out_batches_are_halved_and_work_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = window(engine)
+    expected = joined(engine.explain_tiles(pixels, CORNERS, TARGETS))[1]
+    monkeypatch.setattr(engine, "explain_batch", failing(1, engine.explain_batch))
+    results = list(engine.explain_tiles(pixels, CORNERS, TARGETS))
+    assert [len(r.tiles) for r in results] == [1] * 12
+    assert engine.batch_size == 1
+    close(joined(results)[1], expected)
+
+
+def test_a_tile_that_does_not_fit_is_an_error_of_ours(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "explain_batch", failing(0, engine.explain_batch))
+    with pytest.raises(OutOfMemory, match="one tile"):
+        list(engine.explain_tiles(window(engine), CORNERS, TARGETS))
+
+
+def test_a_shared_window_that_does_not_fit_is_parted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halo = engine.bundle.halo
+    assert halo
+    pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
+    corners = [(row + halo, col + halo) for row, col in CORNERS]
+    whole = joined(engine.explain_shared(pixels, corners, TARGETS))[1]
+    run = engine._activations
+
+    def limited(trunk: Any, images: Tensor) -> Tensor:
+        if images.shape[2] * images.shape[3] > (256 + 2 * halo) * (200 + 2 * halo):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return run(trunk, images)
+
+    monkeypatch.setattr(engine, "_activations", limited)
+    close(joined(engine.explain_shared(pixels, corners, TARGETS))[1], whole, 0.05)
+
+
+def test_other_failures_are_not_taken_for_want_of_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Explanation:
+        raise RuntimeError("device-side assert")
+
+    monkeypatch.setattr(engine, "explain_batch", broken)
+    with pytest.raises(RuntimeError, match="assert"):
+        list(engine.explain_tiles(window(engine), CORNERS, TARGETS))
+
+
+def test_whoever_stops_half_way_gives_the_device_back(engine: Engine) -> None:
+    pixels = window(engine)
+    with closing(engine.explain_tiles(pixels, CORNERS, TARGETS)) as results:
+        next(results)
+        assert engine_module._TURN.locked()
+    assert not engine_module._TURN.locked()
+
+
+def test_each_tile_may_be_asked_for_its_own_best_class(engine: Engine) -> None:
+    pixels = window(engine)
+    logits, best = joined(engine.explain_tiles(pixels, CORNERS, None))
+    _, every = joined(engine.explain_tiles(pixels, CORNERS, own(range(3))))
+    assert best.shape == (12, 1, 2, 2)
+    close(best[:, 0], every[np.arange(12), logits.argmax(axis=1)])
+
+
+def test_methods_per_pixel_come_at_pixel_resolution(engine: Engine) -> None:
+    (result,) = engine.explain_tiles(window(engine), CORNERS[:1], TARGETS, "saliency")
+    assert result.evidence.shape == (1, 2, TILE, TILE)
+    assert result.path == "pixels"
+    assert result.evidence.min() >= 0
+    (plain,) = engine.explain_tiles(window(engine), CORNERS[:1], TARGETS)
+    close(result.logits, plain.logits)
+
+
+def test_bf16_is_nearly_the_same(engine: Engine, bundle: Bundle) -> None:
+    pixels = window(engine)
+    _, exact = joined(engine.explain_tiles(pixels, CORNERS, TARGETS))
+    narrow = Engine(bundle, EngineOptions("cpu", "bf16", batch_size=4))
+    _, rounded = joined(narrow.explain_tiles(pixels, CORNERS, TARGETS))
+    assert rounded.dtype == np.float32
+    assert np.abs(rounded - exact).max() > 0
+    assert np.corrcoef(rounded.ravel(), exact.ravel())[0, 1] > 0.99
+
+
+def test_batches_are_sized_by_free_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Engine(bundle, EngineOptions("cpu")).batch_size == 32
+    poor = Engine(bundle, EngineOptions("cpu"))
+    free = 10 * poor._tile_bytes
+    monkeypatch.setattr("geogaze.explain.prepare.free_bytes", lambda device: free)
+    assert poor.batch_size == 4  # of 40 % of it
+
+
+def test_an_engine_is_kept_for_other_settings_that_do_not_concern_it(bundle: Bundle) -> None:
+    from geogaze.config import Settings
+
+    one = load_engine(bundle, Settings(device="cpu", storage="a"))
+    two = load_engine(bundle, Settings(device="cpu", storage="b"))
+    other = load_engine(bundle, Settings(device="cpu", batch_size=3))
+    assert one is two
+    assert other is not one
+
+
+def test_a_device_that_is_not_there_is_told(bundle: Bundle) -> None:
+    from geogaze.config import Settings
+
+    with pytest.raises(InvalidRequest, match="'cuda:99'"):
+        load_engine(bundle, Settings(device="cuda:99"))

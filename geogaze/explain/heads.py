@@ -21,6 +21,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.convnext import LayerNorm2d
 
 from geogaze.explain.cams import CAMS
 from geogaze.targets import Target
@@ -30,6 +31,9 @@ _CHANNELWISE = frozenset(
     {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardtanh}
     | {nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softplus, nn.Mish}
 )
+_FORWARD_MODE = frozenset(
+    {nn.Flatten, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, LayerNorm2d} | _CHANNELWISE - {nn.Mish}
+)  # torch derives these in forward mode, many vectors at once, without a loop
 _GLOBAL = (1, (1, 1))
 
 
@@ -105,6 +109,10 @@ class VectorHead:
     def _affine(self) -> bool:
         return all(type(module) is nn.Flatten for module in self.body)
 
+    @cached_property
+    def _forward_mode(self) -> bool:
+        return all(type(module) in _FORWARD_MODE for module in self.body)
+
     def explain(
         self, activations: Tensor, targets: Sequence[Target] | None, method: str
     ) -> tuple[Tensor, Tensor]:
@@ -113,7 +121,8 @@ class VectorHead:
             vector = self.pools(activations)
             if self.mix is not None:
                 vector = self.mix(vector.flatten(1))
-        if targets is not None and not self._affine and method == "gradcam":
+        derived = self._forward_mode and not self._affine
+        if targets is not None and derived and method == "gradcam":
             cells = activations.shape[-2] * activations.shape[-1]
             if len(targets) > cells:
                 return self._from_cells(vector, activations, targets)
@@ -129,7 +138,7 @@ class VectorHead:
         """Logits, and ∂score/∂vector (K, B or 1, D)."""
         with torch.set_grad_enabled(not self._affine):
             vector = vector.detach().requires_grad_(not self._affine)
-            hidden = self.body(vector)
+            hidden = self.body(vector.clone())  # it may work in place
         with torch.no_grad():
             logits = hidden.detach() if self.last is None else self.last(hidden)
             rows = score_rows(self._last_weight(logits), targets, logits)

@@ -71,6 +71,7 @@ class Worker:
             unit=claim.position,
             attempt=claim.attempt,
         )
+        told.debug("unit taken")
         try:
             self._do(claim)
             told.info("unit done")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from geogaze.client import Client
@@ -47,6 +49,7 @@ def stack(
             "GEOGAZE_CHUNK_TILES": str(CHUNK_TILES),
             "GEOGAZE_LEASE_SECONDS": "6",
             "GEOGAZE_REDELIVER_SECONDS": "5",
+            "GEOGAZE_LOG_LEVEL": "debug",
         },
     ) as running:
         yield running
@@ -118,6 +121,25 @@ def test_a_job_survives_killed_workers_and_a_flushed_broker(
     assert client.wait(job)["status"] == "successful"
     client.download(job, tmp_path / "remote")
     assert _digests(tmp_path / "remote") == _embedded(scenes, bundle_folder, tmp_path / "embedded")
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_told_to_stop_ends_its_units_or_hands_them_back(
+    stack: Stack, client: Client, scenes: Path
+) -> None:
+    job = client.submit(_request(scenes, "large.tif", overlap=0.9))["jobID"]
+    _wait_for_tiles(client, job)
+    leaving = stack.workers[0]
+    assert leaving.pid
+    process = psutil.Process(leaving.pid)
+    process.send_signal(signal.SIGTERM)
+    process.wait(40)
+    log = leaving.log_path.read_text()
+    assert "worker left" in log
+    # Nothing is left to its lease: what was in hand is done, or pending again.
+    assert log.count("unit taken") == log.count("unit done") + log.count("unit handed back")
+    leaving.start()
+    client.dismiss(job)
 
 
 @pytest.mark.timeout(240)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from geogaze import __version__
-from geogaze.cli import bench, image, local, models, remote, serve, train
+from geogaze.cli import bench, image, local, methods, models, remote, serve, train
 from geogaze.cli.terminal import err, exit_code, print_error, print_json
 from geogaze.errors import GeogazeError
 
@@ -47,6 +47,7 @@ image.add_to(app)
 train.add_to(app)
 remote.add_to(app)
 models.add_to(app)
+methods.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
 

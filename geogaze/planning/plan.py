@@ -204,8 +204,8 @@ def _check_method(plan: Plan) -> None:
         raise InvalidRequest(
             f"Tiles cannot share the activations of {plan.bundle.name!r} at {plan.bundle.layer!r}: "
             "the network pools over its whole input on the way there (squeeze-and-excitation), "
-            "or cannot be cut at that layer, or its bundle is older than geogaze 0.3. Leave "
-            "context at 'tile', or import the weights anew."
+            "or cannot be cut at that layer, or the bundle was made before bundles told how far "
+            "their layer looks. Leave context at 'tile', or import the weights anew."
         )
 
 

@@ -76,11 +76,13 @@ def bench_engine(
     def explained() -> Any:
         return engine.explain_batch(images, targets)
 
+    precision = torch.bfloat16 if narrowed else torch.float32
+    ceiling = ceiling_flops(engine.device, precision)
     forward_s, explain_s, ratio = paired(plain, explained, engine.device, runs)
     _, _, same_trunk = paired(prepared, explained, engine.device, runs)
     found = explained()
     achieved = flops * batch / explain_s
-    ceiling = ceiling_flops(engine.device, torch.bfloat16 if narrowed else torch.float32)
+    ceiling = max(ceiling, ceiling_flops(engine.device, precision))  # before or after
     result: dict[str, Any] = {
         "arch": architecture,
         "classes": classes,

@@ -62,8 +62,8 @@ def bf16_where(wanted: bool, device: torch.device) -> Iterator[None]:  # noqa: F
 class GraphedTrunk(nn.Module):
     """A trunk replayed as one CUDA graph: one launch instead of hundreds.
 
-    The graph is captured anew for every other shape of batch; the result is valid until the next
-    call.
+    A smaller batch than the one captured is padded with what lies there; a larger one, or another
+    size of image, is captured anew. The result is valid until the next call.
     """
 
     def __init__(self, trunk: nn.Module) -> None:
@@ -74,12 +74,13 @@ class GraphedTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Activations (B, C, g, g) of images (B, bands, T, T)."""
-        if self._graph is None or images.shape != self._input.shape:
+        count, fixed = len(images), self._input
+        if self._graph is None or count > len(fixed) or images.shape[1:] != fixed.shape[1:]:
             self._capture(images)
         assert self._graph is not None
-        self._input.copy_(images)
+        self._input[:count].copy_(images)
         self._graph.replay()
-        return self._output
+        return self._output[:count]
 
     def _capture(self, images: Tensor) -> None:
         self._graph = None  # frees the former one's memory

@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from geogaze.bundles import Bundle
+from geogaze.bundles import Bundle, torchvision_catalogue
 from geogaze.explain.architectures import build
 from geogaze.explain.bundling import write_bundle
+from geogaze.explain.registration import Registration
 
 _SEED = 0
-_SIZES = {"inception_v3": 299}
+_SIZE = 224
 
 
 def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
@@ -22,14 +23,23 @@ def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
         UnsupportedArchitecture: there is no such network.
     """
     torch.manual_seed(_SEED)
-    size = _SIZES.get(architecture, 224)
+    known = torchvision_catalogue().get(architecture)
+    size = known.input_size if known else _SIZE
     model = build(architecture, classes, initialise=True).requires_grad_(False)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         norm.train().momentum = 1.0
     if norms:
         model(torch.randn(4, 3, size, size))
+    registration = (
+        Registration(known.stride, known.first_center, known.cells, known.halo) if known else None
+    )
     names = tuple(f"class-{i:04d}" for i in range(classes))
     return write_bundle(
-        model.eval(), folder, architecture=architecture, classes=names, input_size=size
+        model.eval(),
+        folder,
+        architecture=architecture,
+        classes=names,
+        input_size=size,
+        registration=registration,
     )

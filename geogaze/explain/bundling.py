@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from geogaze.bundles import Bundle, bundle_item, check_classes, file_sha256
 from geogaze.errors import InvalidRequest
 from geogaze.explain.architectures import Split, cut_at
-from geogaze.explain.registration import measure
+from geogaze.explain.registration import Registration, measure
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -54,11 +54,13 @@ def write_bundle(
     std: tuple[float, ...] = IMAGENET_STD,
     gsd: float | None = None,
     layer: str | None = None,
+    registration: Registration | None = None,
     evaluation: dict[str, Any] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
 
-    The folder appears whole or not at all. Its name becomes the model's.
+    The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
+    known already spares its measuring.
 
     Raises:
         InvalidRequest: the folder exists and is not a bundle.
@@ -68,7 +70,7 @@ def write_bundle(
     check_target(out, classes)
     out = out.resolve()
     cut = cut_at(model, layer)
-    registration = measure(cut.trunk, len(mean), input_size)
+    registration = registration or measure(cut.trunk, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         made = Path(scratch) / "bundle"

@@ -127,8 +127,8 @@ def measure(trunk: nn.Module, bands: int, input_size: int) -> Registration:
     stride = round(rows.stride)
     with torch.no_grad(), _Linearised() as seen:
         cells = trunk(torch.ones(1, bands, input_size, input_size)).shape[-1]
-    strides = max(1, math.ceil(max(rows.reach, cols.reach) / stride))
-    halo = None if seen.pools_globally else strides * stride
+    reach = round(max(rows.reach, cols.reach) * 2) / 2
+    halo = None if seen.pools_globally else max(1, math.ceil(reach / stride)) * stride
     # Kernels, strides and paddings add up to half pixels; what is left of the very deepest
     # networks' receptive fields, cut at the input's border, moves the measured centre a little.
     return Registration(stride, round(rows.first * 2) / 2, cells, halo)

@@ -54,7 +54,7 @@ def network(name: str, seed: int = 0) -> nn.Module:
     model = model.to_empty(device="cpu").requires_grad_(False)
     for part in model.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            nn.init.kaiming_uniform_(part.weight, nonlinearity="relu")
             if part.bias is not None:
                 part.bias.uniform_(0.05, 0.2)
         elif isinstance(part, nn.BatchNorm2d | nn.LayerNorm):
@@ -65,7 +65,7 @@ def network(name: str, seed: int = 0) -> nn.Module:
         for parameter_name, parameter in model.named_parameters():
             if parameter_name.endswith("layer_scale"):
                 parameter.uniform_(0.2, 0.5)
-    images = pictures(4, NETWORKS[name]).float()
+    images = pictures(3, NETWORKS[name]).float()
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
         norm.train().momentum = 1.0
@@ -117,6 +117,13 @@ def pictures(count: int, size: int) -> Tensor:
     return nn.functional.interpolate(2 * coarse, size, mode="bilinear", antialias=True)
 
 
+@cache
+def activations(name: str) -> Tensor:
+    """Of two pictures."""
+    with torch.no_grad():
+        return pieces(name).trunk(pictures(2, NETWORKS[name]))
+
+
 class Own(nn.Module):
     """Two parts, as anybody's network may have them."""
 
@@ -150,12 +157,12 @@ def test_every_family_has_a_member_here() -> None:
 @pytest.mark.parametrize(("name", "size"), NETWORKS.items())
 def test_the_two_pieces_make_the_network(name: str, size: int) -> None:
     images, cut = pictures(2, size), pieces(name)
+    maps = activations(name)
     with torch.no_grad():
-        activations = cut.trunk(images)
-        logits = cut.head(activations.clone())
+        logits = cut.head(maps.clone())
         expected = network(name)(images)
-    assert activations.ndim == 4
-    assert activations.shape[2] > 1, "the cut lies behind the pooling"
+    assert maps.ndim == 4
+    assert maps.shape[2] > 1, "the cut lies behind the pooling"
     assert logits.shape == (2, CLASSES)
     torch.testing.assert_close(logits, expected, rtol=0, atol=0)
     # Zeros would agree with anything.
@@ -169,9 +176,9 @@ def test_the_cut_is_named_after_the_layer_whose_output_it_is(name: str) -> None:
     if name == "densenet121":
         assert cut.layer == "relu(features.norm5)", "no module's"
         return
-    images = pictures(1, NETWORKS[name])
     with torch.no_grad():
-        assert torch.equal(Captured(model, cut.layer).activations(images), cut.trunk(images))
+        caught = Captured(model, cut.layer).activations(pictures(2, NETWORKS[name]))
+    assert torch.equal(caught, activations(name))
 
 
 def test_a_named_layer_is_cut_at_where_that_is_the_natural_one_else_captured() -> None:

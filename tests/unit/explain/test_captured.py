@@ -179,7 +179,6 @@ def test_the_trunk_can_be_measured() -> None:
     try:
         cut = Captured(model, "layer3")
         assert measure(cut.trunk, 3, 224) == Registration(16, 0.0, 14, halo=64)
-        assert measure(Captured(model, "layer4.0.conv1").trunk, 3, 96).stride == 32
         assert hooks(model) == 0
     finally:
         model.double()

@@ -18,19 +18,20 @@ from geogaze.explain.cams import CAMS
 from geogaze.explain.captured import Captured
 from geogaze.explain.gradcam import Explanation, explain, explain_activations
 from geogaze.targets import Target, own
-from tests.unit.explain.test_architectures import CLASSES, NETWORKS, network, pictures, pieces
+from tests.unit.explain.test_architectures import (
+    CLASSES,
+    NETWORKS,
+    activations,
+    network,
+    pictures,
+    pieces,
+)
 
 TARGETS: list[Target] = [(0, None), (9, None), (3, 0), (None, 9)]
 EVERY = own(range(CLASSES))
 NOT_UNIFORM = ("alexnet", "vgg11", "squeezenet1_1")
 NOT_AFFINE = (*NOT_UNIFORM, "mobilenet_v3_small", "convnext_tiny")
 LINEAR_METHODS = ("gradcam", "hirescam", "xgradcam")
-
-
-@cache
-def activations(name: str) -> Tensor:
-    with torch.no_grad():
-        return pieces(name).trunk(pictures(2, NETWORKS[name]))
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -119,7 +120,8 @@ def test_the_three_ways_and_captum_agree(name: str) -> None:
     layer = cut.layer
     if name == "densenet121":  # its natural layer is a function's output
         model, layer = nn.Sequential(cut.trunk, cut.head), "0"
-    found = explain(cut, images, TARGETS)
+    maps = activations(name)
+    found = explain_activations(cut, maps, TARGETS)
     assert found.path == "channel-shift"
     graph = explain(Captured(model, layer), images, TARGETS)
     assert graph.path == "graph"
@@ -130,7 +132,6 @@ def test_the_three_ways_and_captum_agree(name: str) -> None:
     cells = theirs.shape[2] * theirs.shape[3]
     assert difference(found.evidence[:, 1], theirs[:, 0] * cells) < 1e-5
     for method in CAMS:
-        maps = activations(name)
         vjp = explain_activations(Split(cut.trunk, Opaque(cut.head), ""), maps, TARGETS, method)
         assert vjp.path == "head-vjp"
         own_path = explain_activations(cut, maps, TARGETS, method).evidence
@@ -144,10 +145,8 @@ def test_the_three_ways_and_captum_agree(name: str) -> None:
         ("resnet18", "layer4.1.conv2"),  # inside a residual block
         ("resnet18", "layer4.0.bn1"),  # an in-place ReLU follows
         ("vgg11", "features.20"),  # behind the natural layer
-        ("densenet121", "features.denseblock4.denselayer9"),
         ("googlenet", "inception5a.branch2"),
         ("mobilenet_v3_small", "features.9.block.1"),
-        ("convnext_tiny", "features.5"),
     ],
 )
 def test_a_layer_inside_the_network_is_explained_along_the_graph(name: str, layer: str) -> None:
@@ -227,13 +226,13 @@ CUTS = {
 
 @pytest.mark.parametrize("kind", CUTS)
 def test_a_map_depends_on_neither_the_batch_nor_the_order_nor_the_other_classes(kind: str) -> None:
-    cut, images = CUTS[kind](), pictures(5, 72)
+    cut, images = CUTS[kind](), pictures(3, 72)
     asked: list[Target] = [(2, None), (4, 1), (None, 6)]
     for method in CAMS:
         together = explain(cut, images, asked, method).evidence
         shuffled = explain(cut, images.flip(0), [asked[2], asked[0], asked[1]], method).evidence
         assert difference(shuffled.flip(0)[:, [1, 2, 0]], together) < 1e-5
-        parts = [images[:1], images[1:3], images[3:]]
+        parts = [images[:1], images[1:]]
         alone = torch.cat([explain(cut, part, asked[1:2], method).evidence for part in parts])
         assert difference(alone, together[:, 1:2]) < 1e-5
         # More scores than cells, for which the derivative may be taken from the other side.
@@ -272,7 +271,9 @@ def test_random_parameters_of_the_head_change_every_map(name: str) -> None:
         assert (angle(after, before) > 0.005).all()
 
 
-@pytest.mark.parametrize("name", ["resnet18", "alexnet", "squeezenet1_1", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["shufflenet_v2_x0_5", "alexnet", "squeezenet1_1", "mobilenet_v3_small"]
+)
 def test_random_parameters_of_all_layers_or_the_first_change_every_map(name: str) -> None:
     images = pictures(2, NETWORKS[name])
     first_only = copy.deepcopy(network(name))
@@ -316,7 +317,7 @@ def test_evidence_for_one_class_rather_than_another_is_the_difference(kind: str)
 
 @pytest.mark.parametrize("kind", CUTS)
 def test_without_targets_each_image_gets_its_best(kind: str) -> None:
-    images = pictures(8, 72) * torch.linspace(0.1, 3, 8)[:, None, None, None]
+    images = pictures(5, 72) * torch.linspace(0.1, 3, 5)[:, None, None, None]
     cut = CUTS[kind]()
     for method in CAMS:
         best = explain(cut, images, None, method)
@@ -324,8 +325,8 @@ def test_without_targets_each_image_gets_its_best(kind: str) -> None:
         assert len(chosen.unique()) > 1
         every = explain(cut, images, EVERY, method)
         assert best.path == every.path
-        assert best.evidence.shape == (8, 1, *every.evidence.shape[2:])
-        assert difference(best.evidence[:, 0], every.evidence[range(8), chosen]) < 1e-5
+        assert best.evidence.shape == (5, 1, *every.evidence.shape[2:])
+        assert difference(best.evidence[:, 0], every.evidence[range(5), chosen]) < 1e-5
 
 
 @pytest.mark.parametrize("kind", CUTS)
@@ -348,6 +349,29 @@ def test_gradients_at_every_position_come_in_groups(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(gradcam, "_GROUP_BYTES", held * maps.numel() * 8 + 5)
         parts = explain_activations(cut, maps, EVERY, "hirescam").evidence
         assert difference(parts, whole) < 1e-12
+
+
+class InPlace(nn.Module):
+    """ReLU, known to nobody as such."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu_()
+
+
+def test_heads_and_layers_that_work_in_place_spoil_nothing() -> None:
+    torch.manual_seed(2)
+    conv, rest = nn.Conv2d(3, 4, 3).double(), nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).double()
+    images, heads = pictures(2, 5), [nn.Sequential(relu, rest) for relu in (nn.ReLU(), InPlace())]
+    for method in CAMS:
+        expected = explain(Split(conv, Opaque(heads[0]), ""), images, own([0, 1]), method)
+        assert difference(expected.evidence, expected.evidence) == 0, "there is something to spoil"
+        for cut in (
+            Split(conv, Opaque(heads[1]), ""),
+            Captured(nn.Sequential(conv, heads[1]), "0"),
+        ):
+            found = explain(cut, images, own([0, 1]), method)
+            assert torch.equal(found.evidence, expected.evidence)
+            assert torch.equal(found.logits, expected.logits)
 
 
 class Deaf(nn.Module):

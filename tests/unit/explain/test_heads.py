@@ -227,6 +227,12 @@ REFUSED: dict[str, Callable[[], list[nn.Module]]] = {
     "subclass of a linear layer": lambda: [flat(), TwiceLinear(C * SIDE**2, 3)],
     "subclass of a pooling": lambda: [TwiceMax(2), flat(), nn.Linear(C * 9, 3)],
     "flattened in two steps": lambda: [flat(2), flat(1), nn.Linear(C * SIDE**2, 3)],
+    "a linear layer for each channel": lambda: [
+        flat(2),
+        nn.Linear(SIDE**2, 4),
+        flat(),
+        nn.Linear(C * 4, 3),
+    ],
     "flattened channels and rows": lambda: [
         flat(1, 2),
         nn.AdaptiveAvgPool2d((C * SIDE, 1)),

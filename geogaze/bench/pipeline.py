@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from geogaze.bench.networks import random_bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
+from geogaze.explain.device import on_device
 from geogaze.explain.engine import Engine, load_engine
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import Context, ExplainRequest
@@ -48,7 +49,7 @@ def bench_pipeline(job: PipelineJob, settings: Settings) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="geogaze-bench-") as folder:
         model = Path(folder) / job.architecture
-        bundle = random_bundle(model, job.architecture, job.classes)
+        bundle = on_device(random_bundle, model, job.architecture, job.classes)
         request = ExplainRequest(
             scene=str(job.scene),
             model=str(model),

@@ -29,7 +29,7 @@ def engine(
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
     dtype: Annotated[Literal["fp32", "bf16"], typer.Option(help="Of the trunk.")] = "fp32",
-    runs: Annotated[int, typer.Option(min=1, help="Pairs of runs.")] = 9,
+    runs: Annotated[int, typer.Option(min=1, help="Pairs of runs.")] = 11,
     as_json: JsonOption = False,
 ) -> None:
     """Explaining every class against plain inference: the price of an explanation.

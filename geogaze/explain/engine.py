@@ -25,6 +25,7 @@ from geogaze.explain.device import (
     bf16_where,
     is_out_of_memory,
     keep_freed_memory,
+    on_device,
     pick_device,
 )
 from geogaze.explain.gradcam import Explanation, explain, explain_activations
@@ -53,8 +54,7 @@ Corner = tuple[int, int]
 
 
 _TURN = threading.Lock()
-"""Held by the thread that has the device. Tracing a network at its loading is kept apart by it too,
-for torch.fx patches all modules meanwhile."""
+"""Held by the thread whose tiles the device explains."""
 
 
 @dataclass(frozen=True)
@@ -203,9 +203,9 @@ class Engine:
                     waiting.extend(reversed(block.halves()))
                     continue
                 rows, cols = block.window
-                clock = Clock(self.device)
+                clock = on_device(Clock, self.device)
                 try:
-                    shared = self._activations(cut.trunk, window[:, :, rows, cols])
+                    shared = on_device(self._activations, cut.trunk, window[:, :, rows, cols])
                 except RuntimeError as error:
                     if not (is_out_of_memory(error) and block.divisible):
                         raise _surely(error) from error
@@ -240,7 +240,7 @@ class Engine:
     def _turn(self) -> Iterator[None]:
         with _TURN:
             if self.device.type == "cuda":
-                torch.cuda.set_device(self.device)  # each thread has its own
+                on_device(torch.cuda.set_device, self.device)  # each thread has its own
             yield
 
     def logits(self, images: Tensor) -> Tensor:
@@ -296,7 +296,7 @@ class Engine:
         while start < len(tiles):
             batch = tiles[start : start + max(1, self.batch_size // share)]
             try:
-                launched = Running(batch, compute, clock or Clock(self.device))
+                launched = on_device(self._launch, batch, compute, clock)
                 clock = None
             except RuntimeError as error:
                 if not is_out_of_memory(error) or len(batch) == 1:
@@ -310,6 +310,9 @@ class Engine:
             start += len(batch)
         if running:
             yield self._fetched(running)
+
+    def _launch(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None) -> Running:
+        return Running(tiles, compute, clock or Clock(self.device))
 
     def _fetched(self, running: Running) -> BatchResult:
         result, seconds = running.fetch()
@@ -339,10 +342,10 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     """
     keep_freed_memory()
     if settings.torch_threads:
-        torch.set_num_threads(settings.torch_threads)
+        on_device(torch.set_num_threads, settings.torch_threads)
+    # Between batches, too: tracing a network patches all modules meanwhile.
     options = EngineOptions(settings.device, settings.precision, settings.batch_size)
-    with _TURN:
-        return _kept(bundle, options)
+    return on_device(_kept, bundle, options)
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geogaze.explain.device import on_device
+
 
 class Uploader:
     """Uploads windows, on a GPU on a stream of its own, beside the work on the one before."""
@@ -31,7 +33,7 @@ class Uploader:
         plain = values if values.dtype == np.uint8 else values.astype(np.float32)
         pixels, known = torch.from_numpy(plain), torch.from_numpy(valid)
         if self._stream is None:
-            return self._normalised(pixels, known, rescale)
+            return on_device(self._normalised, pixels, known, rescale)
         with torch.cuda.stream(self._stream):
             window = self._normalised(
                 pixels.pin_memory().to(self._device, non_blocking=True),

@@ -11,7 +11,7 @@ from typing import Any
 
 from geogaze.bench.engine import bench_engine
 
-_COUNTS = (1, 2, 5, 10, 20, 50)
+_COUNTS = (1, 2, 5, 10, 20, 50, 100)
 _PEERS_UP_TO = 20
 _COLOURS = {
     "geogaze": "#d1495b",

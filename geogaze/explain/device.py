@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import ParamSpec, TypeVar
 
 import psutil
@@ -18,7 +19,6 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
 _WARM_UP_RUNS = 3
 
 
-_THREAD = ThreadPoolExecutor(1, thread_name_prefix="device")
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -31,7 +31,13 @@ def on_device(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """
     if threading.current_thread().name.startswith("device"):
         return work(*args, **options)
-    return _THREAD.submit(work, *args, **options).result()
+    return _device_thread().submit(work, *args, **options).result()
+
+
+@cache
+def _device_thread() -> ThreadPoolExecutor:
+    keep_freed_memory()  # before the thread makes a memory pool of its own
+    return ThreadPoolExecutor(1, thread_name_prefix="device")
 
 
 def pick_device(device: str) -> torch.device:

@@ -24,7 +24,6 @@ from geogaze.explain.device import (
     GraphedTrunk,
     bf16_where,
     is_out_of_memory,
-    keep_freed_memory,
     on_device,
     pick_device,
 )
@@ -340,7 +339,6 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     Raises:
         InvalidRequest: the device is not there.
     """
-    keep_freed_memory()
     if settings.torch_threads:
         on_device(torch.set_num_threads, settings.torch_threads)
     # Between batches, too: tracing a network patches all modules meanwhile.

@@ -17,7 +17,7 @@ from geogaze.explain.device import free_bytes
 _WORKING_SET = 4  # a layer's input and output, and the scratch memory of its convolution
 _SHARE_OF_FREE = 0.4
 _MOST_TILES = {"cpu": 32, "cuda": 256}  # more gain nothing
-_MOST_PIXELS = 9_000_000  # of one window in scene context
+_MOST_PIXELS = 12_000_000  # of one window in scene context
 
 
 def quicken(cut: Split) -> Split:

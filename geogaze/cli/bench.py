@@ -19,6 +19,17 @@ ArchOption = Annotated[str, typer.Option("--arch", help="An architecture; random
 CountOption = Annotated[int, typer.Option(min=1, help="Number of classes, all explained.")]
 
 
+@bench.callback()
+def _root() -> None:
+    """Measure geogaze on this machine.
+
+    Examples:
+        geogaze bench engine --arch resnet50 --classes 20
+
+        geogaze bench pipeline city.tif
+    """
+
+
 @bench.command()
 def engine(
     arch: ArchOption = "resnet50",
@@ -100,4 +111,4 @@ def _short(value: object) -> str:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.add_typer(bench, name="bench", help="Measure geogaze on this machine.")
+    app.add_typer(bench, name="bench")

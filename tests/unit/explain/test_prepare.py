@@ -220,4 +220,4 @@ def test_windows_are_no_larger_than_memory(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(prepare, "free_bytes", lambda device: 1_000_000)
     assert pixels_at_once(100, CPU) == 4_000
     assert pixels_at_once(1e9, CPU) == 0
-    assert pixels_at_once(1e-9, CPU) == 9_000_000
+    assert pixels_at_once(1e-9, CPU) == 12_000_000

@@ -392,17 +392,18 @@ def test_progress_counts_every_tile(scene: Path, tmp_path: Path, bundle_folder: 
     from geogaze.config import Settings
     from geogaze.runner.embedded import run
 
-    told: list[tuple[str, int]] = []
+    told: list[tuple[str, int, int]] = []
     report = run(
         ExplainRequest(scene=str(scene), model=str(bundle_folder), overlays=False),
         tmp_path / "out",
         Settings(device="cpu", batch_size=4, chunk_tiles=16),
-        on_progress=lambda status, tiles: told.append((status.state.value, tiles)),
+        on_progress=lambda status, tiles: told.append(
+            (status.state.value, status.tiles_done, tiles)
+        ),
     )
-    assert told[-1] == ("successful", 0)
-    done, since = 0, 0
-    for _, tiles in told:
-        if tiles < since:
-            done += since
-        since = tiles
-    assert done + since == report.tiles
+    assert told[-1] == ("successful", report.tiles, 0)
+    done = [status for _, status, _ in told]
+    assert done == sorted(done)
+    shown = [status + since for _, status, since in told]
+    assert 0 in shown
+    assert any(0 < tiles < report.tiles for tiles in shown)

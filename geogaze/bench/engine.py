@@ -102,8 +102,8 @@ def bench_engine(
         "ceiling_share": achieved / ceiling,
     }
     if peers:
-        prepared = engine.cut
-        assert isinstance(prepared, Split), "bundles for measuring are cut where networks can be"
+        ours = engine.cut
+        assert isinstance(ours, Split), "bundles for measuring are cut where networks can be"
         model.to(memory_format=torch.contiguous_format)
         result["peers"] = {
             name: {
@@ -111,6 +111,6 @@ def bench_engine(
                 "slower_than_ours": peer.seconds / explain_s,
                 "max_relative_difference": peer.max_relative_difference,
             }
-            for name, peer in compare(model, prepared, images, found.evidence).items()
+            for name, peer in compare(model, ours, images, found.evidence).items()
         }
     return result

@@ -60,9 +60,9 @@ def bench_pipeline(job: PipelineJob, settings: Settings) -> dict[str, Any]:
         plan = make_plan(request, settings, local=True)
         engine = load_engine(bundle, settings)
         before = _engine_speed(engine, plan)
-        engine.busy_seconds = 0.0
+        engine.batches.busy_seconds = 0.0
         report = run(request, Path(folder) / "products", settings)
-        busy = engine.busy_seconds / report.seconds
+        busy = engine.batches.busy_seconds / report.seconds
         after = _engine_speed(engine, plan)
     explained = report.tiles - sum(reason["tiles"] for reason in report.skipped)
     if not explained:

@@ -1,17 +1,23 @@
-"""A batch of tiles on its way over the device."""
+"""Batches of tiles on their way over the device, as large as memory allows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
 
+from geogaze.errors import OutOfMemory
+from geogaze.explain.device import is_out_of_memory, on_device
 from geogaze.explain.gradcam import Explanation
 from geogaze.targets import probabilities
+
+log = structlog.get_logger()
 
 Compute = Callable[[NDArray[np.int64]], Explanation]
 """Explains the tiles at some positions."""
@@ -84,3 +90,68 @@ class Clock:
             self._events[1].synchronize()
             return float(self._events[0].elapsed_time(self._events[1])) / 1000
         return self._end - self._start
+
+
+class Batches:
+    """Runs tiles over the device, one batch behind: a batch is fetched once the next one runs."""
+
+    def __init__(self, device: torch.device, first_size: Callable[[], int]) -> None:
+        self._device = device
+        self._first_size = first_size
+        self.busy_seconds = 0.0
+
+    @cached_property
+    def size(self) -> int:
+        """Tiles in one forward, halved when memory did not hold them."""
+        return self._first_size()
+
+    def run(
+        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None = None, share: int = 1
+    ) -> Generator[BatchResult]:
+        """Results in order.
+
+        Args:
+            tiles: positions to compute.
+            compute: explains some of them, on the device's thread.
+            clock: one that runs already; what it has seen is part of the first batch.
+            share: how many times smaller than for inference batches must be.
+
+        Raises:
+            OutOfMemory: not even one tile fits.
+        """
+        running: Running | None = None
+        start = 0
+        while start < len(tiles):
+            batch = tiles[start : start + max(1, self.size // share)]
+            try:
+                launched = on_device(self._launch, batch, compute, clock)
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or len(batch) == 1:
+                    raise as_ours(error) from error
+                self.size = max(1, len(batch) * share // 2)
+                log.warning("out of memory: smaller batches", batch_size=self.size)
+                continue
+            if running:
+                yield self._fetched(running)
+            running, clock = launched, None
+            start += len(batch)
+        if running:
+            yield self._fetched(running)
+
+    def _launch(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None) -> Running:
+        return Running(tiles, compute, clock or Clock(self._device))
+
+    def _fetched(self, running: Running) -> BatchResult:
+        result, seconds = running.fetch()
+        self.busy_seconds += seconds
+        return result
+
+
+def as_ours(error: RuntimeError) -> Exception:
+    """The error to raise: ours, where memory ran out."""
+    if is_out_of_memory(error):
+        return OutOfMemory(
+            f"Not even one tile fits into the device's memory: {error}. Use a smaller network, or "
+            "a device with more memory."
+        )
+    return error

@@ -10,16 +10,15 @@ from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import structlog
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geogaze.bundles import Bundle
 from geogaze.config import Settings
-from geogaze.errors import InvalidBundle, InvalidRequest, OutOfMemory
+from geogaze.errors import InvalidBundle, InvalidRequest
 from geogaze.explain.architectures import Split, cut_at, split
-from geogaze.explain.batches import BatchResult, Clock, Compute, Running
+from geogaze.explain.batches import Batches, BatchResult, Clock, as_ours
 from geogaze.explain.device import (
     GraphedTrunk,
     bf16_where,
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
-log = structlog.get_logger()
-
 Corner = tuple[int, int]
 """Row and column of a tile's first pixel in its window."""
 
@@ -71,7 +68,6 @@ class Engine:
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self.bundle = bundle
         self.device = pick_device(options.device)
-        self.busy_seconds = 0.0
         on_gpu = self.device.type == "cuda"
         cut = cut_at(load_model(bundle), bundle.layer)
         self._bf16 = isinstance(cut, Split) and (
@@ -88,28 +84,23 @@ class Engine:
         self.cut = cut
         # Only tiles come in one shape.
         self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
-        self._asked_batch = options.batch_size
+        self.batches = Batches(self.device, lambda: options.batch_size or self._fitting_tiles())
         self._uploader = Uploader(bundle.mean, bundle.std, self.device)
 
     @cached_property
     def _tile_bytes(self) -> int:
         """Memory that one tile takes in the trunk, roughly."""
         size = self.bundle.input_size
-        image = torch.zeros(1, len(self.bundle.bands), size, size, device=self.device)
-        with bf16_where(self._bf16, self.device):
-            return working_bytes(self.cut.trunk, image)
+        shape = (1, len(self.bundle.bands), size, size)
 
-    @cached_property
-    def batch_size(self) -> int:
-        """Tiles in one forward: the operator's number, or what memory holds; halved when it did
-        not.
-        """
-        return self._asked_batch or tiles_at_once(self._tile_bytes, self.device)
+        def measure() -> int:
+            with bf16_where(self._bf16, self.device):
+                return working_bytes(self.cut.trunk, torch.zeros(shape, device=self.device))
 
-    @cached_property
-    def _window_pixels(self) -> int:
-        """Pixels that the trunk takes at once in scene context."""
-        return pixels_at_once(self._tile_bytes / self.bundle.input_size**2, self.device)
+        return on_device(measure)
+
+    def _fitting_tiles(self) -> int:
+        return tiles_at_once(self._tile_bytes, self.device)
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
@@ -167,7 +158,7 @@ class Engine:
 
         with self._turn():
             share = _BACKWARD_SHARE if METHODS[method].per_pixel else 1
-            yield from self._batches(np.arange(len(corners)), compute, share=share)
+            yield from self.batches.run(np.arange(len(corners)), compute, share=share)
 
     def explain_shared(
         self,
@@ -194,7 +185,7 @@ class Engine:
         assert isinstance(cut, Split), "plans ask for this"
         assert halo is not None, "plans ask for this"
         with self._turn():
-            limit = self._window_pixels
+            limit = pixels_at_once(self._tile_bytes / size**2, self.device)
             waiting = [Block.of(np.array(corners), size, halo)]
             while waiting:
                 block = waiting.pop()
@@ -207,12 +198,12 @@ class Engine:
                     shared = on_device(self._activations, cut.trunk, window[:, :, rows, cols])
                 except RuntimeError as error:
                     if not (is_out_of_memory(error) and block.divisible):
-                        raise _surely(error) from error
+                        raise as_ours(error) from error
                     limit = block.pixels - 1
                     waiting.append(block)
                     continue
                 slices = partial(self._slices, cut, shared, block, targets, method)
-                yield from self._batches(block.tiles, slices, clock)
+                yield from self.batches.run(block.tiles, slices, clock)
 
     def _slices(
         self,
@@ -281,52 +272,6 @@ class Engine:
         maps = self._pixel_network.attribute(method, images, targets)
         logits = self._pixel_network.logits(images)
         return Explanation(logits, maps, "pixels")
-
-    def _batches(
-        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None = None, share: int = 1
-    ) -> Generator[BatchResult]:
-        """Results in order. A batch is fetched only once the next one runs on the device.
-
-        A ``clock`` that runs already makes what it has seen part of the first batch; ``share`` is
-        how many times smaller than for inference batches must be.
-        """
-        running: Running | None = None
-        start = 0
-        while start < len(tiles):
-            batch = tiles[start : start + max(1, self.batch_size // share)]
-            try:
-                launched = on_device(self._launch, batch, compute, clock)
-                clock = None
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or len(batch) == 1:
-                    raise _surely(error) from error
-                self.batch_size = max(1, len(batch) * share // 2)
-                log.warning("out of memory: smaller batches", batch_size=self.batch_size)
-                continue
-            if running:
-                yield self._fetched(running)
-            running = launched
-            start += len(batch)
-        if running:
-            yield self._fetched(running)
-
-    def _launch(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None) -> Running:
-        return Running(tiles, compute, clock or Clock(self.device))
-
-    def _fetched(self, running: Running) -> BatchResult:
-        result, seconds = running.fetch()
-        self.busy_seconds += seconds
-        return result
-
-
-def _surely(error: RuntimeError) -> Exception:
-    """The error to raise: ours, where memory ran out."""
-    if is_out_of_memory(error):
-        return OutOfMemory(
-            f"Not even one tile fits into the device's memory: {error}. Use a smaller network, or "
-            "a device with more memory."
-        )
-    return error
 
 
 def load_engine(bundle: Bundle, settings: Settings) -> Engine:

@@ -91,7 +91,7 @@ def test_each_tile_gets_what_it_gets_alone(engine: Engine) -> None:
         alone = engine.explain_batch(image, TARGETS)
         close(evidence[i : i + 1], alone.evidence.numpy())
         close(logits[i : i + 1], alone.logits.numpy())
-    assert engine.busy_seconds > 0
+    assert engine.batches.busy_seconds > 0
 
 
 def test_a_shared_trunk_is_the_windows_own_activations_sliced(engine: Engine) -> None:
@@ -145,7 +145,7 @@ def test_when_memory_runs_out_batches_are_halved_and_work_goes_on(
     monkeypatch.setattr(engine, "explain_batch", failing(1, engine.explain_batch))
     results = list(engine.explain_tiles(pixels, CORNERS, TARGETS))
     assert [len(r.tiles) for r in results] == [1] * 12
-    assert engine.batch_size == 1
+    assert engine.batches.size == 1
     close(joined(results)[1], expected)
 
 
@@ -223,11 +223,11 @@ def test_bf16_is_nearly_the_same(engine: Engine, bundle: Bundle) -> None:
 
 
 def test_batches_are_sized_by_free_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Engine(bundle, EngineOptions("cpu")).batch_size == 32
+    assert Engine(bundle, EngineOptions("cpu")).batches.size == 32
     poor = Engine(bundle, EngineOptions("cpu"))
     free = 10 * poor._tile_bytes
     monkeypatch.setattr("geogaze.explain.prepare.free_bytes", lambda device: free)
-    assert poor.batch_size == 4  # of 40 % of it
+    assert poor.batches.size == 4  # of 40 % of it
 
 
 def test_an_engine_is_kept_for_other_settings_that_do_not_concern_it(bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import jobs, problems, processes
+from api.callbacks import calling
 from api.dependencies import Services
 from geogaze import __version__
 from geogaze.config import Settings, get_settings
@@ -27,9 +28,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or get_settings()
     engine = connect(settings.database_url)
 
+    services = Services(settings, Ledger(engine), open_storage(settings))
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        with calling(services):
+            yield
         engine.dispose()
 
     app = FastAPI(
@@ -39,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
     )
-    app.state.services = Services(settings, Ledger(engine), open_storage(settings))
+    app.state.services = services
     problems.install(app)
     app.include_router(processes.router)
     app.include_router(jobs.router)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
 
 from geogaze.config import Settings
-from geogaze.errors import JobNotFound
+from geogaze.errors import InvalidRequest, JobNotFound
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.submission import DEFAULT_TENANT
 from geogaze.storage import Storage
+
+_LONGEST = 255
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,26 @@ class Services:
 
 
 def _services(request: Request) -> Services:
+    """The services, whose ledger shows the caller's own jobs alone."""
     services: Services = request.app.state.services
-    return services
+    return replace(services, ledger=services.ledger.of(tenant_of(request, services.settings)))
+
+
+def tenant_of(request: Request, settings: Settings) -> str:
+    """Who asks, as the gateway in front says.
+
+    Raises:
+        InvalidRequest: the gateway does not say.
+    """
+    if settings.tenant_header is None:
+        return DEFAULT_TENANT
+    tenant = request.headers.get(settings.tenant_header, "")
+    if not 0 < len(tenant) <= _LONGEST:
+        raise InvalidRequest(
+            f"The header {settings.tenant_header} must name the tenant in 1 to {_LONGEST} "
+            f"characters; it has {len(tenant)}."
+        )
+    return tenant
 
 
 def _job_id(job: str) -> UUID:

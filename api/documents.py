@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from geogaze.ledger.records import JobStatus
 
@@ -17,6 +17,16 @@ class Link(BaseModel):
     rel: str = "self"
     type: str = "application/json"
     title: str | None = None
+
+
+class Subscriber(BaseModel):
+    """Who is told of a job's states, by POST. Hosts must be on the operator's list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    successUri: HttpUrl  # noqa: N815  the standard's name
+    inProgressUri: HttpUrl | None = None  # noqa: N815
+    failedUri: HttpUrl | None = None  # noqa: N815
 
 
 class Execute(BaseModel):
@@ -38,6 +48,7 @@ class Execute(BaseModel):
         default=None, description="Accepted and ignored: all products are made, by reference."
     )
     response: Literal["document", "raw"] = "document"
+    subscriber: Subscriber | None = None
 
 
 class StatusInfo(BaseModel):
@@ -55,7 +66,18 @@ class StatusInfo(BaseModel):
     progress: int = Field(ge=0, le=100)
     tiles: int
     tilesDone: int  # noqa: N815
+    tilesReused: int = Field(description="Of tilesDone: explained by an earlier job.")  # noqa: N815
     tilesPerSecond: float | None = None  # noqa: N815
+    secondsLeft: float | None = Field(  # noqa: N815
+        default=None, description="Until the last tile is explained, at this speed."
+    )
+    phase: Literal["explain", "calibrate", "render", "publish"]
+    unitsLeft: dict[str, int] = Field(  # noqa: N815
+        description="Units of work that each phase still has."
+    )
+    lastError: str | None = Field(  # noqa: N815
+        default=None, description="What last went wrong; the job may have got over it."
+    )
     links: list[Link]
 
 
@@ -83,7 +105,7 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
                 title="its products",
             )
         )
-    speed = status.tiles_per_second
+    speed, left = status.tiles_per_second, status.seconds_left
     return StatusInfo(
         processID=status.process,
         jobID=str(status.id),
@@ -96,7 +118,12 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         progress=status.progress,
         tiles=status.tiles,
         tilesDone=status.tiles_done,
+        tilesReused=status.tiles_reused,
         tilesPerSecond=round(speed, 2) if speed else None,
+        secondsLeft=round(left, 1) if left is not None else None,
+        phase=status.phase.value,
+        unitsLeft={phase.value: count.remaining for phase, count in status.phases.items()},
+        lastError=status.last_error,
         links=links,
     )
 

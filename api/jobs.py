@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.dependencies import JobId, With
+from api.dependencies import JobId, Services, With
 from api.documents import JobList, Link, StatusInfo, status_info
 from api.processes import base_url
 from geogaze.errors import InvalidRequest, JobFailed, ResultNotReady, ResultsGone
-from geogaze.ledger.records import job_prefix
 from geogaze.ledger.states import JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -79,6 +79,15 @@ def job(request: Request, job_id: JobId, services: With) -> Any:
 )
 def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
     """Links to a successful job's products; they work for a while without further credentials."""
+    return result_links(services, job_id)
+
+
+def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
+    """The results document of a successful job.
+
+    Raises:
+        JobFailed, ResultsGone, ResultNotReady: it is none.
+    """
     status = services.ledger.status(job_id)
     if status.state is JobState.FAILED:
         raise JobFailed(f"Job {job_id} failed: {status.message}")
@@ -101,14 +110,26 @@ def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
 
 @router.delete("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
 def dismiss(request: Request, job_id: JobId, services: With) -> Any:
-    """Cancel a job, or remove a finished one; its parts and products are deleted."""
-    try:
-        status = services.ledger.dismiss(job_id)
-    finally:
-        # Also for a job dismissed before, whose objects could not be removed then.
-        if services.ledger.status(job_id).state is JobState.DISMISSED:
-            services.storage.delete(job_prefix(job_id))
-    return status_info(status, base_url(request))
+    """Cancel a job, or remove a finished one.
+
+    Workers leave it with their next batch; its parts and products are removed soon after.
+    """
+    return status_info(services.ledger.dismiss(job_id), base_url(request))
+
+
+@router.post("/{job}/retry", response_model=StatusInfo, response_model_exclude_none=True)
+def retry(request: Request, job_id: JobId, services: With) -> Any:
+    """Go on with a failed job: what it has done stays, only the rest is tried again."""
+    return status_info(services.ledger.retry(job_id), base_url(request))
+
+
+@router.get("/{job}/skipped")
+def skipped(job_id: JobId, services: With) -> dict[str, list[dict[str, Any]]]:
+    """Tiles that a successful job went on without: why, how many, and where it went wrong which."""
+    status = services.ledger.status(job_id)
+    if status.assets is None:
+        raise ResultNotReady(f"Job {job_id} is {status.state.value}; ask again once it succeeded.")
+    return {"skipped": status.assets["skipped"]}
 
 
 def _interval(text: str | None) -> tuple[float | None, float | None]:

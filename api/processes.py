@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy import text
 
-from api.dependencies import With
+from api.dependencies import With, tenant_of
 from api.documents import Execute, Link, StatusInfo, status_info
 from geogaze import __version__
 from geogaze.bundles import list_bundles
+from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
-from geogaze.ledger.store import PROCESS
+from geogaze.ledger.submission import PROCESS
 from geogaze.planning.plan import make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
@@ -22,7 +24,8 @@ router = APIRouter()
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = [
-    f"{_CONF}/{name}" for name in ("core", "ogc-process-description", "json", "job-list", "dismiss")
+    f"{_CONF}/{name}"
+    for name in ("core", "ogc-process-description", "json", "job-list", "dismiss", "callback")
 ]
 
 
@@ -136,7 +139,19 @@ def process(request: Request, process: str) -> dict[str, Any]:
     responses={201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
 def execute(
-    request: Request, response: Response, process: str, body: Execute, services: With
+    request: Request,
+    response: Response,
+    process: str,
+    body: Execute,
+    services: With,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            description="A word of your own: asked again with it, you get the same job.",
+        ),
+    ] = None,
 ) -> Any:
     """Start a job. Always asynchronous: poll the ``Location`` until it ends.
 
@@ -152,10 +167,33 @@ def execute(
     if isinstance(inputs.get("scene"), dict):
         inputs["scene"] = inputs["scene"].get("href")
     asked = ExplainRequest.parse(inputs)
+    subscriber = _subscriber(body, request, services.settings)
     plan = make_plan(asked, services.settings)
-    status = services.ledger.status(submit(services.ledger, asked, plan))
+    job = submit(
+        services.ledger,
+        asked,
+        plan,
+        tenant=tenant_of(request, services.settings),
+        idempotency_key=idempotency_key,
+        subscriber=subscriber,
+    )
+    status = services.ledger.status(job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
     return status_info(status, base_url(request))
+
+
+def _subscriber(body: Execute, request: Request, settings: Settings) -> dict[str, str] | None:
+    """Where to tell what, and the API's address as this client sees it."""
+    if body.subscriber is None:
+        return None
+    uris = body.subscriber.model_dump(mode="json", exclude_none=True)
+    for name, uri in uris.items():
+        host = urlsplit(uri).hostname
+        if host not in settings.callback_hosts:
+            raise InvalidRequest(
+                f"{name}: this server may not call {host!r} (GEOGAZE_CALLBACK_HOSTS)."
+            )
+    return {**uris, "base": base_url(request)}
 
 
 def _check(process: str) -> None:

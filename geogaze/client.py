@@ -40,14 +40,22 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def submit(self, inputs: Document) -> Document:
-        """Start a job; its status.
+    def submit(
+        self,
+        inputs: Document,
+        *,
+        idempotency_key: str | None = None,
+        subscriber: Document | None = None,
+    ) -> Document:
+        """Start a job; its status. The same ``idempotency_key`` always returns the same job.
 
         Raises:
             RemoteRefusal: the request is wrong; the message is the problem's detail.
             RemoteError: the server failed or is not there.
         """
-        return self._json("POST", "/processes/explain/execution", json={"inputs": inputs})
+        body = {"inputs": inputs, **({"subscriber": subscriber} if subscriber else {})}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._json("POST", "/processes/explain/execution", json=body, headers=headers)
 
     def status(self, job: str) -> Document:
         """A job's status document."""
@@ -62,6 +70,15 @@ class Client:
     def results(self, job: str) -> dict[str, Document]:
         """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""
         return self._json("GET", f"/jobs/{job}/results")
+
+    def retry(self, job: str) -> Document:
+        """Go on with a failed job, redoing only what is missing; its status."""
+        return self._json("POST", f"/jobs/{job}/retry")
+
+    def skipped(self, job: str) -> list[Document]:
+        """Tiles that a successful job went on without: ``reason``, ``tiles``, ``positions``."""
+        found: list[Document] = self._json("GET", f"/jobs/{job}/skipped")["skipped"]
+        return found
 
     def dismiss(self, job: str) -> Document:
         """Cancel a job, or remove a finished one with its products."""

@@ -49,16 +49,41 @@ class Settings(BaseSettings):
     context_pixels: int = Field(
         3072, gt=0, description="side of the window of a unit in scene context"
     )
+    scratch: Path | None = Field(None, description="folder for drafts; unset: the system's")
     gdal_cache_mb: int = Field(256, gt=0)
 
     # How the ledger is driven
     lease_seconds: float = Field(60.0, gt=0, description="a unit's claim, renewed at a third")
     max_attempts: int = Field(5, gt=0, description="tries of a unit before its job fails")
     redeliver_seconds: float = Field(
-        30.0, gt=0, description="a dispatched unit nobody claimed is dispatched again after this"
+        300.0, gt=0, description="a dispatched unit nobody claimed is dispatched again after this"
     )
-    max_in_flight: int = Field(8, gt=0, description="messages the dispatcher keeps in the broker")
+    lost_seconds: float = Field(
+        5.0, gt=0, description="… and after this where the broker's queue is empty"
+    )
+    messages_per_slot: float = Field(
+        2.0, gt=0, description="messages kept in the broker for each unit that workers take at once"
+    )
     dispatch_interval: float = Field(0.5, gt=0, description="seconds between dispatcher rounds")
+    lead_seconds: float = Field(
+        10.0, gt=0, description="a dispatcher that is silent so long is replaced by one standing by"
+    )
+
+    # What is kept
+    retention: float = Field(
+        30 * 86400.0, gt=0, description="seconds after its end that a job's products are kept"
+    )
+    collect_seconds: float = Field(
+        600.0, gt=0, description="seconds between searches for what crashes left in storage"
+    )
+
+    # Who asks, and who is told
+    tenant_header: str | None = Field(
+        None, description="header in which a gateway names the tenant; unset: there is one tenant"
+    )
+    callback_hosts: tuple[str, ...] = Field((), description="hosts that may be told of jobs' ends")
+    callback_secret: SecretStr | None = Field(None, description="signs what they are told")
+    callback_attempts: int = Field(12, gt=0, description="tries to deliver one message")
 
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"

@@ -14,6 +14,10 @@ class GeogazeError(Exception):
 
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    spends_try: ClassVar[bool] = True
+    """Whether a unit that failed so has one try less."""
+    divisible: ClassVar[bool] = False
+    """Whether one of a unit's tiles may be to blame, so that the others can be saved."""
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "geogaze could not go on"
 
@@ -71,11 +75,31 @@ class OutOfMemory(GeogazeError):
     title = "The device has too little memory"
 
 
+class HostOutOfMemory(GeogazeError):
+    """A worker's memory does not hold this much work at once; half of it may fit."""
+
+    status = 503
+    divisible = True
+    spends_try = False
+    slug = "host-out-of-memory"
+    title = "A worker has too little memory"
+
+
 class SceneUnreadable(InvalidRequest):
     """The scene is missing, not a GeoTIFF, damaged, or not allowed as a source."""
 
     slug = "scene-unreadable"
     title = "The scene cannot be read"
+
+
+class SceneUnreachable(GeogazeError):
+    """A remote scene could not be read; trying again may help."""
+
+    status = 503
+    retryable = True
+    divisible = True
+    slug = "scene-unreachable"
+    title = "The scene could not be fetched"
 
 
 class SceneUnusable(InvalidRequest):
@@ -156,6 +180,39 @@ class DatabaseUnavailable(GeogazeError):
     retryable = True
     slug = "database-unavailable"
     title = "The database does not answer"
+
+
+class ScratchUnusable(GeogazeError):
+    """A worker's disk is full or broken; another worker's may not be."""
+
+    status = 503
+    retryable = True
+    slug = "scratch-unusable"
+    title = "A worker's scratch disk cannot be used"
+
+
+class UnitBroke(GeogazeError):
+    """Work ended in an error that nobody expected; its tiles may be the cause."""
+
+    divisible = True
+    slug = "unit-broke"
+    title = "A piece of the work broke"
+
+
+class WorkerLost(UnitBroke):
+    """A worker vanished with a unit in hand: killed, crashed, or cut off."""
+
+    retryable = True
+    slug = "worker-lost"
+    title = "A worker vanished"
+
+
+class IdempotencyKeyReused(GeogazeError):
+    """An idempotency key came a second time, with another request."""
+
+    status = 422
+    slug = "idempotency-key-reused"
+    title = "The idempotency key stands for another request"
 
 
 class StaleClaim(GeogazeError):

@@ -7,7 +7,8 @@ import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MULTIPART_BYTES = 16 * 2**20
+_DELETE_AT_ONCE = 1000
 
 
 class Storage(ABC):
@@ -57,6 +59,14 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, prefix: str) -> None:
         """Delete all objects whose key starts with ``prefix``."""
+
+    @abstractmethod
+    def remove(self, keys: list[str]) -> None:
+        """Delete objects, those that are gone already included."""
+
+    def abort_uploads(self, seconds: float) -> int:
+        """Drop uploads in several parts that were begun longer ago and never ended; how many."""
+        return 0
 
     @abstractmethod
     def link(self, key: str, seconds: int) -> str:
@@ -127,8 +137,14 @@ class FolderStorage(Storage):
         if prefix.endswith("/"):
             shutil.rmtree(self.path(prefix), ignore_errors=True)
             return
-        for key in list(self.keys(prefix)):
+        self.remove(list(self.keys(prefix)))
+
+    @override
+    def remove(self, keys: list[str]) -> None:
+        for key in keys:
             self.path(key).unlink(missing_ok=True)
+            with suppress(OSError):  # not empty: others of its attempt are to go yet
+                self.path(key).parent.rmdir()
 
     @override
     def link(self, key: str, seconds: int) -> str:
@@ -224,9 +240,34 @@ class S3Storage(Storage):
 
     @override
     def delete(self, prefix: str) -> None:
-        for key in list(self.keys(prefix)):
-            with self._errors(key):
-                self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+        self.remove(list(self.keys(prefix)))
+
+    @override
+    def remove(self, keys: list[str]) -> None:
+        for start in range(0, len(keys), _DELETE_AT_ONCE):
+            some = keys[start : start + _DELETE_AT_ONCE]
+            with self._errors(some[0]):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": self.prefix + key} for key in some]},
+                )
+            if refused := answer.get("Errors"):
+                raise StorageUnavailable(
+                    f"S3 did not delete {len(refused)} objects in {self.bucket}, such as "
+                    f"{refused[0].get('Key')!r}: {refused[0].get('Message')}"
+                )
+
+    @override
+    def abort_uploads(self, seconds: float) -> int:
+        with self._errors(self.prefix):
+            found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+            old = datetime.now(UTC) - timedelta(seconds=seconds)
+            stale = [one for one in found.get("Uploads", []) if one["Initiated"] < old]
+            for one in stale:
+                self.client.abort_multipart_upload(
+                    Bucket=self.bucket, Key=one["Key"], UploadId=one["UploadId"]
+                )
+        return len(stale)
 
     @override
     def link(self, key: str, seconds: int) -> str:

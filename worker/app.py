@@ -16,6 +16,7 @@ from geogaze.config import Settings, get_settings
 from geogaze.logs import configure_logging
 
 QUEUE = "geogaze"
+LEVELS = 10
 _CONNECT_SECONDS = 10
 _SOFT_SHUTDOWN_SECONDS = 30.0
 _LEAVE_SECONDS = 20.0  # the batch in hand and the goodbye need the rest
@@ -31,7 +32,7 @@ def make_app(settings: Settings) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        # A message is acknowledged when a lane has its unit; until then, it may be delivered again.
+        # A message is acknowledged when another can be taken; until then, it may come again.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
@@ -43,10 +44,14 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": 3600,
             # Redelivery is looked for this often (seconds); defaults take over a minute.
             "unacked_restore_interval": 5,
+            # Messages of jobs that have little in hand overtake those of jobs that have much.
+            "queue_order_strategy": "priority",
+            "priority_steps": list(range(LEVELS)),
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_keepalive": True,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import threading
 from types import FrameType
-from uuid import UUID
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -13,52 +15,85 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
 from geogaze.config import Settings, get_settings
+from geogaze.errors import GeogazeError
+from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
-from geogaze.ledger.store import Ledger
+from geogaze.ledger.queue import Queue
+from geogaze.ledger.records import Message
 from geogaze.logs import configure_logging
+from geogaze.storage import open_storage
 from worker.app import QUEUE, make_app
+from worker.sweeper import Sweeper
 
 log = structlog.get_logger()
 
+_LEAD = "dispatcher"
+_FEWEST_MESSAGES = 4  # when no worker has been heard of yet
+
 
 class Dispatcher:
-    """Keeps a few units in the broker, so that no job waits behind another's million tiles."""
+    """Keeps a few units in the broker, so that no job waits behind another's million tiles.
 
-    def __init__(self, settings: Settings, ledger: Ledger, celery: Celery) -> None:
+    Of several dispatchers one is at work; the others stand by until it has been silent a while.
+    """
+
+    def __init__(self, settings: Settings, queue: Queue, celery: Celery) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._queue = queue
         self._celery = celery
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.leads = False
 
     def round(self) -> int:
         """Free what was lost, dispatch what is due; the number of messages sent."""
-        freed = self._ledger.sweep(
-            redeliver_seconds=self._settings.redeliver_seconds,
-            max_attempts=self._settings.max_attempts,
-        )
+        settings = self._settings
+        leads = self._queue.lead(_LEAD, self._name, settings.lead_seconds)
+        if leads is not self.leads:
+            self.leads = leads
+            log.info("dispatcher leads" if leads else "dispatcher stands by", name=self._name)
+        if not leads:
+            return 0
+        # An empty queue has lost what it is said to hold, or is about to have lost it to a worker.
+        patience = settings.redeliver_seconds if self._depth() else settings.lost_seconds
+        freed = self._queue.sweep(redeliver_seconds=patience, max_attempts=settings.max_attempts)
         if freed:
             log.warning("units freed", units=freed)
-        units = self._ledger.dispatch(self._settings.max_in_flight)
-        for unit in units:
-            self._send(unit)
-        return len(units)
+        wanted = round(self._queue.slots() * settings.messages_per_slot)
+        messages = self._queue.dispatch(max(wanted, _FEWEST_MESSAGES))
+        for message in messages:
+            self._send(message)
+        return len(messages)
 
-    def _send(self, unit: UUID) -> None:
-        # A message that gets lost here is sent again after redeliver_seconds.
-        self._celery.send_task("geogaze.run_unit", args=[str(unit)], queue=QUEUE, retry=False)
+    def _depth(self) -> int:
+        with self._celery.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            depth: int = channel.queue_declare(QUEUE, durable=True).message_count
+        return depth
+
+    def _send(self, message: Message) -> None:
+        # A message that gets lost here is sent again after a while.
+        self._celery.send_task(
+            "geogaze.run_unit",
+            args=[str(message.unit)],
+            queue=QUEUE,
+            priority=message.level,
+            retry=False,
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; outages of the broker and the database are waited out."""
         while not stop.is_set():
             try:
-                sent = self.round()
-            except (BrokerError, DatabaseError) as error:
+                self.round()
+            except (BrokerError, DatabaseError, OSError) as error:
                 log.warning("round failed", error=str(error))
-                sent = 0
-            stop.wait(0 if sent else self._settings.dispatch_interval)
+            stop.wait(self._settings.dispatch_interval)
+        if self.leads:
+            self._queue.resign(_LEAD, self._name)
 
 
 def main() -> None:
-    """Run the dispatcher until SIGTERM or SIGINT."""
+    """Run the dispatcher and its sweeper until SIGTERM or SIGINT."""
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
     stop = threading.Event()
@@ -69,6 +104,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
     engine = connect(settings.database_url)
+    dispatcher = Dispatcher(settings, Queue(engine), make_app(settings))
+    sweeper = Sweeper(settings, Collection(engine), open_storage(settings))
+    sweeping = threading.Thread(
+        target=sweeper.run, args=(stop, lambda: dispatcher.leads), name="sweeper"
+    )
+    sweeping.start()
     log.info("dispatcher ready")
-    Dispatcher(settings, Ledger(engine), make_app(settings)).run(stop)
-    engine.dispose()
+    try:
+        dispatcher.run(stop)
+    except GeogazeError:
+        stop.set()
+        raise
+    finally:
+        sweeping.join()
+        engine.dispose()

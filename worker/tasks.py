@@ -15,12 +15,14 @@ from worker.app import app
 def these_lanes() -> Lanes:
     """The process's lanes, with its model kept loaded between units."""
     settings = get_settings()
-    return Lanes(Worker.from_settings(settings), settings.lanes)
+    worker = Worker.from_settings(settings)
+    worker.enlist()
+    return Lanes(worker, settings.lanes)
 
 
 @app.task(name="geogaze.run_unit")
 def run_unit(unit: str) -> None:
-    """Start a unit of work, if it is still to be had, as soon as a lane is free.
+    """Start a unit of work, if it is still to be had, and return once a lane is free again.
 
     The message is done with then: the ledger's lease, not the broker, knows of the unit's end.
     """

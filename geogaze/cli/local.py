@@ -15,7 +15,7 @@ from geogaze.config import get_settings
 from geogaze.errors import AoiOutsideScene, InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
-from geogaze.planning.request import ExplainRequest
+from geogaze.planning.request import Colormap, ExplainRequest, OnError
 
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
@@ -51,42 +51,28 @@ RescaleOption = Annotated[
 OverlaysOption = Annotated[
     bool, typer.Option("--overlays/--no-overlays", help="Draw overlay-<class>.tif too.")
 ]
+ColormapOption = Annotated[Colormap, typer.Option(help="Colours of overlays.")]
+OnErrorOption = Annotated[
+    OnError, typer.Option(help="A tile that cannot be explained fails the job, or stays empty.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON.")]
 
 
 def build_request(
-    scene: str,
-    model: str,
-    classes: str,
-    overlap: float,
-    gsd: float | None,
-    normalize: str,
-    bands: str | None,
-    rescale: list[str] | None,
-    aoi: Path | None,
-    overlays: bool,
-    method: str,
-    context: str,
+    *, classes: str, bands: str | None, rescale: list[str] | None, aoi: Path | None, **inputs: Any
 ) -> ExplainRequest:
-    """A request from command-line words.
+    """A request from command-line words; ``inputs`` are the request's own fields.
 
     Raises:
         InvalidRequest: a word does not parse.
     """
     return ExplainRequest.parse(
         {
-            "scene": scene,
-            "model": model,
+            **inputs,
             "classes": classes if classes in {"all", "top"} else _words(classes),
-            "overlap": overlap,
-            "gsd": gsd,
-            "normalize": normalize,
             "bands": _numbers("--bands", bands, int) if bands else None,
             "rescale": [_numbers("--rescale", r, float) for r in rescale] if rescale else None,
             "aoi": _read_aoi(aoi) if aoi else None,
-            "overlays": overlays,
-            "method": method,
-            "context": context,
         }
     )
 
@@ -125,6 +111,8 @@ def run(
     overlays: OverlaysOption = True,
     method: MethodOption = "gradcam",
     context: ContextOption = "tile",
+    colormap: ColormapOption = "turbo",
+    on_error: OnErrorOption = "fail",
     as_json: JsonOption = False,
 ) -> None:
     """Explain a scene on this machine.
@@ -144,18 +132,20 @@ def run(
     settings = get_settings()
     configure_logging("error", settings.log_format)
     request = build_request(
-        scene,
-        model,
-        classes,
-        overlap,
-        gsd,
-        normalize,
-        bands,
-        rescale,
-        aoi,
-        overlays,
-        method,
-        context,
+        scene=scene,
+        model=model,
+        classes=classes,
+        overlap=overlap,
+        gsd=gsd,
+        normalize=normalize,
+        bands=bands,
+        rescale=rescale,
+        aoi=aoi,
+        overlays=overlays,
+        colormap=colormap,
+        method=method,
+        context=context,
+        on_error=on_error,
     )
     with progress_bar("tiles", quiet=as_json) as bar:
         task = bar.add_task("reading the scene", total=None)

@@ -13,12 +13,14 @@ from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.local import (
     BandsOption,
     ClassesOption,
+    ColormapOption,
     ContextOption,
     GsdOption,
     JsonOption,
     MethodOption,
     ModelOption,
     NormalizeOption,
+    OnErrorOption,
     OverlapOption,
     OverlaysOption,
     RescaleOption,
@@ -26,6 +28,7 @@ from geogaze.cli.local import (
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
 from geogaze.client import Client
+from geogaze.planning.request import Priority
 
 ApiOption = Annotated[
     str, typer.Option("--api", envvar="GEOGAZE_API_URL", help="Address of the API.")
@@ -51,6 +54,14 @@ def submit(
     overlays: OverlaysOption = True,
     method: MethodOption = "gradcam",
     context: ContextOption = "tile",
+    colormap: ColormapOption = "turbo",
+    on_error: OnErrorOption = "fail",
+    priority: Annotated[
+        Priority, typer.Option(help="Urgent jobs go before all others.")
+    ] = "normal",
+    key: Annotated[
+        str | None, typer.Option("--key", help="Asked again with it, you get the same job.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it ends.")] = False,
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
@@ -63,21 +74,25 @@ def submit(
     if Path(scene).is_file():
         scene = str(Path(scene).resolve())  # the server has another working directory
     request = build_request(
-        scene,
-        model,
-        classes,
-        overlap,
-        gsd,
-        normalize,
-        bands,
-        rescale,
-        aoi,
-        overlays,
-        method,
-        context,
+        scene=scene,
+        model=model,
+        classes=classes,
+        overlap=overlap,
+        gsd=gsd,
+        normalize=normalize,
+        bands=bands,
+        rescale=rescale,
+        aoi=aoi,
+        overlays=overlays,
+        colormap=colormap,
+        method=method,
+        context=context,
+        on_error=on_error,
+        priority=priority,
     )
     with Client(api) as client:
-        status = client.submit(request.model_dump(mode="json", exclude_none=True))
+        inputs = request.model_dump(mode="json", exclude_none=True)
+        status = client.submit(inputs, idempotency_key=key)
         if wait:
             _follow(client, status["jobID"], as_json)
             return
@@ -98,9 +113,10 @@ def _follow(client: Client, job: str, as_json: bool) -> None:
         task = bar.add_task("waiting", total=100)
 
         def show(status: dict[str, Any]) -> None:
-            bar.update(
-                task, description=status.get("message", ""), completed=status.get("progress", 0)
-            )
+            told = status.get("message", "")
+            if left := status.get("secondsLeft"):
+                told += f" · {status['tilesPerSecond']:,.1f} tiles/s · {_clock(left)} left"
+            bar.update(task, description=told, completed=status.get("progress", 0))
 
         status = client.wait(job, on_status=show)
     if as_json:
@@ -109,6 +125,12 @@ def _follow(client: Client, job: str, as_json: bool) -> None:
         _print_status(status)
     if status["status"] != "successful":
         raise typer.Exit(FAILED)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
 
 
 def _print_status(status: dict[str, Any]) -> None:
@@ -185,10 +207,20 @@ def cancel(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption =
     if as_json:
         print_json(status)
         return
-    out.print(f"Job {job} is dismissed; its parts and products are removed.")
+    out.print(f"Job {job} is dismissed; its parts and products are being removed.")
+
+
+def retry(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
+    """Go on with a failed job: what is done stays, only the rest is tried again."""
+    with Client(api) as client:
+        status = client.retry(job)
+    if as_json:
+        print_json(status)
+        return
+    out.print(f"Job {job} goes on. Follow it: geogaze watch {job}")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (submit, watch, jobs, results, cancel):
+    for command in (submit, watch, jobs, results, cancel, retry):
         app.command()(command)

@@ -62,9 +62,16 @@ class Tiling:
 
     def chunks(self, side: int) -> Iterator[Chunk]:
         """Rectangles of at most ``side`` × ``side`` tiles, row by row."""
-        for row in range(0, self.rows, side):
-            for col in range(0, self.cols, side):
-                yield Chunk(row, col, min(row + side, self.rows), min(col + side, self.cols))
+        return (self.chunk(side, number) for number in range(self.chunk_count(side)))
+
+    def chunk_count(self, side: int) -> int:
+        """Number of chunks."""
+        return math.ceil(self.rows / side) * math.ceil(self.cols / side)
+
+    def chunk(self, side: int, number: int) -> Chunk:
+        """The chunk of this number."""
+        row, col = (index * side for index in divmod(number, math.ceil(self.cols / side)))
+        return Chunk(row, col, min(row + side, self.rows), min(col + side, self.cols))
 
     def chunk_cells(self, chunk: Chunk) -> Box:
         """Lattice cells that the tiles of a chunk cover, cut to the lattice."""

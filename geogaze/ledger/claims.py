@@ -12,17 +12,15 @@ import random
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, Engine, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import Update
 
 from geogaze.errors import GeogazeError, StaleClaim
-from geogaze.ledger.records import Claim
-from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState, unit_sources
-from geogaze.ledger.store import close_job, open_phase, problem_of
-from geogaze.ledger.tables import Job, PhaseCount, Unit, now
+from geogaze.ledger.records import Claim, attempt_prefix
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
+from geogaze.ledger.tables import Job, Unit, WorkerSeen, now
+from geogaze.ledger.transitions import advance, leave, settle_failure, tell
 
-_ORDER = list(Phase)
 _BACKOFF_BASE = 0.5
 _BACKOFF_CAP = 60.0
 
@@ -35,21 +33,42 @@ class Claims:
         self._lease = lease_seconds
         self._max_attempts = max_attempts
 
+    def report(self, worker: str, slots: int) -> None:
+        """Say that a worker process lives and how many units it takes at once."""
+        with Session(self._engine) as session, session.begin():
+            moment = session.scalar(select(now())) or 0.0
+            session.merge(WorkerSeen(name=worker, slots=slots, seen=moment))
+
+    def leave(self, worker: str) -> None:
+        """Say that a worker process goes, or has gone; units it still held are due for the sweep.
+
+        A process that takes the place of a crashed one says so for it, which is sooner than the
+        lease would.
+        """
+        with Session(self._engine) as session, session.begin():
+            session.execute(
+                update(Unit)
+                .where(Unit.state == UnitState.RUNNING, Unit.worker == worker)
+                .values(lease_until=0.0)
+            )
+            if seen := session.get(WorkerSeen, worker):
+                session.delete(seen)
+
     def claim(self, unit_id: UUID, worker: str) -> Claim | None:
         """Take a unit, or None where it is done, held by another, not due or its job has ended."""
         token = uuid4()
         with Session(self._engine) as session, session.begin():
             # The job's row before the unit's, as everywhere, so that two never wait for each other.
             job_of_unit = select(Unit.job_id).where(Unit.id == unit_id).scalar_subquery()
-            session.scalar(select(Job.id).where(Job.id == job_of_unit).with_for_update())
-            taken = _changed(
-                session,
+            job = session.scalar(select(Job).where(Job.id == job_of_unit).with_for_update())
+            if job is None or job.state not in OPEN_JOB:
+                return None
+            unit = session.scalar(
                 update(Unit)
                 .where(
                     Unit.id == unit_id,
                     Unit.state.in_(unit_sources(UnitState.RUNNING)),
                     Unit.next_attempt_at <= now(),
-                    Unit.job_id.in_(select(Job.id).where(Job.state.in_(OPEN_JOB))),
                 )
                 .values(
                     state=UnitState.RUNNING,
@@ -57,25 +76,35 @@ class Claims:
                     token=token,
                     lease_until=now() + self._lease,
                     worker=worker,
-                ),
+                )
+                .returning(Unit)
             )
-            if not taken:
+            if unit is None:
                 return None
-            unit = session.get_one(Unit, unit_id)
-            session.execute(
-                update(Job)
-                .where(Job.id == unit.job_id, Job.state == JobState.ACCEPTED)
-                .values(state=JobState.RUNNING, started=now(), updated=now(), message="running")
+            unit.prefix = attempt_prefix(
+                job.id, job.content, unit.phase, unit.position, unit.id, unit.attempt
             )
-            plan = session.scalar(select(Job.plan).where(Job.id == unit.job_id))
+            if job.state is JobState.ACCEPTED:
+                session.execute(
+                    update(Job)
+                    .where(Job.id == job.id)
+                    .values(state=JobState.RUNNING, started=now(), updated=now(), message="running")
+                )
+                tell(session, job.id, JobState.RUNNING)
             return Claim(
                 unit_id=unit.id,
-                job_id=unit.job_id,
+                job_id=job.id,
                 phase=unit.phase,
                 position=unit.position,
+                root=unit.root,
+                window=cast("tuple[int, int, int, int]", tuple(unit.window))
+                if unit.window
+                else None,
                 attempt=unit.attempt,
+                failures=unit.failures,
                 token=token,
-                plan=cast("dict[str, Any]", plan),
+                prefix=unit.prefix,
+                plan=job.plan,
             )
 
     def renew(self, claim: Claim) -> None:
@@ -85,10 +114,27 @@ class Claims:
             StaleClaim: the unit is somebody else's, or its job has ended.
         """
         with Session(self._engine) as session, session.begin():
-            self._hold(session, claim, {"lease_until": now() + self._lease})
+            self._hold(session, claim).lease_until = (
+                session.scalar(select(now())) or 0.0
+            ) + self._lease
+
+    def check(self, claim: Claim) -> None:
+        """See whether a claim still holds, at the price of one query.
+
+        Raises:
+            StaleClaim: it does not.
+        """
+        with Session(self._engine) as session:
+            held = session.scalar(
+                select(Unit.id)
+                .join(Job, Job.id == Unit.job_id)
+                .where(Unit.id == claim.unit_id, Unit.token == claim.token, Job.state.in_(OPEN_JOB))
+            )
+        if held is None:
+            raise StaleClaim(f"Unit {claim.position} of job {claim.job_id} is not ours any more.")
 
     def commit(self, claim: Claim, result: dict[str, Any], *, tiles: int) -> None:
-        """Make a unit's parts visible and, where it was its phase's last, go on.
+        """Make a unit's parts visible and, where it was its phase's last, open the next.
 
         Args:
             claim: the claim under which the parts were written.
@@ -99,100 +145,65 @@ class Claims:
             StaleClaim: the claim was lost; nothing becomes visible.
         """
         with Session(self._engine) as session, session.begin():
-            self._hold(
-                session,
-                claim,
-                {"state": UnitState.DONE, "result": result, "token": None, "lease_until": None},
-            )
-            remaining = session.scalar(
-                update(PhaseCount)
-                .where(PhaseCount.job_id == claim.job_id, PhaseCount.phase == claim.phase)
-                .values(
-                    remaining=PhaseCount.remaining - 1, tiles_done=PhaseCount.tiles_done + tiles
-                )
-                .returning(PhaseCount.remaining)
-            )
+            unit = self._hold(session, claim)
+            unit.state, unit.result = UnitState.DONE, result
+            unit.token = unit.lease_until = None
+            session.flush()
+            remaining = leave(session, claim.job_id, claim.phase, tiles)
             session.execute(update(Job).where(Job.id == claim.job_id).values(updated=now()))
             if remaining == 0:
-                self._advance(session, claim, result)
-
-    def _advance(self, session: Session, claim: Claim, result: dict[str, Any]) -> None:
-        rows = session.execute(
-            select(PhaseCount.phase, PhaseCount.total).where(PhaseCount.job_id == claim.job_id)
-        )
-        totals = {phase: total for phase, total in rows}  # noqa: C416  rows are typed, dict() is not
-        later = [phase for phase in _ORDER[_ORDER.index(claim.phase) + 1 :] if totals.get(phase)]
-        if later:
-            session.execute(update(Job).where(Job.id == claim.job_id).values(phase=later[0]))
-            open_phase(session, claim.job_id, later[0], totals[later[0]])
-            return
-        session.execute(
-            update(Job).where(Job.id == claim.job_id).values(assets=result.get("assets"))
-        )
-        close_job(session, claim.job_id, JobState.SUCCESSFUL, "done")
+                advance(session, claim.job_id, claim.phase, result.get("assets"))
 
     def give_up(self, claim: Claim, error: GeogazeError) -> bool:
-        """Hand a unit back after an error; True if it will be tried again.
+        """Hand a unit back after an error; True if it will be tried again as it is.
 
-        Errors that a retry may help are tried again with full-jitter backoff; others, and the
-        last of ``max_attempts``, fail the unit and its job.
+        Errors that a retry may help are tried again with full-jitter backoff; what becomes of
+        others, and of the last of ``max_attempts``, see
+        :func:`geogaze.ledger.transitions.settle_failure`.
 
         Raises:
             StaleClaim: the claim was lost.
         """
-        again = error.retryable and claim.attempt < self._max_attempts
         with Session(self._engine) as session, session.begin():
-            values: dict[str, Any] = {"token": None, "lease_until": None, "error": str(error)}
-            if again:
-                ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**claim.attempt)
+            unit = self._hold(session, claim)
+            spent = settle_failure(session, unit, error, self._max_attempts)
+            if spent:
+                ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**spent)
                 delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
-                values |= {"state": UnitState.PENDING, "next_attempt_at": now() + delay}
-            else:
-                values |= {"state": UnitState.FAILED}
-            self._hold(session, claim, values)
-            if not again:
-                close_job(session, claim.job_id, JobState.FAILED, str(error), problem_of(error))
-        return again
+                unit.next_attempt_at = (session.scalar(select(now())) or 0.0) + delay
+        return bool(spent)
 
     def release(self, claim: Claim) -> None:
-        """Hand a unit back untouched, without spending the attempt (a worker shutting down)."""
-        with Session(self._engine) as session, session.begin():
-            self._hold(
-                session,
-                claim,
-                {
-                    "state": UnitState.PENDING,
-                    "attempt": Unit.attempt - 1,
-                    "token": None,
-                    "lease_until": None,
-                },
-            )
+        """Hand a unit back untouched, without spending a try (a worker shutting down).
 
-    def _hold(self, session: Session, claim: Claim, values: dict[str, Any]) -> None:
-        """Update a unit that is still ours, in a job that is still open.
+        Raises:
+            StaleClaim: the claim was lost.
+        """
+        with Session(self._engine) as session, session.begin():
+            unit = self._hold(session, claim)
+            unit.state = UnitState.PENDING
+            unit.token = unit.lease_until = unit.dispatched_at = None
+
+    def _hold(self, session: Session, claim: Claim) -> Unit:
+        """A unit that is still ours, in a job that is still open, both locked.
 
         The job's row is locked first, so that ending a job and finishing its units never cross.
         """
         state = session.scalar(select(Job.state).where(Job.id == claim.job_id).with_for_update())
         if state not in OPEN_JOB:
             raise StaleClaim(f"Job {claim.job_id} is {state}; unit {claim.position} is void.")
-        held = _changed(
-            session,
-            update(Unit)
+        unit = session.scalar(
+            select(Unit)
             .where(
                 Unit.id == claim.unit_id,
                 Unit.token == claim.token,
                 Unit.state == UnitState.RUNNING,
             )
-            .values(values),
+            .with_for_update()
         )
-        if not held:
+        if unit is None:
             raise StaleClaim(
                 f"Unit {claim.position} of job {claim.job_id} was claimed anew; "
                 f"attempt {claim.attempt} is void."
             )
-
-
-def _changed(session: Session, statement: Update) -> bool:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[Any]", result).rowcount == 1
+        return unit

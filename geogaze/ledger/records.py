@@ -23,6 +23,7 @@ class PhaseStatus:
     total: int
     remaining: int
     tiles_done: int
+    tiles_reused: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class JobStatus:
     """A job as its users see it. Times are seconds since 1970; ``now`` is the database's."""
 
     id: UUID
+    tenant: str
     process: str
     state: JobState
     phase: Phase
@@ -41,13 +43,19 @@ class JobStatus:
     started: float | None
     finished: float | None
     now: float
+    last_error: str | None
     problem: dict[str, Any] | None
     assets: dict[str, Any] | None
 
     @property
     def tiles_done(self) -> int:
-        """Tiles explained so far."""
+        """Tiles explained so far, by this job or by an earlier one."""
         return self.phases[Phase.EXPLAIN].tiles_done
+
+    @property
+    def tiles_reused(self) -> int:
+        """Tiles that an earlier job had explained."""
+        return self.phases[Phase.EXPLAIN].tiles_reused
 
     @property
     def progress(self) -> int:
@@ -60,10 +68,19 @@ class JobStatus:
 
     @property
     def tiles_per_second(self) -> float | None:
-        """Mean speed since the job started, while it explains."""
-        if not self.started or not self.tiles_done:
+        """Mean speed of this job's own tiles since it started."""
+        own = self.tiles_done - self.tiles_reused
+        if not self.started or not own:
             return None
-        return self.tiles_done / max((self.finished or self.now) - self.started, 1e-3)
+        return own / max((self.finished or self.now) - self.started, 1e-3)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last tile is explained at this speed; None while it cannot be told."""
+        speed = self.tiles_per_second
+        if speed is None or self.state is not JobState.RUNNING or self.phase is not Phase.EXPLAIN:
+            return None
+        return (self.tiles - self.tiles_done) / speed
 
     @property
     def headline(self) -> str:
@@ -78,36 +95,70 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on a unit, until the lease runs out or the token is replaced."""
+    """The right to work on a unit, until the lease runs out or the token is replaced.
+
+    ``window`` holds a split unit's tiles (row0, col0, row1, col1), None for the plan's own unit at
+    ``root``. ``failures`` are the tries that are spent already.
+    """
 
     unit_id: UUID
     job_id: UUID
     phase: Phase
     position: int
+    root: int
+    window: tuple[int, int, int, int] | None
     attempt: int
+    failures: int
     token: UUID
+    prefix: str
     plan: dict[str, Any]
-
-    @property
-    def prefix(self) -> str:
-        """Where this attempt writes."""
-        return part_prefix(self.job_id, self.phase, self.position, self.attempt)
 
 
 @dataclass(frozen=True)
 class Part:
     """The visible outcome of a finished unit."""
 
-    position: int
+    root: int
+    window: tuple[int, int, int, int] | None
     prefix: str
     result: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """Tiles that no worker could explain, in a job that goes on without them."""
+
+    root: int
+    window: tuple[int, int, int, int] | None
+    error: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """A unit on its way to the workers. Of several, the lowest ``level`` (0 to 9) goes first."""
+
+    unit: UUID
+    level: int
+
+
+PARTS = "parts/"
+JOBS = "jobs/"
+
+
 def job_prefix(job_id: UUID) -> str:
-    """Where all objects of a job lie."""
-    return f"jobs/{job_id}/"
+    """Where the products of a job lie, and what its later phases leave on the way."""
+    return f"{JOBS}{job_id}/"
 
 
-def part_prefix(job_id: UUID, phase: Phase, position: int, attempt: int) -> str:
-    """Where one attempt at a unit lies."""
+def content_prefix(content: str) -> str:
+    """Where the explained parts of all jobs of one content lie."""
+    return f"{PARTS}{content}/"
+
+
+def attempt_prefix(
+    job_id: UUID, content: str, phase: Phase, position: int, unit_id: UUID, attempt: int
+) -> str:
+    """Where one attempt at a unit writes, and nothing else ever does."""
+    if phase is Phase.EXPLAIN:
+        return f"{content_prefix(content)}{unit_id}/{attempt}/"
     return f"{job_prefix(job_id)}{phase.value}/{position}/{attempt}/"

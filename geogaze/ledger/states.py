@@ -18,13 +18,15 @@ class JobState(StrEnum):
 
 
 class UnitState(StrEnum):
-    """Of a unit of work."""
+    """Of a unit of work. A split unit's tiles are those of the units it was split into."""
 
     PENDING = "pending"
     DISPATCHED = "dispatched"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    SPLIT = "split"
+    SKIPPED = "skipped"
 
 
 class Phase(StrEnum):
@@ -40,19 +42,31 @@ JOB_STEPS: dict[JobState, frozenset[JobState]] = {
     JobState.ACCEPTED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.DISMISSED}),
     JobState.RUNNING: frozenset({JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED}),
     JobState.SUCCESSFUL: frozenset({JobState.DISMISSED}),
-    JobState.FAILED: frozenset({JobState.DISMISSED}),
+    JobState.FAILED: frozenset({JobState.RUNNING, JobState.DISMISSED}),  # by a retry
     JobState.DISMISSED: frozenset(),
 }
 
 UNIT_STEPS: dict[UnitState, frozenset[UnitState]] = {
     UnitState.PENDING: frozenset({UnitState.DISPATCHED, UnitState.RUNNING}),
     UnitState.DISPATCHED: frozenset({UnitState.PENDING, UnitState.RUNNING}),
-    UnitState.RUNNING: frozenset({UnitState.PENDING, UnitState.DONE, UnitState.FAILED}),
+    UnitState.RUNNING: frozenset(
+        {
+            UnitState.PENDING,
+            UnitState.DONE,
+            UnitState.FAILED,
+            UnitState.SPLIT,
+            UnitState.SKIPPED,
+        }
+    ),
     UnitState.DONE: frozenset(),
-    UnitState.FAILED: frozenset(),
+    UnitState.FAILED: frozenset({UnitState.PENDING}),  # by a retry of its job
+    UnitState.SPLIT: frozenset(),
+    UnitState.SKIPPED: frozenset(),
 }
 
 OPEN_JOB = frozenset({JobState.ACCEPTED, JobState.RUNNING})
+SETTLED_UNIT = frozenset({UnitState.DONE, UnitState.SPLIT, UnitState.SKIPPED})
+"""Units that their phase no longer waits for."""
 
 
 def sources(target: JobState) -> list[JobState]:

@@ -1,81 +1,49 @@
-"""Every query of the ledger, except the claims of workers (see :mod:`geogaze.ledger.claims`)."""
+"""Jobs and what is known of them: every query of the ledger for those who ask for work.
+
+Workers' claims are in :mod:`geogaze.ledger.claims`, the dispatcher's side in
+:mod:`geogaze.ledger.queue`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from geogaze.errors import GeogazeError, JobNotFound
-from geogaze.ledger.records import JobStatus, Part, PhaseStatus, part_prefix
-from geogaze.ledger.states import (
-    OPEN_JOB,
-    JobState,
-    Phase,
-    UnitState,
-    check_job_step,
-    unit_sources,
-)
+from geogaze.errors import IllegalTransition, JobNotFound
+from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
+from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState, check_job_step
+from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, PhaseCount, Unit, now
-
-PROCESS = "explain"
+from geogaze.ledger.transitions import close_job
 
 
 class Ledger:
-    """Jobs and units in a SQL database. Each method is one transaction."""
+    """Jobs in a SQL database. Each method is one transaction.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the database.
+        tenant: whose jobs are seen; None for the operator, who sees all.
+    """
+
+    def __init__(self, engine: Engine, tenant: str | None = None) -> None:
         self.engine = engine
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> Ledger:
+        """The same ledger, with one tenant's jobs alone."""
+        return Ledger(self.engine, tenant)
 
     def create_tables(self) -> None:
         """Make the tables of an embedded ledger; servers are migrated by Alembic instead."""
         Base.metadata.create_all(self.engine)
 
-    def submit(
-        self,
-        request: dict[str, Any],
-        plan: dict[str, Any],
-        *,
-        tiles: int,
-        units: dict[Phase, int],
-    ) -> UUID:
-        """Accept a job: its row, the counts of its phases and the units of the first.
-
-        Args:
-            request: the inputs as given.
-            plan: the plan as JSON.
-            tiles: number of tiles.
-            units: number of units of each phase; the explain phase has at least one.
-        """
-        job_id = uuid4()
-        with Session(self.engine) as session, session.begin():
-            moment = session.scalar(select(now()))
-            session.execute(
-                insert(Job).values(
-                    id=job_id,
-                    process=PROCESS,
-                    state=JobState.ACCEPTED,
-                    phase=Phase.EXPLAIN,
-                    request=request,
-                    plan=plan,
-                    tiles=tiles,
-                    message="waiting for a worker",
-                    created=moment,
-                    updated=moment,
-                )
-            )
-            session.execute(
-                insert(PhaseCount),
-                [
-                    {"job_id": job_id, "phase": phase, "total": total, "remaining": total}
-                    for phase, total in units.items()
-                ],
-            )
-            open_phase(session, job_id, Phase.EXPLAIN, units[Phase.EXPLAIN])
-        return job_id
+    def submit(self, job: Submission) -> UUID:
+        """Accept a job; see :func:`geogaze.ledger.submission.accept`."""
+        return accept(self.engine, job)
 
     def status(self, job_id: UUID) -> JobStatus:
         """Where a job stands.
@@ -122,7 +90,7 @@ class Ledger:
             moment = session.scalar(select(now())) or 0.0
             jobs = session.scalars(
                 select(Job)
-                .where(*wanted)
+                .where(*wanted, *self._ours())
                 .order_by(Job.created.desc(), Job.id)
                 .limit(limit)
                 .offset(offset)
@@ -132,193 +100,108 @@ class Ledger:
             ).all()
         return [_job_status(job, counts, moment) for job in jobs]
 
+    def _ours(self) -> tuple[ColumnElement[bool], ...]:
+        return () if self._tenant is None else (Job.tenant == self._tenant,)
+
+    def _locked(self, session: Session, job_id: UUID) -> Job:
+        job = session.scalar(select(Job).where(Job.id == job_id, *self._ours()).with_for_update())
+        if job is None:
+            raise JobNotFound(f"There is no job {job_id}.")
+        return job
+
     def request(self, job_id: UUID) -> dict[str, Any]:
         """The inputs of a job as given."""
         with Session(self.engine) as session:
-            job = session.get(Job, job_id)
-        if job is None:
-            raise JobNotFound(f"There is no job {job_id}.")
-        return job.request
+            return self._locked(session, job_id).request
 
-    def dismiss(self, job_id: UUID) -> JobStatus:
-        """End a job; its workers notice at their next heartbeat or batch.
+    def dismiss(self, job_id: UUID, reason: str = "dismissed by request") -> JobStatus:
+        """End a job; its workers notice with their next batch, and the sweeper removes its objects.
 
         Raises:
             JobNotFound: there is none.
             IllegalTransition: it was dismissed before.
         """
         with Session(self.engine) as session, session.begin():
-            job = session.get(Job, job_id, with_for_update=True)
-            if job is None:
-                raise JobNotFound(f"There is no job {job_id}.")
+            job = self._locked(session, job_id)
             check_job_step(job.state, JobState.DISMISSED)
-            close_job(session, job_id, JobState.DISMISSED, "dismissed by request")
+            close_job(session, job_id, JobState.DISMISSED, reason)
             session.execute(update(Job).where(Job.id == job_id).values(assets=None))
         return self.status(job_id)
 
-    def parts(self, job_id: UUID, phase: Phase) -> list[Part]:
-        """Visible outcomes of a phase's finished units, in order."""
-        with Session(self.engine) as session:
-            rows = session.execute(
-                select(Unit.position, Unit.attempt, Unit.result)
-                .where(Unit.job_id == job_id, Unit.phase == phase, Unit.state == UnitState.DONE)
-                .order_by(Unit.position)
-            ).all()
-        return [
-            Part(position, part_prefix(job_id, phase, position, attempt), result or {})
-            for position, attempt, result in rows
-        ]
+    def retry(self, job_id: UUID) -> JobStatus:
+        """Go on with a failed job: what is done stays, the rest gets all its tries anew.
 
-    def dispatch(self, limit: int) -> list[UUID]:
-        """Mark units that are due as dispatched, and name them.
-
-        Jobs take turns, those first that waited longest for one, so that a small job is never
-        stuck behind a large one. At most ``limit`` units lie in the broker unclaimed.
+        Raises:
+            JobNotFound: there is none.
+            IllegalTransition: it has not failed.
         """
         with Session(self.engine) as session, session.begin():
-            waiting = session.scalar(
-                select(func.count())
-                .select_from(Unit)
-                .join(Job, Job.id == Unit.job_id)
-                .where(Unit.state == UnitState.DISPATCHED, Job.state.in_(OPEN_JOB))
-            )
-            turn = func.row_number().over(partition_by=Unit.job_id, order_by=Unit.position)
-            due = (
-                select(Unit.id, turn.label("turn"), Job.served, Job.created)
-                .join(Job, Job.id == Unit.job_id)
-                .where(Unit.state == UnitState.PENDING, Unit.next_attempt_at <= now())
-                .where(Job.state.in_(OPEN_JOB))
-                .subquery()
-            )
-            chosen = session.scalars(
-                select(due.c.id)
-                .order_by(due.c.turn, due.c.served, due.c.created)
-                .limit(max(0, limit - (waiting or 0)))
-            ).all()
-            if not chosen:
-                return []
-            marked = session.execute(
-                update(Unit)
-                .where(Unit.id.in_(chosen), Unit.state == UnitState.PENDING)
-                .values(state=UnitState.DISPATCHED, dispatched_at=now())
-                .returning(Unit.id, Unit.job_id)
-            ).all()
+            job = self._locked(session, job_id)
+            if job.state is not JobState.FAILED:
+                raise IllegalTransition(
+                    f"Job {job_id} is {job.state}; only a failed job can be retried."
+                )
             session.execute(
-                update(Job).where(Job.id.in_({row.job_id for row in marked})).values(served=now())
-            )
-        ours = {row.id for row in marked}
-        return [unit for unit in chosen if unit in ours]
-
-    def sweep(self, *, redeliver_seconds: float, max_attempts: int) -> int:
-        """Free units whose worker vanished or whose message got lost; return how many.
-
-        A unit that took its worker down ``max_attempts`` times fails its job.
-        """
-        lost = (Unit.state == UnitState.RUNNING, Unit.lease_until < now())
-        with Session(self.engine) as session, session.begin():
-            hopeless = session.execute(
-                select(Unit.job_id, Unit.phase, Unit.position).where(
-                    *lost, Unit.attempt >= max_attempts
-                )
-            ).all()
-            for job_id, phase, position in hopeless:
-                message = (
-                    f"Unit {position} of phase {phase.value} lost its worker {max_attempts} times; "
-                    "look at the workers' logs and memory."
-                )
-                close_job(session, job_id, JobState.FAILED, message, problem_of(message))
-                session.execute(
-                    update(Unit)
-                    .where(Unit.job_id == job_id, Unit.phase == phase, Unit.position == position)
-                    .values(_pending() | {"state": UnitState.FAILED, "error": message})
-                )
-            freed = session.scalars(
-                update(Unit).where(*lost).values(_pending()).returning(Unit.id)
-            ).all()
-            undelivered = session.scalars(
                 update(Unit)
-                .where(
-                    Unit.state == UnitState.DISPATCHED,
-                    Unit.dispatched_at < now() - redeliver_seconds,
+                .where(Unit.job_id == job_id, Unit.state.not_in(SETTLED_UNIT))
+                .values(
+                    state=UnitState.PENDING,
+                    failures=0,
+                    next_attempt_at=0.0,
+                    token=None,
+                    lease_until=None,
+                    dispatched_at=None,
                 )
-                .values(_pending())
-                .returning(Unit.id)
-            ).all()
-        return len(freed) + len(undelivered)
-
-    def next_due_in(self) -> float | None:
-        """Seconds until some unit of an open job may be claimed; None if none ever will."""
-        with Session(self.engine) as session:
-            return session.scalar(
-                select(func.min(Unit.next_attempt_at) - now())
-                .join(Job, Job.id == Unit.job_id)
-                .where(Unit.state.in_(unit_sources(UnitState.RUNNING)), Job.state.in_(OPEN_JOB))
             )
+            session.execute(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(
+                    state=JobState.RUNNING,
+                    message="running",
+                    problem=None,
+                    finished=None,
+                    updated=now(),
+                )
+            )
+        return self.status(job_id)
+
+    def parts(self, job_id: UUID, phase: Phase) -> list[Part]:
+        """Visible outcomes of a phase's finished units: those of one root side by side."""
+        rows = self._units(job_id, phase, UnitState.DONE)
+        return [Part(u.root, _window(u), u.prefix or "", u.result or {}) for u in rows]
+
+    def skipped(self, job_id: UUID) -> list[Skipped]:
+        """Tiles that the job goes on without, as they took down whoever tried."""
+        rows = self._units(job_id, Phase.EXPLAIN, UnitState.SKIPPED)
+        return [Skipped(u.root, _window(u), u.error or "") for u in rows]
+
+    def _units(self, job_id: UUID, phase: Phase, state: UnitState) -> Sequence[Unit]:
+        with Session(self.engine) as session:
+            return session.scalars(
+                select(Unit)
+                .where(Unit.job_id == job_id, Unit.phase == phase, Unit.state == state)
+                .order_by(Unit.root, Unit.position)
+            ).all()
 
 
-def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None:
-    """Insert the units of a phase."""
-    session.execute(
-        insert(Unit),
-        [
-            {
-                "id": uuid4(),
-                "job_id": job_id,
-                "phase": phase,
-                "position": position,
-                "state": UnitState.PENDING,
-            }
-            for position in range(units)
-        ],
-    )
-
-
-def close_job(
-    session: Session,
-    job_id: UUID,
-    state: JobState,
-    message: str,
-    problem: dict[str, Any] | None = None,
-) -> None:
-    """Bring a job to an end state; one that has ended differently keeps its end."""
-    allowed = OPEN_JOB if state is not JobState.DISMISSED else (*OPEN_JOB, *_ENDED)
-    session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_(allowed))
-        .values(
-            state=state,
-            message=message,
-            problem=problem,
-            updated=now(),
-            finished=func.coalesce(Job.finished, now()),
-        )
-    )
-
-
-def problem_of(error: GeogazeError | str) -> dict[str, Any]:
-    """What a failed job says of its failure (the core of an RFC 7807 document)."""
-    if isinstance(error, str):
-        return {"slug": GeogazeError.slug, "title": GeogazeError.title, "detail": error}
-    return {"slug": error.slug, "title": error.title, "detail": str(error)}
-
-
-_ENDED = (JobState.SUCCESSFUL, JobState.FAILED)
-
-
-def _pending() -> dict[str, Any]:
-    return {"state": UnitState.PENDING, "token": None, "lease_until": None, "dispatched_at": None}
+def _window(unit: Unit) -> tuple[int, int, int, int] | None:
+    return (*unit.window,) if unit.window else None  # type: ignore[return-value]
 
 
 def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobStatus:
     return JobStatus(
         id=job.id,
+        tenant=job.tenant,
         process=job.process,
         state=job.state,
         phase=job.phase,
         message=job.message,
         tiles=job.tiles,
         phases={
-            count.phase: PhaseStatus(count.total, count.remaining, count.tiles_done)
+            count.phase: PhaseStatus(
+                count.total, count.remaining, count.tiles_done, count.tiles_reused
+            )
             for count in counts
             if count.job_id == job.id
         },
@@ -327,6 +210,7 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
         started=job.started,
         finished=job.finished,
         now=moment,
+        last_error=job.last_error,
         problem=job.problem,
         assets=job.assets,
     )

@@ -34,6 +34,23 @@ def _now_sqlite(element: now, compiler: Any, **options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
+class new_id(FunctionElement[UUID]):  # noqa: N801  used like a SQL function
+    """A fresh random UUID, made by the database."""
+
+    type = Uuid()
+    inherit_cache = True
+
+
+@compiles(new_id, "postgresql")
+def _new_id_postgresql(element: new_id, compiler: Any, **options: Any) -> str:
+    return "gen_random_uuid()"
+
+
+@compiles(new_id, "sqlite")
+def _new_id_sqlite(element: new_id, compiler: Any, **options: Any) -> str:
+    return "lower(hex(randomblob(16)))"  # how SQLAlchemy keeps UUIDs there
+
+
 def _enum(kind: type) -> Enum:
     return Enum(
         kind,
@@ -47,35 +64,52 @@ def _enum(kind: type) -> Enum:
 class Job(Base):
     """A request, its plan and its fate. Times are seconds since 1970, by the database.
 
-    ``served`` is when a unit of the job was last dispatched: jobs take turns by it.
+    ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
+    ``content`` explain the same tiles in the same way. ``released`` is when the objects of a
+    dismissed job were removed.
     """
 
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(255))
     process: Mapped[str] = mapped_column(String(64))
     state: Mapped[JobState] = mapped_column(_enum(JobState))
     phase: Mapped[Phase] = mapped_column(_enum(Phase))
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)
     tiles: Mapped[int]
+    tile_rows: Mapped[int]
+    tile_cols: Mapped[int]
+    chunk_side: Mapped[int]
+    priority: Mapped[int]
+    content: Mapped[str] = mapped_column(String(64))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    subscriber: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     message: Mapped[str] = mapped_column(Text, default="")
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     assets: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    last_error: Mapped[str | None] = mapped_column(Text)
     served: Mapped[float] = mapped_column(Float(53), default=0.0)
     created: Mapped[float] = mapped_column(Float(53))
     updated: Mapped[float] = mapped_column(Float(53))
     started: Mapped[float | None] = mapped_column(Float(53))
     finished: Mapped[float | None] = mapped_column(Float(53))
+    released: Mapped[float | None] = mapped_column(Float(53))
 
     __table_args__ = (
         Index("jobs_created", "created", "id"),
         Index("jobs_state", "state", "created"),
+        Index("jobs_content", "content"),
+        Index("jobs_idempotency_key", "tenant", "idempotency_key", unique=True),
     )
 
 
 class PhaseCount(Base):
-    """How much of a phase is left. Whoever lowers ``remaining`` to 0 opens the next phase."""
+    """How much of a phase is left. Whoever lowers ``remaining`` to 0 opens the next phase.
+
+    ``tiles_reused`` of the ``tiles_done`` were explained by an earlier job.
+    """
 
     __tablename__ = "phases"
 
@@ -86,10 +120,17 @@ class PhaseCount(Base):
     total: Mapped[int]
     remaining: Mapped[int]
     tiles_done: Mapped[int] = mapped_column(default=0)
+    tiles_reused: Mapped[int] = mapped_column(default=0)
 
 
 class Unit(Base):
-    """One piece of work of one phase. ``token`` fences off whoever lost the lease."""
+    """One piece of work of one phase. ``token`` fences off whoever lost the lease.
+
+    ``root`` is the position that the plan gave this work: a unit that keeps failing is split into
+    units of new positions and the same root, whose ``window`` says which tiles are theirs.
+    ``attempt`` counts claims and never repeats, ``failures`` counts those that spent a try.
+    ``prefix`` is where the current attempt writes; what lies there is visible once it is done.
+    """
 
     __tablename__ = "units"
 
@@ -97,8 +138,12 @@ class Unit(Base):
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     phase: Mapped[Phase] = mapped_column(_enum(Phase))
     position: Mapped[int]
+    root: Mapped[int]
+    window: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     state: Mapped[UnitState] = mapped_column(_enum(UnitState))
     attempt: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    prefix: Mapped[str | None] = mapped_column(String(255))
     token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[float | None] = mapped_column(Float(53))
     next_attempt_at: Mapped[float] = mapped_column(Float(53), default=0.0)
@@ -109,5 +154,44 @@ class Unit(Base):
 
     __table_args__ = (
         Index("units_of_phase", "job_id", "phase", "position", unique=True),
-        Index("units_due", "state", "next_attempt_at"),
+        Index("units_due", "job_id", "state", "next_attempt_at"),
+        Index("units_state", "state", "lease_until"),
+        Index("units_prefix", "prefix"),
     )
+
+
+class Lead(Base):
+    """Who does a job that only one process may do at a time."""
+
+    __tablename__ = "leads"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(255))
+    until: Mapped[float] = mapped_column(Float(53))
+
+
+class WorkerSeen(Base):
+    """A worker process, and how many units it may have in hand."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    slots: Mapped[int]
+    seen: Mapped[float] = mapped_column(Float(53))
+
+
+class Delivery(Base):
+    """A message that a job's subscriber is yet to get, or got."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    event: Mapped[str] = mapped_column(String(16))
+    uri: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[float] = mapped_column(Float(53), default=0.0)
+    delivered: Mapped[float | None] = mapped_column(Float(53))
+    error: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("deliveries_due", "delivered", "next_attempt_at"),)

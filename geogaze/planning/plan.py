@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,10 +17,11 @@ from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.methods import METHODS, Method, MethodName
-from geogaze.planning.request import Context, ExplainRequest, Normalize
+from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.scene.aoi import locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe
 from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.version import scene_version
 from geogaze.targets import Target, parse_target
 
 TOP = "top"
@@ -50,6 +52,8 @@ class Plan(BaseModel):
     overlap: float
     normalize: Normalize
     overlays: bool
+    colormap: Colormap = "turbo"
+    on_error: OnError = "fail"
     scale: float
     aoi: dict[str, Any] | None
     local: bool
@@ -81,10 +85,19 @@ class Plan(BaseModel):
         """The tiles."""
         return Tiling.over(self.lattice, self.bundle.input_size, self.overlap)
 
-    @cached_property
-    def chunks(self) -> tuple[Chunk, ...]:
+    @property
+    def chunks(self) -> Iterator[Chunk]:
         """The units of the explain phase."""
-        return tuple(self.tiling.chunks(self.chunk_side))
+        return self.tiling.chunks(self.chunk_side)
+
+    @property
+    def chunk_count(self) -> int:
+        """Number of units of the explain phase."""
+        return self.tiling.chunk_count(self.chunk_side)
+
+    def chunk(self, root: int, window: tuple[int, int, int, int] | None = None) -> Chunk:
+        """The tiles of a unit, or of the ``window`` that was split off it."""
+        return Chunk(*window) if window else self.tiling.chunk(self.chunk_side, root)
 
     @property
     def tiles(self) -> int:
@@ -147,13 +160,16 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     policy = SourcePolicy.local(settings) if local else SourcePolicy.of(settings)
     with open_scene(request.scene, policy, settings) as dataset:
         scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
+    version = scene_version(request.scene, policy, settings)
     plan = Plan(
-        scene=scene,
+        scene=scene.model_copy(update={"version": version}),
         bundle=bundle,
         layers=layers,
         overlap=request.overlap,
         normalize=request.normalize,
         overlays=request.overlays,
+        colormap=request.colormap,
+        on_error=request.on_error,
         scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
         aoi=locate(request.aoi, scene) if request.aoi is not None else None,
         local=local,

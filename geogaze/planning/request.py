@@ -13,6 +13,9 @@ from geogaze.methods import MethodName
 
 Normalize = Literal["job", "tile", "none"]
 Context = Literal["tile", "scene"]
+OnError = Literal["fail", "skip"]
+Priority = Literal["low", "normal", "high"]
+Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 Range = tuple[float, float]
 
 
@@ -78,6 +81,16 @@ class ExplainRequest(BaseModel):
         default=None, title="Area of interest, GeoJSON in longitude and latitude"
     )
     overlays: bool = Field(default=True, title="Make overlay-<class>.tif")
+    colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
+    on_error: OnError = Field(
+        default="fail",
+        title="Bad tiles",
+        description="What becomes of a job with a tile that cannot be read or explained. fail: the "
+        "job fails and names it; skip: the tile stays empty, and the results list it.",
+    )
+    priority: Priority = Field(
+        default="normal", title="Priority", description="Urgent jobs go before all others."
+    )
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> ExplainRequest:

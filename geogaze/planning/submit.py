@@ -2,30 +2,80 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+import hashlib
+import json
+from typing import Any
+from uuid import UUID, uuid4
 
+from geogaze import __version__
 from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.submission import DEFAULT_TENANT, Submission
 from geogaze.planning.plan import Plan
 from geogaze.planning.request import ExplainRequest
+
+_URGENCY = {"low": -1, "normal": 0, "high": 1}
+_SHOWN_LATER = {"normalize", "overlays", "colormap"}  # what the explained parts do not depend on
 
 
 def units_of(plan: Plan) -> dict[Phase, int]:
     """How many units each phase of a job has."""
     return {
-        Phase.EXPLAIN: len(plan.chunks),
+        Phase.EXPLAIN: plan.chunk_count,
         Phase.CALIBRATE: len(plan.layers),
         Phase.RENDER: len(plan.layers) if plan.overlays else 0,
         Phase.PUBLISH: 1,
     }
 
 
-def submit(ledger: Ledger, request: ExplainRequest, plan: Plan) -> UUID:
-    """Write a planned job into the ledger; its id."""
+def content_of(plan: Plan) -> str:
+    """What the explained parts of a job depend on, as 32 hexadecimal digits.
+
+    Scene (with its version), weights, geometry, layers, method: all of the plan but what only
+    shows the parts. A scene whose version is not known is like no other.
+    """
+    known = plan.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
+    known["bundle"] = plan.bundle.model_dump(mode="json", exclude={"folder", "name"})
+    known["geogaze"] = __version__
+    if plan.scene.version is None:
+        return uuid4().hex
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def submit(
+    ledger: Ledger,
+    request: ExplainRequest,
+    plan: Plan,
+    *,
+    tenant: str = DEFAULT_TENANT,
+    idempotency_key: str | None = None,
+    subscriber: dict[str, Any] | None = None,
+) -> UUID:
+    """Write a planned job into the ledger; its id.
+
+    Args:
+        ledger: where to.
+        request: the inputs.
+        plan: what they come to.
+        tenant: whose job it is.
+        idempotency_key: a word of the client's; the same one returns the same job.
+        subscriber: OGC's ``successUri``, ``failedUri``, ``inProgressUri``, and ``base``, the
+            address of the API that was asked.
+
+    Raises:
+        IdempotencyKeyReused: the key came before, with another request.
+    """
     exclude = None if plan.local else {"bundle": {"folder"}}
     return ledger.submit(
-        request.model_dump(mode="json"),
-        plan.model_dump(mode="json", exclude=exclude),
-        tiles=plan.tiles,
-        units=units_of(plan),
+        Submission(
+            request=request.model_dump(mode="json"),
+            plan=plan.model_dump(mode="json", exclude=exclude),
+            units=units_of(plan),
+            grid=(plan.tiling.rows, plan.tiling.cols, plan.chunk_side),
+            content=content_of(plan),
+            tenant=tenant,
+            priority=_URGENCY[request.priority],
+            idempotency_key=idempotency_key,
+            subscriber=subscriber,
+        )
     )

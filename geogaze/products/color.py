@@ -6,14 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.planning.request import Colormap
+
 MAX_OPACITY = 0.75
 _FULL_AT = 0.6  # heat from which the colour is as opaque as it gets
+_MAPS: dict[Colormap, int] = {
+    "turbo": cv2.COLORMAP_TURBO,
+    "inferno": cv2.COLORMAP_INFERNO,
+    "magma": cv2.COLORMAP_MAGMA,
+    "plasma": cv2.COLORMAP_PLASMA,
+    "viridis": cv2.COLORMAP_VIRIDIS,
+    "cividis": cv2.COLORMAP_CIVIDIS,
+}
 
 
-def colormap() -> NDArray[np.uint8]:
-    """The colours (256, 3) RGB of heat 0..1: OpenCV's Turbo without its darkest ends."""
+def colormap(name: Colormap = "turbo") -> NDArray[np.uint8]:
+    """The colours (256, 3) RGB of heat 0..1: one of OpenCV's maps without its darkest ends."""
     ramp = np.linspace(40, 245, 256).round().astype(np.uint8)
-    colours = cv2.applyColorMap(ramp[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]
+    colours = cv2.applyColorMap(ramp[:, None], _MAPS[name])[:, 0, ::-1]
     return np.ascontiguousarray(colours)
 
 
@@ -24,12 +34,14 @@ def opacity(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     return smooth
 
 
-def lay_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+def lay_over(
+    image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Colormap = "turbo"
+) -> NDArray[np.uint8]:
     """Heat (h, w) in 0..1 or NaN over an image (h, w, 3) RGB."""
     known = np.nan_to_num(heat)
     index = (np.clip(known, 0, 1) * 255).round().astype(np.uint8)
     alpha = opacity(known)[..., None]
-    mixed = image * (1 - alpha) + colormap()[index] * alpha
+    mixed = image * (1 - alpha) + colormap(colours)[index] * alpha
     return mixed.round().astype(np.uint8)
 
 

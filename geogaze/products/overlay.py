@@ -120,7 +120,7 @@ def _draw(
         float(lattice.stride),
     )
     image = rgb_image(unit_range(pixels.values, plan.scene.rescale))
-    drawn = lay_over(image, stretch(heat, cell, shape))
+    drawn = lay_over(image, stretch(heat, cell, shape), plan.colormap)
     alpha = np.where(pixels.valid, 255, 0).astype(np.uint8)
     return np.dstack([drawn, alpha])
 

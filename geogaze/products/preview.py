@@ -46,7 +46,7 @@ def write_preview(plan: Plan, reader: SceneReader, layers: list[Layer], target: 
             lattice.stride / shrink,
         )
         shown = stretch(np.nan_to_num(shown_heat(heat, plan.normalize)), cell, valid.shape)
-        panels.append((name, _on_paper(lay_over(image, shown), valid)))
+        panels.append((name, _on_paper(lay_over(image, shown, plan.colormap), valid)))
     _sheet(plan, panels).save(target, optimize=True)
 
 
@@ -105,7 +105,7 @@ def _sheet(plan: Plan, panels: list[tuple[str, Image.Image]]) -> Image.Image:
 def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, plan: Plan) -> None:
     length, height = 240, 12
     top = sheet.height - _FOOTER + 20
-    ramp = colormap()[np.linspace(0, 255, length).astype(int)].astype(np.float32)
+    ramp = colormap(plan.colormap)[np.linspace(0, 255, length).astype(int)].astype(np.float32)
     level = np.clip(np.linspace(0, 1, length) / 0.6, 0, 1)[:, None]
     alpha = level * level * (3 - 2 * level) * MAX_OPACITY
     bar = np.array(_PAPER) * (1 - alpha) + ramp * alpha

@@ -143,7 +143,7 @@ def _add_renders(plan: Plan, item: pystac.Item, calibration: dict[str, dict[str,
             title=f"Heat of {layer}",
             rescale=[[0.0, top if top > 0 and math.isfinite(top) else 1.0]],
             nodata="nan",
-            colormap_name="turbo",
+            colormap_name=plan.colormap,
             resampling="bilinear",
         )
     RenderExtension.ext(item, add_if_missing=True).apply(renders)

@@ -40,6 +40,18 @@ class ChunkTable:
     probabilities: NDArray[np.float32]
     coverage: NDArray[np.float32]
 
+    @classmethod
+    def unseen(cls, plan: Plan, count: int, coverage: NDArray[np.float32]) -> ChunkTable:
+        """A table of tiles that were not looked at."""
+        layers = len(plan.layers) if plan.targets else 0
+        return cls(
+            valid_fraction=np.full(count, np.nan, dtype=np.float32),
+            top=np.full(count, -1, dtype=np.int32),
+            top_probability=np.full(count, np.nan, dtype=np.float32),
+            probabilities=np.full((layers, count), np.nan, dtype=np.float32),
+            coverage=coverage,
+        )
+
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Which tiles were looked at (n,)."""
@@ -51,12 +63,14 @@ class ChunkResult:
     """A chunk, explained.
 
     ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``path`` says
-    how gradients were had, empty where no tile was seen.
+    how gradients were had, empty where no tile was seen; ``unreadable`` has the tiles (row,
+    column) that touch a damaged block, by what it is called.
     """
 
     table: ChunkTable
     evidence: NDArray[np.float32]
     path: str
+    unreadable: dict[str, list[tuple[int, int]]]
 
 
 def explain_chunk(
@@ -64,7 +78,8 @@ def explain_chunk(
 ) -> ChunkResult:
     """Explain a chunk, from one windowed read.
 
-    Tiles without a valid pixel (in the area of interest, if there is one) never reach the device.
+    Tiles without a valid pixel (in the area of interest, if there is one) never reach the device,
+    nor do those that a damaged block is part of.
     """
     tiling, halo = plan.tiling, plan.halo
     top, left, bottom, right = tiling.chunk_window(chunk)
@@ -78,13 +93,17 @@ def explain_chunk(
         tiling.chunk_cells(chunk),
         (0, 0, plan.working.height, plan.working.width),
     )
-    windows = [_inner(tiling.window(*tile), pixels) for tile in chunk.tiles()]
-    valid_fraction = np.array([pixels.valid[w].mean() for w in windows], dtype=np.float32)
-    seen = np.flatnonzero([looked[w].any() for w in windows])
-    count, layers, targets = len(windows), len(plan.layers), plan.targets
-    top_class = np.full(count, -1, dtype=np.int32)
-    top_probability = np.full(count, np.nan, dtype=np.float32)
-    probabilities = np.full((layers if targets else 0, count), np.nan, dtype=np.float32)
+    tiles_here = list(chunk.tiles())
+    windows = [_inner(tiling.window(*tile), pixels) for tile in tiles_here]
+    unreadable = _touched(plan, pixels, tiles_here)
+    lost = {tile for touched in unreadable.values() for tile in touched}
+    table = ChunkTable.unseen(plan, len(windows), coverage)
+    table.valid_fraction[:] = [pixels.valid[w].mean() for w in windows]
+    seen = np.array(
+        [i for i, tile in enumerate(tiles_here) if tile not in lost and looked[windows[i]].any()],
+        dtype=np.int64,
+    )
+    layers, targets = len(plan.layers), plan.targets
     evidence = np.empty((layers, len(seen), tiling.cells, tiling.cells), dtype=np.float32)
     size, maps = plan.bundle.input_size, plan.maps
     to_lattice = resample_matrix(size, maps.stride, maps.cells)
@@ -98,18 +117,31 @@ def explain_chunk(
         with closing(explain(window, corners, targets, plan.method)) as batches:
             for batch in batches:
                 tiles, share = seen[batch.tiles], batch.probabilities
-                top_class[tiles] = share.argmax(axis=1)
-                top_probability[tiles] = share.max(axis=1)
+                table.top[tiles] = share.argmax(axis=1)
+                table.top_probability[tiles] = share.max(axis=1)
                 for k, target in enumerate(targets or ()):
-                    probabilities[k, tiles] = target_probability(share, target)
+                    table.probabilities[k, tiles] = target_probability(share, target)
                 found = batch.evidence.transpose(1, 0, 2, 3)
                 evidence[:, batch.tiles] = (
                     found if one_to_one else to_lattice @ found @ to_lattice.T
                 )
                 path = batch.path
                 pulse(len(tiles))
-    table = ChunkTable(valid_fraction, top_class, top_probability, probabilities, coverage)
-    return ChunkResult(table, evidence, path)
+    return ChunkResult(table, evidence, path, unreadable)
+
+
+def _touched(
+    plan: Plan, pixels: Pixels, tiles: list[tuple[int, int]]
+) -> dict[str, list[tuple[int, int]]]:
+    """Tiles whose pixels, halo included, a damaged block is part of; each under one block."""
+    touched: dict[str, list[tuple[int, int]]] = {}
+    for tile in tiles if pixels.damage else ():
+        top, left, bottom, right = plan.tiling.window(*tile)
+        seen = (top - plan.halo, left - plan.halo, bottom + plan.halo, right + plan.halo)
+        reason = next((d.reason for d in pixels.damage if d.touches(seen)), None)
+        if reason:
+            touched.setdefault(reason, []).append(tile)
+    return touched
 
 
 def _wanted(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from uuid import UUID
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, InvalidRequest, JobFailed
 from geogaze.explain.engine import load_engine
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.planning.plan import Plan, make_plan
@@ -113,6 +114,7 @@ def _run_units(
     progress = _Progress(on_progress)
     worker = Worker.from_settings(here, on_tiles=progress.add)
     ledger = worker.bench.ledger
+    queue = Queue(ledger.engine)
     ledger.create_tables()
     job_id = submit(ledger, request, plan)
     lanes = Lanes(worker, settings.lanes, on_settled=lambda: progress.show(ledger.status(job_id)))
@@ -120,11 +122,11 @@ def _run_units(
         progress.show(ledger.status(job_id))
         while (status := ledger.status(job_id)).state in OPEN_JOB:
             ended = lanes.ended
-            units = ledger.dispatch(1)
-            for unit in units:
-                lanes.take(unit)
-            if not units:
-                patience = _POLL_SECONDS if lanes.busy else ledger.next_due_in() or 0.01
+            messages = queue.dispatch(1)
+            for message in messages:
+                lanes.take(message.unit)
+            if not messages:
+                patience = _POLL_SECONDS if lanes.busy else queue.next_due_in() or 0.01
                 lanes.settle(ended, patience)
         lanes.settle(0, 0)
     finally:

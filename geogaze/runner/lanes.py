@@ -43,16 +43,23 @@ class Lanes:
         return self._busy
 
     def take(self, unit: UUID) -> None:
-        """Wait for a free lane and start a unit on it.
+        """Start a unit, and wait until a lane is free for another.
+
+        So whoever asks for units asks only once one can start, and the most urgent one is next.
 
         Raises:
             BaseException: what an earlier unit ended with, if not with a failure of its own.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._busy < self._count or self._failure)
-            self._raise_failure()
+            self._wait_for_lane()
             self._busy += 1
         self._pool.submit(self._run, unit)
+        with self._changed:
+            self._wait_for_lane()
+
+    def _wait_for_lane(self) -> None:
+        self._changed.wait_for(lambda: self._busy < self._count or self._failure)
+        self._raise_failure()
 
     def settle(self, ended: int, seconds: float) -> None:
         """Wait for more than ``ended`` units to have ended, but no longer than this.
@@ -73,8 +80,11 @@ class Lanes:
 
     def _run(self, unit: UUID) -> None:
         try:
-            self._worker.run(unit)
-            self._on_settled()
+            following: UUID | None = unit
+            while following:
+                claim = self._worker.run(following)
+                self._on_settled()
+                following = self._worker.following(claim) if claim else None
         except BaseException as error:
             self._failure = error  # raised where units are given out
         finally:

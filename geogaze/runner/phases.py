@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from geogaze.bundles import Bundle, file_sha256, file_stem, find_bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.explain.engine import load_engine
-from geogaze.ledger.records import Claim, Part
+from geogaze.grid.tiling import Chunk
+from geogaze.ledger.records import Claim, Part, Skipped
 from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from geogaze.planning.plan import Plan
@@ -25,6 +27,7 @@ from geogaze.products.heat import TileMap, blend, write_heat
 from geogaze.products.overlay import write_overlay
 from geogaze.products.preview import write_preview
 from geogaze.products.tiles import TileTable, strongest, write_tiles
+from geogaze.runner.ahead import ahead
 from geogaze.runner.chunk import (
     ChunkTable,
     Pulse,
@@ -33,8 +36,9 @@ from geogaze.runner.chunk import (
     load_table,
     store_chunk,
 )
+from geogaze.runner.scratch import scratch_folder
 from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.source import SourcePolicy, is_remote, open_scene
 from geogaze.storage import Storage
 
 PARQUET = "application/vnd.apache.parquet"
@@ -60,8 +64,8 @@ class Outcome:
 def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
     """Do a claimed unit's work, up to its commit."""
     plan = Plan.model_validate(claim.plan)
-    with tempfile.TemporaryDirectory(prefix="geogaze-") as scratch:
-        return _PHASES[claim.phase](bench, claim, plan, pulse, Path(scratch))
+    with scratch_folder(bench.settings) as scratch:
+        return _PHASES[claim.phase](bench, claim, plan, pulse, scratch)
 
 
 def _policy(bench: Bench, plan: Plan) -> SourcePolicy:
@@ -90,17 +94,21 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
 def _explain(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
     settings = bench.settings
     engine = load_engine(resolve_bundle(plan, settings), settings)
-    chunk = plan.chunks[claim.position]
+    chunk = plan.chunk(claim.root, claim.window)
+    # What a remote store did not send may come the next time.
+    last_try = claim.failures + 1 >= settings.max_attempts
+    lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
     with open_scene(plan.scene.uri, _policy(bench, plan), settings) as dataset:
-        reader = SceneReader(dataset, plan.scene, plan.working)
+        reader = SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
         done = explain_chunk(plan, chunk, reader, engine, pulse)
     store_chunk(bench.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
-    return Outcome({"seen": int(seen.sum()), "path": done.path}, tiles=len(seen))
+    result = {"seen": int(seen.sum()), "path": done.path, "unreadable": done.unreadable}
+    return Outcome(result, tiles=len(seen))
 
 
 def _calibrate(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
-    layer = plan.layers[claim.position]
+    layer = plan.layers[claim.root]
     coverage = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     heat = blend(plan, _maps(bench, claim, plan, coverage, pulse), coverage)
     target = scratch / f"heat-{file_stem(layer)}.tif"
@@ -112,27 +120,38 @@ def _calibrate(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Pa
 def _maps(
     bench: Bench, claim: Claim, plan: Plan, coverage: NDArray[np.float32], pulse: Pulse
 ) -> Iterator[TileMap]:
-    """Maps of all tiles of one layer in chunk order; fills ``coverage`` on the way."""
-    for part in bench.ledger.parts(claim.job_id, Phase.EXPLAIN):
-        chunk = plan.chunks[part.position]
+    """Maps of all tiles of one layer; fills ``coverage`` on the way.
+
+    Chunk by chunk, each row by row, also where a chunk was split: sums of floating-point numbers
+    depend on their order, and the products must not depend on what went wrong on the way.
+    """
+
+    def load(part: Part) -> tuple[Chunk, ChunkTable, NDArray[np.float32]]:
         table = load_table(bench.storage, part)
-        row0, col0, row1, col1 = plan.tiling.chunk_cells(chunk)
-        coverage[row0:row1, col0:col1] = table.coverage
         seen = int(table.seen.sum())
-        maps = load_evidence(bench.storage, part, claim.position, seen, plan.tiling.cells)
-        tiles = [tile for tile, looked in zip(chunk.tiles(), table.seen, strict=True) if looked]
-        for (row, col), evidence in zip(tiles, maps, strict=True):
+        maps = load_evidence(bench.storage, part, claim.root, seen, plan.tiling.cells)
+        return plan.chunk(part.root, part.window), table, maps
+
+    parts = bench.ledger.parts(claim.job_id, Phase.EXPLAIN)
+    loaded = zip(parts, ahead(load, parts), strict=True)
+    for _, pieces in groupby(loaded, key=lambda pair: pair[0].root):
+        found: list[tuple[tuple[int, int], NDArray[np.float32]]] = []
+        for _, (chunk, table, maps) in pieces:
+            row0, col0, row1, col1 = plan.tiling.chunk_cells(chunk)
+            coverage[row0:row1, col0:col1] = table.coverage
+            tiles = [tile for tile, looked in zip(chunk.tiles(), table.seen, strict=True) if looked]
+            found.extend(zip(tiles, maps, strict=True))
+        for (row, col), evidence in sorted(found, key=lambda tile: tile[0]):
             yield row, col, evidence
         pulse(0)
 
 
 def _render(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
-    layer = plan.layers[claim.position]
-    heat_part = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)[claim.position]
+    layer = plan.layers[claim.root]
+    heat_part = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)[claim.root]
     heat = _load_heat(bench, heat_part, scratch)
     target = scratch / f"overlay-{file_stem(layer)}.tif"
-    with open_scene(plan.scene.uri, _policy(bench, plan), bench.settings) as dataset:
-        reader = SceneReader(dataset, plan.scene, plan.working)
+    with _open_to_show(bench, plan) as reader:
         write_overlay(plan, reader, heat, layer, target, scratch, pulse)
     return Outcome({"asset": _keep(bench, claim, target, cog.MEDIA_TYPE)})
 
@@ -148,7 +167,14 @@ def _load_heat(bench: Bench, part: Part, scratch: Path) -> NDArray[np.float32]:
 
 def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
     parts = bench.ledger.parts(claim.job_id, Phase.EXPLAIN)
-    chunks = [(plan.chunks[part.position], load_table(bench.storage, part)) for part in parts]
+    tables = ahead(lambda part: load_table(bench.storage, part), parts)
+    chunks = [(plan.chunk(p.root, p.window), t) for p, t in zip(parts, tables, strict=True)]
+    given_up = bench.ledger.skipped(claim.job_id)
+    skipped = _skipped(plan, parts, chunks, given_up)
+    nothing = np.empty((0, 0), dtype=np.float32)
+    for unit in given_up:
+        chunk = plan.chunk(unit.root, unit.window)
+        chunks.append((chunk, ChunkTable.unseen(plan, len(list(chunk.tiles())), nothing)))
     paths = sorted({part.result["path"] for part in parts} - {""})
     pulse(0)
     heats = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)
@@ -160,24 +186,55 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     shown = [
         (plan.layers[i], _load_heat(bench, heats[i], scratch)) for i in strongest(plan, table, 5)
     ]
-    with open_scene(plan.scene.uri, _policy(bench, plan), bench.settings) as dataset:
-        write_preview(plan, SceneReader(dataset, plan.scene, plan.working), shown, preview)
+    with _open_to_show(bench, plan) as reader:
+        write_preview(plan, reader, shown, preview)
     pulse(0)
     assets = {
-        **{f"heat-{plan.layers[p.position]}": p.result["asset"] for p in heats},
-        **{f"overlay-{plan.layers[p.position]}": p.result["asset"] for p in overlays},
+        **{f"heat-{plan.layers[p.root]}": p.result["asset"] for p in heats},
+        **{f"overlay-{plan.layers[p.root]}": p.result["asset"] for p in overlays},
         "tiles": _keep(bench, claim, tiles, PARQUET),
         "preview": _keep(bench, claim, preview, "image/png"),
     }
-    calibration = {plan.layers[p.position]: p.result for p in heats}
+    calibration = {plan.layers[p.root]: p.result for p in heats}
     status = bench.ledger.status(claim.job_id)
     item.write_text(
         stac.item_json(plan, str(claim.job_id), status.created, assets, calibration, paths)
     )
     assets["item"] = _keep(bench, claim, item, "application/geo+json")
-    skipped = int(sum((~t.seen).sum() for _, t in chunks))
-    reasons = [{"reason": "no valid pixel", "tiles": skipped}] if skipped else []
-    return Outcome({"assets": {"files": assets, "skipped": reasons}})
+    return Outcome({"assets": {"files": assets, "skipped": skipped}})
+
+
+def _skipped(
+    plan: Plan,
+    parts: list[Part],
+    chunks: list[tuple[Chunk, ChunkTable]],
+    given_up: list[Skipped],
+) -> list[dict[str, Any]]:
+    """Why tiles were not looked at, how many, and which, where something went wrong."""
+    bad: dict[str, list[list[int]]] = {}
+    for part in parts:
+        for reason, tiles in part.result["unreadable"].items():
+            bad.setdefault(reason, []).extend(tiles)
+    for unit in given_up:
+        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.window).tiles()]
+        bad.setdefault(unit.error, []).extend(tiles)
+    found = [
+        {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
+        for reason, tiles in sorted(bad.items())
+    ]
+    unseen = int(sum((~table.seen).sum() for _, table in chunks))
+    unreadable = sum(len(t) for p in parts for t in p.result["unreadable"].values())
+    if empty := unseen - unreadable:
+        found.insert(0, {"reason": "no valid pixel", "tiles": empty})
+    return found
+
+
+@contextmanager
+def _open_to_show(bench: Bench, plan: Plan) -> Iterator[SceneReader]:
+    """The scene behind a picture: blocks that are known to be damaged stay empty."""
+    with open_scene(plan.scene.uri, _policy(bench, plan), bench.settings) as dataset:
+        lenient = plan.on_error == "skip"
+        yield SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
 
 
 def _tile_table(plan: Plan, chunks: list[tuple[Any, ChunkTable]]) -> TileTable:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
@@ -13,15 +15,29 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from geogaze.config import Settings
-from geogaze.errors import DatabaseUnavailable, GeogazeError, StaleClaim, StorageUnavailable
+from geogaze.errors import (
+    DatabaseUnavailable,
+    GeogazeError,
+    HostOutOfMemory,
+    ScratchUnusable,
+    StaleClaim,
+    StorageUnavailable,
+    UnitBroke,
+)
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import connect
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.runner.phases import Bench, perform
+from geogaze.runner.scratch import clean_scratch
 from geogaze.storage import open_storage
 
 log = structlog.get_logger()
+
+_ASK_SECONDS = 0.5
+_REPORT_SECONDS = 10.0
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 TileCallback = Callable[[int], None]
 
@@ -38,9 +54,11 @@ class Worker:
     ) -> None:
         self.bench = bench
         self._claims = claims
+        self._queue = Queue(bench.ledger.engine)
         self._on_tiles = on_tiles
         self._stopping = threading.Event()
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        # Of a pool's only child, which takes its predecessor's name.
+        self._name = f"{socket.gethostname()}:{os.getppid()}"
 
     @classmethod
     def from_settings(
@@ -56,15 +74,32 @@ class Worker:
         bench = Bench(settings, Ledger(engine), open_storage(settings))
         return cls(bench, claims, on_tiles=on_tiles)
 
+    def enlist(self) -> None:
+        """Take the place of a process that crashed, if one did, and say regularly that we live."""
+        clean_scratch(self.bench.settings)
+        threading.Thread(target=self._report, daemon=True, name="report").start()
+
+    def _report(self) -> None:
+        taken_over = False
+        while not self._stopping.is_set():
+            try:
+                if not taken_over:
+                    self._claims.leave(self._name)
+                    taken_over = True
+                self._claims.report(self._name, self.bench.settings.lanes)
+            except OperationalError as error:
+                log.warning("worker not reported", error=str(error))
+            self._stopping.wait(_REPORT_SECONDS)
+
     def stop(self) -> None:
         """Hand back the units in hand, each after its batch."""
         self._stopping.set()
 
-    def run(self, unit_id: UUID) -> bool:
-        """Do a unit if it is to be had. True if it was, whatever came of it."""
+    def run(self, unit_id: UUID) -> Claim | None:
+        """Do a unit if it is to be had. Its claim if it was, whatever came of it."""
         claim = self._claims.claim(unit_id, self._name)
         if claim is None:
-            return False
+            return None
         told = log.bind(
             job=str(claim.job_id),
             phase=claim.phase.value,
@@ -82,10 +117,11 @@ class Worker:
             self._give_up(claim, error, told)
         except OperationalError as error:
             self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
+        except MemoryError as error:
+            self._give_up(claim, HostOutOfMemory(f"Memory ran out: {error}"), told)
         except Exception as error:
             told.exception("unit broke")
-            wrapped = GeogazeError(f"{type(error).__name__}: {error}")
-            self._give_up(claim, wrapped, told)
+            self._give_up(claim, _wrapped(error), told)
         except BaseException:
             # Told to stop: hand the unit back. What was written is written over by whoever takes it
             # next, and must not be removed here: the stop may have come right after the commit.
@@ -93,20 +129,40 @@ class Worker:
                 self._claims.release(claim)
             told.info("unit handed back")
             raise
-        return True
+        return claim
+
+    def following(self, claim: Claim) -> UUID | None:
+        """A unit of the same job that brings it to its end, if one is due.
+
+        So the short last phases of a job do not queue behind the chunks of others.
+        """
+        with suppress(OperationalError):  # the dispatcher will hand it out
+            return self._queue.following(claim.job_id)
+        return None
 
     def _do(self, claim: Claim) -> None:
         with self._heartbeat(claim) as lost:
+            asked = 0.0
 
             def pulse(tiles: int) -> None:
+                nonlocal asked
                 if lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
                 if self._stopping.is_set():
                     raise Stopped
+                # After every batch, so that a dismissed job does no other; but not after every
+                # one of the many small steps of later phases.
+                if tiles or time.monotonic() - asked > _ASK_SECONDS:
+                    self._check(claim)
+                    asked = time.monotonic()
                 self._on_tiles(tiles)
 
             outcome = perform(self.bench, claim, pulse)
         self._claims.commit(claim, outcome.result, tiles=outcome.tiles)
+
+    def _check(self, claim: Claim) -> None:
+        with suppress(OperationalError):  # it may be back before the lease runs out
+            self._claims.check(claim)
 
     def _give_up(
         self, claim: Claim, error: GeogazeError, told: structlog.stdlib.BoundLogger
@@ -150,3 +206,12 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+
+def _wrapped(error: Exception) -> GeogazeError:
+    """An error that no code of ours expected, as one of ours."""
+    told = f"{type(error).__name__}: {error}"
+    full = "No space left on device" in told  # GDAL has no numbers for it
+    if full or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
+        return ScratchUnusable(f"{told}. Free the folder GEOGAZE_SCRATCH of this worker.")
+    return UnitBroke(told)

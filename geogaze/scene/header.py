@@ -25,6 +25,7 @@ _ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator
 class SceneInfo(BaseModel):
     """A readable scene. ``transform`` holds the affine's first six numbers, ``pixel_metres`` the
     side of a pixel on the ground, ``rescale`` the values per chosen band that become 0 and 1.
+    ``version`` changes with the file's content, as far as its store can tell.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,7 @@ class SceneInfo(BaseModel):
     pixel_metres: float
     rescale: tuple[tuple[float, float], ...]
     rescale_source: str
+    version: str | None = None
 
     @property
     def affine(self) -> Affine:
@@ -193,16 +195,26 @@ def _sample(dataset: DatasetReader, uri: str, bands: tuple[int, ...]) -> np.ndar
     shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
     shape = (max(1, int(dataset.height / shrink)), max(1, int(dataset.width / shrink)))
     whole = Window(0, 0, dataset.width, dataset.height)
-    values = dataset.read(bands, window=whole, out_shape=shape)
-    valid = valid_mask(dataset, bands, values, whole, shape)
-    if valid.any():
-        return np.asarray(values[:, valid])
-    # Few valid pixels slip through a decimated read; look at all before calling it empty.
-    for _, window in dataset.block_windows(bands[0]):
-        values = dataset.read(bands, window=window)
-        valid = valid_mask(dataset, bands, values, window, values.shape[1:])
+    damage: RasterioError | None = None
+    try:
+        values = dataset.read(bands, window=whole, out_shape=shape)
+        valid = valid_mask(dataset, bands, values, whole, shape)
         if valid.any():
             return np.asarray(values[:, valid])
+    except RasterioError as error:
+        damage = error  # of one block, perhaps: the job decides what becomes of it
+    # Few valid pixels slip through a decimated read; look at all before calling it empty.
+    for _, window in dataset.block_windows(bands[0]):
+        try:
+            values = dataset.read(bands, window=window)
+            valid = valid_mask(dataset, bands, values, window, values.shape[1:])
+        except RasterioError as error:
+            damage = error
+            continue
+        if valid.any():
+            return np.asarray(values[:, valid])
+    if damage:
+        raise damage
     raise SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
 
 

@@ -84,6 +84,11 @@ class SourcePolicy:
         )
 
 
+def is_remote(uri: str) -> bool:
+    """Whether a source is fetched from elsewhere, so that reading it may fail for a while."""
+    return urlsplit(uri).scheme in {"s3", "https"}
+
+
 def _listed(what: str, values: tuple[object, ...]) -> str:
     return f"{what} {', '.join(map(str, values))}" if values else f"no {what}"
 

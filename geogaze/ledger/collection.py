@@ -1,0 +1,82 @@
+"""What nothing refers to any more, so that the sweeper may remove it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Engine, and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
+from geogaze.ledger.store import Ledger
+from geogaze.ledger.tables import Job, Unit, now
+
+_AT_ONCE = 500
+
+
+class Collection:
+    """The sweeper's side of the ledger."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def expire(self, seconds: float) -> list[UUID]:
+        """Dismiss jobs that ended longer ago than this."""
+        ended = (JobState.SUCCESSFUL, JobState.FAILED)
+        with Session(self._engine) as session:
+            expired = session.scalars(
+                select(Job.id).where(Job.state.in_(ended), Job.finished < now() - seconds)
+            ).all()
+        ledger = Ledger(self._engine)
+        for job in expired:
+            ledger.dismiss(job, "expired")
+        return list(expired)
+
+    def dismissed(self) -> list[tuple[UUID, str]]:
+        """Jobs that were dismissed and whose objects are still to be removed, with content."""
+        with Session(self._engine) as session:
+            found = session.execute(
+                select(Job.id, Job.content)
+                .where(Job.state == JobState.DISMISSED, Job.released.is_(None))
+                .limit(_AT_ONCE)
+            )
+            return [(row.id, row.content) for row in found]
+
+    def released(self, job_id: UUID) -> None:
+        """Note that a dismissed job's objects are gone; its units go too, its record stays."""
+        with Session(self._engine) as session, session.begin():
+            busy = session.scalar(
+                select(func.count())
+                .select_from(Unit)
+                .where(
+                    Unit.job_id == job_id,
+                    Unit.state == UnitState.RUNNING,
+                    Unit.lease_until >= now(),
+                )
+            )
+            if busy:
+                return  # a worker that has not noticed yet may still write
+            session.execute(delete(Unit).where(Unit.job_id == job_id))
+            session.execute(update(Job).where(Job.id == job_id).values(released=now()))
+
+    def living(self, prefixes: set[str]) -> set[str]:
+        """Those of some attempts' prefixes that are visible, or that a worker may yet finish.
+
+        Ask after listing the objects: an attempt is in the ledger before it writes, so what was
+        listed and is not living now never will be.
+        """
+        wanted = sorted(prefixes)
+        living: set[str] = set()
+        needed = or_(
+            and_(Unit.state == UnitState.DONE, Job.state != JobState.DISMISSED),
+            and_(Unit.state == UnitState.RUNNING, Job.state.in_(OPEN_JOB)),
+        )
+        with Session(self._engine) as session:
+            for start in range(0, len(wanted), _AT_ONCE):
+                found = session.scalars(
+                    select(Unit.prefix)
+                    .join(Job, Job.id == Unit.job_id)
+                    .where(Unit.prefix.in_(wanted[start : start + _AT_ONCE]), needed)
+                )
+                living.update(prefix for prefix in found if prefix)
+        return living

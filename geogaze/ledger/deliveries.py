@@ -1,0 +1,73 @@
+"""Messages to jobs' subscribers, put down with the state they tell of: at least once each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from geogaze.ledger.tables import Delivery, Job, now
+
+_BACKOFF_BASE = 2.0
+_BACKOFF_CAP = 3600.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """A message to send: what happened to which job, where to, and the API's address then."""
+
+    id: UUID
+    job_id: UUID
+    event: str
+    uri: str
+    attempt: int
+    base: str
+
+
+class Deliveries:
+    """The outbox. Several processes may empty it at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(self, *, hold_seconds: float, max_attempts: int) -> Due | None:
+        """Take one due message; no other process gets it while it is held."""
+        with Session(self._engine) as session, session.begin():
+            found = session.execute(
+                select(Delivery, Job.subscriber)
+                .join(Job, Job.id == Delivery.job_id)
+                .where(
+                    Delivery.delivered.is_(None),
+                    Delivery.attempt < max_attempts,
+                    Delivery.next_attempt_at <= now(),
+                )
+                .order_by(Delivery.next_attempt_at)
+                .limit(1)
+                .with_for_update(of=Delivery, skip_locked=True)
+            ).one_or_none()
+            if found is None:
+                return None
+            delivery, subscriber = found
+            delivery.attempt += 1
+            delivery.next_attempt_at = (session.scalar(select(now())) or 0.0) + hold_seconds
+            base = (subscriber or {}).get("base", "")
+            return Due(
+                delivery.id, delivery.job_id, delivery.event, delivery.uri, delivery.attempt, base
+            )
+
+    def delivered(self, due: Due) -> None:
+        """Note that a message was taken."""
+        self._note(due, delivered=now(), error=None)
+
+    def failed(self, due: Due, error: str) -> None:
+        """Note that it was not; it is sent again after a while, ever longer, with full jitter."""
+        ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**due.attempt)
+        delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
+        self._note(due, next_attempt_at=now() + delay, error=error)
+
+    def _note(self, due: Due, **values: object) -> None:
+        with Session(self._engine) as session, session.begin():
+            session.execute(update(Delivery).where(Delivery.id == due.id).values(values))

@@ -1,0 +1,238 @@
+"""Handing out units: whose turn it is, what got lost, and who may do the handing out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from uuid import UUID
+
+from sqlalchemy import Engine, case, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from geogaze.errors import WorkerLost
+from geogaze.ledger.records import Message
+from geogaze.ledger.states import OPEN_JOB, Phase, UnitState, unit_sources
+from geogaze.ledger.tables import Job, Lead, Unit, WorkerSeen, now
+from geogaze.ledger.transitions import settle_failure
+
+_IN_HAND = (UnitState.DISPATCHED, UnitState.RUNNING)
+_LEVELS = 10
+_WORKER_SILENT_SECONDS = 60.0
+
+
+class Queue:
+    """The dispatcher's side of the ledger. Each method is one transaction, or one for each unit."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def lead(self, name: str, holder: str, seconds: float) -> bool:
+        """Be, or stay, the one holder of a lead for some seconds, by the database's clock."""
+        values = {"holder": holder, "until": now() + seconds}
+        with Session(self._engine) as session, session.begin():
+            mine = session.scalar(
+                update(Lead)
+                .where(Lead.name == name, or_(Lead.holder == holder, Lead.until < now()))
+                .values(values)
+                .returning(Lead.holder)
+            )
+            if mine or session.get(Lead, name):
+                return bool(mine)
+        try:
+            with Session(self._engine) as session, session.begin():
+                session.execute(insert(Lead).values(name=name, **values))
+        except IntegrityError:  # another was quicker
+            return False
+        return True
+
+    def resign(self, name: str, holder: str) -> None:
+        """Give a lead up, so that another need not wait for its end."""
+        with Session(self._engine) as session, session.begin():
+            session.execute(delete(Lead).where(Lead.name == name, Lead.holder == holder))
+
+    def slots(self) -> int:
+        """Units that all living workers together take at once."""
+        with Session(self._engine) as session:
+            alive = WorkerSeen.seen > now() - _WORKER_SILENT_SECONDS
+            return session.scalar(select(func.sum(WorkerSeen.slots)).where(alive)) or 0
+
+    def dispatch(self, limit: int) -> list[Message]:
+        """Mark units that are due as dispatched, and name them.
+
+        Urgent jobs come first; among equals tenants take turns, and so do the jobs of each, those
+        first that have least in hand. At most ``limit`` units lie in the broker unclaimed.
+        """
+        with Session(self._engine) as session, session.begin():
+            waiting = session.scalar(
+                select(func.count())
+                .select_from(Unit)
+                .join(Job, Job.id == Unit.job_id)
+                .where(Unit.state == UnitState.DISPATCHED, Job.state.in_(OPEN_JOB))
+            )
+            free = limit - (waiting or 0)
+            if free <= 0:
+                return []
+            due = (
+                select(Unit.id)
+                .where(
+                    Unit.job_id == Job.id,
+                    Unit.state == UnitState.PENDING,
+                    Unit.next_attempt_at <= now(),
+                )
+                .exists()
+            )
+            candidates = (
+                session.execute(
+                    select(Job.id, Job.tenant, Job.priority, Job.served, Job.created)
+                    .where(Job.state.in_(OPEN_JOB), due)
+                    .order_by(Job.priority.desc(), Job.served, Job.created)
+                )
+                .tuples()
+                .all()
+            )
+            if not candidates:
+                return []
+            of_job, of_tenant = self._in_hand(session)
+            units = {
+                job: iter(self._due_units(session, job, free)) for job, *_ in candidates[:free]
+            }
+            chosen: list[tuple[UUID, UUID, int]] = []
+            turns = [c for c in candidates if c[0] in units]
+            while turns and len(chosen) < free:
+                turn = min(turns, key=lambda c: (-c[2], of_tenant[c[1]], of_job[c[0]], c[3], c[4]))
+                job, tenant, *_ = turn
+                unit = next(units[job], None)
+                if unit is None:
+                    turns.remove(turn)
+                    continue
+                chosen.append((unit, job, of_job[job]))
+                of_job[job] += 1
+                of_tenant[tenant] += 1
+            marked = set(
+                session.scalars(
+                    update(Unit)
+                    .where(
+                        Unit.id.in_([unit for unit, _, _ in chosen]),
+                        Unit.state == UnitState.PENDING,
+                    )
+                    .values(state=UnitState.DISPATCHED, dispatched_at=now())
+                    .returning(Unit.id)
+                )
+            )
+            session.execute(
+                update(Job).where(Job.id.in_({job for _, job, _ in chosen})).values(served=now())
+            )
+        return [
+            Message(unit, min(before, _LEVELS - 1)) for unit, _, before in chosen if unit in marked
+        ]
+
+    def _in_hand(self, session: Session) -> tuple[Counter[UUID], Counter[str]]:
+        """How many units of each job and of each tenant are dispatched or running."""
+        of_job: Counter[UUID] = Counter()
+        of_tenant: Counter[str] = Counter()
+        rows = session.execute(
+            select(Job.id, Job.tenant, func.count())
+            .join(Unit, Unit.job_id == Job.id)
+            .where(Unit.state.in_(_IN_HAND), Job.state.in_(OPEN_JOB))
+            .group_by(Job.id, Job.tenant)
+        )
+        for job, tenant, count in rows:
+            of_job[job] += count
+            of_tenant[tenant] += count
+        return of_job, of_tenant
+
+    def _due_units(self, session: Session, job: UUID, limit: int) -> list[UUID]:
+        return list(
+            session.scalars(
+                select(Unit.id)
+                .where(
+                    Unit.job_id == job,
+                    Unit.state == UnitState.PENDING,
+                    Unit.next_attempt_at <= now(),
+                )
+                # What has failed goes first, and of what was split off it the last: a unit that is
+                # to blame is found before others are tried.
+                .order_by(
+                    Unit.failures.desc(),
+                    case((Unit.position == Unit.root, Unit.position), else_=-Unit.position),
+                )
+                .limit(limit)
+            )
+        )
+
+    def following(self, job: UUID) -> UUID | None:
+        """A due unit of a job that is past explaining, for a worker that has just been at it."""
+        with Session(self._engine) as session:
+            return session.scalar(
+                select(Unit.id)
+                .join(Job, Job.id == Unit.job_id)
+                .where(
+                    Job.id == job,
+                    Job.state.in_(OPEN_JOB),
+                    Unit.phase != Phase.EXPLAIN,
+                    Unit.state.in_(unit_sources(UnitState.RUNNING)),
+                    Unit.next_attempt_at <= now(),
+                )
+                .order_by(Unit.position)
+                .limit(1)
+            )
+
+    def sweep(self, *, redeliver_seconds: float, max_attempts: int) -> int:
+        """Free units whose worker vanished or whose message got lost; return how many.
+
+        A unit that keeps losing its worker is split, skipped or fails its job.
+        """
+        with Session(self._engine) as session:
+            expired = session.execute(
+                select(Unit.id, Unit.job_id).where(
+                    Unit.state == UnitState.RUNNING, Unit.lease_until < now()
+                )
+            ).all()
+        freed = sum(self._settle_lost(unit, job, max_attempts) for unit, job in expired)
+        with Session(self._engine) as session, session.begin():
+            undelivered = session.scalars(
+                update(Unit)
+                .where(
+                    Unit.state == UnitState.DISPATCHED,
+                    Unit.dispatched_at < now() - redeliver_seconds,
+                )
+                .values(state=UnitState.PENDING, dispatched_at=None)
+                .returning(Unit.id)
+            ).all()
+        return freed + len(undelivered)
+
+    def _settle_lost(self, unit_id: UUID, job_id: UUID, max_attempts: int) -> bool:
+        with Session(self._engine) as session, session.begin():
+            # The job's row before the unit's, as everywhere.
+            state = session.scalar(select(Job.state).where(Job.id == job_id).with_for_update())
+            unit = session.scalar(
+                select(Unit)
+                .where(
+                    Unit.id == unit_id,
+                    Unit.state == UnitState.RUNNING,
+                    Unit.lease_until < now(),
+                )
+                .with_for_update()
+            )
+            if unit is None:
+                return False  # renewed, or handed in, in the meantime
+            if state not in OPEN_JOB:
+                unit.state, unit.token = UnitState.PENDING, None
+                unit.lease_until = unit.dispatched_at = None
+                return True
+            lost = WorkerLost(
+                f"The work on unit {unit.position} of phase {unit.phase.value} lost its worker "
+                f"({unit.worker}), {unit.failures + 1} times by now; look at the workers' logs and "
+                "memory."
+            )
+            settle_failure(session, unit, lost, max_attempts)
+        return True
+
+    def next_due_in(self) -> float | None:
+        """Seconds until some unit of an open job may be claimed; None if none ever will."""
+        with Session(self._engine) as session:
+            return session.scalar(
+                select(func.min(Unit.next_attempt_at) - now())
+                .join(Job, Job.id == Unit.job_id)
+                .where(Unit.state.in_(unit_sources(UnitState.RUNNING)), Job.state.in_(OPEN_JOB))
+            )

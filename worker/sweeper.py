@@ -1,0 +1,87 @@
+"""Removing from storage what nothing refers to: dismissed jobs, and what crashes left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from geogaze.config import Settings
+from geogaze.errors import StorageUnavailable
+from geogaze.ledger.collection import Collection
+from geogaze.ledger.records import JOBS, PARTS, content_prefix, job_prefix
+from geogaze.storage import Storage
+
+log = structlog.get_logger()
+
+_PAUSE_SECONDS = 1.0
+_AT_ONCE = 5000
+_UPLOAD_SECONDS = 86400.0  # no upload of ours takes a day
+
+
+class Sweeper:
+    """Collects garbage, and nothing else: what is removed cannot become visible any more."""
+
+    def __init__(self, settings: Settings, collection: Collection, storage: Storage) -> None:
+        self._settings = settings
+        self._collection = collection
+        self._storage = storage
+
+    def release(self) -> int:
+        """Remove the objects of dismissed jobs; how many objects."""
+        removed = 0
+        for job, content in self._collection.dismissed():
+            removed += self.collect(job_prefix(job)) + self.collect(content_prefix(content))
+            self._collection.released(job)
+        return removed
+
+    def collect(self, prefix: str) -> int:
+        """Remove objects of attempts that are neither visible nor running; how many."""
+        removed = 0
+        keys = self._storage.keys(prefix)
+        while some := list(islice(keys, _AT_ONCE)):
+            living = self._collection.living({attempt_of(key) for key in some})
+            dead = [key for key in some if attempt_of(key) not in living]
+            self._storage.remove(dead)
+            removed += len(dead)
+        return removed
+
+    def collect_all(self) -> int:
+        """Expire old jobs and search the whole storage; how many objects were removed."""
+        expired = self._collection.expire(self._settings.retention)
+        if expired:
+            log.info("jobs expired", jobs=len(expired))
+        self._storage.abort_uploads(_UPLOAD_SECONDS)
+        return self.release() + self.collect(JOBS) + self.collect(PARTS)
+
+    def run(self, stop: threading.Event, leads: Callable[[], bool]) -> None:
+        """Release at once and collect now and then, while we lead, until told to stop."""
+        for due in _ticks(stop, self._settings.collect_seconds):
+            if not leads():
+                continue
+            try:
+                removed = self.collect_all() if due else self.release()
+            except (StorageUnavailable, SQLAlchemyError) as error:
+                log.warning("nothing swept", error=str(error))
+                continue
+            if removed:
+                log.info("objects removed", objects=removed)
+
+
+def attempt_of(key: str) -> str:
+    """The prefix of the attempt that wrote an object: all but its name."""
+    return key.rpartition("/")[0] + "/"
+
+
+def _ticks(stop: threading.Event, seconds: float) -> Iterator[bool]:
+    """Once a second until told to stop; True at the first tick after so many seconds."""
+    last = time.monotonic()
+    while not stop.wait(_PAUSE_SECONDS):
+        due = time.monotonic() - last >= seconds
+        if due:
+            last = time.monotonic()
+        yield due

@@ -9,7 +9,7 @@ OUT ?= demo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo stack test lint format lock clean
+.PHONY: help install install-dev demo stack test chaos lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,12 @@ redis:
 test: install-dev redis  ## Run the whole suite, with real Redis, PostgreSQL and S3
 	@command -v gdalinfo >/dev/null || infra/apt-install.sh gdal-bin
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+MINUTES ?= 10
+SEED ?= 1
+
+chaos: install-dev redis  ## Kill everything at random for a while: make chaos MINUTES=10 SEED=1
+	@$(BIN)/python -m tests.chaos.driver --minutes $(MINUTES) --seed $(SEED)
 
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .

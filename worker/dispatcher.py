@@ -12,12 +12,10 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy.exc import OperationalError as DatabaseError
 
 from geogaze.config import Settings, get_settings
-from geogaze.errors import GeogazeError
 from geogaze.ledger.collection import Collection
-from geogaze.ledger.database import connect
+from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Message
 from geogaze.logs import configure_logging
@@ -66,8 +64,11 @@ class Dispatcher:
 
     def _depth(self) -> int:
         with self._celery.connection_for_write() as connection:
-            channel: Any = connection.default_channel
-            depth: int = channel.queue_declare(QUEUE, durable=True).message_count
+            try:
+                channel: Any = connection.default_channel
+                depth: int = channel.queue_declare(QUEUE, durable=True).message_count
+            except connection.connection_errors as error:
+                raise BrokerError(str(error)) from error
         return depth
 
     def _send(self, message: Message) -> None:
@@ -85,7 +86,7 @@ class Dispatcher:
         while not stop.is_set():
             try:
                 self.round()
-            except (BrokerError, DatabaseError, OSError) as error:
+            except (BrokerError, *DATABASE_AWAY) as error:
                 log.warning("round failed", error=str(error))
             stop.wait(self._settings.dispatch_interval)
         if self.leads:
@@ -113,9 +114,7 @@ def main() -> None:
     log.info("dispatcher ready")
     try:
         dispatcher.run(stop)
-    except GeogazeError:
-        stop.set()
-        raise
     finally:
+        stop.set()
         sweeping.join()
         engine.dispose()

@@ -25,6 +25,7 @@ from geogaze.client import Client
 from geogaze.errors import InvalidRequest, JobFailed
 
 if TYPE_CHECKING:
+    from infra.services import Server
     from infra.stack import Stack
 
 _SAMPLE_SECONDS = 0.25
@@ -135,7 +136,7 @@ def _wait_for_workers(stack: Stack, workers: int) -> None:
 
 def _cpu_seconds(stack: Stack) -> dict[str, float]:
     """CPU seconds so far of each server and program with all its children."""
-    programs = {
+    programs: dict[str, list[Server]] = {
         "api": [stack.api],
         "dispatcher": [stack.dispatcher],
         "workers": list(stack.workers),
@@ -143,7 +144,7 @@ def _cpu_seconds(stack: Stack) -> dict[str, float]:
         "postgresql": [stack.postgres],
         "s3": [stack.s3],
     }
-    return {name: sum(_of(p.pid) for p in some) for name, some in programs.items()}
+    return {name: sum(_of(server.pid) for server in some) for name, some in programs.items()}
 
 
 def _of(pid: int | None) -> float:

@@ -6,6 +6,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+"""What a database raises that is down, restarting or cut off; it may be back the next time."""
 
 
 def connect(url: str) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from uuid import UUID
 
 from sqlalchemy import Engine, case, delete, func, insert, or_, select, update
@@ -81,26 +82,23 @@ class Queue:
                 )
                 .exists()
             )
-            candidates = (
+            turns = list(
                 session.execute(
-                    select(Job.id, Job.tenant, Job.priority, Job.served, Job.created)
-                    .where(Job.state.in_(OPEN_JOB), due)
-                    .order_by(Job.priority.desc(), Job.served, Job.created)
+                    select(Job.id, Job.tenant, Job.priority, Job.served, Job.created).where(
+                        Job.state.in_(OPEN_JOB), due
+                    )
                 )
-                .tuples()
-                .all()
             )
-            if not candidates:
+            if not turns:
                 return []
             of_job, of_tenant = self._in_hand(session)
-            units = {
-                job: iter(self._due_units(session, job, free)) for job, *_ in candidates[:free]
-            }
+            units: dict[UUID, Iterator[UUID]] = {}
             chosen: list[tuple[UUID, UUID, int]] = []
-            turns = [c for c in candidates if c[0] in units]
             while turns and len(chosen) < free:
                 turn = min(turns, key=lambda c: (-c[2], of_tenant[c[1]], of_job[c[0]], c[3], c[4]))
                 job, tenant, *_ = turn
+                if job not in units:
+                    units[job] = iter(self._due_units(session, job, free))
                 unit = next(units[job], None)
                 if unit is None:
                     turns.remove(turn)
@@ -108,6 +106,10 @@ class Queue:
                 chosen.append((unit, job, of_job[job]))
                 of_job[job] += 1
                 of_tenant[tenant] += 1
+            # The jobs' rows before the units', as everywhere: workers may claim these units now.
+            session.execute(
+                update(Job).where(Job.id.in_({job for _, job, _ in chosen})).values(served=now())
+            )
             marked = set(
                 session.scalars(
                     update(Unit)
@@ -118,9 +120,6 @@ class Queue:
                     .values(state=UnitState.DISPATCHED, dispatched_at=now())
                     .returning(Unit.id)
                 )
-            )
-            session.execute(
-                update(Job).where(Job.id.in_({job for _, job, _ in chosen})).values(served=now())
             )
         return [
             Message(unit, min(before, _LEVELS - 1)) for unit, _, before in chosen if unit in marked

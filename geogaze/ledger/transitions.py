@@ -117,7 +117,7 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
     job.last_error = unit.error = str(error)
     job.updated = session.scalar(select(now())) or 0.0
     unit.token = unit.lease_until = unit.dispatched_at = None
-    tiles = _tiles(job, unit)
+    tiles = tiles_of(job, unit)
     whole = tiles is None and error.divisible  # what cannot be divided is tried again instead
     unit.failures += error.spends_try or whole
     if (error.retryable or whole) and unit.failures < max_attempts:
@@ -157,7 +157,7 @@ def problem_of(error: GeogazeError, detail: str | None = None) -> dict[str, Any]
     return {"slug": error.slug, "title": error.title, "detail": detail or str(error)}
 
 
-def _tiles(job: Job, unit: Unit) -> list[int] | None:
+def tiles_of(job: Job, unit: Unit) -> list[int] | None:
     """The tiles of a unit (row0, col0, row1, col1); None outside the explain phase."""
     if unit.phase is not Phase.EXPLAIN:
         return None

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from geogaze.config import Settings
 from geogaze.errors import (
@@ -25,7 +24,7 @@ from geogaze.errors import (
     UnitBroke,
 )
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.database import connect
+from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
@@ -87,7 +86,7 @@ class Worker:
                     self._claims.leave(self._name)
                     taken_over = True
                 self._claims.report(self._name, self.bench.settings.lanes)
-            except OperationalError as error:
+            except DATABASE_AWAY as error:
                 log.warning("worker not reported", error=str(error))
             self._stopping.wait(_REPORT_SECONDS)
 
@@ -97,7 +96,11 @@ class Worker:
 
     def run(self, unit_id: UUID) -> Claim | None:
         """Do a unit if it is to be had. Its claim if it was, whatever came of it."""
-        claim = self._claims.claim(unit_id, self._name)
+        try:
+            claim = self._claims.claim(unit_id, self._name)
+        except DATABASE_AWAY as error:
+            log.warning("unit not claimed", unit_id=str(unit_id), error=str(error))
+            return None  # it is handed out again
         if claim is None:
             return None
         told = log.bind(
@@ -115,7 +118,7 @@ class Worker:
             told.info("unit dropped", reason=str(error))
         except GeogazeError as error:
             self._give_up(claim, error, told)
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
         except MemoryError as error:
             self._give_up(claim, HostOutOfMemory(f"Memory ran out: {error}"), told)
@@ -125,7 +128,7 @@ class Worker:
         except BaseException:
             # Told to stop: hand the unit back. What was written is written over by whoever takes it
             # next, and must not be removed here: the stop may have come right after the commit.
-            with suppress(StaleClaim, OperationalError):  # the lease runs out by itself
+            with suppress(StaleClaim, *DATABASE_AWAY):  # the lease runs out by itself
                 self._claims.release(claim)
             told.info("unit handed back")
             raise
@@ -136,7 +139,7 @@ class Worker:
 
         So the short last phases of a job do not queue behind the chunks of others.
         """
-        with suppress(OperationalError):  # the dispatcher will hand it out
+        with suppress(*DATABASE_AWAY):  # the dispatcher will hand it out
             return self._queue.following(claim.job_id)
         return None
 
@@ -161,7 +164,7 @@ class Worker:
         self._claims.commit(claim, outcome.result, tiles=outcome.tiles)
 
     def _check(self, claim: Claim) -> None:
-        with suppress(OperationalError):  # it may be back before the lease runs out
+        with suppress(*DATABASE_AWAY):  # it may be back before the lease runs out
             self._claims.check(claim)
 
     def _give_up(
@@ -172,6 +175,9 @@ class Worker:
         except StaleClaim as stale:
             # Perhaps the database failed us just after it had committed: leave the part alone.
             told.info("unit dropped", reason=str(stale))
+            return
+        except DATABASE_AWAY as away:
+            told.warning("unit left to its lease", error=str(error), database=str(away))
             return
         self._discard(claim)
         told.warning("unit failed", error=str(error), again=again)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import Engine, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from geogaze.errors import IllegalTransition
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit, now
@@ -21,16 +23,19 @@ class Collection:
         self._engine = engine
 
     def expire(self, seconds: float) -> list[UUID]:
-        """Dismiss jobs that ended longer ago than this."""
+        """Dismiss jobs that ended longer ago than this, and name them."""
         ended = (JobState.SUCCESSFUL, JobState.FAILED)
         with Session(self._engine) as session:
-            expired = session.scalars(
+            due = session.scalars(
                 select(Job.id).where(Job.state.in_(ended), Job.finished < now() - seconds)
             ).all()
         ledger = Ledger(self._engine)
-        for job in expired:
-            ledger.dismiss(job, "expired")
-        return list(expired)
+        expired = []
+        for job in due:
+            with suppress(IllegalTransition):  # it was dismissed in the meantime
+                ledger.dismiss(job, "expired")
+                expired.append(job)
+        return expired
 
     def dismissed(self) -> list[tuple[UUID, str]]:
         """Jobs that were dismissed and whose objects are still to be removed, with content."""

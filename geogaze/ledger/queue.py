@@ -92,18 +92,20 @@ class Queue:
             if not turns:
                 return []
             of_job, of_tenant = self._in_hand(session)
-            units: dict[UUID, Iterator[UUID]] = {}
+            units: dict[UUID, Iterator[tuple[UUID, int]]] = {}
             chosen: list[tuple[UUID, UUID, int]] = []
             while turns and len(chosen) < free:
                 turn = min(turns, key=lambda c: (-c[2], of_tenant[c[1]], of_job[c[0]], c[3], c[4]))
                 job, tenant, *_ = turn
                 if job not in units:
                     units[job] = iter(self._due_units(session, job, free))
-                unit = next(units[job], None)
-                if unit is None:
+                due_unit = next(units[job], None)
+                if due_unit is None:
                     turns.remove(turn)
                     continue
-                chosen.append((unit, job, of_job[job]))
+                unit, failures = due_unit
+                # Others may wait for what failed: it overtakes the messages that are out already.
+                chosen.append((unit, job, 0 if failures else of_job[job]))
                 of_job[job] += 1
                 of_tenant[tenant] += 1
             # The jobs' rows before the units', as everywhere: workers may claim these units now.
@@ -140,10 +142,11 @@ class Queue:
             of_tenant[tenant] += count
         return of_job, of_tenant
 
-    def _due_units(self, session: Session, job: UUID, limit: int) -> list[UUID]:
+    def _due_units(self, session: Session, job: UUID, limit: int) -> list[tuple[UUID, int]]:
+        """Due units of a job with the tries they have spent, in the order they are to be done."""
         return list(
-            session.scalars(
-                select(Unit.id)
+            session.execute(
+                select(Unit.id, Unit.failures)
                 .where(
                     Unit.job_id == job,
                     Unit.state == UnitState.PENDING,

@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.dependencies import Services
 from api.documents import status_info
 from api.jobs import result_links
-from geogaze.errors import GeogazeError
 from geogaze.ledger.deliveries import Deliveries, Due
 
 log = structlog.get_logger()
@@ -45,10 +44,11 @@ class Callbacks:
             return False
         try:
             body = json.dumps(self._document(due), default=str).encode()
-            self._http.post(
-                due.uri, content=body, headers=self._headers(due, body)
-            ).raise_for_status()
-        except (httpx.HTTPError, GeogazeError) as error:
+            headers = self._headers(due, body)
+            # What it answers is not read: it may be long, or never end.
+            with self._http.stream("POST", due.uri, content=body, headers=headers) as answer:
+                answer.raise_for_status()
+        except Exception as error:  # whatever it was, the others are to be told nonetheless
             self._deliveries.failed(due, str(error))
             log.warning("subscriber not told", job=str(due.job_id), uri=due.uri, error=str(error))
         else:

@@ -26,9 +26,15 @@ class Services:
     storage: Storage
 
 
+def _all_services(request: Request) -> Services:
+    """The services as they are."""
+    services: Services = request.app.state.services
+    return services
+
+
 def _services(request: Request) -> Services:
     """The services, whose ledger shows the caller's own jobs alone."""
-    services: Services = request.app.state.services
+    services = _all_services(request)
     return replace(services, ledger=services.ledger.of(tenant_of(request, services.settings)))
 
 
@@ -57,4 +63,6 @@ def _job_id(job: str) -> UUID:
 
 
 With = Annotated[Services, Depends(_services)]
+WithAll = Annotated[Services, Depends(_all_services)]
+"""For what is nobody's own, and asked for without a tenant."""
 JobId = Annotated[UUID, Depends(_job_id)]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy import text
 
-from api.dependencies import With, tenant_of
+from api.dependencies import With, WithAll, tenant_of
 from api.documents import Execute, Link, StatusInfo, status_info
 from geogaze import __version__
 from geogaze.bundles import list_bundles
@@ -61,7 +61,7 @@ def conformance() -> dict[str, list[str]]:
 
 
 @router.get("/health", tags=["service"])
-def health(services: With) -> dict[str, str]:
+def health(services: WithAll) -> dict[str, str]:
     """Whether the service and its database answer."""
     with services.ledger.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
@@ -69,7 +69,7 @@ def health(services: With) -> dict[str, str]:
 
 
 @router.get("/models", tags=["service"])
-def models(services: With) -> dict[str, Any]:
+def models(services: WithAll) -> dict[str, Any]:
     """Bundles that jobs may name, with their classes."""
     bundles = list_bundles(services.settings.model_folders)
     return {

@@ -125,12 +125,18 @@ class FolderStorage(Storage):
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:
+        def unreadable(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):  # others may remove objects meanwhile
+                raise error
+
         folder = self.path(prefix.rpartition("/")[0])
-        for path in sorted(folder.rglob("*")):
-            key = path.relative_to(self.root).as_posix()
-            landed = not path.name.startswith(".")
-            if landed and path.is_file() and key.startswith(prefix):
-                yield key
+        landed = (
+            Path(parent, name).relative_to(self.root).as_posix()
+            for parent, _, names in os.walk(folder, onerror=unreadable)
+            for name in names
+            if not name.startswith(".")
+        )
+        yield from sorted(key for key in landed if key.startswith(prefix))
 
     @override
     def delete(self, prefix: str) -> None:

@@ -65,7 +65,7 @@ class Sweeper:
                 continue
             try:
                 removed = self.collect_all() if due else self.release()
-            except (StorageUnavailable, SQLAlchemyError) as error:
+            except (StorageUnavailable, SQLAlchemyError, OSError) as error:
                 log.warning("nothing swept", error=str(error))
                 continue
             if removed:

@@ -14,6 +14,7 @@ import psutil
 from geogaze.config import Settings
 
 _PREFIX = "geogaze-scratch-"
+_CLOCK_SECONDS = 2.0  # processes are dated less exactly than files
 
 
 @contextmanager
@@ -31,7 +32,17 @@ def clean_scratch(settings: Settings) -> int:
     root = settings.scratch or Path(tempfile.gettempdir())
     for folder in root.glob(f"{_PREFIX}*-*"):
         process = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if process.isdigit() and not psutil.pid_exists(int(process)):
+        if process.isdigit() and not _lives(int(process), folder):
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _lives(process: int, folder: Path) -> bool:
+    """Whether the process that made a folder lives, and not another that got its number since."""
+    try:
+        return psutil.Process(process).create_time() <= folder.stat().st_mtime + _CLOCK_SECONDS
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import product
 
 import numpy as np
 import pyproj
@@ -18,6 +20,7 @@ from rasterio.windows import Window
 from geogaze.errors import SceneUnreadable, SceneUnusable
 
 _LOOK = 1024  # pixels per side of the decimated read behind the default rescale
+_PARTS = 16  # along each side, of a scene that cannot be read as a whole
 _PERCENTILES = (2.0, 98.0)
 _ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator by far more
 
@@ -203,6 +206,9 @@ def _sample(dataset: DatasetReader, uri: str, bands: tuple[int, ...]) -> np.ndar
             return np.asarray(values[:, valid])
     except RasterioError as error:
         damage = error  # of one block, perhaps: the job decides what becomes of it
+        found = list(_readable(dataset, bands, shrink))
+        if found:
+            return np.concatenate(found, axis=1)
     # Few valid pixels slip through a decimated read; look at all before calling it empty.
     for _, window in dataset.block_windows(bands[0]):
         try:
@@ -216,6 +222,21 @@ def _sample(dataset: DatasetReader, uri: str, bands: tuple[int, ...]) -> np.ndar
     if damage:
         raise damage
     raise SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
+
+
+def _readable(
+    dataset: DatasetReader, bands: tuple[int, ...], shrink: float
+) -> Iterator[np.ndarray]:
+    """Valid values (bands, n) of a decimated read in parts, of those that can be read."""
+    height, width = dataset.height / _PARTS, dataset.width / _PARTS
+    shape = (max(1, int(height / shrink)), max(1, int(width / shrink)))
+    for row, col in product(range(_PARTS), repeat=2):
+        part = Window(col * width, row * height, width, height)
+        with suppress(RasterioError):
+            values = dataset.read(bands, window=part, out_shape=shape)
+            valid = valid_mask(dataset, bands, values, part, shape)
+            if valid.any():
+                yield values[:, valid]
 
 
 def _choose_rescale(

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import Engine, delete
 
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job
+from geogaze.ledger.tables import Job, Lead, WorkerSeen
+from tests.unit.ledger.test_collection import CollectionSuite
+from tests.unit.ledger.test_deliveries import DeliveriesSuite
+from tests.unit.ledger.test_machine import LedgerMachine, steps
+from tests.unit.ledger.test_poison import PoisonSuite
+from tests.unit.ledger.test_queue import QueueSuite
+from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
+from tests.unit.ledger.test_submission import SubmissionSuite
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +29,53 @@ def server(empty_database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-class TestOnPostgres(LedgerSuite):
+def emptied(server: Engine) -> Engine:
+    with server.begin() as connection:
+        for table in (Job, Lead, WorkerSeen):  # units, counts and messages go with their job
+            connection.execute(delete(table))
+    return server
+
+
+class OnPostgres:
     @pytest.fixture
     def engine(self, server: Engine) -> Engine:
-        with server.begin() as connection:
-            connection.execute(delete(Job))  # units and counts go with it
-        return server
+        return emptied(server)
+
+
+class TestLedger(OnPostgres, LedgerSuite):
+    pass
+
+
+class TestQueue(OnPostgres, QueueSuite):
+    pass
+
+
+class TestPoison(OnPostgres, PoisonSuite):
+    pass
+
+
+class TestSubmission(OnPostgres, SubmissionSuite):
+    pass
+
+
+class TestReuse(OnPostgres, ReuseSuite):
+    pass
+
+
+class TestCollection(OnPostgres, CollectionSuite):
+    pass
+
+
+class TestDeliveries(OnPostgres, DeliveriesSuite):
+    pass
+
+
+def test_any_sequence_leaves_the_ledger_sound(server: Engine) -> None:
+    class PostgresMachine(LedgerMachine):
+        def make_engine(self) -> Engine:
+            return emptied(server)
+
+        def teardown(self) -> None:
+            pass
+
+    run_state_machine_as_test(PostgresMachine, settings=steps(5))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from geogaze.ledger.database import connect
-from tests.unit.ledger.test_migrations import check_migrations
+from tests.unit.ledger.test_migrations import check_jobs_outlive_migration, check_migrations
 
 
 def test_migrations_on_postgres(empty_database_url: str) -> None:
     engine = connect(empty_database_url)
     check_migrations(engine)
+    engine.dispose()
+
+
+def test_jobs_outlive_migration_on_postgres(empty_database_url: str) -> None:
+    engine = connect(empty_database_url)
+    check_jobs_outlive_migration(engine)
     engine.dispose()

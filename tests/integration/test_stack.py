@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import psutil
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from geogaze.client import Client
 from geogaze.config import Settings
 from geogaze.errors import RemoteError
+from geogaze.ledger.database import connect
+from geogaze.ledger.states import UnitState
+from geogaze.ledger.tables import Unit
 from geogaze.planning.request import ExplainRequest
 from geogaze.runner.embedded import run
 from infra.stack import Stack
@@ -24,6 +33,7 @@ from tests.factories import ROTATED, make_scene
 
 THREADS = 1
 CHUNK_TILES = 16
+LEASE_SECONDS = 6
 REQUEST = {"classes": ["boat", "road"], "overlap": 0.5}
 
 
@@ -47,8 +57,7 @@ def stack(
             "GEOGAZE_MODEL_FOLDERS": json.dumps([str(bundle_folder.parent)]),
             "GEOGAZE_TORCH_THREADS": str(THREADS),
             "GEOGAZE_CHUNK_TILES": str(CHUNK_TILES),
-            "GEOGAZE_LEASE_SECONDS": "6",
-            "GEOGAZE_REDELIVER_SECONDS": "5",
+            "GEOGAZE_LEASE_SECONDS": str(LEASE_SECONDS),
             "GEOGAZE_LOG_LEVEL": "debug",
         },
     ) as running:
@@ -62,6 +71,12 @@ def client(stack: Stack) -> Iterator[Client]:
 
 
 def _request(scenes: Path, name: str, **changes: object) -> dict[str, object]:
+    """A request for a scene that is new, as far as its store can tell, so nothing is reused."""
+    os.utime(scenes / name)
+    return _same_request(scenes, name, **changes)
+
+
+def _same_request(scenes: Path, name: str, **changes: object) -> dict[str, object]:
     return {"scene": str(scenes / name), "model": "tiny", **REQUEST, **changes}
 
 
@@ -163,6 +178,65 @@ def test_a_dismissed_job_stops_and_leaves_no_object(
         time.sleep(1)
     assert not left.get("Contents")
     assert client.status(job)["tilesDone"] == done
+
+
+@pytest.mark.timeout(240)
+def test_a_job_that_differs_in_looks_alone_explains_nothing(client: Client, scenes: Path) -> None:
+    def finished(**looks: object) -> dict[str, object]:
+        job = client.submit(_same_request(scenes, "port.tif", overlap=0.25, **looks))["jobID"]
+        status = client.wait(job)
+        assert status["status"] == "successful", status
+        return status
+
+    first = finished()
+    assert first["tilesReused"] == 0
+    again = finished(normalize="none", colormap="viridis", overlays=False)
+    assert again["tilesReused"] == again["tilesDone"] == first["tilesDone"]
+    assert "tilesPerSecond" not in again
+    # What the second refers to outlives the first.
+    client.dismiss(str(first["jobID"]))
+    third = finished(normalize="tile")
+    assert third["tilesReused"] == third["tilesDone"]
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_lost_with_a_unit_in_hand_is_replaced_within_its_lease(
+    stack: Stack, client: Client, scenes: Path
+) -> None:
+    job = client.submit(_request(scenes, "large.tif", overlap=0.75))["jobID"]
+    with _ledger(stack) as session:
+
+        def of_unit(*wanted: Any) -> Unit | None:
+            session.rollback()
+            return session.scalar(select(Unit).where(Unit.job_id == UUID(job), *wanted))
+
+        unit = _until(lambda: of_unit(Unit.state == UnitState.RUNNING))
+        lost = next(w for w in stack.workers if str(w.pid) == unit.worker.rpartition(":")[2])
+        key, attempt = unit.id, unit.attempt
+        lost.kill()
+        started = time.monotonic()
+        _until(lambda: of_unit(Unit.id == key, Unit.attempt > attempt))
+        assert time.monotonic() - started < LEASE_SECONDS + 5
+    lost.start()
+    client.dismiss(job)
+
+
+@contextmanager
+def _ledger(stack: Stack) -> Iterator[Session]:
+    engine = connect(stack.postgres.url)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def _until(what: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+    return found
 
 
 def _wait_for_tiles(client: Client, job: str) -> None:

@@ -14,13 +14,13 @@ import pytest
 
 from geogaze import client as client_module
 from geogaze.client import Client
-from geogaze.errors import JobFailed, RemoteError, SceneUnreadable
+from geogaze.errors import JobFailed, RemoteError, RemoteRefusal, SceneUnreadable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene
-from tests.unit.api.testing import TestClient, make_app, make_settings
-from tests.unit.ledger.test_store import submit
+from tests.unit.api.testing import TestClient, due, make_app, make_settings
+from tests.unit.ledger.suite import submit
 
 
 class Server:
@@ -35,9 +35,10 @@ class Server:
 
     def work(self, files: dict[str, str] | None = None, error: Exception | None = None) -> None:
         """Do one unit; the last brings the products, file names by product."""
-        (unit,) = self.ledger.dispatch(1)
+        unit = due(self.ledger.engine)
+        assert unit
         claim = self.claims.claim(unit, "worker")
-        assert claim is not None
+        assert claim
         if error is not None:
             self.claims.give_up(claim, SceneUnreadable(str(error)))
             return
@@ -92,6 +93,30 @@ def test_submit_status_list_and_dismiss(server: Server, client: Client) -> None:
     assert client.jobs(status=["failed", "dismissed"]) == []
     assert client.dismiss(job["jobID"])["status"] == "dismissed"
     assert len(client.jobs(limit=1, status=["dismissed"])) == 1
+
+
+def test_a_key_and_a_subscriber_go_along(server: Server, client: Client) -> None:
+    scene = make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
+    inputs = {"scene": str(scene), "model": "tiny"}
+    job = client.submit(inputs, idempotency_key="monday")
+    assert client.submit(inputs, idempotency_key="monday") == job
+    with pytest.raises(RemoteRefusal, match=r"'monday'.*HTTP 422"):
+        client.submit({**inputs, "overlap": 0}, idempotency_key="monday")
+    with pytest.raises(RemoteRefusal, match=r"hook\.example.*HTTP 400"):
+        client.submit(inputs, subscriber={"successUri": "https://hook.example/done"})
+
+
+def test_retry_and_skipped(server: Server, client: Client) -> None:
+    job = str(submit(server.ledger))
+    with pytest.raises(RemoteRefusal, match="only a failed job"):
+        client.retry(job)
+    server.work(error=ValueError("damaged"))
+    with pytest.raises(RemoteRefusal):
+        client.skipped(job)
+    assert client.retry(job)["status"] == "running"
+    server.work()
+    server.work({"heat-boat": "heat-boat.tif"})
+    assert client.skipped(job) == []
 
 
 def test_wait_polls_until_the_end(server: Server, client: Client, naps: list[float]) -> None:

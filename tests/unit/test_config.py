@@ -45,7 +45,8 @@ def test_nothing_may_be_read_unless_the_operator_says_so() -> None:
         ("MAX_ATTEMPTS", "0"),
         ("BATCH_SIZE", "-1"),
         ("TORCH_THREADS", "-1"),
-        ("MAX_IN_FLIGHT", "many"),
+        ("MESSAGES_PER_SLOT", "0"),
+        ("RETENTION", "-1"),
         ("LOG_FORMAT", "xml"),
     ],
 )
@@ -86,4 +87,4 @@ def _written(value: Any) -> str:
         return "none"
     if isinstance(value, tuple):
         return json.dumps(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

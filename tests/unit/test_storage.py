@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -60,6 +61,21 @@ class StorageContract:
         storage.delete("jobs")
         assert sorted(storage.keys("")) == keys[3:]
 
+    def test_named_objects_are_removed_those_that_are_gone_included(self, storage: Storage) -> None:
+        keys = ["parts/1/a/x", "parts/1/a/y", "parts/1/b/x", "parts/10/x"]
+        for key in keys:
+            storage.put(key, TEN)
+        storage.remove(["parts/1/a/x", "parts/1/a/none", "parts/2/x"])
+        assert sorted(storage.keys("")) == keys[1:]
+        storage.remove(["parts/1/a/y", "parts/1/b/x"])
+        storage.remove([])
+        assert sorted(storage.keys("")) == keys[3:]
+
+    def test_uploads_of_today_are_left_alone(self, storage: Storage) -> None:
+        storage.put("a", TEN)
+        assert storage.abort_uploads(86400) == 0
+        assert storage.get("a") == TEN
+
     def test_what_is_missing_is_not_found(self, storage: Storage, tmp_path: Path) -> None:
         for read in (
             lambda: storage.get("jobs/none"),
@@ -112,6 +128,30 @@ class TestFolder(StorageContract):
             assert storage.get("jobs/1/a") == TEN
             assert list(storage.keys("jobs/1/")) == ["jobs/1/a"]
         assert storage.get("jobs/1/a") == b"half"
+
+    def test_listing_goes_on_while_others_remove(self, storage: FolderStorage) -> None:
+        storage.put("parts/kept/1/x", TEN)
+        stop = threading.Event()
+
+        def churn() -> None:
+            while not stop.is_set():
+                for number in range(20):
+                    storage.put(f"parts/{number}/1/x", TEN)
+                for number in range(20):
+                    shutil.rmtree(storage.path(f"parts/{number}"))
+
+        other = threading.Thread(target=churn)
+        other.start()
+        try:
+            assert all("parts/kept/1/x" in storage.keys("parts/") for _ in range(300))
+        finally:
+            stop.set()
+            other.join()
+
+    def test_removing_leaves_no_empty_folder(self, storage: FolderStorage) -> None:
+        storage.put("parts/1/a/x", TEN)
+        storage.remove(["parts/1/a/x"])
+        assert not storage.path("parts/1/a").exists()
 
     def test_readers_never_see_half_an_object(self, storage: FolderStorage) -> None:
         bodies = [bytes([value]) * 200_000 for value in (1, 2)]

@@ -17,7 +17,7 @@ from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene, write_scene
-from tests.unit.api.testing import TestClient
+from tests.unit.api.testing import TestClient, due
 
 EXECUTION = "/processes/explain/execution"
 
@@ -61,8 +61,7 @@ def test_an_accepted_job_is_in_the_ledger(http: TestClient, ledger: Ledger, scen
     assert status.tiles == info["tiles"] > 0
     asked = ledger.request(status.id)
     assert {name: asked[name] for name in inputs} == inputs
-    (unit,) = ledger.dispatch(1)
-    assert unit
+    assert due(ledger.engine)
 
 
 @pytest.mark.parametrize("form", ["path", "uri", "href"])

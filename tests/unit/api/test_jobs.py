@@ -10,22 +10,22 @@ from uuid import UUID
 
 import pytest
 import rasterio
-from fastapi import FastAPI
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable, StorageUnavailable
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.records import job_prefix
+from geogaze.ledger.collection import Collection
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
 from tests.unit.api.test_execution import EXECUTION, check_problem
-from tests.unit.api.testing import TestClient
-from tests.unit.ledger.test_store import submit
+from tests.unit.api.testing import TestClient, due
+from tests.unit.ledger.suite import submit
+from worker.sweeper import Sweeper
 
 OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 
@@ -38,9 +38,10 @@ def end(ledger: Ledger, job: UUID, state: JobState) -> None:
         if state is JobState.DISMISSED:
             ledger.dismiss(job)
             return
-        (unit,) = ledger.dispatch(1)
+        unit = due(ledger.engine)
+        assert unit
         claim = claims.claim(unit, "worker")
-        assert claim is not None
+        assert claim
         if state is JobState.RUNNING:
             return
         if state is JobState.FAILED:
@@ -145,7 +146,10 @@ def test_bad_queries_are_problems(http: TestClient, query: str) -> None:
 @pytest.mark.parametrize(
     "job", ["8853cb49-145e-4aaa-8aaa-145e8853cb49", "none", "1", "4f0c..", "%00"]
 )
-@pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("GET", "/results"), ("DELETE", "")])
+@pytest.mark.parametrize(
+    ("method", "suffix"),
+    [("GET", ""), ("GET", "/results"), ("GET", "/skipped"), ("POST", "/retry"), ("DELETE", "")],
+)
 def test_unknown_jobs(http: TestClient, job: str, method: str, suffix: str) -> None:
     answer = http.request(method, f"/jobs/{job}{suffix}")
     check_problem(answer, 404)
@@ -194,54 +198,94 @@ def test_results_that_are_not_there(
 
 
 @pytest.mark.parametrize("state", [JobState.RUNNING, JobState.SUCCESSFUL, JobState.FAILED])
-def test_dismissal_removes_the_objects_of_this_job_alone(
-    http: TestClient, ledger: Ledger, storage: FolderStorage, state: JobState
+def test_a_dismissed_job_is_gone_at_once_and_cannot_be_dismissed_again(
+    http: TestClient, ledger: Ledger, state: JobState
 ) -> None:
-    other, job = submit(ledger), submit(ledger)
-    ledger.dismiss(other)
+    job = submit(ledger)
     end(ledger, job, state)
-    storage.put(f"{job_prefix(job)}explain/0/1/tiles.npz", b"part")
-    storage.put(f"{job_prefix(other)}explain/0/1/tiles.npz", b"part")
     answer = http.delete(f"/jobs/{job}")
     assert answer.status_code == 200
     assert answer.json()["status"] == "dismissed"
-    assert list(storage.keys("")) == [f"{job_prefix(other)}explain/0/1/tiles.npz"]
+    check_problem(http.get(f"/jobs/{job}/results"), 410)
     check_problem(http.delete(f"/jobs/{job}"), 409)
 
 
-def test_objects_can_be_removed_later_where_storage_was_away(
-    http: TestClient,
-    ledger: Ledger,
-    app: FastAPI,
-    storage: FolderStorage,
-    monkeypatch: pytest.MonkeyPatch,
+def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger) -> None:
+    job = submit(ledger, 3, calibrate=1)
+    info = http.get(f"/jobs/{job}").json()
+    assert info["unitsLeft"] == {"explain": 3, "calibrate": 1, "render": 0, "publish": 1}
+    assert info["phase"] == "explain"
+    assert (info["tilesDone"], info["tilesReused"]) == (0, 0)
+    assert not {"secondsLeft", "tilesPerSecond", "lastError"} & set(info)
+    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
+    for step in range(2):
+        unit = due(ledger.engine)
+        assert unit
+        claim = claims.claim(unit, "worker")
+        assert claim
+        if step:
+            claims.give_up(claim, StorageUnavailable("S3 did not answer"))
+        else:
+            claims.commit(claim, {}, tiles=10)
+    info = http.get(f"/jobs/{job}").json()
+    assert (info["status"], info["tilesDone"]) == ("running", 10)
+    assert info["unitsLeft"]["explain"] == 2
+    assert info["secondsLeft"] >= 0
+    assert info["lastError"] == "S3 did not answer"
+
+
+@pytest.mark.parametrize("state", [s for s in JobState if s is not JobState.FAILED])
+def test_only_a_failed_job_can_be_retried(
+    http: TestClient, ledger: Ledger, state: JobState
 ) -> None:
     job = submit(ledger)
-    storage.put(f"{job_prefix(job)}explain/0/1/tiles.npz", b"part")
+    end(ledger, job, state)
+    answer = http.post(f"/jobs/{job}/retry")
+    check_problem(answer, 409)
+    assert state.value in answer.json()["detail"]
+    assert ledger.status(job).state is state
 
-    def away(prefix: str) -> None:
-        raise StorageUnavailable("S3 did not answer.")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(storage, "delete", away)
-        check_problem(http.delete(f"/jobs/{job}"), 503)
-    http.delete(f"/jobs/{job}")
-    assert ledger.status(job).state is JobState.DISMISSED
-    assert list(storage.keys("")) == []
+def test_a_failed_job_goes_on_where_it_was(http: TestClient, ledger: Ledger) -> None:
+    job = submit(ledger, 2)
+    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
+    unit = due(ledger.engine)
+    assert unit
+    claim = claims.claim(unit, "worker")
+    assert claim
+    claims.commit(claim, {}, tiles=10)
+    end(ledger, job, JobState.FAILED)
+    info = http.post(f"/jobs/{job}/retry").json()
+    assert (info["status"], info["tilesDone"]) == ("running", 10)
+    assert "finished" not in info
+    assert info["unitsLeft"]["explain"] == 1
+    check_problem(http.get(f"/jobs/{job}/results"), 404)
+    end(ledger, job, JobState.SUCCESSFUL)
+    assert http.get(f"/jobs/{job}").json()["status"] == "successful"
+
+
+def test_skipped_tiles_are_told(http: TestClient, ledger: Ledger) -> None:
+    job = submit(ledger)
+    check_problem(http.get(f"/jobs/{job}/skipped"), 404)
+    end(ledger, job, JobState.SUCCESSFUL)
+    assert http.get(f"/jobs/{job}/skipped").json() == {"skipped": []}
+    found = [{"reason": "Block (row 1, column 0) is damaged", "tiles": 1, "positions": [[2, 0]]}]
+    with Session(ledger.engine) as session, session.begin():
+        session.execute(update(Job).values(assets={"files": {}, "skipped": found}))
+    assert http.get(f"/jobs/{job}/skipped").json() == {"skipped": found}
 
 
 def test_a_job_from_submission_to_removal(
-    http: TestClient, app: FastAPI, settings: Settings, storage: FolderStorage, scene: Path
+    http: TestClient, settings: Settings, storage: FolderStorage, scene: Path
 ) -> None:
     inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat"], "overlap": 0}
     location = http.post(EXECUTION, json={"inputs": inputs}).headers["location"]
     worker = Worker.from_settings(settings)
     ledger = worker.bench.ledger
     progress = [http.get(location).json()["progress"]]
-    while units := ledger.dispatch(1):
-        assert worker.run(units[0])
+    while unit := due(ledger.engine):
+        assert worker.run(unit)
         progress.append(http.get(location).json()["progress"])
-    ledger.engine.dispose()
     info = http.get(location).json()
     assert info["status"] == "successful", info
     assert progress == sorted(progress)
@@ -262,4 +306,6 @@ def test_a_job_from_submission_to_removal(
 
     assert http.delete(location).json()["status"] == "dismissed"
     check_problem(http.get(f"{location}/results"), 410)
+    Sweeper(settings, Collection(ledger.engine), storage).release()
     assert list(storage.keys("")) == []
+    ledger.engine.dispose()

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from sqlalchemy.exc import OperationalError
 
 from geogaze import __version__
+from geogaze.ledger.store import Ledger
 from geogaze.planning.request import ExplainRequest
 from tests.unit.api.testing import TestClient
 
@@ -40,7 +41,7 @@ def test_links_follow_the_host_that_was_asked(http: TestClient) -> None:
 def test_conformance_names_the_standards_classes(http: TestClient) -> None:
     classes = http.get("/conformance").json()["conformsTo"]
     base = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
-    for name in ("core", "ogc-process-description", "json", "job-list", "dismiss"):
+    for name in ("core", "ogc-process-description", "json", "job-list", "dismiss", "callback"):
         assert f"{base}/{name}" in classes
 
 
@@ -82,6 +83,9 @@ def test_the_description_has_every_input_with_a_schema(http: TestClient) -> None
         ("overlays", False, "perhaps"),
         ("bands", [1, 2, 3], "red"),
         ("rescale", [[0, 255]], [[0]]),
+        ("colormap", "viridis", "jet"),
+        ("on_error", "skip", "ignore"),
+        ("priority", "high", 9),
     ],
 )
 def test_the_schemas_judge_as_the_service_does(
@@ -134,12 +138,12 @@ def test_every_error_is_a_problem(http: TestClient, method: str, path: str, stat
 
 
 def test_a_broken_handler_tells_nothing_of_its_inside(
-    http: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(**_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("password=hunter2")
 
-    monkeypatch.setattr(app.state.services.ledger, "jobs", broken)
+    monkeypatch.setattr(Ledger, "jobs", broken)
     answer = http.get("/jobs")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from uuid import UUID
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from api.app import create_app
 from geogaze.config import Settings
+from geogaze.ledger.queue import Queue
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2
     warnings.filterwarnings("ignore", message="Using `httpx` with")
     from fastapi.testclient import TestClient
 
-__all__ = ["TestClient", "make_app", "make_settings"]
+__all__ = ["TestClient", "due", "make_app", "make_settings"]
 
 
 def make_settings(folder: Path, bundle: Path) -> Settings:
@@ -35,3 +38,9 @@ def make_app(settings: Settings) -> FastAPI:
     app = create_app(settings)
     app.state.services.ledger.create_tables()
     return app
+
+
+def due(engine: Engine) -> UUID | None:
+    """A unit that may be claimed now, as the dispatcher would hand it out."""
+    messages = Queue(engine).dispatch(1)
+    return messages[0].unit if messages else None

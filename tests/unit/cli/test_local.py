@@ -12,6 +12,7 @@ import rasterio
 from geogaze.runner import work
 from tests.factories import make_scene
 from tests.unit.cli.conftest import Geogaze
+from tests.unit.scene.rasters import damage
 
 
 @pytest.fixture
@@ -57,6 +58,30 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     }
     with rasterio.open(out / "heat-boat.tif") as heat:
         assert heat.count == 1
+
+
+def test_a_damaged_block_costs_its_tiles_or_the_job(geogaze: Geogaze, tmp_path: Path) -> None:
+    scene = make_scene(tmp_path / "port.tif", 256, 256, compress="deflate")
+    damage(scene)
+    done = geogaze("run", scene, "--out", "heat", *QUICK, "--json")
+    assert done.code == 2
+    assert "Block (row 1, column 1" in done.last["detail"]
+    assert not Path("heat").exists()
+    done = geogaze("run", scene, "--out", "heat", *QUICK, "--on-error", "skip")
+    assert done.code == 0, done.err
+    assert "skipped: Block (row 1, column 1" in done.out
+    again = geogaze("run", scene, "--out", "more", *QUICK, "--on-error", "skip", "--json")
+    (skipped,) = again.last["skipped"]
+    assert skipped["tiles"] == len(skipped["positions"]) > 0
+
+
+def test_colours_may_be_chosen(geogaze: Geogaze, scene: Path) -> None:
+    for name in ("turbo", "viridis"):
+        assert geogaze("run", scene, "--out", name, *QUICK, "--colormap", name).code == 0
+    assert Path("turbo/heat-boat.tif").read_bytes() == Path("viridis/heat-boat.tif").read_bytes()
+    for picture in ("overlay-boat.tif", "preview.png"):
+        assert Path("turbo", picture).read_bytes() != Path("viridis", picture).read_bytes()
+    assert geogaze("run", scene, "--out", "heat", *QUICK, "--colormap", "jet").code == 2
 
 
 BAD: list[tuple[str, list[object], str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.factories import make_scene
 from tests.unit.api.test_jobs import end
 from tests.unit.api.testing import TestClient
 from tests.unit.cli.conftest import Geogaze
-from tests.unit.ledger.test_store import submit
+from tests.unit.ledger.suite import submit
 from tests.unit.test_client import Server
 
 
@@ -51,6 +52,39 @@ def test_submit_and_cancel(geogaze: Geogaze, server: Server, scene: Path) -> Non
     assert geogaze("cancel", job.id, "--json").last["status"] == "dismissed"
     assert server.ledger.status(job.id).state is JobState.DISMISSED
     assert geogaze("cancel", job.id).code == 2
+
+
+def test_the_same_key_submits_once(geogaze: Geogaze, server: Server, scene: Path) -> None:
+    words = ("submit", scene, "--model", "tiny", "--json", "--key", "monday")
+    jobs = {geogaze(*words).last["jobID"] for _ in range(2)}
+    assert len(jobs) == len(server.ledger.jobs(limit=9)) == 1
+    refused = geogaze(*words, "--overlap", 0)
+    assert refused.code == 2
+    assert "'monday'" in refused.err
+
+
+def test_what_else_may_be_asked_for(geogaze: Geogaze, server: Server, scene: Path) -> None:
+    wishes = {"on_error": "skip", "colormap": "viridis", "priority": "high"}
+    words = [w for name, wish in wishes.items() for w in (f"--{name.replace('_', '-')}", wish)]
+    job = geogaze("submit", scene, "--model", "tiny", "--json", *words).last["jobID"]
+    asked = server.ledger.request(UUID(job))
+    assert {name: asked[name] for name in wishes} == wishes
+    for name in wishes:
+        done = geogaze("submit", scene, f"--{name.replace('_', '-')}", "perhaps")
+        assert done.code == 2
+
+
+def test_retry(geogaze: Geogaze, server: Server) -> None:
+    job = submit(server.ledger)
+    assert geogaze("retry", job).code == 2
+    end(server.ledger, job, JobState.FAILED)
+    done = geogaze("retry", job)
+    assert done.code == 0, done.err
+    assert f"geogaze watch {job}" in done.out
+    assert server.ledger.status(job).state is JobState.RUNNING
+    end(server.ledger, job, JobState.FAILED)
+    assert geogaze("retry", job, "--json").last["status"] == "running"
+    assert geogaze("retry", "none").code == 2
 
 
 @pytest.mark.parametrize(

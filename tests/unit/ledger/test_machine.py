@@ -19,20 +19,38 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
-from sqlalchemy import literal_column, select, update
+from sqlalchemy import Engine, case, select, update
 from sqlalchemy.orm import Session
 
-from geogaze.errors import IllegalTransition, SceneUnreadable, StaleClaim, StorageUnavailable
+from geogaze.errors import (
+    GeogazeError,
+    IllegalTransition,
+    SceneUnreadable,
+    StaleClaim,
+    StorageUnavailable,
+    UnitBroke,
+)
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim, JobStatus
-from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState
+from geogaze.ledger.states import OPEN_JOB, SETTLED_UNIT, JobState, Phase, UnitState
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.submission import Submission
 from geogaze.ledger.tables import Job, Unit
 
 ATTEMPTS = 3
 LIMIT = 3
-ENDED_UNIT = {UnitState.DONE, UnitState.FAILED}
+SIDE = 3  # of a unit: at most three tiles in a row
+WAYS = ["commit", "commit", "commit", "release", "retry", "fail", "split", "split", "split"]
+OVER = {*SETTLED_UNIT, UnitState.FAILED}
+COUNTED = {UnitState.DONE, UnitState.SKIPPED}
+ERRORS: dict[str, GeogazeError] = {
+    "retry": StorageUnavailable("away"),
+    "fail": SceneUnreadable("damaged"),
+    "split": UnitBroke("broke"),
+}
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -43,15 +61,25 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.engine = connect(f"sqlite:///{self.folder / 'ledger.db'}")
+        self.engine = self.make_engine()
         self.ledger = Ledger(self.engine)
-        self.ledger.create_tables()
+        self.queue = Queue(self.engine)
+        self.collection = Collection(self.engine)
         self.claims = Claims(self.engine, lease_seconds=1000, max_attempts=ATTEMPTS)
         self.live: dict[UUID, Claim] = {}
         self.dismissed: set[UUID] = set()
+        self.released: set[UUID] = set()
         self.submitted = 0.0
-        self.finished: dict[UUID, tuple[Any, ...]] = {}
+        self.settled: dict[UUID, tuple[Any, ...]] = {}
+        self.attempts: dict[UUID, int] = {}
+        self.dead: set[str] = set()
+
+    def make_engine(self) -> Engine:
+        """An engine on empty tables."""
+        self.folder = Path(tempfile.mkdtemp())
+        engine = connect(f"sqlite:///{self.folder / 'ledger.db'}")
+        Ledger(engine).create_tables()
+        return engine
 
     def teardown(self) -> None:
         self.engine.dispose()
@@ -59,15 +87,33 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # What happens
 
-    @rule(target=jobs, explain=st.integers(1, 3), calibrate=st.integers(0, 2))
-    def submit(self, explain: int, calibrate: int) -> UUID:
+    @rule(
+        target=jobs,
+        explain=st.integers(1, 2),
+        calibrate=st.integers(0, 2),
+        on_error=st.sampled_from(["fail", "skip"]),
+    )
+    def submit(self, explain: int, calibrate: int, on_error: str) -> UUID:
+        """Jobs of one content differ in their later phases alone."""
+        content = f"{explain}-{on_error}"
         units = {
             Phase.EXPLAIN: explain,
             Phase.CALIBRATE: calibrate,
             Phase.RENDER: 0,
             Phase.PUBLISH: 1,
         }
-        job = self.ledger.submit({}, {}, tiles=explain, units=units)
+        grid = (1, SIDE * explain - 1, SIDE)
+        before = [
+            self.ledger.status(job)
+            for job, other in self.contents().items()
+            if other == content and job not in self.dismissed
+        ]
+        job = self.ledger.submit(Submission({}, {"on_error": on_error}, units, grid, content))
+        status = self.ledger.status(job)
+        least = min((b.phases[Phase.EXPLAIN].remaining for b in before), default=explain)
+        assert status.phases[Phase.EXPLAIN].remaining <= max(least, explain)
+        assert status.tiles_reused == status.tiles_done
+        assert status.tiles_reused in {0, *(b.tiles_done for b in before)}
         with Session(self.engine) as session, session.begin():
             # The clock ticks in milliseconds; ties would make runs differ.
             self.submitted += 1
@@ -80,7 +126,7 @@ class LedgerMachine(RuleBasedStateMachine):
             unit.state is UnitState.DISPATCHED and self.ledger.status(unit.job_id).state in OPEN_JOB
             for unit in self.units()
         )
-        sent = self.ledger.dispatch(LIMIT)
+        sent = [message.unit for message in self.queue.dispatch(LIMIT)]
         assert len(set(sent)) == len(sent) <= max(0, LIMIT - waiting)
         states = {unit.id: unit.state for unit in self.units()}
         assert all(states[unit] is UnitState.DISPATCHED for unit in sent)
@@ -92,30 +138,37 @@ class LedgerMachine(RuleBasedStateMachine):
         if not units:
             return multiple()
         unit = units[choice % len(units)]
-        open_job = self.ledger.status(unit.job_id).state in OPEN_JOB
+        free = self.is_free(unit)
         claim = self.claims.claim(unit.id, "worker")
-        free = unit.state in {UnitState.PENDING, UnitState.DISPATCHED}
-        assert (claim is not None) == (free and open_job)
+        assert (claim is not None) == free
         if claim is None:
             return multiple()
-        assert claim.attempt >= 1
-        self.live[claim.unit_id] = claim
+        self.granted(claim)
         return claim
 
-    @rule(claim=consumes(held), how=st.sampled_from(["commit", "retry", "fail", "release"]))
+    @rule(job=jobs, ways=st.lists(st.sampled_from(WAYS), min_size=1, max_size=9))
+    def work(self, job: UUID, ways: list[str]) -> None:
+        """A worker that stays at one job for a while."""
+        for way in ways:
+            if unit := next((u for u in self.units() if u.job_id == job and self.is_free(u)), None):
+                claim = self.claims.claim(unit.id, "worker")
+                assert claim is not None
+                self.granted(claim)
+                self.hand_in(claim, way)
+
+    @rule(claim=consumes(held), how=st.sampled_from(WAYS))
     def hand_in(self, claim: Claim, how: str) -> None:
         valid = self.live.get(claim.unit_id) == claim and self.is_open(claim.job_id)
         before = self.rows()
         try:
             match how:
                 case "commit":
-                    self.claims.commit(claim, {"assets": {"files": {}}}, tiles=1)
-                case "retry":
-                    self.claims.give_up(claim, StorageUnavailable("away"))
-                case "fail":
-                    self.claims.give_up(claim, SceneUnreadable("damaged"))
+                    tiles = self.tiles(claim) if claim.phase is Phase.EXPLAIN else []
+                    self.claims.commit(claim, {"assets": {"files": {}}}, tiles=len(tiles))
                 case "release":
                     self.claims.release(claim)
+                case _:
+                    self.claims.give_up(claim, ERRORS[how])
         except StaleClaim:
             assert not valid
             assert self.rows() == before
@@ -146,20 +199,22 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(messages_lost=st.booleans())
     def sweep(self, messages_lost: bool) -> None:
         before = {unit.id: unit for unit in self.units()}
-        self.ledger.sweep(redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS)
+        self.queue.sweep(redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS)
         for unit in self.units():
-            old = before[unit.id]
+            if (old := before.get(unit.id)) is None:
+                assert unit.window, "only halves are new"
+                continue
             expired = old.state is UnitState.RUNNING and old.lease_until == 1.0
             lost = old.state is UnitState.DISPATCHED and messages_lost
             if expired:
                 self.live.pop(unit.id, None)
                 assert unit.token is None
-                if old.attempt >= ATTEMPTS:
-                    assert not self.is_open(unit.job_id)
             assert (unit.state is not old.state) == (expired or lost)
 
-    @rule(job=jobs)
-    def dismiss(self, job: UUID) -> None:
+    @rule(job=jobs, chance=st.integers(0, 3))
+    def dismiss(self, job: UUID, chance: int) -> None:
+        if chance:
+            return  # most jobs are left in peace
         try:
             self.ledger.dismiss(job)
         except IllegalTransition:
@@ -168,29 +223,67 @@ class LedgerMachine(RuleBasedStateMachine):
         assert job not in self.dismissed
         self.dismissed.add(job)
 
+    @rule(job=jobs)
+    def retry(self, job: UUID) -> None:
+        before = self.ledger.status(job)
+        if before.state is not JobState.FAILED:
+            with contextlib.suppress(IllegalTransition):
+                self.ledger.retry(job)
+                raise AssertionError("only failed jobs are retried")
+            return
+        status = self.ledger.retry(job)
+        assert status.phases == before.phases, "what is done stays"
+        for unit in self.units():
+            if unit.job_id == job:
+                self.live.pop(unit.id, None)
+                assert unit.state in {*SETTLED_UNIT, UnitState.PENDING}
+
+    @rule()
+    def collect(self) -> None:
+        """What the sweeper finds dead stays dead; it releases what was dismissed."""
+        prefixes = {unit.prefix for unit in self.units() if unit.prefix}
+        self.dead |= prefixes - self.collection.living(prefixes)
+        for job, _ in self.collection.dismissed():
+            assert job in self.dismissed - self.released
+            self.collection.released(job)
+            if not any(unit.job_id == job for unit in self.units()):
+                self.released.add(job)
+
     # What always holds
 
     @invariant()
     def the_ledger_is_sound(self) -> None:
         units, statuses = self.units(), self.ledger.jobs(limit=1000)
         self.tokens_are_held_by_running_units_alone(units)
-        self.what_is_over_never_changes(units)
+        self.what_is_settled_never_changes(units)
+        self.what_is_visible_or_being_made_is_not_collected(units, statuses)
         for status in statuses:
-            own = [unit for unit in units if unit.job_id == status.id]
-            self.remaining_is_the_number_of_unfinished_units(status, own)
-            self.a_phase_opens_when_all_before_it_are_over(status, own)
             self.successful_exactly_when_nothing_is_left(status)
+            if status.id in self.released:
+                continue
+            own = [unit for unit in units if unit.job_id == status.id]
+            self.counts_agree_with_units(status, own)
+            self.every_tile_is_of_one_unit(status, own)
+            self.a_phase_opens_when_all_before_it_are_over(status, own)
             if status.state in OPEN_JOB:
-                assert any(unit.state not in ENDED_UNIT for unit in own), "it is stuck"
+                assert any(unit.state not in OVER for unit in own), "it is stuck"
+            failed = any(unit.state is UnitState.FAILED for unit in own)
+            assert not failed or status.state in {JobState.FAILED, JobState.DISMISSED}
 
-    def remaining_is_the_number_of_unfinished_units(
-        self, status: JobStatus, units: list[Unit]
-    ) -> None:
+    def counts_agree_with_units(self, status: JobStatus, units: list[Unit]) -> None:
         for phase, count in status.phases.items():
-            opened = [unit for unit in units if unit.phase is phase]
-            done = sum(unit.state is UnitState.DONE for unit in opened)
+            opened = [u for u in units if u.phase is phase and u.state is not UnitState.SPLIT]
+            settled = [unit for unit in opened if unit.state in COUNTED]
             assert len(opened) in {0, count.total}
-            assert count.remaining == count.total - done
+            assert count.remaining == count.total - len(settled)
+            if phase is Phase.EXPLAIN:
+                assert count.tiles_done == sum(len(self.tiles(unit)) for unit in settled)
+                assert count.tiles_reused <= count.tiles_done
+
+    def every_tile_is_of_one_unit(self, status: JobStatus, units: list[Unit]) -> None:
+        whole = [u for u in units if u.phase is Phase.EXPLAIN and u.state is not UnitState.SPLIT]
+        columns = sorted(column for unit in whole for column in self.tiles(unit))
+        assert columns == list(range(status.tiles))
 
     def a_phase_opens_when_all_before_it_are_over(
         self, status: JobStatus, units: list[Unit]
@@ -214,20 +307,52 @@ class LedgerMachine(RuleBasedStateMachine):
             if unit.token is not None:
                 assert self.live[unit.id].token == unit.token
 
-    def what_is_over_never_changes(self, units: list[Unit]) -> None:
+    def what_is_settled_never_changes(self, units: list[Unit]) -> None:
         for unit in units:
-            if unit.state in ENDED_UNIT:
-                facts = (unit.state, unit.attempt, unit.result, unit.worker, unit.error)
-                assert self.finished.setdefault(unit.id, facts) == facts
+            if unit.state in SETTLED_UNIT:
+                facts = (unit.state, unit.attempt, unit.prefix, unit.result, unit.error)
+                assert self.settled.setdefault(unit.id, facts) == facts
             else:
-                assert unit.id not in self.finished
+                assert unit.id not in self.settled
+
+    def what_is_visible_or_being_made_is_not_collected(
+        self, units: list[Unit], statuses: list[JobStatus]
+    ) -> None:
+        states = {status.id: status.state for status in statuses}
+        needed = {
+            unit.prefix or "no prefix"
+            for unit in units
+            if (unit.state is UnitState.DONE and states[unit.job_id] is not JobState.DISMISSED)
+            or (unit.state is UnitState.RUNNING and states[unit.job_id] in OPEN_JOB)
+        }
+        prefixes = {unit.prefix for unit in units if unit.prefix}
+        assert self.collection.living(prefixes) == needed
+        assert not needed & self.dead
 
     # Past the ledger
 
+    def granted(self, claim: Claim) -> None:
+        assert claim.attempt > self.attempts.get(claim.unit_id, 0), "attempts never repeat"
+        self.attempts[claim.unit_id] = claim.attempt
+        self.live[claim.unit_id] = claim
+
+    def tiles(self, unit: Unit | Claim) -> list[int]:
+        """The columns of an explain unit."""
+        if unit.window:
+            return list(range(unit.window[1], unit.window[3]))
+        start = SIDE * unit.root
+        return list(range(start, min(start + SIDE, self.ledger.status(unit.job_id).tiles)))
+
+    def contents(self) -> dict[UUID, str]:
+        with Session(self.engine) as session:
+            return {row.id: row.content for row in session.execute(select(Job.id, Job.content))}
+
     def units(self) -> list[Unit]:
         with Session(self.engine) as session:
-            # As inserted: ids are random, and runs must repeat.
-            found = session.scalars(select(Unit).order_by(literal_column("rowid"))).all()
+            # As they came to be: ids are random, and runs must repeat.
+            order = case({phase.value: n for n, phase in enumerate(Phase)}, value=Unit.phase)
+            query = select(Unit).join(Job, Job.id == Unit.job_id)
+            found = session.scalars(query.order_by(Job.created, order, Unit.position)).all()
             session.expunge_all()
             return list(found)
 
@@ -239,6 +364,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 for row in connection.execute(select(table).order_by(*table.primary_key))
             ]
 
+    def is_free(self, unit: Unit) -> bool:
+        return unit.state in {UnitState.PENDING, UnitState.DISPATCHED} and self.is_open(unit.job_id)
+
     def is_open(self, job: UUID) -> bool:
         return self.ledger.status(job).state in OPEN_JOB
 
@@ -247,10 +375,14 @@ class LedgerMachine(RuleBasedStateMachine):
             session.execute(update(Unit).values(next_attempt_at=0.0))
 
 
-LedgerMachine.TestCase.settings = settings(
-    max_examples=15,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def steps(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+LedgerMachine.TestCase.settings = steps(15)
 TestLedgerMachine = LedgerMachine.TestCase

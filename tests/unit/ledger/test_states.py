@@ -10,6 +10,7 @@ from geogaze.errors import IllegalTransition
 from geogaze.ledger.states import (
     JOB_STEPS,
     OPEN_JOB,
+    SETTLED_UNIT,
     UNIT_STEPS,
     JobState,
     UnitState,
@@ -39,14 +40,15 @@ def test_sources_invert_the_table(states: Any, table: Any, inverse: Any) -> None
 
 
 @pytest.mark.parametrize("start", list(JobState))
-def test_only_dismissal_leads_out_of_an_ended_job(start: JobState) -> None:
+def test_only_dismissal_and_retry_lead_out_of_an_ended_job(start: JobState) -> None:
     assert JobState.DISMISSED in JOB_STEPS[start] or start is JobState.DISMISSED
     if start not in OPEN_JOB:
-        assert JOB_STEPS[start] <= {JobState.DISMISSED}
+        retried = {JobState.RUNNING} if start is JobState.FAILED else set()
+        assert JOB_STEPS[start] <= {JobState.DISMISSED} | retried
 
 
-@pytest.mark.parametrize("state", [UnitState.DONE, UnitState.FAILED])
-def test_ended_units_stay(state: UnitState) -> None:
+@pytest.mark.parametrize("state", list(SETTLED_UNIT))
+def test_settled_units_stay(state: UnitState) -> None:
     assert not UNIT_STEPS[state]
 
 

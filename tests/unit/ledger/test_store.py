@@ -1,17 +1,15 @@
-"""The ledger's transactions. ``LedgerSuite`` runs here on SQLite, in integration on PostgreSQL."""
+"""The ledger's transactions: claims, phases, errors, the sweep, dismissal and lists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import (
@@ -24,71 +22,16 @@ from geogaze.errors import (
 )
 from geogaze.ledger import claims as claims_module
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.database import connect
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, Phase, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job, PhaseCount, Unit, now
-
-LEASE = 30.0
-ATTEMPTS = 3
-PLAN = {"scene": {"uri": "s3://imagery/port.tif"}, "layers": ["boat"]}
-SMALL = {Phase.EXPLAIN: 1, Phase.CALIBRATE: 0, Phase.RENDER: 0, Phase.PUBLISH: 1}
+from geogaze.ledger.tables import Job
+from tests.unit.ledger.suite import ATTEMPTS, LEASE, PLAN, OnSqlite, Suite, submission, submit
 
 
-def submit(ledger: Ledger, explain: int = 1, **others: int) -> UUID:
-    """A job of so many units; phases not named have none, but publish has one."""
-    units = {**SMALL, Phase.EXPLAIN: explain, **{Phase(name): n for name, n in others.items()}}
-    return ledger.submit({"scene": "port.tif"}, PLAN, tiles=10 * explain, units=units)
-
-
-class LedgerSuite:
-    """What every database must do. Subclasses give the fixture ``engine``, on empty tables."""
-
-    @pytest.fixture
-    def ledger(self, engine: Engine) -> Ledger:
-        return Ledger(engine)
-
-    @pytest.fixture
-    def claims(self, engine: Engine) -> Claims:
-        return Claims(engine, lease_seconds=LEASE, max_attempts=ATTEMPTS)
-
-    # Looking and meddling, past the ledger.
-
-    def units(self, engine: Engine, job: UUID | None = None) -> list[Unit]:
-        with Session(engine) as session:
-            query = select(Unit).order_by(Unit.job_id, Unit.phase, Unit.position)
-            found = session.scalars(query.where(Unit.job_id == job) if job else query).all()
-            session.expunge_all()
-            return list(found)
-
-    def unit(self, engine: Engine, unit_id: UUID) -> Unit:
-        return next(unit for unit in self.units(engine) if unit.id == unit_id)
-
-    def meddle(self, engine: Engine, unit_id: UUID, **values: Any) -> None:
-        with Session(engine) as session, session.begin():
-            session.execute(update(Unit).where(Unit.id == unit_id).values(values))
-
-    def clock(self, engine: Engine) -> float:
-        with Session(engine) as session:
-            return session.scalar(select(now())) or 0.0
-
-    def snapshot(self, engine: Engine) -> list[dict[str, Any]]:
-        with Session(engine) as session:
-            return [
-                dict(row)
-                for table in (Job, PhaseCount, Unit)
-                for row in session.execute(
-                    select(table.__table__).order_by(*table.__table__.primary_key)
-                ).mappings()
-            ]
-
-    def take(self, ledger: Ledger, claims: Claims) -> Claim:
-        """Claim whatever is due."""
-        (unit,) = ledger.dispatch(1)
-        claim = claims.claim(unit, "worker")
-        assert claim is not None
-        return claim
+class LedgerSuite(Suite):
+    """What every database must do."""
 
     # Submission
 
@@ -124,8 +67,9 @@ class LedgerSuite:
     def test_a_unit_goes_to_one_claimant(
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
-        job = submit(ledger)
-        (unit,) = ledger.dispatch(1)
+        asked = submission()
+        job = ledger.submit(asked)
+        (unit,) = self.dispatch(ledger.engine, 1)
         moment = self.clock(engine)
         claim = claims.claim(unit, "alice")
         assert claim is not None
@@ -133,7 +77,8 @@ class LedgerSuite:
             *(job, Phase.EXPLAIN, 0, 1),
         )
         assert claim.plan == PLAN
-        assert claim.prefix == f"jobs/{job}/explain/0/1/"
+        assert claim.prefix == f"parts/{asked.content}/{unit}/1/"
+        assert (claim.root, claim.window, claim.failures) == (0, None, 0)
         assert claims.claim(unit, "bob") is None
         row = self.unit(engine, unit)
         assert (row.state, row.worker, row.token) == (UnitState.RUNNING, "alice", claim.token)
@@ -155,7 +100,7 @@ class LedgerSuite:
         done = self.take(ledger, claims)
         claims.commit(done, {}, tiles=1)
         assert claims.claim(done.unit_id, "worker") is None
-        (early,) = ledger.dispatch(1)
+        (early,) = self.dispatch(ledger.engine, 1)
         self.meddle(engine, early, next_attempt_at=self.clock(engine) + 60)
         assert claims.claim(early, "worker") is None
 
@@ -182,7 +127,7 @@ class LedgerSuite:
         submit(ledger)
         stale = self.take(ledger, claims)
         self.meddle(engine, stale.unit_id, lease_until=1.0)
-        assert ledger.sweep(redeliver_seconds=60, max_attempts=ATTEMPTS) == 1
+        assert self.sweep(ledger.engine) == 1
         fresh = self.take(ledger, claims)
         assert (fresh.unit_id, fresh.attempt) == (stale.unit_id, 2)
         assert fresh.prefix != stale.prefix
@@ -241,13 +186,13 @@ class LedgerSuite:
         assert status.finished is not None
         assert status.finished >= (status.started or 0)
         assert {unit.state for unit in self.units(engine, job)} == {UnitState.DONE}
-        assert ledger.dispatch(9) == []
-        assert ledger.next_due_in() is None
+        assert self.dispatch(ledger.engine, 9) == []
+        assert Queue(ledger.engine).next_due_in() is None
 
     def test_progress_never_falls(self, ledger: Ledger, claims: Claims) -> None:
         job = submit(ledger, 3, calibrate=2, render=2)
         seen = [0]
-        while ledger.dispatch(1):
+        while self.dispatch(ledger.engine, 1):
             (unit,) = [u for u in self.units(ledger.engine) if u.state is UnitState.DISPATCHED]
             claim = claims.claim(unit.id, "worker")
             assert claim is not None
@@ -263,14 +208,15 @@ class LedgerSuite:
         job = submit(ledger, 3)
         first, second = self.take(ledger, claims), self.take(ledger, claims)
         self.meddle(engine, first.unit_id, lease_until=1.0)
-        ledger.sweep(redeliver_seconds=60, max_attempts=ATTEMPTS)
+        self.sweep(ledger.engine)
         claims.commit(second, {"seen": 2}, tiles=0)
         again = self.take(ledger, claims)
         claims.commit(again, {"seen": 1}, tiles=0)
         parts = ledger.parts(job, Phase.EXPLAIN)
-        assert [(p.position, p.prefix, p.result) for p in parts] == [
-            (0, f"jobs/{job}/explain/0/2/", {"seen": 1}),
-            (1, f"jobs/{job}/explain/1/1/", {"seen": 2}),
+        assert again.prefix != first.prefix
+        assert [(p.root, p.window, p.prefix, p.result) for p in parts] == [
+            (0, None, again.prefix, {"seen": 1}),
+            (1, None, second.prefix, {"seen": 2}),
         ]
         assert ledger.parts(job, Phase.CALIBRATE) == []
 
@@ -300,9 +246,9 @@ class LedgerSuite:
         assert unit.next_attempt_at > moment
         assert (unit.token, unit.lease_until, unit.error) == (None, None, "S3 is away")
         assert ledger.status(job).state is JobState.RUNNING
-        assert ledger.dispatch(9) == []
+        assert self.dispatch(ledger.engine, 9) == []
         assert claims.claim(claim.unit_id, "worker") is None
-        assert 0 < (ledger.next_due_in() or 0) <= ceilings[0]
+        assert 0 < (Queue(ledger.engine).next_due_in() or 0) <= ceilings[0]
         self.meddle(engine, claim.unit_id, next_attempt_at=0.0)
         second = self.take(ledger, claims)
         assert second.attempt == 2
@@ -319,9 +265,8 @@ class LedgerSuite:
         patient = Claims(engine, lease_seconds=LEASE, max_attempts=1000)
         submit(ledger)
         claim = self.take(ledger, patient)
-        self.meddle(engine, claim.unit_id, attempt=500)
-        claims_again = Claim(**{**vars(claim), "attempt": 500})
-        patient.give_up(claims_again, StorageUnavailable("S3 is away"))
+        self.meddle(engine, claim.unit_id, failures=500)
+        patient.give_up(claim, StorageUnavailable("S3 is away"))
         assert ceilings == [60.0]
 
     @pytest.mark.parametrize("attempt", [1, ATTEMPTS])
@@ -346,7 +291,7 @@ class LedgerSuite:
         }
         assert status.finished is not None
         assert self.unit(engine, claim.unit_id).state is UnitState.FAILED
-        assert ledger.dispatch(9) == []
+        assert self.dispatch(ledger.engine, 9) == []
         other = next(u for u in self.units(engine, job) if u.id != claim.unit_id)
         assert claims.claim(other.id, "worker") is None
 
@@ -382,101 +327,6 @@ class LedgerSuite:
         claim = self.take(ledger, claims)
         assert claims.give_up(claim, StorageUnavailable("S3 is away")) is True
 
-    # The sweep
-
-    def test_the_sweep_frees_what_was_lost_and_nothing_else(
-        self, engine: Engine, ledger: Ledger, claims: Claims
-    ) -> None:
-        submit(ledger, 6)
-        running, lost = self.take(ledger, claims), self.take(ledger, claims)
-        done = self.take(ledger, claims)
-        claims.commit(done, {}, tiles=0)
-        self.meddle(engine, lost.unit_id, lease_until=self.clock(engine) - 1)
-        waiting, undelivered = ledger.dispatch(2)
-        self.meddle(engine, undelivered, dispatched_at=self.clock(engine) - 31)
-        pending = [u.id for u in self.units(engine) if u.state is UnitState.PENDING]
-        assert ledger.sweep(redeliver_seconds=30, max_attempts=ATTEMPTS) == 2
-        states = {unit.id: unit.state for unit in self.units(engine)}
-        assert states == {
-            running.unit_id: UnitState.RUNNING,
-            lost.unit_id: UnitState.PENDING,
-            done.unit_id: UnitState.DONE,
-            waiting: UnitState.DISPATCHED,
-            undelivered: UnitState.PENDING,
-            **dict.fromkeys(pending, UnitState.PENDING),
-        }
-        freed = self.unit(engine, lost.unit_id)
-        assert (freed.token, freed.lease_until) == (None, None)
-        assert ledger.sweep(redeliver_seconds=30, max_attempts=ATTEMPTS) == 0
-        with pytest.raises(StaleClaim):
-            claims.renew(lost)
-        claims.commit(running, {}, tiles=0)
-
-    def lose_worker_for_good(self, engine: Engine, ledger: Ledger, claims: Claims) -> Claim:
-        for _ in range(ATTEMPTS):
-            claim = self.take(ledger, claims)
-            self.meddle(engine, claim.unit_id, lease_until=1.0)
-            ledger.sweep(redeliver_seconds=30, max_attempts=ATTEMPTS)
-        return claim
-
-    def test_the_sweep_fails_the_job_of_a_unit_that_kills_its_workers(
-        self, engine: Engine, ledger: Ledger, claims: Claims
-    ) -> None:
-        job, other = submit(ledger), submit(ledger)
-        self.meddle(engine, self.units(engine, other)[0].id, next_attempt_at=9e9)
-        claim = self.lose_worker_for_good(engine, ledger, claims)
-        status = ledger.status(job)
-        assert status.state is JobState.FAILED
-        assert "explain" in status.message
-        assert str(ATTEMPTS) in status.message
-        assert status.problem is not None
-        assert status.problem["detail"] == status.message
-        assert ledger.dispatch(9) == []
-        assert claims.claim(claim.unit_id, "worker") is None
-        assert ledger.status(other).state is JobState.ACCEPTED
-
-    def test_a_hopeless_unit_ends_as_failed(
-        self, engine: Engine, ledger: Ledger, claims: Claims
-    ) -> None:
-        submit(ledger)
-        claim = self.lose_worker_for_good(engine, ledger, claims)
-        assert self.unit(engine, claim.unit_id).state is UnitState.FAILED
-
-    # Dispatch
-
-    def test_dispatch_keeps_to_its_limit(self, ledger: Ledger, claims: Claims) -> None:
-        submit(ledger, 5)
-        first = ledger.dispatch(2)
-        assert len(set(first)) == 2
-        assert ledger.dispatch(2) == []
-        assert claims.claim(first[0], "worker") is not None
-        assert len(ledger.dispatch(2)) == 1
-        assert len(ledger.dispatch(100)) == 2
-        assert ledger.dispatch(100) == []
-
-    def test_a_small_job_is_in_the_first_batch(self, ledger: Ledger) -> None:
-        large, small = submit(ledger, 100), submit(ledger)
-        units = {unit.id: unit.job_id for unit in self.units(ledger.engine)}
-        assert {units[unit] for unit in ledger.dispatch(2)} == {large, small}
-
-    def test_a_small_job_does_not_wait_where_one_slot_at_a_time_gets_free(
-        self, ledger: Ledger, claims: Claims
-    ) -> None:
-        submit(ledger, 100)
-        claims.commit(self.take(ledger, claims), {}, tiles=1)
-        small = submit(ledger)
-        served = []
-        for _ in range(4):
-            claim = self.take(ledger, claims)
-            claims.commit(claim, {}, tiles=1)
-            served.append(claim.job_id)
-        assert small in served[:2]
-
-    def test_a_jobs_units_go_out_in_order(self, ledger: Ledger) -> None:
-        submit(ledger, 12)
-        positions = {unit.id: unit.position for unit in self.units(ledger.engine)}
-        assert [positions[unit] for unit in ledger.dispatch(12)] == list(range(12))
-
     # Dismissal
 
     @pytest.mark.parametrize("state", list(JobState))
@@ -504,8 +354,8 @@ class LedgerSuite:
         assert status.finished is not None
         if before.finished is not None:
             assert status.finished == before.finished
-        assert ledger.dispatch(9) == []
-        assert ledger.next_due_in() is None
+        assert self.dispatch(ledger.engine, 9) == []
+        assert Queue(ledger.engine).next_due_in() is None
         if state is JobState.RUNNING:
             for late in (
                 lambda: claims.commit(claim, {}, tiles=1),
@@ -572,7 +422,7 @@ class LedgerSuite:
     ) -> None:
         units, threads = 12, 8
         job = submit(ledger, units, calibrate=2)
-        wanted = ledger.dispatch(units)
+        wanted = self.dispatch(ledger.engine, units)
         barrier = Barrier(threads)
 
         def work(number: int) -> list[Claim]:
@@ -591,20 +441,6 @@ class LedgerSuite:
         assert status.phase is Phase.CALIBRATE
         opened = [u for u in self.units(engine, job) if u.phase is Phase.CALIBRATE]
         assert [u.position for u in opened] == [0, 1]
-
-    def test_dispatchers_side_by_side_send_each_unit_once(
-        self, ledger: Ledger, engine: Engine
-    ) -> None:
-        submit(ledger, 20)
-        barrier = Barrier(4)
-
-        def send(_: int) -> list[UUID]:
-            barrier.wait()
-            return [unit for _ in range(10) for unit in ledger.dispatch(20)]
-
-        with ThreadPoolExecutor(4) as pool:
-            sent = [unit for units in pool.map(send, range(4)) for unit in units]
-        assert sorted(sent) == sorted(unit.id for unit in self.units(engine))
 
     def test_dismissal_and_commits_at_once_leave_one_truth(
         self, engine: Engine, ledger: Ledger, claims: Claims
@@ -637,10 +473,5 @@ class LedgerSuite:
             assert status.phases[Phase.EXPLAIN].remaining == 4 - committed
 
 
-class TestOnSqlite(LedgerSuite):
-    @pytest.fixture
-    def engine(self, tmp_path: Path) -> Iterator[Engine]:
-        engine = connect(f"sqlite:///{tmp_path / 'ledger.db'}")
-        Ledger(engine).create_tables()
-        yield engine
-        engine.dispose()
+class TestOnSqlite(OnSqlite, LedgerSuite):
+    pass

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from geogaze.errors import (
 from geogaze.ledger.states import Phase
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import units_of
-from tests.factories import NORTH_UP, ROTATED, make_scene
+from geogaze.planning.submit import content_of, units_of
+from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
 
 SETTINGS = Settings()
 
@@ -66,7 +67,7 @@ def test_chunks_hold_every_tile_once(plan_of: Any) -> None:
     plan = plan_of(Settings(chunk_tiles=9))
     assert plan.chunk_side == 3
     assert sum(chunk.shape[0] * chunk.shape[1] for chunk in plan.chunks) == plan.tiles
-    assert len(plan.chunks) == 2 * 3
+    assert plan.chunk_count == len(list(plan.chunks)) == 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_plans_survive_json(plan_of: Any, inputs: dict[str, Any]) -> None:
     assert back.bounds == plan.bounds
     assert back.lattice == plan.lattice
     assert back.tiling == plan.tiling
-    assert back.chunks == plan.chunks
+    assert list(back.chunks) == list(plan.chunks)
     assert back.targets == plan.targets
     assert back.heat_transform == plan.heat_transform
 
@@ -269,3 +270,70 @@ def test_scene_context_is_refused_where_it_is_not_defined(
     (old / "item.json").write_text(json.dumps(item))
     with pytest.raises(InvalidRequest, match="squeeze-and-excitation"):
         plan_of(context="scene", model=str(old))
+
+
+def test_a_split_units_chunk_is_its_window(plan_of: Any) -> None:
+    plan = plan_of(Settings(chunk_tiles=9))
+    assert plan.chunk(4) == list(plan.chunks)[4]
+    assert list(plan.chunk(4, (3, 4, 5, 6)).tiles()) == [(3, 4), (3, 5), (4, 4), (4, 5)]
+
+
+# What parts are known by
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"normalize": "none"},
+        {"overlays": False},
+        {"colormap": "viridis"},
+        {"priority": "high"},
+        {"classes": ["boat", "field", "road"]},
+    ],
+    ids=str,
+)
+def test_what_only_shows_parts_leaves_their_name(plan_of: Any, inputs: dict[str, Any]) -> None:
+    assert content_of(plan_of(**inputs)) == content_of(plan_of())
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"overlap": 0.25},
+        {"classes": ["boat"]},
+        {"classes": ["road", "field", "boat"]},
+        {"gsd": 0.75},
+        {"bands": [3, 2, 1]},
+        {"rescale": [[0, 200]]},
+        {"aoi": AOI},
+        {"method": "layercam"},
+        {"context": "scene"},
+        {"on_error": "skip"},
+    ],
+    ids=str,
+)
+def test_what_parts_depend_on_is_in_their_name(plan_of: Any, inputs: dict[str, Any]) -> None:
+    assert content_of(plan_of(**inputs)) != content_of(plan_of())
+
+
+def test_a_model_is_known_by_its_weights_not_by_its_name(
+    plan_of: Any, bundle_folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "another-name"
+    shutil.copytree(bundle_folder, copy)
+    assert content_of(plan_of(model=str(copy))) == content_of(plan_of())
+    retrained = make_bundle(tmp_path / "tiny", seed=1)
+    assert content_of(plan_of(model=str(retrained))) != content_of(plan_of())
+
+
+def test_a_scene_without_a_version_is_like_no_other(plan_of: Any) -> None:
+    plan = plan_of()
+    unknown = plan.model_copy(update={"scene": plan.scene.model_copy(update={"version": None})})
+    assert len({content_of(plan), content_of(unknown), content_of(unknown)}) == 3
+
+
+def test_a_scene_that_changed_is_another(plan_of: Any, scene: Path) -> None:
+    before = content_of(plan_of())
+    make_scene(scene, seed=1)
+    os.utime(scene, ns=(1, 1))
+    assert content_of(plan_of()) != before

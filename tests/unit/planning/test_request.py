@@ -20,6 +20,9 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "overlays": True,
         "method": "gradcam",
         "context": "tile",
+        "colormap": "turbo",
+        "on_error": "fail",
+        "priority": "normal",
     }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
+from geogaze.planning.request import Colormap
 from geogaze.products.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
 
 
@@ -14,6 +17,21 @@ def test_colours_run_from_blue_to_red() -> None:
     assert colours[0, 2] > colours[0, 0] + 50
     assert colours[-1, 0] > colours[-1, 2] + 50
     assert len(np.unique(colours, axis=0)) > 180
+
+
+def test_every_colormap_has_colours_of_its_own() -> None:
+    maps = {name: colormap(name) for name in get_args(Colormap)}
+    assert len({colours.tobytes() for colours in maps.values()}) == len(maps) == 6
+    np.testing.assert_array_equal(maps["turbo"], colormap())
+    for name in ("inferno", "magma", "plasma", "viridis", "cividis"):
+        # These are made so that more is brighter, for every eye.
+        light = maps[name].astype(float) @ [0.2126, 0.7152, 0.0722]
+        assert (np.diff(light) > -3).all(), name
+        assert light[-1] - light[0] > 60, name
+    image = np.zeros((1, 1, 3), dtype=np.uint8)
+    hot = np.ones((1, 1), dtype=np.float32)
+    drawn = {tuple(lay_over(image, hot, name)[0, 0].tolist()) for name in maps}
+    assert len(drawn) == 6
 
 
 def test_cold_is_clear_and_hot_is_opaque() -> None:

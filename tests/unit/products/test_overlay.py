@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 from rio_cogeo.cogeo import cog_validate
 
 from geogaze.planning.plan import Plan
+from geogaze.planning.request import Colormap
+from geogaze.products.color import MAX_OPACITY, colormap
 from geogaze.products.overlay import rgb_image, shown_heat, write_overlay
 from geogaze.products.preview import write_preview
 from tests.factories import ROTATED, make_scene, make_values, write_scene
@@ -88,6 +91,24 @@ def test_a_hot_cell_lies_there_across_blocks_and_within_an_area(
     rows, cols = np.indices(weight.shape)
     centre = [(weight * axis).sum() / weight.sum() for axis in (rows, cols)]
     assert centre == pytest.approx([18 * 32 - 70, 18 * 32 - 70], abs=0.5)
+
+
+def test_heat_is_drawn_in_the_colours_that_were_asked_for(
+    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
+) -> None:
+    path = grey(tmp_path / "grey.tif")
+    shown = {}
+    for name in get_args(Colormap):
+        plan = plan_of(path, colormap=name)
+        drawn, _ = overlay(plan, reader_of, heat_of(plan, 1.0), tmp_path)
+        shown[name] = drawn.mean(axis=(1, 2))
+        expected = 128 * (1 - MAX_OPACITY) + colormap(name)[255] * MAX_OPACITY
+        np.testing.assert_allclose(shown[name], expected, atol=4)
+        with reader_of(plan) as reader:
+            write_preview(plan, reader, [("boat", heat_of(plan, 1.0))], tmp_path / "p.png")
+        with Image.open(tmp_path / "p.png") as picture:
+            middle = picture.convert("RGB").getpixel((28 + 640 + 18 + 320, 84 + 240))
+        np.testing.assert_allclose(middle, expected, atol=4)
 
 
 def test_pixels_without_data_are_masked_exactly(

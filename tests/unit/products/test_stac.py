@@ -126,6 +126,13 @@ def test_raw_evidence_is_drawn_up_to_its_maximum(plan_of: MakePlan, scene: Path)
     assert item["assets"]["heat-boat"]["raster:bands"][0]["unit"] == "logit"
 
 
+def test_viewers_are_told_the_colormap_that_was_asked_for(plan_of: MakePlan, scene: Path) -> None:
+    for name in ("turbo", "viridis"):
+        item = item_of(plan_of(scene, colormap=name))
+        renders = item["properties"]["renders"].values()
+        assert {render["colormap_name"] for render in renders} == {name}
+
+
 def test_the_footprint_is_the_scenes_in_longitude_and_latitude(plan: Plan) -> None:
     from pyproj import Transformer
 

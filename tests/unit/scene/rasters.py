@@ -41,19 +41,21 @@ def read(
     scale: float = 1.0,
     bands: Sequence[int] | None = None,
     names: Sequence[str] = RGB,
+    lenient: bool = False,
 ) -> Pixels:
     """Read a box of working pixels, or all of them."""
     info = info_of(path, bands=bands, names=names)
     working = whole(info, scale)
     with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
-        reader = SceneReader(dataset, info, working)
+        reader = SceneReader(dataset, info, working, lenient=lenient)
         return reader.read(box or (0, 0, working.height, working.width))
 
 
-def damage(path: Path) -> None:
-    """Overwrite the compressed block in row 1, column 1."""
+def damage(path: Path, row: int = 1, col: int = 1, overview: int | None = None) -> None:
+    """Overwrite a compressed block of the scene or of an overview."""
     with rasterio.open(path) as dataset:
-        start = int(dataset.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", 1))
+        item = f"BLOCK_OFFSET_{col}_{row}"
+        start = int(dataset.get_tag_item(item, "TIFF", bidx=1, ovr=overview))
     with path.open("r+b") as file:
         file.seek(start)
         file.write(b"\xff" * 100)

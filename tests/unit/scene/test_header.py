@@ -270,9 +270,22 @@ def test_palette_is_refused(tmp_path: Path) -> None:
     assert_refused(path, "palette indices.*-expand rgb", bands=(1, 1, 1))
 
 
-def test_damaged_scene_is_refused(tmp_path: Path) -> None:
-    path = make_scene(tmp_path / "s.tif", compress="deflate")
+def test_a_scene_is_described_by_what_can_be_read_of_it(tmp_path: Path) -> None:
+    """What becomes of a job with a damaged block is for the job to decide."""
+    path = make_scene(tmp_path / "s.tif", 256, 320, dtype="uint16", compress="deflate")
+    whole = info_of(path)
     damage(path)
+    info = info_of(path)
+    assert (info.width, info.height, info.bands) == (320, 256, (1, 2, 3))
+    assert info.rescale_source == whole.rescale_source
+    # Of all the scene that is left, not of its first block alone.
+    np.testing.assert_allclose(info.rescale, whole.rescale, rtol=0.1, atol=2000)
+
+
+def test_a_scene_without_a_readable_block_is_refused(tmp_path: Path) -> None:
+    path = make_scene(tmp_path / "s.tif", 64, 128, compress="deflate")
+    for col in range(2):
+        damage(path, 0, col)
     with pytest.raises(SceneUnreadable, match=str(path)):
         info_of(path)
 

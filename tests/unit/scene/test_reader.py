@@ -12,7 +12,7 @@ from rasterio.enums import Resampling
 
 from geogaze.errors import SceneUnreadable
 from geogaze.grid.lattice import Box
-from geogaze.scene.reader import SceneReader, unit_range
+from geogaze.scene.reader import Damage, SceneReader, unit_range
 from geogaze.scene.source import open_scene
 from tests.factories import make_scene, make_values, write_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS, damage, info_of, read, whole
@@ -112,16 +112,121 @@ def test_one_band_without_a_number_makes_the_pixel_missing(tmp_path: Path) -> No
     np.testing.assert_array_equal(np.argwhere(~pixels.valid), [[5, 6], [7, 8]])
 
 
-def test_damage_is_told_with_its_place(tmp_path: Path) -> None:
-    path = make_scene(tmp_path / "s.tif", compress="deflate")
-    info = info_of(path)
+# Damage
+
+BLOCK = "Block (row 1, column 1; pixel rows 64-127, columns 64-127)"
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    return make_scene(tmp_path / "clean.tif", 256, 320, compress="deflate")
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, clean: Path) -> Path:
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(clean.read_bytes())
     damage(path)
-    with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
+    return path
+
+
+SCALES = pytest.mark.parametrize("scale", [1, 8 / 7, 1.5, 2, 3, 0.5])
+
+
+@SCALES
+def test_damage_is_told_with_its_place(damaged: Path, scale: float) -> None:
+    assert read(damaged, (0, 0, int(56 / scale), int(56 / scale)), scale=scale).valid.all()
+    with pytest.raises(SceneUnreadable) as told:
+        read(damaged, (0, 0, int(100 / scale), int(100 / scale)), scale=scale)
+    assert BLOCK in str(told.value)
+    assert str(damaged) in str(told.value)
+
+
+@SCALES
+def test_lenient_reading_leaves_out_the_block_and_what_depends_on_it(
+    clean: Path, damaged: Path, scale: float
+) -> None:
+    pixels, whole = read(damaged, scale=scale, lenient=True), read(clean, scale=scale)
+    (found,) = pixels.damage
+    assert found.reason == f"{BLOCK} is damaged"
+    top, left, bottom, right = found.box
+    lost = np.zeros(pixels.valid.shape, dtype=bool)
+    lost[top:bottom, left:right] = True
+    np.testing.assert_array_equal(pixels.valid, ~lost)
+    np.testing.assert_array_equal(pixels.values, np.where(lost, 0, whole.values))
+    if scale == 1:
+        assert found.box == (64, 64, 128, 128)
+    else:
+        reach = 2 + 4 / scale
+        assert 0 <= 64 / scale - top <= reach
+        assert 0 <= right - 128 / scale <= reach
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_window_past_the_scene_may_be_damaged_too(damaged: Path, scale: int) -> None:
+    box = (-10, -20, 80 // scale, 300)
+    (found,) = read(damaged, box, scale=scale, lenient=True).damage
+    assert BLOCK in found.reason
+
+
+def test_damage_nearby_is_no_damage_here(damaged: Path) -> None:
+    assert read(damaged, (128, 0, 256, 320), lenient=True).damage == ()
+    assert read(damaged, (64, 128, 128, 192), lenient=True).valid.all()
+
+
+def test_each_damaged_block_is_told(damaged: Path) -> None:
+    damage(damaged, 1, 2)
+    damage(damaged, 3, 4)
+    pixels = read(damaged, lenient=True)
+    assert [found.box for found in pixels.damage] == [
+        (64, 64, 128, 128),
+        (64, 128, 128, 192),
+        (192, 256, 256, 320),
+    ]
+    assert (~pixels.valid).sum() == 3 * 64 * 64
+
+
+def test_damage_touches_what_shares_a_pixel() -> None:
+    found = Damage((64, 64, 128, 128), "")
+    assert found.touches((0, 0, 65, 65))
+    assert found.touches((127, 127, 200, 200))
+    assert found.touches((100, 100, 101, 101))
+    assert not found.touches((0, 0, 64, 200))
+    assert not found.touches((64, 128, 128, 200))
+
+
+def test_a_damaged_overview_is_damage_where_it_is_looked_at(clean: Path) -> None:
+    with rasterio.open(clean, "r+") as dataset:
+        dataset.build_overviews([2], Resampling.average)
+    whole = read(clean, scale=2)
+    damage(clean, 0, 0, overview=0)
+    assert read(clean).valid.all()
+    with pytest.raises(SceneUnreadable, match=r"working pixel rows 0-"):
+        read(clean, scale=2)
+    pixels = read(clean, scale=2, lenient=True)
+    assert pixels.damage
+    assert not pixels.valid[:60, :60].any()
+    assert pixels.valid[70:].all()
+    np.testing.assert_array_equal(pixels.values[:, 70:], whole.values[:, 70:])
+    assert not any(found.touches((70, 70, 128, 160)) for found in pixels.damage)
+
+
+def test_small_reads_show_what_is_left(clean: Path, damaged: Path) -> None:
+    info = info_of(clean)
+    for lenient in (False, True):
+        with open_scene(str(damaged), ANY_FILE, SETTINGS) as dataset:
+            reader = SceneReader(dataset, info, whole(info), lenient=lenient)
+            if not lenient:
+                with pytest.raises(SceneUnreadable, match="damaged"):
+                    reader.read_small((0, 0, 256, 320), (64, 80))
+                continue
+            pixels = reader.read_small((0, 0, 256, 320), (64, 80))
+    with open_scene(str(clean), ANY_FILE, SETTINGS) as dataset:
         reader = SceneReader(dataset, info, whole(info))
-        assert reader.read((0, 0, 64, 64)).valid.all()
-        with pytest.raises(SceneUnreadable, match="damaged at rows 60-100, columns 70-90") as told:
-            reader.read((60, 70, 100, 90))
-    assert str(path) in str(told.value)
+        expected = reader.read_small((0, 0, 256, 320), (64, 80))
+    assert not pixels.valid[18:30, 18:30].any()
+    assert pixels.valid.mean() > 0.75
+    np.testing.assert_array_equal(pixels.values[:, pixels.valid], expected.values[:, pixels.valid])
 
 
 # At another resolution

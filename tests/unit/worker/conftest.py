@@ -1,8 +1,8 @@
-"""A ledger on SQLite and a folder for objects."""
+"""A ledger on SQLite, a folder for objects, and a worker whose work is made up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ import structlog
 
 from geogaze.config import Settings
 from geogaze.ledger.database import connect
+from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
+from geogaze.runner import work
+from geogaze.runner.chunk import Pulse
+from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.work import Worker
+
+Task = Callable[[Bench, Claim, Pulse], Outcome]
 
 
 @pytest.fixture
@@ -19,10 +26,10 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         database_url=f"sqlite:///{tmp_path / 'ledger.db'}",
         storage=str(tmp_path / "objects"),
+        scratch=tmp_path,
         lease_seconds=30,
         redeliver_seconds=30,
         dispatch_interval=0.01,
-        max_in_flight=3,
         max_attempts=3,
     )
 
@@ -34,6 +41,27 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
     ledger.create_tables()
     yield ledger
     engine.dispose()
+
+
+@pytest.fixture
+def worker(settings: Settings, ledger: Ledger) -> Iterator[Worker]:
+    worker = Worker.from_settings(settings)
+    yield worker
+    worker.bench.ledger.engine.dispose()
+
+
+@pytest.fixture
+def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Task], None]:
+    """Say what a unit's work is. Before it, a part is written."""
+
+    def set_task(task: Task) -> None:
+        def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+            bench.storage.put(f"{claim.prefix}part", b"evidence")
+            return task(bench, claim, pulse)
+
+        monkeypatch.setattr(work, "perform", perform)
+
+    return set_task
 
 
 @pytest.fixture(autouse=True)

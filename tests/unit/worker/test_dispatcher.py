@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -16,29 +17,46 @@ from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Unit
+from geogaze.ledger.tables import Lead, Unit
 from tests.unit.ledger.test_store import submit
 from worker.app import QUEUE, make_app
 from worker.dispatcher import Dispatcher
 
 
 class Broker:
-    """Takes messages as Celery does; ``works`` says whether."""
+    """Takes messages as Celery does, and gives its depth; ``works`` says whether."""
+
+    connection_errors = (ConnectionError,)
 
     def __init__(self) -> None:
-        self.messages: list[tuple[str, list[str], str]] = []
+        self.messages: list[tuple[str, list[str], str, int]] = []
+        self.message_count = 0
         self.works: Callable[[], bool] = lambda: True
 
-    def send_task(self, name: str, args: list[str], queue: str, **_: Any) -> None:
+    def send_task(self, name: str, args: list[str], queue: str, priority: int, **_: Any) -> None:
         if not self.works():
             raise BrokerError("Error 111 connecting to redis")
-        self.messages.append((name, args, queue))
+        self.messages.append((name, args, queue, priority))
+        self.message_count += 1
+
+    @contextmanager
+    def connection_for_write(self) -> Iterator[Broker]:
+        yield self
+
+    @property
+    def default_channel(self) -> Broker:
+        return self
+
+    def queue_declare(self, queue: str, durable: bool) -> Broker:
+        assert (queue, durable) == (QUEUE, True)
+        return self
 
     @property
     def units(self) -> list[UUID]:
-        return [UUID(args[0]) for _, args, _ in self.messages]
+        return [UUID(args[0]) for _, args, *_ in self.messages]
 
 
 @pytest.fixture
@@ -47,8 +65,13 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def dispatcher(settings: Settings, ledger: Ledger, broker: Broker) -> Dispatcher:
-    return Dispatcher(settings, ledger, broker)  # type: ignore[arg-type]
+def queue(ledger: Ledger) -> Queue:
+    return Queue(ledger.engine)
+
+
+@pytest.fixture
+def dispatcher(settings: Settings, queue: Queue, broker: Broker) -> Dispatcher:
+    return Dispatcher(settings, queue, broker)  # type: ignore[arg-type]
 
 
 def states(ledger: Ledger) -> list[UnitState]:
@@ -68,27 +91,86 @@ def claim(ledger: Ledger, unit: UUID) -> None:
 
 def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker: Broker) -> None:
     assert dispatcher.round() == 0
-    submit(ledger, 5)
-    assert [dispatcher.round(), dispatcher.round()] == [3, 0]  # three may lie in the broker
+    submit(ledger, 6)
+    assert [dispatcher.round(), dispatcher.round()] == [4, 0]  # four may lie in the broker
     claim(ledger, broker.units[0])
     assert dispatcher.round() == 1
     for unit in broker.units[1:]:
         claim(ledger, unit)
     assert dispatcher.round() == 1
-    assert len(set(broker.units)) == len(broker.units) == 5
-    assert {(name, queue) for name, _, queue in broker.messages} == {("geogaze.run_unit", QUEUE)}
+    assert len(set(broker.units)) == len(broker.units) == 6
+    sent = {(name, queue) for name, _, queue, _ in broker.messages}
+    assert sent == {("geogaze.run_unit", QUEUE)}
 
 
-def test_a_lost_message_is_sent_again(
+def test_as_many_are_sent_as_workers_soon_take(
+    ledger: Ledger, settings: Settings, dispatcher: Dispatcher
+) -> None:
+    claims = Claims(ledger.engine, lease_seconds=30, max_attempts=3)
+    for name in ("a", "b"):
+        claims.report(name, 5)
+    submit(ledger, 100)
+    assert dispatcher.round() == 10 * settings.messages_per_slot
+
+
+def test_messages_of_a_job_with_little_in_hand_overtake(
     ledger: Ledger, dispatcher: Dispatcher, broker: Broker
+) -> None:
+    submit(ledger, 3)
+    dispatcher.round()
+    small = submit(ledger)
+    dispatcher.round()
+    assert [priority for *_, priority in broker.messages] == [0, 1, 2, 0]
+    with Session(ledger.engine) as session:
+        assert session.get_one(Unit, broker.units[3]).job_id == small
+
+
+@pytest.mark.parametrize(("depth", "patience"), [(4, 30), (0, 5)])
+def test_a_lost_message_is_sent_again_soon_where_the_queue_is_empty(
+    ledger: Ledger, dispatcher: Dispatcher, broker: Broker, depth: int, patience: int
 ) -> None:
     submit(ledger)
     dispatcher.round()
-    age(ledger, 29)
+    broker.message_count = depth
+    age(ledger, patience - 1)
     assert dispatcher.round() == 0
     age(ledger, 2)
     assert dispatcher.round() == 1
     assert broker.units[0] == broker.units[1]
+
+
+def test_a_second_dispatcher_stands_by_until_the_first_is_silent(
+    settings: Settings, ledger: Ledger, queue: Queue, dispatcher: Dispatcher, broker: Broker
+) -> None:
+    second = Dispatcher(settings, queue, broker)  # type: ignore[arg-type]
+    second._name = "another"
+    submit(ledger, 4)
+    assert (dispatcher.round(), second.round()) == (4, 0)
+    assert (dispatcher.leads, second.leads) == (True, False)
+    for unit in broker.units:
+        claim(ledger, unit)
+    submit(ledger, 2)
+    assert second.round() == 0
+    with Session(ledger.engine) as session, session.begin():
+        session.execute(update(Lead).values(until=1.0))
+    assert second.round() == 2
+    assert dispatcher.round() == 0
+    assert (dispatcher.leads, second.leads) == (False, True)
+
+
+def test_who_is_told_to_stop_resigns(
+    settings: Settings, queue: Queue, dispatcher: Dispatcher, broker: Broker
+) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=dispatcher.run, args=(stop,))
+    thread.start()
+    end = time.monotonic() + 10
+    while not dispatcher.leads and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not queue.lead("dispatcher", "another", 30)
+    stop.set()
+    thread.join(10)
+    assert queue.lead("dispatcher", "another", 30)
 
 
 def test_a_broker_that_is_away_loses_no_unit(
@@ -102,7 +184,8 @@ def test_a_broker_that_is_away_loses_no_unit(
     assert len(broker.messages) == 1
     claim(ledger, broker.units[0])
     broker.works = lambda: True
-    age(ledger, 31)
+    broker.message_count = 0
+    age(ledger, 6)
     dispatcher.round()
     assert len(set(broker.units)) == len(broker.units) == 3
     assert UnitState.PENDING not in states(ledger)
@@ -148,7 +231,7 @@ def test_a_dead_redis_raises_what_the_dispatcher_waits_out(
     celery.conf.broker_connection_timeout = 0.1
     submit(ledger)
     with pytest.raises(BrokerError):
-        Dispatcher(settings, ledger, celery).round()
+        Dispatcher(settings, Queue(ledger.engine), celery).round()
     celery.close()
 
 

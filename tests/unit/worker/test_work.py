@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,32 +16,23 @@ from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable, StaleClaim, StorageUnavailable
+from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit
-from geogaze.runner import work
 from geogaze.runner.chunk import Pulse
-from geogaze.runner.lanes import Lanes
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
+from tests.unit.worker.conftest import Task
 
 LEASE = 0.6  # beats every 0.2 s
-
-Task = Callable[[Bench, Claim, Pulse], Outcome]
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"lease_seconds": LEASE})
-
-
-@pytest.fixture
-def worker(settings: Settings, ledger: Ledger) -> Iterator[Worker]:
-    worker = Worker.from_settings(settings)
-    yield worker
-    worker.bench.ledger.engine.dispose()
 
 
 @pytest.fixture
@@ -50,21 +42,7 @@ def job(ledger: Ledger) -> UUID:
 
 @pytest.fixture
 def unit(ledger: Ledger, job: UUID) -> UUID:
-    return ledger.dispatch(1)[0]
-
-
-@pytest.fixture
-def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Task], None]:
-    """Say what a unit's work is. Before it, a part is written."""
-
-    def set_task(task: Task) -> None:
-        def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
-            bench.storage.put(f"{claim.prefix}part", b"evidence")
-            return task(bench, claim, pulse)
-
-        monkeypatch.setattr(work, "perform", perform)
-
-    return set_task
+    return Queue(ledger.engine).dispatch(1)[0].unit
 
 
 def raising(error: BaseException) -> Task:
@@ -82,7 +60,11 @@ def row(ledger: Ledger, unit: UUID) -> Unit:
 
 
 def parts(worker: Worker) -> list[str]:
-    return list(worker.bench.storage.keys("jobs/"))
+    return list(worker.bench.storage.keys("parts/"))
+
+
+def sweep(ledger: Ledger) -> int:
+    return Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3)
 
 
 def database_away() -> OperationalError:
@@ -101,12 +83,12 @@ def test_a_unit_is_done_and_committed(
         return Outcome({"seen": 7}, tiles=7)
 
     does(task)
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert told == [3, 4]
-    assert parts(worker) == [f"jobs/{job}/explain/0/1/part"]
+    assert parts(worker) == [f"{row(ledger, unit).prefix}part"]
     assert (row(ledger, unit).state, row(ledger, unit).result) == (UnitState.DONE, {"seen": 7})
     assert ledger.status(job).tiles_done == 7
-    assert worker.run(unit) is False  # the same message once more
+    assert worker.run(unit) is None  # the same message once more
     assert told == [3, 4]
     worker.bench.ledger.engine.dispose()
 
@@ -117,7 +99,7 @@ def test_a_long_unit_keeps_its_claim(ledger: Ledger, worker: Worker, unit: UUID,
     def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
         end = time.monotonic() + 2.5 * LEASE
         while time.monotonic() < end:
-            freed.append(ledger.sweep(redeliver_seconds=60, max_attempts=3))
+            freed.append(sweep(ledger))
             pulse(0)
             time.sleep(0.02)
         return Outcome({})
@@ -177,7 +159,7 @@ def test_a_dismissed_job_stops_its_unit(
         raise StaleClaim("stopped")
 
     does(task)
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert stopped
     assert parts(worker) == []
     assert ledger.status(job).state is JobState.DISMISSED
@@ -192,51 +174,71 @@ def test_who_lost_the_lease_leaves_the_others_part_alone(
         if claim.attempt == 1:
             with Session(ledger.engine) as session, session.begin():
                 session.execute(update(Unit).where(Unit.id == unit).values(lease_until=1.0))
-            ledger.sweep(redeliver_seconds=60, max_attempts=3)
-            assert other.run(unit) is True
+            sweep(ledger)
+            assert other.run(unit)
         return Outcome({"attempt": claim.attempt})
 
     does(task)
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert row(ledger, unit).result == {"attempt": 2}
-    assert parts(worker) == [f"jobs/{job}/explain/0/2/part"]
+    assert parts(worker) == [f"{row(ledger, unit).prefix}part"]
     other.bench.ledger.engine.dispose()
 
 
-@pytest.mark.parametrize(
-    ("error", "slug", "says"),
-    [
-        (ZeroDivisionError("division by zero"), "internal-error", "ZeroDivisionError"),
-        (SceneUnreadable("'port.tif' is damaged"), "scene-unreadable", "'port.tif' is damaged"),
-    ],
-)
 def test_what_a_retry_cannot_help_fails_the_job(
-    ledger: Ledger,
-    worker: Worker,
-    job: UUID,
-    unit: UUID,
-    does: Any,
-    logs: list[Any],
-    error: Exception,
-    slug: str,
-    says: str,
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any, logs: list[Any]
 ) -> None:
-    does(raising(error))
-    assert worker.run(unit) is True
+    does(raising(SceneUnreadable("'port.tif' is damaged")))
+    assert worker.run(unit)
     status = ledger.status(job)
     assert status.state is JobState.FAILED
-    assert says in status.message
+    assert status.message == "'port.tif' is damaged"
     assert status.problem is not None
-    assert status.problem["slug"] == slug
+    assert status.problem["slug"] == "scene-unreadable"
     assert parts(worker) == []
-    assert any(entry["log_level"] in {"warning", "error"} for entry in logs)
+    assert any(entry["log_level"] == "warning" for entry in logs)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+        (MemoryError("no 9 GiB"), "Memory ran out: no 9 GiB"),
+    ],
+)
+def test_what_tiles_may_have_caused_splits_the_unit(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any, error: Exception, says: str
+) -> None:
+    does(raising(error))
+    assert worker.run(unit)
+    assert row(ledger, unit).state is UnitState.SPLIT
+    status = ledger.status(job)
+    assert (status.state, status.last_error) == (JobState.RUNNING, says)
+    assert parts(worker) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EIO, "Input/output error"),
+        RuntimeError("write failed: No space left on device"),
+    ],
+)
+def test_a_broken_disk_is_another_workers_chance(
+    ledger: Ledger, worker: Worker, unit: UUID, does: Any, error: Exception
+) -> None:
+    does(raising(error))
+    assert worker.run(unit)
+    assert row(ledger, unit).state is UnitState.PENDING
+    assert "GEOGAZE_SCRATCH" in (row(ledger, unit).error or "")
 
 
 def test_what_a_retry_may_help_is_tried_again(
     ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
 ) -> None:
     does(raising(StorageUnavailable("S3 did not answer")))
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert row(ledger, unit).state is UnitState.PENDING
     assert row(ledger, unit).error == "S3 did not answer"
     assert ledger.status(job).state is JobState.RUNNING
@@ -255,7 +257,7 @@ def test_storage_that_is_away_for_deletion_too_is_waited_out(
 
     monkeypatch.setattr(worker.bench.storage, "delete", away)
     does(raising(StorageUnavailable("S3 did not answer")))
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert row(ledger, unit).state is UnitState.PENDING
 
 
@@ -271,7 +273,7 @@ def test_a_stale_unit_survives_storage_that_is_away(
 
     monkeypatch.setattr(worker.bench.storage, "delete", away)
     does(raising(StaleClaim("lost")))
-    assert worker.run(unit) is True
+    assert worker.run(unit)
 
 
 def test_a_database_restart_while_working_fails_no_job(
@@ -302,6 +304,26 @@ def test_a_database_restart_at_the_commit_fails_no_job(
     assert ledger.status(job).state is JobState.RUNNING
 
 
+def test_a_database_that_is_away_costs_no_lane(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise database_away()
+
+    does(raising(SceneUnreadable("damaged")))
+    with monkeypatch.context() as outage:
+        outage.setattr(worker._claims, "claim", away)
+        assert worker.run(unit) is None
+    with monkeypatch.context() as outage:
+        outage.setattr(worker._claims, "give_up", away)
+        assert worker.run(unit)
+    assert row(ledger, unit).state is UnitState.RUNNING, "its lease runs out"
+
+
 @pytest.mark.parametrize("how", [SystemExit(0), KeyboardInterrupt()])
 def test_a_worker_told_to_stop_hands_its_unit_back(
     ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any, how: BaseException
@@ -313,9 +335,10 @@ def test_a_worker_told_to_stop_hands_its_unit_back(
     assert row(ledger, unit).next_attempt_at == 0
     left = parts(worker)
     does(lambda bench, claim, pulse: Outcome({}))
-    assert worker.run(unit) is True
+    assert worker.run(unit)
     assert row(ledger, unit).state is UnitState.DONE
-    assert parts(worker) == left, "the next worker writes over what was left"
+    (new,) = set(parts(worker)) - set(left)  # what is left over is the sweeper's
+    assert new == f"{row(ledger, unit).prefix}part"
 
 
 @pytest.mark.parametrize("how", [database_away, lambda: SystemExit(0)])
@@ -352,17 +375,3 @@ def test_a_worker_told_to_stop_stops_though_its_unit_is_void(
     does(task)
     with pytest.raises(SystemExit):
         worker.run(unit)
-
-
-def test_the_celery_task_runs_the_unit_it_is_told(
-    ledger: Ledger, worker: Worker, unit: UUID, does: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from worker import tasks
-
-    lanes = Lanes(worker, 1)
-    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
-    does(lambda bench, claim, pulse: Outcome({}))
-    assert tasks.run_unit.name == "geogaze.run_unit"
-    tasks.run_unit(str(unit))
-    lanes.close(10)
-    assert row(ledger, unit).state is UnitState.DONE

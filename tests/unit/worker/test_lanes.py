@@ -1,0 +1,193 @@
+"""Several units in hand, and a process that says that it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from geogaze.config import Settings
+from geogaze.errors import StorageUnavailable
+from geogaze.ledger.claims import Claims
+from geogaze.ledger.queue import Queue
+from geogaze.ledger.records import Claim
+from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.store import Ledger
+from geogaze.ledger.tables import Unit, WorkerSeen
+from geogaze.runner.chunk import Pulse
+from geogaze.runner.lanes import Lanes
+from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.work import Worker
+from tests.unit.ledger.test_store import submit
+
+MADE = Outcome({"assets": {"files": {}}})
+
+
+@pytest.fixture
+def lanes(worker: Worker) -> Iterator[Lanes]:
+    lanes = Lanes(worker, 2)
+    yield lanes
+    lanes.close()
+
+
+class Gate:
+    """Work that goes on when it is let through."""
+
+    def __init__(self) -> None:
+        self.inside: list[Claim] = []
+        self._passes = threading.Semaphore(0)
+
+    def __call__(self, bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        self.inside.append(claim)
+        assert self._passes.acquire(timeout=10)
+        return MADE
+
+    def let_through(self, count: int = 1) -> None:
+        self._passes.release(count)
+
+
+def rows(ledger: Ledger) -> list[Unit]:
+    with Session(ledger.engine) as session:
+        found = session.scalars(select(Unit).order_by(Unit.job_id, Unit.phase, Unit.position)).all()
+        session.expunge_all()
+        return list(found)
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
+
+
+def test_take_returns_once_a_lane_is_free(ledger: Ledger, lanes: Lanes, does: Any) -> None:
+    gate = Gate()
+    does(gate)
+    submit(ledger, 3)
+    units = [message.unit for message in Queue(ledger.engine).dispatch(3)]
+    lanes.take(units[0])
+    assert lanes.busy == 1, "the other lane is free"
+    returned = threading.Event()
+
+    def fill() -> None:
+        lanes.take(units[1])
+        returned.set()
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    wait_for(lambda: len(gate.inside) == 2)
+    assert not returned.wait(0.1), "both are busy"
+    gate.let_through()
+    assert returned.wait(10)
+    thread.join()
+    gate.let_through()
+    wait_for(lambda: lanes.ended == 2)
+
+
+def test_a_lane_brings_a_job_to_its_end(ledger: Ledger, lanes: Lanes, does: Any) -> None:
+    does(lambda bench, claim, pulse: MADE)
+    job, other = submit(ledger, 1, calibrate=2), submit(ledger)
+    unit = next(unit.id for unit in rows(ledger) if unit.job_id == job)
+    lanes.take(unit)
+    wait_for(lambda: lanes.ended)
+    assert ledger.status(job).state is JobState.SUCCESSFUL
+    assert ledger.status(other).state is JobState.ACCEPTED
+
+
+def test_a_unit_that_is_put_off_is_not_waited_for(
+    ledger: Ledger, lanes: Lanes, does: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geogaze.ledger.claims.random.uniform", lambda low, high: high)
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        if claim.phase is Phase.PUBLISH:
+            raise StorageUnavailable("S3 did not answer")
+        return MADE
+
+    does(task)
+    job = submit(ledger)
+    (unit,) = rows(ledger)
+    lanes.take(unit.id)
+    wait_for(lambda: lanes.ended)
+    assert ledger.status(job).phase is Phase.PUBLISH
+    (publish,) = [unit for unit in rows(ledger) if unit.phase is Phase.PUBLISH]
+    assert (publish.state, publish.attempt) == (UnitState.PENDING, 1)
+
+
+def test_what_ends_a_lane_is_raised_where_units_are_given_out(
+    ledger: Ledger, lanes: Lanes, does: Any
+) -> None:
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        raise SystemExit(3)
+
+    does(task)
+    submit(ledger, 2)
+    first, second = rows(ledger)
+    with contextlib.suppress(SystemExit):  # it may have ended before the other lane was seen free
+        lanes.take(first.id)
+    wait_for(lambda: lanes.ended)
+    with pytest.raises(SystemExit):
+        lanes.take(second.id)
+    assert {unit.state for unit in rows(ledger)} == {UnitState.PENDING}
+
+
+def test_units_in_hand_are_handed_back_at_the_end(
+    ledger: Ledger, worker: Worker, does: Any
+) -> None:
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        while True:
+            pulse(1)
+            time.sleep(0.01)
+
+    does(task)
+    submit(ledger)
+    (unit,) = rows(ledger)
+    lanes = Lanes(worker, 2)
+    lanes.take(unit.id)
+    wait_for(lambda: rows(ledger)[0].state is UnitState.RUNNING)
+    lanes.close()
+    assert (rows(ledger)[0].state, rows(ledger)[0].failures) == (UnitState.PENDING, 0)
+
+
+def test_a_process_takes_over_from_the_one_that_crashed(
+    ledger: Ledger, worker: Worker, settings: Settings
+) -> None:
+    submit(ledger, 2)
+    ours, others = rows(ledger)
+    claims = Claims(ledger.engine, lease_seconds=1000, max_attempts=3)
+    assert claims.claim(ours.id, worker._name)
+    assert claims.claim(others.id, "another")
+    worker.enlist()
+
+    def seen() -> list[tuple[str, int]]:
+        with Session(ledger.engine) as session:
+            return [(row.name, row.slots) for row in session.scalars(select(WorkerSeen))]
+
+    wait_for(seen)
+    worker.stop()
+    assert seen() == [(worker._name, settings.lanes)]
+    assert Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3) == 1
+    assert [unit.state for unit in rows(ledger)] == [UnitState.PENDING, UnitState.RUNNING]
+
+
+def test_the_celery_task_runs_the_unit_it_is_told(
+    ledger: Ledger, worker: Worker, does: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker import tasks
+
+    lanes = Lanes(worker, 1)
+    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
+    does(lambda bench, claim, pulse: MADE)
+    job: UUID = submit(ledger)
+    (unit,) = rows(ledger)
+    assert tasks.run_unit.name == "geogaze.run_unit"
+    tasks.run_unit(str(unit.id))
+    lanes.close(10)
+    assert ledger.status(job).state is JobState.SUCCESSFUL

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     chunk_tiles: int = Field(256, gt=0, description="most tiles in one unit of work")
     chunk_bytes: int = Field(64 * 2**20, gt=0, description="most evidence in one unit of work")
     context_pixels: int = Field(
-        3072, gt=0, description="side of the window of a unit in scene context"
+        2048, gt=0, description="side of the window of a unit in scene context"
     )
     scratch: Path | None = Field(None, description="folder for drafts; unset: the system's")
     gdal_cache_mb: int = Field(256, gt=0)

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -99,6 +99,7 @@ class VectorHead:
     mix: nn.Linear | None
     body: nn.Sequential
     last: nn.Linear | None
+    _sums: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def uniform(self) -> bool:
@@ -178,10 +179,19 @@ class VectorHead:
         return self.last.weight
 
     def _summed(self, channels: int) -> Tensor:
-        """The mixing layer's weight for a shift of a whole channel, (D, C)."""
+        """The mixing layer's weight for a shift of a whole channel, (D, C).
+
+        Kept, as summing 100 million weights (VGG16) costs as much as a tile; made anew once they
+        change.
+        """
         assert self.mix is not None
         weight: Tensor = self.mix.weight
-        return weight.reshape(len(weight), channels, -1).sum(dim=2)
+        state = (channels, weight.data_ptr(), weight._version)  # noqa: SLF001  no public name
+        if self._sums.get("of") != state:
+            self._sums["sum"] = weight.detach().reshape(len(weight), channels, -1).sum(dim=2)
+            self._sums["of"] = state
+        summed: Tensor = self._sums["sum"]
+        return summed
 
 
 @dataclass(frozen=True, eq=False)

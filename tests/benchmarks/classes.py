@@ -13,6 +13,7 @@ from geogaze.bench.engine import bench_engine
 
 _COUNTS = (1, 2, 5, 10, 20, 50, 100)
 _PEERS_UP_TO = 20
+_LINE = 13  # points between labels that would lie on each other
 _COLOURS = {
     "geogaze": "#d1495b",
     "pytorch-grad-cam": "#30638e",
@@ -53,13 +54,17 @@ def plot(results: list[dict[str, Any]], target: str) -> None:
         for name, peer in result["peers"].items():
             point = (result["classes"], peer["seconds"] / result["forward_s"])
             lines.setdefault(name, []).append(point)
-    for name, points in lines.items():
+    lowest: tuple[float, float] | None = None  # the label below: its cost, and how far it was moved
+    for name, points in sorted(lines.items(), key=lambda line: line[1][-1][1]):
         counts, costs = zip(*points, strict=True)
+        near = lowest is not None and costs[-1] < 1.5 * lowest[0]
+        shift = lowest[1] + _LINE if lowest and near else 0.0
+        lowest = (costs[-1], shift)
         axes.plot(counts, costs, marker="o", color=_COLOURS[name], linewidth=2)
         axes.annotate(
             name,
             (counts[-1], costs[-1]),
-            xytext=(8, 0),
+            xytext=(8, shift),
             textcoords="offset points",
             va="center",
             color=_COLOURS[name],

@@ -18,7 +18,7 @@ from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
 from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState, check_job_step
 from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, PhaseCount, Unit, now
-from geogaze.ledger.transitions import close_job
+from geogaze.ledger.transitions import close_job, tell
 
 
 class Ledger:
@@ -164,6 +164,7 @@ class Ledger:
                     updated=now(),
                 )
             )
+            tell(session, job_id, JobState.RUNNING)
         return self.status(job_id)
 
     def parts(self, job_id: UUID, phase: Phase) -> list[Part]:

@@ -101,7 +101,11 @@ def tell(session: Session, job_id: UUID, state: JobState) -> None:
     event = EVENTS.get(state)
     subscriber = session.scalar(select(Job.subscriber).where(Job.id == job_id)) or {}
     if event and (uri := subscriber.get(f"{event}Uri")):
-        session.execute(insert(Delivery).values(id=uuid4(), job_id=job_id, event=event, uri=uri))
+        session.execute(
+            insert(Delivery).values(
+                id=uuid4(), job_id=job_id, event=event, uri=uri, next_attempt_at=now()
+            )
+        )
 
 
 def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attempts: int) -> float:

@@ -126,8 +126,8 @@ class Worker:
             told.exception("unit broke")
             self._give_up(claim, _wrapped(error), told)
         except BaseException:
-            # Told to stop: hand the unit back. What was written is written over by whoever takes it
-            # next, and must not be removed here: the stop may have come right after the commit.
+            # Told to stop: hand the unit back. What was written is left to the sweeper and must not
+            # be removed here: the stop may have come right after the commit.
             with suppress(StaleClaim, *DATABASE_AWAY):  # the lease runs out by itself
                 self._claims.release(claim)
             told.info("unit handed back")

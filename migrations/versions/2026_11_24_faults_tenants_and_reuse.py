@@ -96,7 +96,7 @@ def upgrade() -> None:
 
 
 def _fill() -> None:
-    """Roots and prefixes of units that are there already, so that nothing of theirs is collected."""
+    """Roots and prefixes of units that are there already, so that nothing is collected."""
     units = sa.table(
         "units",
         sa.column("id", sa.Uuid()),

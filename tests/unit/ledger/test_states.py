@@ -47,7 +47,7 @@ def test_only_dismissal_and_retry_lead_out_of_an_ended_job(start: JobState) -> N
         assert JOB_STEPS[start] <= {JobState.DISMISSED} | retried
 
 
-@pytest.mark.parametrize("state", list(SETTLED_UNIT))
+@pytest.mark.parametrize("state", sorted(SETTLED_UNIT))
 def test_settled_units_stay(state: UnitState) -> None:
     assert not UNIT_STEPS[state]
 

@@ -33,12 +33,24 @@ class Work:
         self.ended.append(unit)
         return True
 
+    def following(self, claim: bool) -> None:
+        """None: these units are their jobs' last."""
+
     def stop(self) -> None:
         self.stopping.set()
 
 
 def lanes_of(work: Work, count: int, **options: Any) -> Lanes:
     return Lanes(work, count, **options)  # type: ignore[arg-type]
+
+
+def give(lanes: Lanes, work: Work) -> threading.Thread:
+    """Give a unit on a thread of its own, and wait until it has begun."""
+    unit = uuid4()
+    giving = threading.Thread(target=lanes.take, args=(unit,))
+    giving.start()
+    eventually(lambda: unit in work.begun)
+    return giving
 
 
 def eventually(true: Callable[[], bool]) -> None:
@@ -52,21 +64,19 @@ def eventually(true: Callable[[], bool]) -> None:
 def test_units_run_side_by_side_and_no_more_than_there_are_lanes() -> None:
     work = Work()
     lanes = lanes_of(work, 2)
-    units = [uuid4() for _ in range(3)]
-    lanes.take(units[0])
-    lanes.take(units[1])
-    eventually(lambda: set(work.begun) == set(units[:2]))
+    lanes.take(uuid4())  # another lane is free
+    second = give(lanes, work)
     assert lanes.busy == 2
-    third = threading.Thread(target=lanes.take, args=(units[2],))
-    third.start()
     time.sleep(0.05)
-    assert units[2] not in work.begun
+    assert second.is_alive(), "no lane is free for another"
     work.go.release()
-    third.join(5)
-    eventually(lambda: units[2] in work.begun)
+    second.join(5)
+    assert not second.is_alive()
+    third = give(lanes, work)
     work.go.release(2)
+    third.join(5)
     lanes.close(5)
-    assert set(work.ended) == set(units)
+    assert len(work.ended) == 3
     assert lanes.busy == 0
     assert lanes.ended == 3
 
@@ -74,15 +84,16 @@ def test_units_run_side_by_side_and_no_more_than_there_are_lanes() -> None:
 def test_closing_gives_units_time_to_end() -> None:
     work = Work()
     lanes = lanes_of(work, 1)
-    lanes.take(uuid4())
+    giving = give(lanes, work)
     threading.Timer(0.1, work.go.release).start()
     lanes.close(5)
+    giving.join(5)
     assert len(work.ended) == 1
 
 
 def test_closing_hands_back_what_takes_longer() -> None:
     work = Work()
-    lanes = lanes_of(work, 2)
+    lanes = lanes_of(work, 3)
     lanes.take(uuid4())
     lanes.take(uuid4())
     start = time.monotonic()
@@ -97,7 +108,7 @@ def test_what_ends_a_lane_is_raised_where_units_are_given_out() -> None:
         raise KeyboardInterrupt
 
     work = Work(interrupt)
-    lanes = lanes_of(work, 1)
+    lanes = lanes_of(work, 2)
     lanes.take(uuid4())
     work.go.release()
     with pytest.raises(KeyboardInterrupt):
@@ -110,7 +121,7 @@ def test_what_ends_a_lane_is_raised_where_units_are_given_out() -> None:
 def test_settling_waits_for_the_next_unit_alone() -> None:
     work = Work()
     settled: list[int] = []
-    lanes = lanes_of(work, 1, on_settled=lambda: settled.append(threading.get_ident()))
+    lanes = lanes_of(work, 2, on_settled=lambda: settled.append(threading.get_ident()))
     before = lanes.ended
     lanes.take(uuid4())
     start = time.monotonic()

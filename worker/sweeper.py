@@ -55,8 +55,9 @@ class Sweeper:
         expired = self._collection.expire(self._settings.retention)
         if expired:
             log.info("jobs expired", jobs=len(expired))
-        self._storage.abort_uploads(_UPLOAD_SECONDS)
-        return self.release() + self.collect(JOBS) + self.collect(PARTS)
+        removed = self.release() + self.collect(JOBS) + self.collect(PARTS)
+        self._storage.abort_uploads(_UPLOAD_SECONDS)  # last: not every S3 service can
+        return removed
 
     def run(self, stop: threading.Event, leads: Callable[[], bool]) -> None:
         """Release at once and collect now and then, while we lead, until told to stop."""

@@ -14,7 +14,7 @@ from geogaze import __version__
 from geogaze.bundles import list_bundles
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
-from geogaze.ledger.submission import PROCESS
+from geogaze.ledger.submission import PROCESS, known
 from geogaze.planning.plan import make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
@@ -168,15 +168,18 @@ def execute(
         inputs["scene"] = inputs["scene"].get("href")
     asked = ExplainRequest.parse(inputs)
     subscriber = _subscriber(body, request, services.settings)
-    plan = make_plan(asked, services.settings)
-    job = submit(
-        services.ledger,
-        asked,
-        plan,
-        tenant=tenant_of(request, services.settings),
-        idempotency_key=idempotency_key,
-        subscriber=subscriber,
-    )
+    tenant = tenant_of(request, services.settings)
+    # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
+    job = known(services.ledger.engine, tenant, idempotency_key, asked.model_dump(mode="json"))
+    if job is None:
+        job = submit(
+            services.ledger,
+            asked,
+            make_plan(asked, services.settings),
+            tenant=tenant,
+            idempotency_key=idempotency_key,
+            subscriber=subscriber,
+        )
     status = services.ledger.status(job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
     return status_info(status, base_url(request))

@@ -49,30 +49,34 @@ def accept(engine: Engine, job: Submission) -> UUID:
     Raises:
         IdempotencyKeyReused: the key came before, with another request.
     """
-    if known := _known(engine, job):
-        return known
+    asked = (engine, job.tenant, job.idempotency_key, job.request)
+    if earlier := known(*asked):
+        return earlier
     try:
         return _insert(engine, job)
     except IntegrityError:
         # Another process has just accepted the same key.
-        if known := _known(engine, job):
-            return known
+        if earlier := known(*asked):
+            return earlier
         raise
 
 
-def _known(engine: Engine, job: Submission) -> UUID | None:
-    if job.idempotency_key is None:
+def known(engine: Engine, tenant: str, key: str | None, request: dict[str, Any]) -> UUID | None:
+    """The job that an idempotency key stands for, if it came before.
+
+    Raises:
+        IdempotencyKeyReused: it came with another request.
+    """
+    if key is None:
         return None
     with Session(engine) as session:
         found = session.execute(
-            select(Job.id, Job.request).where(
-                Job.tenant == job.tenant, Job.idempotency_key == job.idempotency_key
-            )
+            select(Job.id, Job.request).where(Job.tenant == tenant, Job.idempotency_key == key)
         ).one_or_none()
-    if found and found.request != job.request:
+    if found and found.request != request:
         raise IdempotencyKeyReused(
-            f"The idempotency key {job.idempotency_key!r} stands for job {found.id}, whose "
-            "request differs from this one. Use a new key for a new request."
+            f"The idempotency key {key!r} stands for job {found.id}, whose request differs from "
+            "this one. Use a new key for a new request."
         )
     return found.id if found else None
 

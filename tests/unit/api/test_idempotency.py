@@ -73,3 +73,10 @@ def test_asked_at_once_they_are_one_job(
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["jobID"] for answer in answers}) == 1
     assert len(ledger.jobs(limit=9)) == 1
+
+
+def test_a_repeat_needs_no_scene(http: TestClient, inputs: dict[str, Any]) -> None:
+    first = ask(http, inputs, "monday")
+    Path(inputs["scene"]).unlink()
+    assert ask(http, inputs, "monday").json()["jobID"] == first.json()["jobID"]
+    check_problem(ask(http, inputs, "tuesday"), 400)

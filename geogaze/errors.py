@@ -169,6 +169,7 @@ class StorageUnavailable(GeogazeError):
 
     status = 503
     retryable = True
+    spends_try = False
     slug = "storage-unavailable"
     title = "Object storage is not available"
 
@@ -178,6 +179,7 @@ class DatabaseUnavailable(GeogazeError):
 
     status = 503
     retryable = True
+    spends_try = False
     slug = "database-unavailable"
     title = "The database does not answer"
 

@@ -17,6 +17,7 @@ from geogaze.ledger.tables import Delivery, Job, PhaseCount, Unit, new_id, now
 
 _ORDER = list(Phase)
 _ENDED = (JobState.SUCCESSFUL, JobState.FAILED)
+_OUTAGE = 4  # times as many claims as tries, while storage or the database are away
 _CHILD_TRIES = 2  # of a unit split off one that kept failing
 
 EVENTS = {
@@ -124,10 +125,13 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
     tiles = tiles_of(job, unit)
     whole = tiles is None and error.divisible  # what cannot be divided is tried again instead
     unit.failures += error.spends_try or whole
-    if (error.retryable or whole) and unit.failures < max_attempts:
+    # An outage is nobody's fault, so it spends no try; but a job must end some day.
+    patience = max_attempts if error.spends_try or whole else _OUTAGE * max_attempts
+    spent = unit.failures if error.spends_try or whole else unit.attempt
+    if (error.retryable or whole) and spent < patience:
         unit.state = UnitState.PENDING
         session.flush()
-        return unit.failures
+        return spent
     if error.divisible and tiles is not None:
         if _area(tiles) > 1:
             _split(session, unit, tiles, max_attempts)

@@ -14,6 +14,7 @@ from geogaze.errors import (
     IllegalTransition,
     SceneUnreachable,
     SceneUnreadable,
+    ScratchUnusable,
     StaleClaim,
     StorageUnavailable,
     UnitBroke,
@@ -108,7 +109,7 @@ class PoisonSuite(Suite):
         assert ledger.status(job).phases[Phase.EXPLAIN].total == 2
         self.check_tiles(ledger, job)
 
-    @pytest.mark.parametrize("error", [SceneUnreachable("timeout"), StorageUnavailable("away")])
+    @pytest.mark.parametrize("error", [SceneUnreachable("timeout"), ScratchUnusable("full")])
     def test_only_what_tiles_may_cause_is_split(
         self, engine: Engine, ledger: Ledger, claims: Claims, error: GeogazeError
     ) -> None:
@@ -120,6 +121,20 @@ class PoisonSuite(Suite):
         split = self.unit(engine, claim.unit_id).state is UnitState.SPLIT
         assert split is error.divisible
         assert (ledger.status(job).state is JobState.RUNNING) is error.divisible
+
+    def test_an_outage_spends_no_try_but_not_for_ever(
+        self, engine: Engine, ledger: Ledger, claims: Claims
+    ) -> None:
+        job = submit(ledger)
+        tries = 0
+        while ledger.status(job).state is not JobState.FAILED:
+            claim = self.take(ledger, claims)
+            claims.give_up(claim, StorageUnavailable("away"))
+            tries += 1
+            assert self.unit(engine, claim.unit_id).failures == 0
+            self.make_due(engine)
+        assert tries == 4 * ATTEMPTS
+        assert ledger.status(job).phases[Phase.EXPLAIN].total == 1
 
     @pytest.mark.parametrize("error", [UnitBroke("broke"), HostOutOfMemory("full")])
     def test_what_cannot_be_divided_is_tried_again_instead(

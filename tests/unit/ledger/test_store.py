@@ -17,6 +17,7 @@ from geogaze.errors import (
     IllegalTransition,
     JobNotFound,
     SceneUnreadable,
+    ScratchUnusable,
     StaleClaim,
     StorageUnavailable,
 )
@@ -265,7 +266,7 @@ class LedgerSuite(Suite):
         patient = Claims(engine, lease_seconds=LEASE, max_attempts=1000)
         submit(ledger)
         claim = self.take(ledger, patient)
-        self.meddle(engine, claim.unit_id, failures=500)
+        self.meddle(engine, claim.unit_id, attempt=500)
         patient.give_up(claim, StorageUnavailable("S3 is away"))
         assert ceilings == [60.0]
 
@@ -277,7 +278,7 @@ class LedgerSuite(Suite):
         claim = self.take(ledger, claims)
         error: GeogazeError = SceneUnreadable("port.tif is damaged")
         for _ in range(attempt - 1):
-            error = StorageUnavailable("S3 is away")
+            error = ScratchUnusable("The disk is full")
             assert claims.give_up(claim, error) is True
             self.meddle(engine, claim.unit_id, next_attempt_at=0.0)
             claim = self.take(ledger, claims)

@@ -13,10 +13,11 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from geogaze.config import Settings, get_settings
+from geogaze.ledger.queue import LEVELS
 from geogaze.logs import configure_logging
 
 QUEUE = "geogaze"
-LEVELS = 10
+
 _CONNECT_SECONDS = 10
 _SOFT_SHUTDOWN_SECONDS = 30.0
 _LEAVE_SECONDS = 20.0  # the batch in hand and the goodbye need the rest

@@ -17,7 +17,7 @@ from geogaze.ledger.tables import Job, Lead, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import settle_failure
 
 _IN_HAND = (UnitState.DISPATCHED, UnitState.RUNNING)
-_LEVELS = 10
+LEVELS = 10
 _WORKER_SILENT_SECONDS = 60.0
 
 
@@ -124,7 +124,7 @@ class Queue:
                 )
             )
         return [
-            Message(unit, min(before, _LEVELS - 1)) for unit, _, before in chosen if unit in marked
+            Message(unit, min(before, LEVELS - 1)) for unit, _, before in chosen if unit in marked
         ]
 
     def _in_hand(self, session: Session) -> tuple[Counter[UUID], Counter[str]]:

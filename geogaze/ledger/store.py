@@ -147,6 +147,7 @@ class Ledger:
                 .values(
                     state=UnitState.PENDING,
                     failures=0,
+                    outages=0,
                     next_attempt_at=0.0,
                     token=None,
                     lease_until=None,

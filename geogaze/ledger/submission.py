@@ -155,6 +155,7 @@ def _take_over(session: Session, source: UUID, job_id: UUID) -> int:
         "state": state,
         "attempt": literal(0),
         "failures": literal(0),
+        "outages": literal(0),
         "next_attempt_at": literal(0.0),
         "prefix": case((kept, Unit.prefix)),
         "error": case((kept, Unit.error)),

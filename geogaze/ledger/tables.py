@@ -128,7 +128,8 @@ class Unit(Base):
 
     ``root`` is the position that the plan gave this work: a unit that keeps failing is split into
     units of new positions and the same root, whose ``window`` says which tiles are theirs.
-    ``attempt`` counts claims and never repeats, ``failures`` counts those that spent a try.
+    ``attempt`` counts claims and never repeats, ``failures`` counts those that spent a try,
+    ``outages`` those that an outage ended.
     ``prefix`` is where the current attempt writes; what lies there is visible once it is done.
     """
 
@@ -143,6 +144,7 @@ class Unit(Base):
     state: Mapped[UnitState] = mapped_column(_enum(UnitState))
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
+    outages: Mapped[int] = mapped_column(default=0)
     prefix: Mapped[str | None] = mapped_column(String(255))
     token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[float | None] = mapped_column(Float(53))

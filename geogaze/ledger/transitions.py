@@ -17,7 +17,7 @@ from geogaze.ledger.tables import Delivery, Job, PhaseCount, Unit, new_id, now
 
 _ORDER = list(Phase)
 _ENDED = (JobState.SUCCESSFUL, JobState.FAILED)
-_OUTAGE = 4  # times as many claims as tries, while storage or the database are away
+_OUTAGE = 4  # times as many as other tries, while storage or the database are away
 _CHILD_TRIES = 2  # of a unit split off one that kept failing
 
 EVENTS = {
@@ -41,6 +41,7 @@ def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None
         literal(UnitState.PENDING, Unit.state.type),
         literal(0),
         literal(0),
+        literal(0),
         literal(0.0),
     )
     columns = (
@@ -52,6 +53,7 @@ def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None
         "state",
         "attempt",
         "failures",
+        "outages",
         "next_attempt_at",
     )
     session.execute(insert(Unit).from_select(columns, rows, include_defaults=False))
@@ -109,7 +111,7 @@ def tell(session: Session, job_id: UUID, state: JobState) -> None:
         )
 
 
-def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attempts: int) -> float:
+def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attempts: int) -> int:
     """Decide on a running unit whose attempt failed, and let go of it.
 
     It is tried again, or split where its tiles may be to blame, or, where a single tile is left,
@@ -124,10 +126,13 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
     unit.token = unit.lease_until = unit.dispatched_at = None
     tiles = tiles_of(job, unit)
     whole = tiles is None and error.divisible  # what cannot be divided is tried again instead
-    unit.failures += error.spends_try or whole
-    # An outage is nobody's fault, so it spends no try; but a job must end some day.
-    patience = max_attempts if error.spends_try or whole else _OUTAGE * max_attempts
-    spent = unit.failures if error.spends_try or whole else unit.attempt
+    if error.retryable and not error.spends_try:
+        # An outage is nobody's fault, so it spends no try; but a job must end some day.
+        unit.outages += 1
+        spent, patience = unit.outages, _OUTAGE * max_attempts
+    else:
+        unit.failures += error.spends_try or whole
+        spent, patience = unit.failures, max_attempts
     if (error.retryable or whole) and spent < patience:
         unit.state = UnitState.PENDING
         session.flush()

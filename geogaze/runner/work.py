@@ -76,15 +76,14 @@ class Worker:
     def enlist(self) -> None:
         """Take the place of a process that crashed, if one did, and say regularly that we live."""
         clean_scratch(self.bench.settings)
+        # Before the first claim under this name: later it would take our own units away.
+        with suppress(*DATABASE_AWAY):  # then their leases run out
+            self._claims.leave(self._name)
         threading.Thread(target=self._report, daemon=True, name="report").start()
 
     def _report(self) -> None:
-        taken_over = False
         while not self._stopping.is_set():
             try:
-                if not taken_over:
-                    self._claims.leave(self._name)
-                    taken_over = True
                 self._claims.report(self._name, self.bench.settings.lanes)
             except DATABASE_AWAY as error:
                 log.warning("worker not reported", error=str(error))

@@ -13,7 +13,7 @@ depends_on = None
 _DEFAULTS = {
     "jobs": ["tenant", "tile_rows", "tile_cols", "chunk_side", "priority", "content"],
     "phases": ["tiles_reused"],
-    "units": ["root", "failures"],
+    "units": ["root", "failures", "outages"],
 }
 
 
@@ -81,6 +81,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("root", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("window", sa.JSON(none_as_null=True), nullable=True))
         batch_op.add_column(sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("outages", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("prefix", sa.String(length=255), nullable=True))
         batch_op.drop_index(batch_op.f("units_due"))
         batch_op.create_index("units_due", ["job_id", "state", "next_attempt_at"], unique=False)
@@ -122,6 +123,7 @@ def downgrade() -> None:
         batch_op.drop_index("units_due")
         batch_op.create_index(batch_op.f("units_due"), ["state", "next_attempt_at"], unique=False)
         batch_op.drop_column("prefix")
+        batch_op.drop_column("outages")
         batch_op.drop_column("failures")
         batch_op.drop_column("window")
         batch_op.drop_column("root")

@@ -266,7 +266,7 @@ class LedgerSuite(Suite):
         patient = Claims(engine, lease_seconds=LEASE, max_attempts=1000)
         submit(ledger)
         claim = self.take(ledger, patient)
-        self.meddle(engine, claim.unit_id, attempt=500)
+        self.meddle(engine, claim.unit_id, outages=500)
         patient.give_up(claim, StorageUnavailable("S3 is away"))
         assert ceilings == [60.0]
 

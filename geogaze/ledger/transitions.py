@@ -121,6 +121,8 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
         How many tries it has spent if it is to be tried again, else 0.
     """
     job = session.get_one(Job, unit.job_id)
+    # What says the same words twice is no chance, and would say them a third time.
+    chance = unit.error != str(error) or not error.spends_try
     job.last_error = unit.error = str(error)
     job.updated = session.scalar(select(now())) or 0.0
     unit.token = unit.lease_until = unit.dispatched_at = None
@@ -133,7 +135,7 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
     else:
         unit.failures += error.spends_try or whole
         spent, patience = unit.failures, max_attempts
-    if (error.retryable or whole) and spent < patience:
+    if (error.retryable or (whole and chance)) and spent < patience:
         unit.state = UnitState.PENDING
         session.flush()
         return spent

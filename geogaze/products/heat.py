@@ -121,9 +121,9 @@ def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) 
     write_cog(
         source,
         target,
+        block=_BLOCK,
         COMPRESS="DEFLATE",
         PREDICTOR="3",
-        BLOCKSIZE=str(_BLOCK),
         OVERVIEW_RESAMPLING="AVERAGE",
     )
 

@@ -99,9 +99,9 @@ def write_overlay(
     write_cog(
         source,
         target,
+        block=_BLOCK,
         COMPRESS="JPEG",
         QUALITY="88",
-        BLOCKSIZE=str(_BLOCK),
         OVERVIEW_RESAMPLING="AVERAGE",
         ADD_ALPHA="NO",
     )

@@ -136,19 +136,33 @@ class PoisonSuite(Suite):
         assert tries == 4 * ATTEMPTS
         assert ledger.status(job).phases[Phase.EXPLAIN].total == 1
 
-    @pytest.mark.parametrize("error", [UnitBroke("broke"), HostOutOfMemory("full")])
+    @pytest.mark.parametrize(
+        ("told", "tries_wanted"),
+        [
+            ([UnitBroke(f"broke {n}") for n in range(ATTEMPTS)], ATTEMPTS),
+            ([HostOutOfMemory("full")] * ATTEMPTS, ATTEMPTS),
+            # The same words again: it is no chance.
+            ([UnitBroke("broke")] * ATTEMPTS, 2),
+        ],
+        ids=["chance", "memory", "bug"],
+    )
     def test_what_cannot_be_divided_is_tried_again_instead(
-        self, engine: Engine, ledger: Ledger, claims: Claims, error: GeogazeError
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        claims: Claims,
+        told: list[GeogazeError],
+        tries_wanted: int,
     ) -> None:
         job = submit(ledger)
         self.finish(ledger, claims, 1)
-        tries = [claims.give_up(self.take(ledger, claims), error)]
+        tries = [claims.give_up(self.take(ledger, claims), told[0])]
         assert (Queue(engine).next_due_in() or 0) > 0
-        while ledger.status(job).state is JobState.RUNNING:
+        for error in told[1:tries_wanted]:
             self.make_due(engine)
             tries.append(claims.give_up(self.take(ledger, claims), error))
-        assert tries == [True] * (ATTEMPTS - 1) + [False]
-        assert ledger.status(job).message == str(error)
+        assert tries == [True] * (tries_wanted - 1) + [False]
+        assert ledger.status(job).message == str(told[tries_wanted - 1])
 
     def test_units_at_the_edge_are_split_as_far_as_they_reach(
         self, engine: Engine, ledger: Ledger, claims: Claims

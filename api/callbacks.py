@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.dependencies import Services
 from api.documents import status_info
@@ -25,45 +25,112 @@ log = structlog.get_logger()
 _PAUSE_SECONDS = 1.0
 _SECONDS = 10.0
 _HOLD_SECONDS = 30.0  # longer than a delivery takes, so that no other process repeats it
+_AT_ONCE = 64
+_EACH = 8  # of them to one address, so that whoever is slow keeps nobody else waiting
+_LAST_SECONDS = 2.0
 
 
 class Callbacks:
-    """Empties the outbox."""
+    """Empties the outbox, on the event loop that serves requests.
 
-    def __init__(self, services: Services) -> None:
+    Args:
+        services: the process's ledger, storage and settings.
+        seconds: that a delivery may take altogether.
+        at_once: deliveries under way together, and ``each`` of them to one address.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        seconds: float = _SECONDS,
+        at_once: int = _AT_ONCE,
+        each: int = _EACH,
+    ) -> None:
         self._services = services
         self._deliveries = Deliveries(services.ledger.engine)
-        # Redirects may lead anywhere, proxies of the environment too.
-        self._http = httpx.Client(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+        self._seconds, self._at_once, self._each = seconds, at_once, each
+        self._tls = httpx.create_ssl_context(trust_env=False)
 
-    def send_one(self) -> bool:
-        """Send a message that is due. False if there was none."""
-        attempts = self._services.settings.callback_attempts
-        due = self._deliveries.take(hold_seconds=_HOLD_SECONDS, max_attempts=attempts)
-        if due is None:
-            return False
+    async def run(self) -> None:
+        """Send what is due until cancelled; what is on its way then gets a moment to arrive."""
+        under_way: dict[asyncio.Task[None], str] = {}
         try:
-            body = json.dumps(self._document(due), default=str).encode()
-            headers = self._headers(due, body)
-            # What it answers is not read: it may be long, or never end.
-            with self._http.stream("POST", due.uri, content=body, headers=headers) as answer:
-                answer.raise_for_status()
-        except Exception as error:  # whatever it was, the others are to be told nonetheless
-            self._deliveries.failed(due, str(error))
-            log.warning("subscriber not told", job=str(due.job_id), uri=due.uri, error=str(error))
-        else:
-            self._deliveries.delivered(due)
+            while True:
+                due = await self._take(under_way.values())
+                if due is not None:
+                    task = asyncio.create_task(self._send(due))
+                    under_way[task] = _origin(due.uri)
+                    task.add_done_callback(under_way.pop)
+                elif under_way:  # one that ends makes room
+                    await asyncio.wait(
+                        under_way, timeout=_PAUSE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                else:
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            if under_way:
+                await asyncio.wait(under_way, timeout=_LAST_SECONDS)
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def send_one(self) -> bool:
+        """Send a message that is due, to the end. False if there was none."""
+        if (due := await self._take(())) is None:
+            return False
+        await self._send(due)
         return True
 
-    def _document(self, due: Due) -> dict[str, Any]:
-        """The results of a job that succeeded, else its status."""
-        if due.event == "success":
-            return result_links(self._services, due.job_id)
-        status = status_info(self._services.ledger.status(due.job_id), due.base)
-        return status.model_dump(mode="json", exclude_none=True)
+    async def _take(self, under_way: Collection[str]) -> Due | None:
+        if len(under_way) >= self._at_once:
+            return None
+        busy = [origin for origin, count in Counter(under_way).items() if count >= self._each]
+        try:
+            return await asyncio.to_thread(
+                self._deliveries.take,
+                hold_seconds=_HOLD_SECONDS,
+                max_attempts=self._services.settings.callback_attempts,
+                besides=busy,
+            )
+        except Exception as error:  # whatever ails the database, it may be back the next time
+            log.warning("outbox not read", error=str(error))
+            return None
 
-    def _headers(self, due: Due, body: bytes) -> dict[str, str]:
-        """Who it is from. The signature covers the time, so that old messages can be refused."""
+    async def _send(self, due: Due) -> None:
+        try:
+            try:
+                # One limit for all of it: a byte now and then keeps httpx's own from running out.
+                async with asyncio.timeout(self._seconds):
+                    await self._post(due)
+            except Exception as error:  # whatever it was, it is tried again
+                reason = str(error) or type(error).__name__
+                log.warning("subscriber not told", job=str(due.job_id), uri=due.uri, error=reason)
+                await asyncio.to_thread(self._deliveries.failed, due, reason)
+            else:
+                await asyncio.to_thread(self._deliveries.delivered, due)
+        except Exception as error:  # it comes again when it is held no longer
+            log.warning("delivery not noted", job=str(due.job_id), error=str(error))
+
+    async def _post(self, due: Due) -> None:
+        body, headers = await asyncio.to_thread(self._message, due)
+        # Redirects may lead anywhere, proxies of the environment too.
+        client = httpx.AsyncClient(
+            timeout=self._seconds, follow_redirects=False, trust_env=False, verify=self._tls
+        )
+        # What it answers is not read: it may be long, or never end.
+        async with (
+            client,
+            client.stream("POST", due.uri, content=body, headers=headers) as answer,
+        ):
+            answer.raise_for_status()
+
+    def _message(self, due: Due) -> tuple[bytes, dict[str, str]]:
+        """Body and headers: who it is from.
+
+        The signature covers the time, so that old messages can be refused.
+        """
+        body = json.dumps(self._document(due), default=str).encode()
         headers = {
             "Content-Type": "application/json",
             "Geogaze-Job": str(due.job_id),
@@ -76,28 +143,27 @@ class Callbacks:
                 secret.get_secret_value().encode(), f"{moment}.".encode() + body, hashlib.sha256
             )
             headers["Geogaze-Signature"] = f"t={moment},v1={signed.hexdigest()}"
-        return headers
+        return body, headers
 
-    def run(self, stop: threading.Event) -> None:
-        """Send what is due until told to stop."""
-        while not stop.is_set():
-            try:
-                sent = self.send_one()
-            except SQLAlchemyError as error:
-                log.warning("outbox not read", error=str(error))
-                sent = False
-            if not sent:
-                stop.wait(_PAUSE_SECONDS)
+    def _document(self, due: Due) -> dict[str, Any]:
+        """The results of a job that succeeded, else its status."""
+        if due.event == "success":
+            return result_links(self._services, due.job_id)
+        status = status_info(self._services.ledger.status(due.job_id), due.base)
+        return status.model_dump(mode="json", exclude_none=True)
 
 
-@contextmanager
-def calling(services: Services) -> Iterator[None]:
+def _origin(uri: str) -> str:
+    """Scheme and host of an address, as it is written: ``https://host:port/``."""
+    return "/".join(uri.split("/", 3)[:3]) + "/"
+
+
+@asynccontextmanager
+async def calling(services: Services) -> AsyncIterator[None]:
     """Tell subscribers meanwhile."""
-    stop = threading.Event()
-    thread = threading.Thread(target=Callbacks(services).run, args=(stop,), name="callbacks")
-    thread.start()
+    task = asyncio.create_task(Callbacks(services).run(), name="callbacks")
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
+        task.cancel()
+        await asyncio.wait([task])

@@ -17,9 +17,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from geogaze.errors import InvalidBundle, UnknownClass, UnknownModel
+
+log = structlog.get_logger()
 
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = "aerial-scenes"
@@ -118,28 +121,36 @@ def find_bundle(model: str, folders: Iterable[Path] = (), *, allow_path: bool = 
     """
     if allow_path and (Path(model) / "item.json").is_file():
         return read_bundle(Path(model))
-    if model == Path(model).name:
-        for folder in (*folders, SHIPPED):
-            if (folder / model / "item.json").is_file():
-                return read_bundle(folder / model)
-        if model in (catalogue := torchvision_catalogue()):
-            return catalogue[model]
-    known = ", ".join(bundle.name for bundle in list_bundles(folders))
+    if folder := _bundle_folders(folders).get(model):
+        return read_bundle(folder)
+    if model in (catalogue := torchvision_catalogue()):
+        return catalogue[model]
+    known = ", ".join(sorted(_bundle_folders(folders)))
     raise UnknownModel(
-        f"No model {model!r}: it is neither a bundle ({known}), "
+        f"No model {model[:80]!r}: it is neither a bundle ({known}), "
         f"nor a torchvision architecture such as 'vgg16' or 'resnet50'"
         f"{', nor a folder with an item.json' if allow_path else ''}."
     )
 
 
 def list_bundles(folders: Iterable[Path] = ()) -> list[Bundle]:
-    """All bundles in an operator's folders and the shipped one, by name."""
-    found: dict[str, Bundle] = {}
+    """Bundles in an operator's folders and the shipped one, by name; broken ones are logged."""
+    found = []
+    for _, folder in sorted(_bundle_folders(folders).items()):
+        try:
+            found.append(read_bundle(folder))
+        except InvalidBundle as error:
+            log.warning("bundle left out", folder=str(folder), error=str(error))
+    return found
+
+
+def _bundle_folders(folders: Iterable[Path]) -> dict[str, Path]:
+    """Folders of bundles by name: what is found by a name is what is listed, and nothing else."""
+    found: dict[str, Path] = {}
     for folder in (*folders, SHIPPED):
-        for item in sorted(folder.glob("*/item.json")):
-            if item.parent.name not in found:
-                found[item.parent.name] = read_bundle(item.parent)
-    return [found[name] for name in sorted(found)]
+        for item in folder.glob("*/item.json"):
+            found.setdefault(item.parent.name, item.parent)
+    return found
 
 
 def read_bundle(folder: Path) -> Bundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -33,8 +34,16 @@ class Deliveries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def take(self, *, hold_seconds: float, max_attempts: int) -> Due | None:
-        """Take one due message; no other process gets it while it is held."""
+    def take(
+        self, *, hold_seconds: float, max_attempts: int, besides: Iterable[str] = ()
+    ) -> Due | None:
+        """Take one due message; no other process gets it while it is held.
+
+        Args:
+            hold_seconds: how long.
+            max_attempts: tries that a message has.
+            besides: beginnings of addresses whose messages are let be.
+        """
         with Session(self._engine) as session, session.begin():
             found = session.execute(
                 select(Delivery, Job.subscriber)
@@ -43,6 +52,7 @@ class Deliveries:
                     Delivery.delivered.is_(None),
                     Delivery.attempt < max_attempts,
                     Delivery.next_attempt_at <= now(),
+                    *(~Delivery.uri.startswith(start, autoescape=True) for start in besides),
                 )
                 .order_by(Delivery.next_attempt_at)
                 .limit(1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pystac
 import pytest
+import structlog
 from pydantic import ValidationError
 
 from geogaze.bundles import (
@@ -156,8 +157,10 @@ def test_a_path_is_no_name_unless_the_user_is_the_operator(tmp_path: Path) -> No
     outside = save(describe(), tmp_path / "outside")
     folder = tmp_path / "models"
     folder.mkdir()
+    for around in (tmp_path, folder):  # a bundle's folder may be among its own
+        (around / "item.json").write_text((outside / "item.json").read_text())
     names = ["../outside", str(outside), "./../outside", "..", ".", "", "models/../../outside"]
-    for name in names:
+    for name in [*names, "a" * 300, "a\0b", "*", "outside\udc80"]:
         with pytest.raises(UnknownModel):
             find_bundle(name, [folder])
     assert find_bundle(str(outside), allow_path=True).folder == outside
@@ -175,6 +178,21 @@ def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path: Path) -> Non
     save(describe(), tmp_path / "mine")
     with pytest.raises(UnknownModel, match=r"'nothing'.*aerial-scenes, mine"):
         find_bundle("nothing", [tmp_path])
+
+
+def test_a_broken_bundle_hides_no_other(tmp_path: Path) -> None:
+    save(describe(), tmp_path / "mine")
+    save(describe(), tmp_path / "zebra")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "item.json").write_text("{")
+    with structlog.testing.capture_logs() as logs:
+        names = [bundle.name for bundle in list_bundles([tmp_path])]
+    assert names == ["aerial-scenes", "mine", "zebra"]
+    assert [(e["event"], e["folder"]) for e in logs] == [
+        ("bundle left out", str(tmp_path / "broken"))
+    ]
+    with pytest.raises(UnknownModel, match=r"'other'.*mine, zebra"):
+        find_bundle("other", [tmp_path])
 
 
 def test_a_broken_bundle_does_not_hide_behind_a_published_model(tmp_path: Path) -> None:

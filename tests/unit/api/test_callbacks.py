@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import http.server
@@ -17,6 +18,7 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.callbacks import Callbacks
@@ -40,6 +42,7 @@ class Subscriber:
     came: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     endless: bool = False
+    told: threading.Event = field(default_factory=threading.Event)
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def subscriber() -> Iterator[Subscriber]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             heard.came.append((self.path, dict(self.headers), body))
+            heard.told.set()
             self.send_response(heard.answers.pop(0) if heard.answers else 204)
             self.send_header("Location", f"{heard.url}/elsewhere")
             self.end_headers()
@@ -113,6 +117,10 @@ def job(http_: TestClient, scene: Path, subscriber: Subscriber) -> UUID:
     return UUID(answer.json()["jobID"])
 
 
+def send_one(callbacks: Callbacks) -> bool:
+    return asyncio.run(callbacks.send_one())
+
+
 def make_due(ledger: Ledger) -> None:
     """Wait out the pause between two tries."""
     with Session(ledger.engine) as session, session.begin():
@@ -149,9 +157,9 @@ def test_who_is_not_on_the_list_is_not_called(
 def test_a_success_brings_the_results(
     http_: TestClient, ledger: Ledger, callbacks: Callbacks, job: UUID, subscriber: Subscriber
 ) -> None:
-    assert not callbacks.send_one(), "it has only been accepted"
+    assert not send_one(callbacks), "it has only been accepted"
     end(ledger, job, JobState.RUNNING)
-    assert callbacks.send_one()
+    assert send_one(callbacks)
     (path, headers, body) = subscriber.came[0]
     assert (path, headers["Geogaze-Event"]) == ("/begun", "inProgress")
     assert json.loads(body)["status"] == "running"
@@ -160,8 +168,8 @@ def test_a_success_brings_the_results(
         made = {"key": "jobs/x", "file": "heat-boat.tif", "type": "image/tiff"}
         session.execute(update(Job).values(assets={"files": {"heat-boat": made}, "skipped": []}))
         close_job(session, job, JobState.SUCCESSFUL, "done")
-    assert callbacks.send_one()
-    assert not callbacks.send_one()
+    assert send_one(callbacks)
+    assert not send_one(callbacks)
     (path, headers, body) = subscriber.came[1]
     assert path == "/good?id=7"
     assert headers["Content-Type"] == "application/json"
@@ -173,7 +181,7 @@ def test_a_failure_brings_the_status(
     http_: TestClient, ledger: Ledger, callbacks: Callbacks, job: UUID, subscriber: Subscriber
 ) -> None:
     end(ledger, job, JobState.FAILED)
-    while callbacks.send_one():
+    while send_one(callbacks):
         pass
     told = {path: json.loads(body) for path, _, body in subscriber.came}
     assert set(told) == {"/begun", "/bad"}
@@ -185,7 +193,7 @@ def test_the_signature_covers_time_and_body(
     ledger: Ledger, callbacks: Callbacks, job: UUID, subscriber: Subscriber
 ) -> None:
     end(ledger, job, JobState.RUNNING)
-    callbacks.send_one()
+    send_one(callbacks)
     ((_, headers, body),) = subscriber.came
     told = dict(part.split("=", 1) for part in headers["Geogaze-Signature"].split(","))
     assert abs(time.time() - int(told["t"])) < 60
@@ -201,7 +209,7 @@ def test_the_check_in_the_documentation_works(
     exec(text.partition("```python\n")[2].partition("```")[0], names)  # the one example
     is_genuine = names["is_genuine"]
     end(ledger, job, JobState.RUNNING)
-    callbacks.send_one()
+    send_one(callbacks)
     ((_, headers, body),) = subscriber.came
     signature = headers["Geogaze-Signature"]
     assert is_genuine(signature, body, SECRET)
@@ -222,7 +230,7 @@ def test_without_a_secret_nothing_is_signed(
         client, scene, successUri=f"{subscriber.url}/a", inProgressUri=f"{subscriber.url}/b"
     ).json()["jobID"]
     end(ledger, UUID(job), JobState.RUNNING)
-    assert Callbacks(app.state.services).send_one()
+    assert send_one(Callbacks(app.state.services))
     ((_, headers, _),) = subscriber.came
     assert "Geogaze-Signature" not in headers
     ledger.engine.dispose()
@@ -234,14 +242,14 @@ def test_what_was_not_taken_comes_again(
 ) -> None:
     subscriber.answers = [status]
     end(ledger, job, JobState.RUNNING)
-    assert callbacks.send_one()
+    assert send_one(callbacks)
     (waiting,) = outbox(ledger)
     assert waiting.delivered is None
     assert str(status) in (waiting.error or "")
     make_due(ledger)
-    assert callbacks.send_one()
+    assert send_one(callbacks)
     make_due(ledger)
-    assert not callbacks.send_one()
+    assert not send_one(callbacks)
     first, second = subscriber.came
     assert first[1]["Geogaze-Delivery"] == second[1]["Geogaze-Delivery"]
     assert (first[0], first[2]) == (second[0], second[2]) == ("/begun", first[2])
@@ -256,7 +264,7 @@ def test_a_subscriber_that_never_takes_it_is_let_be(
     subscriber.answers = [500] * 9
     end(ledger, job, JobState.RUNNING)
     for _ in range(9):
-        callbacks.send_one()
+        send_one(callbacks)
         make_due(ledger)
     assert len(subscriber.came) == 3
 
@@ -275,10 +283,10 @@ def test_a_process_that_dies_before_noting_it_has_it_sent_twice(
     with monkeypatch.context() as dying:
         dying.setattr(callbacks._deliveries, "delivered", killed)
         with pytest.raises(SystemExit):
-            callbacks.send_one()
-    assert not callbacks.send_one(), "it is held for a while"
+            send_one(callbacks)
+    assert not send_one(callbacks), "it is held for a while"
     make_due(ledger)
-    assert callbacks.send_one()
+    assert send_one(callbacks)
     assert len(subscriber.came) == 2
 
 
@@ -301,8 +309,8 @@ def test_what_cannot_be_told_does_not_keep_others_waiting(
             update(Delivery).where(Delivery.event == "inProgress").values(next_attempt_at=1.0)
         )
     monkeypatch.setattr("api.callbacks.result_links", broken)
-    assert callbacks.send_one()
-    assert callbacks.send_one()
+    assert send_one(callbacks)
+    assert send_one(callbacks)
     assert [path for path, _, _ in subscriber.came] == ["/begun"]
     assert {d.event: d.error for d in outbox(ledger)} == {
         "inProgress": None,
@@ -317,7 +325,7 @@ def test_an_answer_without_end_is_not_listened_to(
     subscriber.endless = True
     subscriber.answers = [200]
     end(ledger, job, JobState.RUNNING)
-    assert callbacks.send_one()
+    assert send_one(callbacks)
     assert outbox(ledger)[0].delivered is not None
 
 
@@ -332,3 +340,130 @@ def test_the_api_tells_by_itself(
         time.sleep(0.02)
     ((path, headers, _),) = subscriber.came
     assert (path, headers["Geogaze-Job"]) == ("/good", job)
+
+
+@pytest.fixture
+def slow() -> Iterator[tuple[str, threading.Event, threading.Event]]:
+    """A subscriber that sends a byte of its headers now and then: address, came, let it end."""
+    came, enough = threading.Event(), threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.set()
+            try:
+                self.wfile.write(b"HTTP/1.1 204 ")
+                while not enough.wait(0.02):
+                    self.wfile.write(b"x")
+            except OSError:
+                return  # hung up on
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", came, enough
+        finally:
+            enough.set()
+            server.shutdown()
+            thread.join()
+
+
+Slow = tuple[str, threading.Event, threading.Event]
+
+
+@pytest.mark.timeout(60)
+def test_a_delivery_has_one_deadline_for_all_of_it(
+    http_: TestClient, ledger: Ledger, app: FastAPI, scene: Path, slow: Slow
+) -> None:
+    """Each byte comes in time; all of them never do."""
+    url, came, _ = slow
+    job = ask(http_, scene, successUri=f"{url}/x", inProgressUri=f"{url}/y").json()["jobID"]
+    end(ledger, UUID(job), JobState.RUNNING)
+    assert send_one(Callbacks(app.state.services, seconds=0.5))
+    assert came.is_set()
+    (waiting,) = outbox(ledger)
+    assert (waiting.delivered, waiting.error) == (None, "TimeoutError")
+
+
+async def run_until(callbacks: Callbacks, done: threading.Event) -> bool:
+    running = asyncio.create_task(callbacks.run())
+    try:
+        return await asyncio.to_thread(done.wait, 30)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+@pytest.mark.timeout(60)
+def test_nobody_waits_for_anothers_subscriber(
+    http_: TestClient,
+    ledger: Ledger,
+    app: FastAPI,
+    scene: Path,
+    slow: Slow,
+    subscriber: Subscriber,
+) -> None:
+    """One address holds no more than its share of what is sent at once."""
+    url, _, enough = slow
+    for _ in range(4):
+        job = ask(http_, scene, successUri=f"{url}/x", inProgressUri=f"{url}/y").json()["jobID"]
+        end(ledger, UUID(job), JobState.RUNNING)
+    good = ask(
+        http_, scene, successUri=f"{subscriber.url}/x", inProgressUri=f"{subscriber.url}/y"
+    ).json()["jobID"]
+    end(ledger, UUID(good), JobState.RUNNING)
+    with Session(ledger.engine) as session, session.begin():
+        session.execute(
+            update(Delivery).where(Delivery.job_id == UUID(good)).values(next_attempt_at=1.0)
+        )
+        session.execute(
+            update(Delivery).where(Delivery.job_id != UUID(good)).values(next_attempt_at=0.0)
+        )
+    callbacks = Callbacks(app.state.services, seconds=600, at_once=3, each=2)
+    assert asyncio.run(run_until(callbacks, subscriber.told))
+    assert not enough.is_set(), "the slow one was still at it"
+    assert [headers["Geogaze-Job"] for _, headers, _ in subscriber.came] == [good]
+
+
+@pytest.mark.parametrize("moment", ["take", "delivered"])
+@pytest.mark.parametrize(
+    "outage",
+    [
+        OperationalError("SELECT", {}, ConnectionError("gone")),
+        InternalError("UPDATE", {}, Exception("cannot execute UPDATE in a read-only transaction")),
+        TimeoutError("QueuePool limit reached"),
+    ],
+    ids=["away", "read-only", "pool"],
+)
+@pytest.mark.timeout(60)
+def test_an_outage_of_the_database_does_not_end_callbacks(
+    ledger: Ledger,
+    callbacks: Callbacks,
+    job: UUID,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    outage: Exception,
+) -> None:
+    end(ledger, job, JobState.RUNNING)
+    real, asked = getattr(callbacks._deliveries, moment), []
+    noted = threading.Event()
+
+    def flaky(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        if len(asked) == 1:
+            if moment == "delivered":
+                make_due(ledger)  # as when the hold has run out
+            raise outage
+        found = real(*args, **options)
+        if subscriber.came:
+            noted.set()
+        return found
+
+    monkeypatch.setattr("api.callbacks._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(callbacks._deliveries, moment, flaky)
+    assert asyncio.run(run_until(callbacks, noted))
+    assert len(subscriber.came) == (2 if moment == "delivered" else 1)

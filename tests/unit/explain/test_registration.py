@@ -179,8 +179,9 @@ def test_a_bright_line_lights_up_the_activation_registered_nearest_to_it(
     trunk = _positive_and_symmetric(name)
     entry = torchvision_catalogue()[name]
     stride, first = entry.stride, entry.first_center
-    # A stride's worth of positions about the middle, as far from the padding as may be.
-    lines = (width - stride) // 2 + np.arange(4) * stride // 4 + stride // 8
+    # Every position of one stride about the middle, as far from the padding as may be: a 3×3 max
+    # pooling of stride 2 pulls lines on even pixels one way, lines on odd ones the other.
+    lines = (width - stride) // 2 + np.arange(stride)
     images = torch.zeros(len(lines), 3, 32, width)
     for image, line in zip(images, lines, strict=True):
         image[:, :, line] = 1.0
@@ -189,14 +190,15 @@ def test_a_bright_line_lights_up_the_activation_registered_nearest_to_it(
         response -= trunk(torch.zeros(1, 3, 32, width)).double().mean(dim=(1, 2))
     centres = first + stride * np.arange(response.shape[1])
     shares = (response / response.sum(dim=1, keepdim=True)).numpy()
-    # The whole response, averaged over the positions within a stride, sits on the line.
+    # The whole response, averaged over all positions of a stride, sits on the line: half a pixel
+    # off in the registration would be seen.
     drift = shares @ centres - lines
-    assert abs(drift.mean()) < 1.0, drift
+    assert abs(drift.mean()) < 0.1, drift
     # The strongest activation is the nearest one, unless two are about equally near.
     distance = np.abs(centres[None] - lines[:, None])
     two = np.sort(distance, axis=1)[:, :2]
     clear = two[:, 1] - two[:, 0] > stride / 4
-    assert clear.sum() >= 2
+    assert clear.sum() >= stride // 2
     assert (shares.argmax(axis=1) == distance.argmin(axis=1))[clear].all()
 
 

@@ -9,7 +9,7 @@ OUT ?= demo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo stack test chaos lint format lock clean
+.PHONY: help install install-dev demo stack test chaos mutants lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ SEED ?= 1
 
 chaos: install-dev redis  ## Kill everything at random for a while: make chaos MINUTES=10 SEED=1
 	@$(BIN)/python -m tests.chaos.driver --minutes $(MINUTES) --seed $(SEED)
+
+mutants: install-dev redis  ## Put small faults into the code: do the tests notice? [ARGS='grid --jobs 2']
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from tests.factories import make_bundle, make_scene
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+# A thread that a failed test left behind must not keep a finished run from ending.
+EXIT_SECONDS = float(os.environ.get("GEOGAZE_TEST_EXIT_SECONDS", "60"))
+
+
+def pytest_unconfigure() -> None:
+    """Once all is told: whoever still runs after a while is shown, all threads, and ended."""
+    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,95 @@
+"""Put each fault of the lists into a copy of the code and see whether its tests notice.
+
+    python -m tests.mutants [--jobs N] [--match TEXT] [area …]
+
+Fails where fewer than nine in ten of an area are noticed, where the lists do not fit the code, and
+where the tests fail without any fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.mutants.catalogue import Mutant, read, refusals
+from tests.mutants.trial import ROOT, Copy, Verdict, load_libraries, run_all
+
+ENOUGH = 0.9
+
+
+def main() -> int:
+    """Run what the command line asks for; 0 where all is well."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("areas", nargs="*", metavar="area")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--match", default="", help="only faults in paths or lines with this text")
+    parser.add_argument("--check", action="store_true", help="only whether the lists fit the code")
+    asked = parser.parse_args()
+    mutants = [m for m in read() if not asked.areas or m.area in asked.areas]
+    if wrong := refusals(mutants, ROOT):
+        print(*wrong, f"{len(wrong)} faults no longer fit the code: mend tests/mutants.", sep="\n")
+        return 2
+    if asked.check:
+        return 0
+    mutants = [m for m in mutants if asked.match in str(m)]
+    start = time.monotonic()
+    load_libraries()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copies = [Copy(_made(Path(folder) / str(n))) for n in range(asked.jobs)]
+        return _judge(mutants, copies, start)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _judge(mutants: list[Mutant], copies: list[Copy], start: float) -> int:
+    tests = tuple(sorted({test for mutant in mutants for test in mutant.tests}))
+    whole: list[Verdict] = []
+    run_all([(None, tests)], copies, lambda _, verdict: whole.append(verdict))
+    if whole[0].status != 0:
+        print(f"Without any fault the tests end with {whole[0].status}: {whole[0].words}")
+        return 2
+    print(
+        f"{len(tests)} files of tests pass without any fault in {whole[0].seconds:.0f} s",
+        flush=True,
+    )
+    verdicts: dict[Mutant, Verdict] = {}
+
+    def told(mutant: Mutant | None, verdict: Verdict) -> None:
+        assert mutant is not None
+        verdicts[mutant] = verdict
+        word = "noticed " if verdict.noticed else "SURVIVED"
+        print(f"{word} {verdict.seconds:5.1f} s  {mutant}  {verdict.words}", flush=True)
+
+    run_all([(mutant, mutant.tests) for mutant in mutants], copies, told)
+    return report(verdicts, time.monotonic() - start)
+
+
+def report(verdicts: dict[Mutant, Verdict], seconds: float) -> int:
+    """Print the table; 0 where every area has enough."""
+    total = Counter(mutant.area for mutant in verdicts)
+    noticed = Counter(mutant.area for mutant, verdict in verdicts.items() if verdict.noticed)
+    poor = [area for area in total if noticed[area] < ENOUGH * total[area]]
+    print(f"\n{'area':12}noticed  of")
+    for area in total:
+        mark = f"  less than {ENOUGH:.0%}" if area in poor else ""
+        print(f"{area:12}{noticed[area]:7d}{total[area]:4d}{mark}")
+    print(f"{'all':12}{noticed.total():7d}{total.total():4d}  in {seconds:.0f} s")
+    for mutant, verdict in verdicts.items():
+        if verdict.status in {4, 5}:
+            print(f"No test ran: {mutant}")
+        elif not verdict.noticed:
+            print(f"Survived: {mutant}\n    {mutant.survives or 'no reason is known'}")
+        elif mutant.survives:
+            print(f"Noticed, though said to survive: {mutant}")
+    return 1 if poor else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

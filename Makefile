@@ -33,7 +33,7 @@ install-dev: $(VENV)/.installed-dev  ## … and what the tests and checks need
 demo: install  ## Explain a scene: make demo [SCENE=path] [OUT=folder] [ARGS='--classes airplane']
 	@mkdir -p $(OUT)
 	@$(if $(SCENE),:,test -f $(OUT)/scene.tif || $(BIN)/geogaze demo $(OUT)/scene.tif)
-	$(BIN)/geogaze run $(or $(SCENE),$(OUT)/scene.tif) --out $(OUT)/heat $(ARGS)
+	$(BIN)/geogaze run $(or $(SCENE),$(OUT)/scene.tif) --out $(OUT)/heat --overwrite $(ARGS)
 
 stack: install-dev redis  ## Run Redis, PostgreSQL, S3, API, dispatcher and a worker, no containers
 	$(BIN)/python -m infra.stack $(ARGS)

@@ -9,11 +9,12 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
-from geogaze.cli.local import JsonOption, MethodOption, ModelOption
+from geogaze.cli.local import JsonOption, MethodOption, ModelOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.errors import SceneUnreadable
 from geogaze.methods import METHODS
+from geogaze.outputs import check_file
 from geogaze.targets import parse_target
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
@@ -33,6 +34,7 @@ def image(
         Path | None,
         typer.Option("--out", help="The overlay PNG. Default: beside the photo's name."),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Explain one photograph: what is it, and where does the network look?
@@ -62,6 +64,7 @@ def image(
     engine = load_engine(bundle, settings)
     found = explain_photo(engine, pixels, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(found.shown)}.png")
+    check_file(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(found.overlay).save(target, format="PNG")
     if as_json:

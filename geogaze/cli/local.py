@@ -15,6 +15,7 @@ from geogaze.config import get_settings
 from geogaze.errors import AoiOutsideScene, InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
+from geogaze.outputs import check_file
 from geogaze.planning.request import Colormap, ExplainRequest, OnError
 
 ModelOption = Annotated[
@@ -54,6 +55,9 @@ OverlaysOption = Annotated[
 ColormapOption = Annotated[Colormap, typer.Option(help="Colours of overlays.")]
 OnErrorOption = Annotated[
     OnError, typer.Option(help="A tile that cannot be explained fails the job, or stays empty.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier command of this kind left.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON.")]
 
@@ -113,6 +117,7 @@ def run(
     context: ContextOption = "tile",
     colormap: ColormapOption = "turbo",
     on_error: OnErrorOption = "fail",
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a scene on this machine.
@@ -156,7 +161,7 @@ def run(
             description = status.headline if share >= 1 else "explaining"
             bar.update(task, description=description, total=status.tiles, completed=done)
 
-        report = run_embedded(request, out_folder, settings, on_progress=show)
+        report = run_embedded(request, out_folder, settings, overwrite=overwrite, on_progress=show)
     if as_json:
         print_json(
             {
@@ -225,6 +230,7 @@ def demo(
     path: Annotated[Path, typer.Argument(help="The GeoTIFF to write.")] = Path("demo-scene.tif"),
     size: Annotated[int, typer.Option(min=64, max=8192, help="Pixels per side.")] = 2048,
     seed: Annotated[int, typer.Option(help="Same seed, same scene.")] = 7,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Draw a scene to try geogaze on: an airport and a harbour, with true outlines beside it.
 
@@ -233,6 +239,8 @@ def demo(
     """
     from geogaze.demo.scene import write_demo_scene
 
+    for target in (path, path.with_suffix(".geojson")):
+        check_file(target, overwrite=overwrite)
     with err.status("drawing an airport and a harbour"):
         write_demo_scene(path, size, seed)
     out.print(f"Drew {path} and the outlines of its objects, {path.with_suffix('.geojson')}.")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import SHIPPED, Bundle, find_bundle, list_bundles, torchvision_catalogue
-from geogaze.cli.local import JsonOption
+from geogaze.cli.local import JsonOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.cli.train import (
     ArchOption,
@@ -94,13 +94,15 @@ def import_checkpoint(
     layer: Annotated[
         str | None, typer.Option(help="A module to explain at. Default: the last feature map.")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Turn a checkpoint into a bundle. Pickles are read without executing what they contain."""
     from geogaze.explain.architectures import build
-    from geogaze.explain.bundling import read_checkpoint, write_bundle
+    from geogaze.explain.bundling import check_target, read_checkpoint, write_bundle
     from geogaze.explain.loading import assign_state
 
     names = _class_names(classes)
+    check_target(bundle_folder, names, overwrite=overwrite)
     model = build(arch, len(names))
     with err.status("reading and measuring"):
         assign_state(model, read_checkpoint(checkpoint), source=str(checkpoint))
@@ -114,6 +116,7 @@ def import_checkpoint(
             std=parse_triple("--std", std),
             gsd=gsd,
             layer=layer,
+            overwrite=overwrite,
         )
     out.print(
         f"[bold]{bundle.name}[/]: {bundle.architecture}, {len(names)} classes, "

@@ -23,11 +23,13 @@ from geogaze.cli.local import (
     OnErrorOption,
     OverlapOption,
     OverlaysOption,
+    OverwriteOption,
     RescaleOption,
     build_request,
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
 from geogaze.client import Client
+from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.request import Priority
 
 ApiOption = Annotated[
@@ -175,6 +177,7 @@ def results(
     download: Annotated[
         Path | None, typer.Option(help="Fetch all products into this folder.")
     ] = None,
+    overwrite: OverwriteOption = False,
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
 ) -> None:
@@ -192,8 +195,12 @@ def results(
             for name, link in links.items():
                 out.print(f"[bold]{name}[/]  {link['href']}", soft_wrap=True)
             return
+        check_folder(download, Kind.RESULTS, overwrite=overwrite)
+        former = former_products(download)
         with err.status("fetching"):
             files = client.download(job, download)
+        for stale in former - set(files.values()):
+            stale.unlink(missing_ok=True)
     if as_json:
         print_json({name: str(path) for name, path in files.items()})
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from geogaze.cli.local import JsonOption
+from geogaze.cli.local import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
@@ -57,6 +57,7 @@ def train(
     mean: MeanOption = "0.485,0.456,0.406",
     std: StdOption = "0.229,0.224,0.225",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Retrain a classifier on your own classes; writes a bundle for --model.
@@ -93,7 +94,7 @@ def train(
             text = f"{phase} (loss {loss:.2f})" if loss else phase
             bar.update(task, completed=done, description=text)  # type: ignore[arg-type]
 
-        bundle, accuracy = fit(data, bundle_folder, recipe, show)
+        bundle, accuracy = fit(data, bundle_folder, recipe, show, overwrite=overwrite)
     if as_json:
         print_json(
             {

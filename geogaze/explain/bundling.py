@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from geogaze.bundles import Bundle, bundle_item, check_classes, file_sha256
 from geogaze.errors import InvalidRequest
 from geogaze.explain.architectures import Split, cut_at
 from geogaze.explain.registration import Registration, measure
+from geogaze.outputs import Kind, check_folder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,14 +29,13 @@ def half_state(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def check_target(out: Path, classes: tuple[str, ...]) -> None:
+def check_target(out: Path, classes: tuple[str, ...], *, overwrite: bool = False) -> None:
     """Refuse early what :func:`write_bundle` could not write.
 
     Raises:
-        InvalidRequest: the folder exists and is not a bundle, or a class name cannot be used.
+        InvalidRequest: the folder is in use, or a class name cannot be used.
     """
-    if out.exists() and not (out / "item.json").is_file():
-        raise InvalidRequest(f"{out} exists and is not a bundle; choose another folder.")
+    check_folder(out, Kind.BUNDLE, overwrite=overwrite)
     try:
         check_classes(classes)
     except ValueError as error:
@@ -56,18 +55,19 @@ def write_bundle(
     layer: str | None = None,
     registration: Registration | None = None,
     evaluation: dict[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> Bundle:
     """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
 
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
-    known already spares its measuring.
+    known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
 
     Raises:
-        InvalidRequest: the folder exists and is not a bundle.
+        InvalidRequest: the folder is in use.
         UnsupportedArchitecture: the network has no cut or no such layer, or its activations no
             regular grid.
     """
-    check_target(out, classes)
+    check_target(out, classes, overwrite=overwrite)
     out = out.resolve()
     cut = cut_at(model, layer)
     registration = registration or measure(cut.trunk, len(mean), input_size)
@@ -96,9 +96,10 @@ def write_bundle(
         (made / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
         if evaluation:
             (made / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
-        shutil.rmtree(out, ignore_errors=True)
         for path in made.iterdir():
             path.chmod(0o644)
+        if out.exists():
+            out.rename(Path(scratch) / "former")
         made.rename(out)
     return bundle
 

@@ -55,7 +55,9 @@ class Recipe:
     device: str = "cpu"
 
 
-def train(data: Path, out: Path, recipe: Recipe, progress: Progress) -> tuple[Bundle, float]:
+def train(
+    data: Path, out: Path, recipe: Recipe, progress: Progress, *, overwrite: bool = False
+) -> tuple[Bundle, float]:
     """Train, evaluate the weights as stored, and write the bundle.
 
     Args:
@@ -64,16 +66,18 @@ def train(data: Path, out: Path, recipe: Recipe, progress: Progress) -> tuple[Bu
         out: the bundle's folder.
         recipe: architecture, start, schedule.
         progress: called after every batch.
+        overwrite: whether a bundle that is there may be replaced.
 
     Returns:
         The bundle and its accuracy on the test images, 0..1.
 
     Raises:
-        InvalidRequest: no images, fewer than two classes, or test classes that differ.
+        InvalidRequest: no images, fewer than two classes, test classes that differ, or the
+            folder is in use.
     """
     torch.manual_seed(recipe.seed)
     training, testing, classes = _load_data(data, recipe)
-    check_target(out, classes)
+    check_target(out, classes, overwrite=overwrite)
     model = _initial(recipe, len(classes)).to(recipe.device)
     loader = DataLoader(
         training,
@@ -112,6 +116,7 @@ def train(data: Path, out: Path, recipe: Recipe, progress: Progress) -> tuple[Bu
         std=recipe.std,
         gsd=recipe.gsd,
         evaluation=evaluation,
+        overwrite=overwrite,
     )
     return bundle, accuracy
 

@@ -22,6 +22,7 @@ from geogaze.explain.engine import load_engine
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState
+from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
@@ -57,15 +58,17 @@ def run(
     out: Path,
     settings: Settings,
     *,
+    overwrite: bool = False,
     on_progress: OnProgress = lambda status, tiles: None,
 ) -> RunReport:
     """Explain a scene and put the products into a folder.
 
     Args:
         request: what to do; its scene may be any local file, its model any bundle folder.
-        out: the folder for the products; files of an earlier run there are replaced.
+        out: the folder for the products.
         settings: device, batch size and the like; where the ledger and objects live is not taken
             from them.
+        overwrite: whether ``out`` may be in use; an earlier run's products there are replaced.
         on_progress: called after every batch of tiles and every unit.
 
     Raises:
@@ -73,6 +76,7 @@ def run(
             nothing behind either.
     """
     started = time.monotonic()
+    check_folder(out, Kind.RESULTS, overwrite=overwrite)
     plan = make_plan(request, settings, local=True)
     load_engine(plan.bundle, settings)  # missing weights show here
     made_folder = not out.exists()
@@ -178,11 +182,14 @@ def _subclasses(kind: type[GeogazeError]) -> list[type[GeogazeError]]:
 
 
 def _collect(status: JobStatus, storage: FolderStorage, out: Path) -> dict[str, Path]:
-    """Move the products out of the workspace."""
+    """Move the products out of the workspace, in the place of an earlier run's."""
+    former = former_products(out)
     files = (status.assets or {})["files"]
     assets = {}
     for name, made in files.items():
         target = out / made["file"]
         storage.path(made["key"]).replace(target)
         assets[name] = target
+    for stale in former - set(assets.values()):
+        stale.unlink(missing_ok=True)
     return assets

@@ -48,7 +48,12 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     out.mkdir()
     (out / "heat-boat.tif").write_text("of an earlier run")
     (out / "notes.txt").write_text("mine")
-    done = geogaze("run", scene, "--out", out, *QUICK, "--no-overlays")
+    words = ("run", scene, "--out", out, *QUICK, "--no-overlays")
+    refused = geogaze(*words)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert (out / "heat-boat.tif").read_text() == "of an earlier run"
+    done = geogaze(*words, "--overwrite")
     assert done.code == 0, done.err
     assert "heat-boat.tif" in done.out
     assert "preview.png" in done.out
@@ -159,7 +164,7 @@ def test_a_job_that_fails_exits_with_1_and_leaves_nothing(
         Path("heat").mkdir()
         Path("heat/notes.txt").write_text("mine")
     before = sorted(Path().rglob("*"))
-    done = geogaze("run", scene, "--out", "heat", *QUICK, "--json")
+    done = geogaze("run", scene, "--out", "heat", *QUICK, "--json", "--overwrite")
     assert done.code == 1
     assert "out of luck" in done.last["detail"]
     assert sorted(Path().rglob("*")) == before
@@ -174,6 +179,11 @@ def test_demo_draws_the_same_scene_again(geogaze: Geogaze) -> None:
     for name in ("a.tif", "b.tif"):
         assert geogaze("demo", name, "--size", 256, "--seed", 3).code == 0
     assert Path("a.tif").read_bytes() == Path("b.tif").read_bytes()
+    before = Path("a.tif").read_bytes()
+    refused = geogaze("demo", "a.tif", "--size", 64)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert Path("a.tif").read_bytes() == before
     assert geogaze("demo", "c.tif", "--size", 256, "--seed", 4).code == 0
     assert Path("a.tif").read_bytes() != Path("c.tif").read_bytes()
     with rasterio.open("a.tif") as drawn:

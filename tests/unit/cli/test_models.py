@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -78,6 +79,34 @@ def test_import_makes_a_bundle_of_a_checkpoint(
     assert {path.name for path in Path("mine").iterdir()} >= {"item.json", "model.safetensors"}
 
 
+def test_import_never_takes_the_place_of_results(
+    geogaze: Geogaze, state: Path, names: Path
+) -> None:
+    Path("heat").mkdir()
+    item = {
+        "properties": {"geogaze:model": "tiny"},
+        "assets": {"heat-boat": {"href": "./heat-boat.tif"}},
+    }
+    Path("heat/item.json").write_text(json.dumps(item))
+    Path("heat/heat-boat.tif").write_text("hours of work")
+    words = ("models", "import", state, "--arch", ARCH, "--classes", names, "--input-size", 64)
+    for overwrite in ((), ("--overwrite",)):
+        done = geogaze(*words, "--out", "heat", *overwrite)
+        assert done.code == 2, done
+        assert "results" in done.err
+        assert Path("heat/heat-boat.tif").read_text() == "hours of work"
+    assert geogaze(*words, "--out", "mine").code == 0
+    again = geogaze(*words, "--out", "mine", "--gsd", 0.7)
+    assert again.code == 2
+    assert "--overwrite" in again.err
+    assert geogaze(*words, "--out", "mine", "--gsd", 0.7, "--overwrite").code == 0
+    assert geogaze("models", "show", "mine", "--json").last["gsd"] == 0.7
+    # Nor do results a bundle's.
+    run = geogaze("run", "none.tif", "--out", "mine", "--overwrite")
+    assert run.code == 2
+    assert "bundle" in run.err
+
+
 class Evil:
     """A pickle that would leave a file."""
 
@@ -145,6 +174,9 @@ def test_image_explains_the_class_it_is_told(geogaze: Geogaze, photo: Path) -> N
     assert "road" in done.out
     with Image.open("new/road.png") as overlay:
         assert (overlay.format, overlay.size) == ("PNG", (100, 80))
+    again = geogaze("image", photo, "--model", "tiny", "--class", "boat", "--out", "new/road.png")
+    assert again.code == 2
+    assert "--overwrite" in again.err
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,17 @@ def test_nothing_else_is_left_beside_the_bundle(model: nn.Module, tmp_path: Path
 def test_a_bundle_is_replaced(model: nn.Module, tmp_path: Path) -> None:
     evaluation = {"accuracy": 0.75}
     write_bundle(model, tmp_path / "mine", evaluation=evaluation, **OPTIONS)
-    write_bundle(model, tmp_path / "mine", **(OPTIONS | {"classes": ("a", "b")}))
+    other = OPTIONS | {"classes": ("a", "b")}
+    with pytest.raises(InvalidRequest, match="--overwrite"):
+        write_bundle(model, tmp_path / "mine", **other)
+    assert read_bundle(tmp_path / "mine").classes == OPTIONS["classes"]
+    write_bundle(model, tmp_path / "mine", overwrite=True, **other)
     assert read_bundle(tmp_path / "mine").classes == ("a", "b")
     assert not (tmp_path / "mine" / "evaluation.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("kind", ["folder", "empty folder", "file"])
+@pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_is_no_bundle_is_refused_and_stays(
     model: nn.Module, tmp_path: Path, kind: str
 ) -> None:
@@ -67,20 +72,21 @@ def test_what_is_no_bundle_is_refused_and_stays(
         out.write_text("precious")
     else:
         out.mkdir()
-        if kind == "folder":
-            (out / "holiday.jpg").write_text("precious")
+        (out / "holiday.jpg").write_text("precious")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InvalidRequest, match="not a bundle"):
-        write_bundle(model, out, **OPTIONS)
+    for overwrite in (False, True):
+        with pytest.raises(InvalidRequest, match="photos"):
+            write_bundle(model, out, overwrite=overwrite, **OPTIONS)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_failed_write_leaves_the_old_bundle(model: nn.Module, tmp_path: Path) -> None:
     write_bundle(model, tmp_path / "mine", **OPTIONS)
     with pytest.raises(UnsupportedArchitecture):
-        write_bundle(nn.Linear(2, 2), tmp_path / "mine", **OPTIONS)
+        write_bundle(nn.Linear(2, 2), tmp_path / "mine", overwrite=True, **OPTIONS)
+    odd = OPTIONS | {"classes": ("all", "boat")}
     with pytest.raises(InvalidRequest, match="reserved"):
-        write_bundle(model, tmp_path / "mine", **(OPTIONS | {"classes": ("all", "boat")}))
+        write_bundle(model, tmp_path / "mine", overwrite=True, **odd)
     assert read_bundle(tmp_path / "mine").classes == OPTIONS["classes"]
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -133,8 +133,9 @@ def test_a_reserved_class_is_refused_before_training(tmp_path: Path) -> None:
 def test_an_out_folder_that_is_no_bundle_is_refused_before_training(tmp_path: Path) -> None:
     draw(tmp_path / "data", {"bright": 220, "dark": 30})
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "item.json").write_text("{}")
     told: list[str] = []
-    with pytest.raises(InvalidRequest, match="not a bundle"):
+    with pytest.raises(InvalidRequest, match="already holds"):
         train(
             tmp_path / "data",
             tmp_path / "mine",

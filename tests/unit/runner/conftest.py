@@ -72,8 +72,9 @@ def explain_into(wide_bundle: Path) -> Explain:
             batch_size=options.pop("batch_size", 8),
             chunk_tiles=options.pop("chunk_tiles", 256),
         )
+        overwrite = options.pop("overwrite", False)
         asked = ExplainRequest(scene=str(scene), model=str(wide_bundle), **options)
-        return run(asked, out, settings)
+        return run(asked, out, settings, overwrite=overwrite)
 
     return go
 

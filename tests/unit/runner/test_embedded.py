@@ -199,10 +199,18 @@ def test_a_later_run_replaces_an_earlier_ones_files(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
     (tmp_path / "out" / "heat-boat.tif").write_text("of an earlier run")
-    explain(big_scene, classes=["boat"], overlays=False, overlap=0, normalize="none")
+    with pytest.raises(InvalidRequest, match="--overwrite"):
+        explain(big_scene, classes=["boat"])
+    assert (tmp_path / "out" / "heat-boat.tif").read_text() == "of an earlier run"
+    quick = {"overlays": False, "overlap": 0, "normalize": "none", "overwrite": True}
+    explain(big_scene, classes=["boat", "road"], **quick)
+    explain(big_scene, classes=["boat"], **quick)
     with rasterio.open(tmp_path / "out" / "heat-boat.tif") as dataset:
         assert dataset.tags()["GEOGAZE_NORMALIZE"] == "none"
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("heat-boat.tif", "tiles.parquet", "preview.png", "item.json", "notes.txt")
+    }
 
 
 def test_a_collar_of_nodata_is_nan_to_the_cell(
@@ -352,7 +360,7 @@ def test_a_failure_leaves_an_existing_folder_as_it_was(explain: Explain, tmp_pat
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "heat-boat.tif").write_text("of an earlier run")
     with pytest.raises(GeogazeError):
-        explain(scene, classes=["boat"], overlap=0, batch_size=4)
+        explain(scene, classes=["boat"], overlap=0, batch_size=4, overwrite=True)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["heat-boat.tif"]
     assert (tmp_path / "out" / "heat-boat.tif").read_text() == "of an earlier run"
 
@@ -367,7 +375,7 @@ def test_bad_requests_are_found_before_anything_is_written(
         explain(tmp_path / "nowhere.tif")
     assert sorted(tmp_path.rglob("*")) == before
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(InvalidRequest, match="folder"):
+    with pytest.raises(InvalidRequest, match="file"):
         explain(scene, "file")
     assert (tmp_path / "file").read_text() == "precious"
 

@@ -1,0 +1,89 @@
+"""Where results and bundles may be written: nothing of a user's is replaced unasked.
+
+One rule for all commands: a place that is taken is refused, or, with ``--overwrite``, what the same
+kind of command left there is replaced and nothing else. Results and bundles are both folders with
+an ``item.json``; its properties tell them apart.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+from geogaze.errors import InvalidRequest
+
+_BUNDLE_FILES = frozenset({"item.json", "model.safetensors", "evaluation.json"})
+
+
+class Kind(StrEnum):
+    """What is to be written."""
+
+    RESULTS = "job's results"
+    BUNDLE = "model bundle"
+
+
+def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
+    """Refuse a folder whose content is not to be replaced.
+
+    Args:
+        out: the folder to write; it need not exist.
+        kind: what will be written.
+        overwrite: whether what the same kind of command left there may be replaced.
+
+    Raises:
+        InvalidRequest: it is a file, cannot be looked into, is in use, or holds something else.
+    """
+    try:
+        names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InvalidRequest(f"{out} cannot be the folder of a {kind}: {error}") from error
+    if not names:
+        return
+    held = _kind_of(out)
+    # Results come to lie beside other files, a bundle takes the place of the whole folder.
+    fits = held is not Kind.BUNDLE
+    if kind is Kind.BUNDLE:
+        fits = held is Kind.BUNDLE and names <= _BUNDLE_FILES
+    if overwrite and fits:
+        return
+    what = {None: "other files", Kind.RESULTS: "results", Kind.BUNDLE: "a model bundle"}[held]
+    raise InvalidRequest(
+        f"{out} already holds {what}; choose another folder"
+        f"{', or replace them with --overwrite' if fits else ''}."
+    )
+
+
+def check_file(target: Path, *, overwrite: bool) -> None:
+    """Refuse a file that exists.
+
+    Raises:
+        InvalidRequest: it does, and is not to be replaced.
+    """
+    if target.exists() and not overwrite:
+        raise InvalidRequest(f"{target} exists; name another file, or replace it with --overwrite.")
+
+
+def former_products(out: Path) -> set[Path]:
+    """The files that an earlier run left in a folder, by its item.json; none of anybody else's."""
+    if _kind_of(out) is not Kind.RESULTS:
+        return set()
+    assets = json.loads((out / "item.json").read_text())["assets"].values()
+    names = {"item.json", *(str(asset["href"]).removeprefix("./") for asset in assets)}
+    return {out / name for name in names if name == Path(name).name}
+
+
+def _kind_of(folder: Path) -> Kind | None:
+    """What a folder's item.json describes, if it has one of ours."""
+    try:
+        item = json.loads((folder / "item.json").read_text())
+        properties, assets = item["properties"], item["assets"]
+        if "mlm:name" in properties and assets:
+            return Kind.BUNDLE
+        if "geogaze:model" in properties and all("href" in asset for asset in assets.values()):
+            return Kind.RESULTS
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # none of ours
+    return None

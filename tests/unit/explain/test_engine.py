@@ -15,9 +15,11 @@ from torch import Tensor
 from geogaze.bundles import Bundle, read_bundle
 from geogaze.errors import InvalidRequest, OutOfMemory
 from geogaze.explain import engine as engine_module
-from geogaze.explain.architectures import Split
+from geogaze.explain.architectures import Split, split
 from geogaze.explain.engine import Engine, EngineOptions, load_engine
 from geogaze.explain.gradcam import Explanation, explain_activations
+from geogaze.explain.loading import load_model
+from geogaze.explain.pixels import PixelNetwork
 from geogaze.targets import own
 from tests.factories import make_values
 
@@ -210,6 +212,67 @@ def test_methods_per_pixel_come_at_pixel_resolution(engine: Engine) -> None:
     assert result.evidence.min() >= 0
     (plain,) = engine.explain_tiles(window(engine), CORNERS[:1], TARGETS)
     close(result.logits, plain.logits)
+
+
+@pytest.mark.parametrize("method", ["saliency", "guided-gradcam"])
+def test_methods_per_pixel_come_for_every_tile_in_smaller_batches(
+    engine: Engine, method: str
+) -> None:
+    """A backward pass takes eight times a forward's memory: 16 tiles forward, 2 backward."""
+    pixels = window(engine)
+    engine.batches.size = 16
+    corners = CORNERS[:5]
+    results = list(engine.explain_tiles(pixels, corners, TARGETS, method))
+    assert [r.tiles.tolist() for r in results] == [[0, 1], [2, 3], [4]]
+    assert engine.batches.size == 16
+    logits, evidence = joined(results)
+    assert evidence.shape == (5, 2, TILE, TILE)
+    reference = PixelNetwork(split(load_model(engine.bundle)))
+    for i, (row, col) in enumerate(corners):
+        image = pixels[:, :, row : row + TILE, col : col + TILE]
+        close(evidence[i : i + 1], reference.attribute(method, image, TARGETS).numpy())
+        close(logits[i : i + 1], reference.logits(image).numpy())
+
+
+def test_memory_that_runs_out_backwards_halves_the_batches_backwards(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = window(engine)
+    expected = joined(engine.explain_tiles(pixels, CORNERS, TARGETS, "saliency"))[1]
+    engine.batches.size = 64  # 8 backwards
+    monkeypatch.setattr(engine, "_pixel_maps", failing(2, engine._pixel_maps))
+    results = list(engine.explain_tiles(pixels, CORNERS, TARGETS, "saliency"))
+    assert [len(r.tiles) for r in results] == [2] * 6
+    assert engine.batches.size == 16, "8, 4, 2 backwards are 64, 32, 16 forwards"
+    close(joined(results)[1], expected)
+
+
+def test_the_device_is_busy_for_all_of_the_batches(engine: Engine) -> None:
+    pixels = window(engine)
+    seconds = iter([0.5, 0.25, 0.125])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geogaze.explain.batches.Clock.seconds", lambda clock: next(seconds))
+        list(engine.explain_tiles(pixels, CORNERS, TARGETS))
+    assert engine.batches.busy_seconds == 0.875
+
+
+def test_a_shared_trunk_runs_on_the_first_batchs_clock_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halo = engine.bundle.halo
+    assert halo
+    clocks: list[object] = []
+    launch = engine.batches._launch
+
+    def seen(tiles: Any, compute: Any, clock: Any) -> Any:
+        clocks.append(clock)
+        return launch(tiles, compute, clock)
+
+    monkeypatch.setattr(engine.batches, "_launch", seen)
+    pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
+    corners = [(row + halo, col + halo) for row, col in CORNERS]
+    list(engine.explain_shared(pixels, corners, TARGETS))
+    assert [clock is not None for clock in clocks] == [True, False, False]
 
 
 def test_bf16_is_nearly_the_same(engine: Engine, bundle: Bundle) -> None:

@@ -84,3 +84,11 @@ def test_maps_are_cut_at_the_lattices_end() -> None:
     values = np.arange(16, dtype=np.float32).reshape(4, 4)
     mosaic.add(values, 0, 0)
     np.testing.assert_allclose(mosaic.mean(), values[:2, :3])
+
+
+def test_maps_are_cut_at_the_end_of_the_lattice() -> None:
+    mosaic = Mosaic(3, 4, 2)
+    mosaic.add(np.array([[1, 2], [3, 4]], dtype=np.float32), 2, 3)
+    expected = np.full((3, 4), np.nan)
+    expected[2, 3] = 1
+    np.testing.assert_array_equal(mosaic.mean(), expected)

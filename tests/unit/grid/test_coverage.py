@@ -82,3 +82,10 @@ def test_valid_pixels_outside_the_scene_do_not_count() -> None:
     mask[:4, 4:6] = False
     coverage = cell_coverage(mask, (0, 0), lattice, (0, 0, 1, 2), (0, 0, 4, 6))
     np.testing.assert_array_equal(coverage, [[1, 0]])
+
+
+def test_cells_outside_the_scene_are_covered_by_nothing() -> None:
+    lattice = Lattice.covering((0, 0, 4, 8), 4, 0.0)
+    mask = np.ones((4, 8), dtype=bool)
+    coverage = cell_coverage(mask, (0, 0), lattice, (0, 0, 1, 2), (0, 0, 4, 4))
+    np.testing.assert_array_equal(coverage, [[1, 0]])

@@ -31,10 +31,27 @@ class Settings(BaseSettings):
     # What may be read
     source_folders: tuple[Path, ...] = Field((), description="folders scenes may be read from")
     source_buckets: tuple[str, ...] = Field((), description="S3 buckets scenes may be read from")
-    source_hosts: tuple[str, ...] = Field((), description="HTTPS hosts scenes may be read from")
+    source_hosts: tuple[str, ...] = Field(
+        (), description="HTTPS hosts scenes may be read from; HOST:PORT for another port than 443"
+    )
     model_folders: tuple[Path, ...] = Field((), description="folders of bundles")
     max_scene_pixels: int = Field(100_000_000_000, gt=0)
     max_block_bytes: int = Field(256 * 2**20, gt=0, description="largest internal block of a scene")
+
+    # How long others may take
+    connect_seconds: float = Field(5.0, gt=0, description="to a scene's host or store")
+    silence_seconds: float = Field(
+        10.0, gt=0, description="a scene's host that sends next to nothing for this long is away"
+    )
+    request_seconds: float = Field(
+        60.0, gt=0, description="most that one request for a piece of a scene may take"
+    )
+    plan_seconds: float = Field(
+        25.0, gt=0, description="most that the API takes to open a scene and plan a job"
+    )
+    plans_at_once: int = Field(
+        4, gt=0, description="plans that the API makes at once for scenes of one host or store"
+    )
 
     # How work is done
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")

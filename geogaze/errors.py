@@ -102,6 +102,20 @@ class SceneUnreachable(GeogazeError):
     title = "The scene could not be fetched"
 
 
+class SceneAway(SceneUnreachable):
+    """The host or store of a remote scene did not even let it be opened; no tile is to blame."""
+
+    divisible = False
+
+
+class SceneReplaced(GeogazeError):
+    """The scene is not the one any more that the job was accepted for."""
+
+    status = 409
+    slug = "scene-replaced"
+    title = "The scene was replaced"
+
+
 class SceneUnusable(InvalidRequest):
     """The scene opens but has no CRS, no pixels, complex values or the wrong bands."""
 

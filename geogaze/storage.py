@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from geogaze.config import Settings
 from geogaze.errors import ObjectNotFound, StorageUnavailable
+from geogaze.s3 import s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -165,36 +166,14 @@ class S3Storage(Storage):
         self.prefix = prefix
         self._settings = settings
 
-    def _client(self, endpoint: str | None) -> S3Client:
-        import boto3
-        from botocore.config import Config
-
-        settings = self._settings
-        access, secret = settings.s3_access_key, settings.s3_secret_key
-        return boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=settings.s3_region,
-            aws_access_key_id=access.get_secret_value() if access else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path" if endpoint else "auto"},
-                retries={"max_attempts": 5, "mode": "standard"},
-                # Newer default checksums are not understood by every S3-compatible service.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-
     @cached_property
     def client(self) -> S3Client:
         """The client for reading and writing."""
-        return self._client(self._settings.s3_endpoint)
+        return s3_client(self._settings)
 
     @cached_property
     def _signer(self) -> S3Client:
-        return self._client(self._settings.s3_public_endpoint or self._settings.s3_endpoint)
+        return s3_client(self._settings, endpoint=self._settings.s3_public_endpoint)
 
     @override
     def put(self, key: str, data: bytes) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.factories import make_bundle, make_scene
+from tests.hosts import Host, make_authority
 
 # Before any test loads torch: small networks on shared cores are quickest on one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +36,15 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scene(tmp_path: Path) -> Path:
     """A scene of 260 × 200 pixels, uint8 RGB, half a metre."""
     return make_scene(tmp_path / "scene.tif")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """An HTTPS host of the files in ``tmp_path / "host"``."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    with Host(folder, make_authority(tmp_path, monkeypatch.setenv)) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from geogaze.methods import METHODS, Method, MethodName
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.scene.aoi import locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe
-from geogaze.scene.source import SourcePolicy, open_scene
-from geogaze.scene.version import scene_version
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.source import open_scene, scene_version
 from geogaze.targets import Target, parse_target
 
 TOP = "top"
@@ -157,10 +157,10 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     """
     bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
     layers = _layers(request, bundle)
-    policy = SourcePolicy.local(settings) if local else SourcePolicy.of(settings)
-    with open_scene(request.scene, policy, settings) as dataset:
-        scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
+    policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
     version = scene_version(request.scene, policy, settings)
+    with open_scene(request.scene, policy, settings, version=version) as dataset:
+        scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
     plan = Plan(
         scene=scene.model_copy(update={"version": version}),
         bundle=bundle,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 
 from geogaze.bundles import Bundle, file_sha256, file_stem, find_bundle
 from geogaze.config import Settings
@@ -37,8 +38,9 @@ from geogaze.runner.chunk import (
     store_chunk,
 )
 from geogaze.runner.scratch import scratch_folder
+from geogaze.scene.policy import SourcePolicy, is_remote
 from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import SourcePolicy, is_remote, open_scene
+from geogaze.scene.source import open_scene
 from geogaze.storage import Storage
 
 PARQUET = "application/vnd.apache.parquet"
@@ -68,10 +70,10 @@ def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
         return _PHASES[claim.phase](bench, claim, plan, pulse, scratch)
 
 
-def _policy(bench: Bench, plan: Plan) -> SourcePolicy:
-    if plan.local:
-        return SourcePolicy.local(bench.settings)
-    return SourcePolicy.of(bench.settings)
+def _open_scene(bench: Bench, plan: Plan) -> AbstractContextManager[DatasetReader]:
+    """The scene that the job was planned for, or none."""
+    policy = SourcePolicy.local() if plan.local else SourcePolicy.of(bench.settings)
+    return open_scene(plan.scene.uri, policy, bench.settings, version=plan.scene.version)
 
 
 def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
@@ -98,7 +100,7 @@ def _explain(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     # What a remote store did not send may come the next time.
     last_try = claim.failures + 1 >= settings.max_attempts
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
-    with open_scene(plan.scene.uri, _policy(bench, plan), settings) as dataset:
+    with _open_scene(bench, plan) as dataset:
         reader = SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
         done = explain_chunk(plan, chunk, reader, engine, pulse)
     store_chunk(bench.storage, claim.prefix, done.table, done.evidence)
@@ -232,7 +234,7 @@ def _skipped(
 @contextmanager
 def _open_to_show(bench: Bench, plan: Plan) -> Iterator[SceneReader]:
     """The scene behind a picture: blocks that are known to be damaged stay empty."""
-    with open_scene(plan.scene.uri, _policy(bench, plan), bench.settings) as dataset:
+    with _open_scene(bench, plan) as dataset:
         lenient = plan.on_error == "skip"
         yield SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
 

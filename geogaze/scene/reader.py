@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from geogaze.errors import SceneUnreachable, SceneUnreadable
 from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scene.header import SceneInfo, valid_mask
-from geogaze.scene.source import is_remote
+from geogaze.scene.policy import is_remote
 
 _PARTS = 16  # along each side of a small picture of a damaged scene
 

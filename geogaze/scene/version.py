@@ -1,63 +1,141 @@
-"""Which version of a scene's file this is, as its store tells without its being read."""
+"""Which version of a scene lies at its place, and how its file starts, without its being read."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import structlog
+from typing import TYPE_CHECKING
 
 from geogaze.config import Settings
-from geogaze.scene.source import SourcePolicy
+from geogaze.errors import SceneAway, SceneUnreadable
+from geogaze.s3 import s3_client
+from geogaze.scene.policy import SourcePolicy
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    import httpx
+    from mypy_boto3_s3 import S3Client
 
-_SECONDS = 10.0
+_START = 100  # bytes
+_RANGE = f"bytes=0-{_START - 1}"
+_HOPS = 5
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
-def scene_version(uri: str, policy: SourcePolicy, settings: Settings) -> str | None:
-    """Modification time and size of a file, or the ETag of an object; None if it is not told.
+@dataclass(frozen=True)
+class Look:
+    """A look at a scene's file. ``version`` changes with the content: modification time and size
+    of a file, ETag and size of what is remote; None where the store does not tell. ``start`` has
+    the first hundred bytes.
+    """
+
+    version: str | None
+    start: bytes
+
+
+def look(uri: str, policy: SourcePolicy, settings: Settings) -> Look:
+    """Look at a scene where it lies.
 
     Raises:
-        SceneUnreadable: the source is not allowed.
+        SceneUnreadable: the source is not allowed, not there, or its store refuses to show it.
+        SceneAway: its host or store does not answer, or cannot now.
     """
     path = policy.gdal_path(uri)
+    if path.startswith("/vsis3/"):
+        return _at_object(path.removeprefix("/vsis3/"), uri, settings)
+    if path.startswith("/vsicurl/"):
+        return _at_page(path.removeprefix("/vsicurl/"), uri, policy, settings)
     try:
-        if path.startswith("/vsis3/"):
-            return _of_object(path.removeprefix("/vsis3/"), settings)
-        if path.startswith("/vsicurl/"):
-            return _of_page(path.removeprefix("/vsicurl/"))
         found = Path(path).stat()
-    except Exception as error:
-        # Nothing is lost but the chance to use what an earlier job explained.
-        log.warning("scene has no version", scene=uri, error=str(error))
-        return None
-    return f"{found.st_mtime_ns}-{found.st_size}"
+        with Path(path).open("rb") as file:
+            return Look(f"{found.st_mtime_ns}-{found.st_size}", file.read(_START))
+    except OSError as error:
+        raise SceneUnreadable(f"{uri!r} cannot be read: {error.strerror}.") from error
 
 
-def _of_object(path: str, settings: Settings) -> str | None:
-    import boto3
-    from botocore.config import Config
+@lru_cache(maxsize=4)
+def _client(settings: Settings) -> S3Client:
+    return s3_client(
+        settings,
+        connect_seconds=settings.connect_seconds,
+        read_seconds=settings.silence_seconds,
+        attempts=1,
+    )
+
+
+def _at_object(path: str, uri: str, settings: Settings) -> Look:
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = path.partition("/")
-    access, secret = settings.s3_access_key, settings.s3_secret_key
-    client: Any = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
-        region_name=settings.s3_region,
-        aws_access_key_id=access.get_secret_value() if access else None,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-        config=Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"max_attempts": 1}),
-    )
-    found = client.head_object(Bucket=bucket, Key=key)
-    return f"{found['ETag']}-{found['ContentLength']}"
+    try:
+        found = _client(settings).get_object(Bucket=bucket, Key=key, Range=_RANGE)
+        start = found["Body"].read()
+    except ClientError as error:
+        raise _judged(error.response["ResponseMetadata"]["HTTPStatusCode"], uri) from error
+    except BotoCoreError as error:
+        raise SceneAway(f"S3 did not answer for {uri!r}: {error}") from error
+    return Look(f"{found['ETag']}-{_size(found.get('ContentRange', ''))}", start)
 
 
-def _of_page(url: str) -> str | None:
+def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:
     import httpx
 
-    assert urlsplit(url).scheme == "https", "the policy makes it so"
-    headers = httpx.head(url, timeout=_SECONDS, follow_redirects=False).headers
-    version: str | None = headers.get("etag") or headers.get("last-modified")
-    return version
+    try:
+        # A limit for all of it, whatever drips in between.
+        return asyncio.run(asyncio.wait_for(_ask(url, uri, policy, settings), _whole(settings)))
+    except (httpx.HTTPError, TimeoutError) as error:
+        told = str(error) or "it took too long"
+        raise SceneAway(f"The host of {uri!r} did not answer: {told}") from error
+
+
+def _whole(settings: Settings) -> float:
+    return min(settings.request_seconds, settings.connect_seconds + settings.silence_seconds)
+
+
+async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:
+    import httpx
+
+    # By GET: signed links are often for nothing else.
+    async with httpx.AsyncClient(timeout=_whole(settings), headers={"Range": _RANGE}) as client:
+        for _ in range(_HOPS):
+            async with client.stream("GET", url) as answer:
+                if answer.next_request is None:
+                    return await _seen(answer, uri)
+                url = str(answer.next_request.url)
+            # GDAL will follow: only to where it may be sent to directly.
+            policy.gdal_path(url)
+    raise SceneUnreadable(f"The address {uri!r} leads round in circles.")
+
+
+async def _seen(answer: httpx.Response, uri: str) -> Look:
+    if not answer.is_success:
+        raise _judged(answer.status_code, uri)
+    start = b""
+    async for piece in answer.aiter_raw(_START):
+        start = piece
+        break
+    told = answer.headers.get("etag") or answer.headers.get("last-modified")
+    size = _size(answer.headers.get("content-range", "")) or answer.headers.get("content-length")
+    return Look(f"{told}-{size}" if told else None, start)
+
+
+def _size(content_range: str) -> str:
+    """What follows the slash of ``bytes 0-99/1234``."""
+    return content_range.rpartition("/")[2]
+
+
+def _judged(status: int, uri: str) -> SceneUnreadable | SceneAway:
+    """What it means that a store answers so, if not with the scene."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
+        return SceneAway(f"The host or store of {uri!r} answered {status}; try again later.")
+    if status in _GONE:
+        return SceneUnreadable(f"There is no {uri!r}: its host or store answered {status}.")
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return SceneUnreadable(f"{uri!r} cannot be opened as a GeoTIFF. It is empty.")
+    return SceneUnreadable(
+        f"The host or store of {uri!r} refuses to show it ({status}). May geogaze read it, and "
+        "with which keys?"
+    )

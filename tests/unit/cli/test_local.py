@@ -95,7 +95,7 @@ BAD: list[tuple[str, list[object], str]] = [
     ("not a GeoTIFF", ["text.tif", *QUICK], "text.tif"),
     ("one band", ["grey.tif", *QUICK], "--bands 1,1,1"),
     ("no CRS", ["chip.tif", *QUICK], "CRS"),
-    ("remote scene", ["https://example.org/a.tif", *QUICK], "allowed"),
+    ("remote scene", ["ftp://example.org/a.tif", *QUICK], "https://HOST/PATH"),
     ("unknown model", ["{scene}", "--model", "tyni"], "tyni"),
     ("unknown class", ["{scene}", "--model", "tiny", "--classes", "boot"], "boat"),
     ("no class", ["{scene}", "--model", "tiny", "--classes", ","], "classes"),

@@ -12,8 +12,9 @@ import pytest
 from geogaze.config import Settings
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
+from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.source import open_scene
 
 MakePlan = Callable[..., Plan]
 OpenReader = Callable[[Plan], AbstractContextManager[SceneReader]]
@@ -39,7 +40,7 @@ def reader_of() -> OpenReader:
     @contextmanager
     def opened(plan: Plan) -> Any:
         settings = Settings()
-        with open_scene(plan.scene.uri, SourcePolicy.local(settings), settings) as dataset:
+        with open_scene(plan.scene.uri, SourcePolicy.local(), settings) as dataset:
             yield SceneReader(dataset, plan.scene, plan.working)
 
     return opened

@@ -10,8 +10,9 @@ import rasterio
 from geogaze.config import Settings
 from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scene.header import SceneInfo, describe
+from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import Pixels, SceneReader
-from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.source import open_scene
 
 RGB = ("red", "green", "blue")
 SETTINGS = Settings()

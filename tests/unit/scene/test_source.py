@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from PIL import Image
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable
-from geogaze.scene.source import SourcePolicy, open_scene
-from tests.factories import make_scene, make_values
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.source import open_scene
+from tests.factories import make_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of
 
 
@@ -48,6 +50,8 @@ def test_symlinks_within_the_folder_are_followed(folder: Path, policy: SourcePol
         ("https://maps.example/a.tif", "/vsicurl/https://maps.example/a.tif"),
         ("https://maps.example/a b.tif?k=1", "/vsicurl/https://maps.example/a%20b.tif?k=1"),
         ("https://maps.example/a%20b.tif", "/vsicurl/https://maps.example/a%20b.tif"),
+        ("https://maps.example:443/a.tif", "/vsicurl/https://maps.example:443/a.tif"),
+        ("s3://imagery/tank #1?.tif", "/vsis3/imagery/tank #1?.tif"),
         ("HTTPS://MAPS.example/a.tif", "/vsicurl/https://MAPS.example/a.tif"),
     ],
 )
@@ -73,6 +77,10 @@ def test_allowed_buckets_and_hosts(policy: SourcePolicy, uri: str, path: str) ->
         "https://evil.example/a.tif",
         "https://maps.example.evil/a.tif",
         "https://maps.example@evil.example/a.tif",
+        "https://user@maps.example/a.tif",
+        "https://user:word@maps.example:443/a.tif",
+        "https://maps.example:8080/a.tif",
+        "https://maps.example:80/a.tif",
         "https://evil.example#@maps.example/a.tif",
         "https://evil.example?@maps.example/a.tif",
         "http://maps.example/a.tif",
@@ -126,11 +134,27 @@ def test_nothing_is_allowed_by_default(scene: Path) -> None:
             SourcePolicy().gdal_path(uri)
 
 
-def test_the_operator_may_name_any_file_but_no_unlisted_host(scene: Path) -> None:
-    policy = SourcePolicy.local(SETTINGS)
+def test_users_at_their_own_terminal_read_with_their_own_rights(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = SourcePolicy.local()
     assert policy.gdal_path(str(scene)) == str(scene)
-    with pytest.raises(SceneUnreadable, match=r"not an allowed source\. Allowed: any local file"):
-        policy.gdal_path("https://maps.example/a.tif")
+    assert policy.gdal_path("https://any.example:8443/a.tif") == (
+        "/vsicurl/https://any.example:8443/a.tif"
+    )
+    assert policy.gdal_path("s3://any-bucket/a.tif") == "/vsis3/any-bucket/a.tif"
+    monkeypatch.setenv("HOME", str(scene.parent))
+    assert policy.gdal_path(f"~/{scene.name}") == str(scene)
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://any.example/a.tif", "gs://b/a.tif", "s3://UP/a.tif", "https://me@x.example/a"]
+)
+def test_users_at_their_own_terminal_are_shown_no_servers_list(uri: str) -> None:
+    with pytest.raises(SceneUnreadable, match="s3://BUCKET/KEY or https://HOST/PATH") as told:
+        SourcePolicy.local().gdal_path(uri)
+    assert "GEOGAZE_" not in str(told.value)
+    assert "llowed" not in str(told.value)
 
 
 def test_policies_come_from_the_settings(folder: Path) -> None:
@@ -138,29 +162,91 @@ def test_policies_come_from_the_settings(folder: Path) -> None:
     assert SourcePolicy.of(settings) == SourcePolicy((folder,), ("b",), ("h",))
 
 
-@pytest.mark.parametrize("name", ["absent.tif", "."])
-def test_what_is_no_file_is_named(folder: Path, policy: SourcePolicy, name: str) -> None:
-    with pytest.raises(SceneUnreadable, match=rf"There is no file '{folder}/{name}'"):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("absent.tif", r"There is no file '.*absent\.tif'\."),
+        (".", r"is a folder; name one GeoTIFF in it, such as 'scene\.tif'"),
+        ("empty", r"is a folder; .*there is none in it"),
+        ("caf\udce9.tif", "its name is not UTF-8"),
+    ],
+)
+def test_what_is_no_file_is_named(folder: Path, policy: SourcePolicy, name: str, told: str) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(SceneUnreadable, match=told):
         policy.gdal_path(f"{folder}/{name}")
 
 
-def assert_no_geotiff(path: Path) -> None:
+def test_a_colon_in_a_files_name_is_no_scheme(folder: Path) -> None:
+    scene = make_scene(folder / "S2A:x.tif", 20, 20)
+    policy = SourcePolicy((folder,))
+    assert policy.gdal_path(str(scene)) == str(scene)
+    with pytest.raises(SceneUnreadable, match=r"There is no file 'S2A:x\.tif'"):
+        SourcePolicy.local().gdal_path("S2A:x.tif")
+
+
+def test_servers_know_nobodys_home(policy: SourcePolicy) -> None:
+    with pytest.raises(SceneUnreadable, match="cannot know whose home ~ is"):
+        policy.gdal_path("~/scene.tif")
+
+
+def test_a_file_uri_of_another_machine_is_no_file_here(folder: Path, policy: SourcePolicy) -> None:
+    with pytest.raises(SceneUnreadable, match=r"on the machine 'there'.*'file:///there"):
+        policy.gdal_path(f"file://there{folder}/scene.tif")
+    assert policy.gdal_path(f"file://localhost{folder}/scene.tif") == f"{folder}/scene.tif"
+
+
+def test_hosts_with_ports_mean_those_ports(policy: SourcePolicy) -> None:
+    uri = "https://maps.example:8443/a.tif"
+    with pytest.raises(SceneUnreadable, match="not an allowed source"):
+        policy.gdal_path(uri)
+    other = SourcePolicy(hosts=("Maps.example:8443",))
+    assert other.gdal_path(uri) == f"/vsicurl/{uri}"
+    with pytest.raises(SceneUnreadable, match="not an allowed source"):
+        other.gdal_path("https://maps.example/a.tif")
+
+
+def assert_no_geotiff(path: Path) -> str:
     with (
-        pytest.raises(SceneUnreadable, match=rf"'{path}' cannot be opened as a GeoTIFF"),
+        pytest.raises(SceneUnreadable, match=rf"'{path}' cannot be opened as a GeoTIFF") as told,
         open_scene(str(path), ANY_FILE, SETTINGS),
     ):
         pass
+    return str(told.value)
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+STARTS = {
+    "PNG picture": b"\x89PNG\r\n\x1a\n",
+    "JPEG picture": b"\xff\xd8\xff\xe0\0\x10JFIF",
+    "WebP picture": b"RIFF\0\0\0\0WEBPVP8 ",
+    "HEIC or AVIF picture": b"\0\0\0\x18ftypheic",
+    "JPEG 2000 file. Convert it": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "HDF5 or NetCDF file. Convert it": b"\x89HDF\r\n\x1a\n",
+    "shapefile file, which holds shapes": b"\0\0\x27\x0a",
+    "GeoPackage file, which holds shapes": b"SQLite format 3\0",
+    "JSON file, which holds shapes": b'\xef\xbb\xbf {"type": "FeatureCollection"}',
+    "ZIP archive": b"PK\x03\x04",
+    "web page": b"\n<!DOCTYPE HTML><html>",
+    "empty": b"",
+    "no kind known here. Convert it": b"no raster at all",
+}
+
+
+@pytest.mark.parametrize("what", STARTS)
+def test_what_is_no_geotiff_gets_its_own_advice(tmp_path: Path, what: str) -> None:
+    """Whatever it is called."""
+    path = tmp_path / "scene.tif"
+    path.write_bytes(STARTS[what])
+    told = assert_no_geotiff(path)
+    assert what in told
+    assert ("geogaze image" in told) == what.endswith("picture")
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_png_is_refused_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
-    png = tmp_path / "chip.png"
-    with rasterio.MemoryFile() as memory:
-        with memory.open(driver="PNG", width=20, height=20, count=3, dtype="uint8") as dataset:
-            dataset.write(make_values(20, 20))
-        png.write_bytes(memory.read())
-    assert_no_geotiff(png.rename(tmp_path / f"chip.{suffix}"))
+    png = tmp_path / f"chip.{suffix}"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(png, format="PNG")
+    assert_no_geotiff(png)
 
 
 def test_vrt_disguised_as_tif_is_refused(scene: Path) -> None:
@@ -171,10 +257,9 @@ def test_vrt_disguised_as_tif_is_refused(scene: Path) -> None:
     assert_no_geotiff(disguised)
 
 
-@pytest.mark.parametrize("content", [b"", b"II*\0", b"no raster at all"])
-def test_files_that_are_no_rasters_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_tiff_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scene.tif"
-    path.write_bytes(content)
+    path.write_bytes(b"II*\0")
     assert_no_geotiff(path)
 
 

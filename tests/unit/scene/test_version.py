@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from geogaze.errors import SceneUnreadable
-from geogaze.scene.source import SourcePolicy
-from geogaze.scene.version import scene_version
+from geogaze.errors import SceneAway, SceneUnreadable
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.source import scene_version
 from tests.factories import make_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS
 
@@ -49,10 +49,9 @@ def test_what_is_not_allowed_is_not_looked_at(scene: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["https://127.0.0.1:9/port.tif", "s3://imagery/port.tif"])
-def test_a_store_that_does_not_answer_tells_none(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job runs; only nothing of it is used again."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    policy = SourcePolicy(buckets=("imagery",), hosts=("127.0.0.1",))
+def test_a_store_that_does_not_answer_is_away(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no scene without a version."""
+    policy = SourcePolicy(buckets=("imagery",), hosts=("127.0.0.1:9",))
     settings = SETTINGS.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
-    assert scene_version(uri, policy, settings) is None
+    with pytest.raises(SceneAway, match="did not answer"):
+        scene_version(uri, policy, settings)

@@ -1,0 +1,176 @@
+"""Scenes on a host that serves, fails, stalls, or changes them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+
+from geogaze.config import Settings
+from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.source import open_scene, scene_version
+from tests.factories import make_scene
+from tests.hosts import Host
+
+QUICK = Settings(connect_seconds=1, silence_seconds=1, request_seconds=2)
+
+
+@pytest.fixture
+def remote(host: Host) -> Path:
+    return make_scene(host.folder / "port.tif", 600, 700)
+
+
+@pytest.fixture
+def policy(host: Host) -> SourcePolicy:
+    return SourcePolicy(hosts=(host.name,))
+
+
+def read(host: Host, policy: SourcePolicy, version: str | None = None) -> np.ndarray:
+    with open_scene(host.uri("port.tif"), policy, QUICK, version=version) as dataset:
+        values: np.ndarray = dataset.read()
+    return values
+
+
+def read_between(
+    uri: str, policy: SourcePolicy, version: str | None, meanwhile: Callable[[], object]
+) -> None:
+    """Something happens after the first and before the last pixel was read."""
+    with open_scene(uri, policy, QUICK, version=version) as dataset:
+        dataset.read(window=Window(0, 0, 64, 64))
+        meanwhile()
+        dataset.read()
+
+
+def local(path: Path) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        values: np.ndarray = dataset.read()
+    return values
+
+
+def test_a_remote_scene_is_read_as_a_local_one(
+    host: Host, remote: Path, policy: SourcePolicy
+) -> None:
+    assert (read(host, policy) == local(remote)).all()
+
+
+@pytest.mark.parametrize(
+    ("mood", "after"),
+    [
+        *((mood, after) for mood in ("reset", "500", "503") for after in range(4)),
+        *((mood, after) for mood in ("silent", "drip") for after in (0, 3)),
+        ("429", 0),
+    ],
+)
+def test_a_host_that_is_away_is_an_outage_and_soon_told(
+    host: Host, remote: Path, policy: SourcePolicy, mood: str, after: int
+) -> None:
+    """At any request on the way to the first pixel; and the next try is a real one."""
+    host.mood, host.after = mood, after
+    started = time.monotonic()
+    with pytest.raises(SceneAway) as told:
+        read(host, policy)
+    assert time.monotonic() - started < 30, "it waited longer than any limit"
+    assert host.uri("port.tif") in str(told.value)
+    assert "gdal_translate" not in str(told.value)
+    assert told.value.retryable
+    assert not told.value.divisible, "its tiles are not to blame"
+    host.mood = "well"
+    assert (read(host, policy) == local(remote)).all()
+
+
+@pytest.mark.parametrize("mood", ["404", "410", "403", "401"])
+def test_what_a_host_refuses_is_no_outage(
+    host: Host, remote: Path, policy: SourcePolicy, mood: str
+) -> None:
+    host.mood = mood
+    with pytest.raises(SceneUnreadable, match=mood):
+        read(host, policy)
+
+
+def test_a_web_page_is_no_scene(host: Host, policy: SourcePolicy) -> None:
+    (host.folder / "port.tif").write_text("<!DOCTYPE html><html>Please log in</html>")
+    with pytest.raises(SceneUnreadable, match="web page"):
+        read(host, policy)
+    (host.folder / "port.tif").write_bytes(b"")
+    with pytest.raises(SceneUnreadable, match="empty"):
+        read(host, policy)
+
+
+def test_a_redirect_leads_to_allowed_hosts_alone(
+    host: Host, remote: Path, policy: SourcePolicy
+) -> None:
+    host.mood = "to https://127.0.0.1:1/port.tif"
+    with pytest.raises(SceneUnreadable, match=r"1:1/port\.tif' is not an allowed source"):
+        read(host, policy)
+    host.mood = f"to {host.uri('port.tif')}"
+    with pytest.raises(SceneUnreadable, match="circles"):
+        read(host, policy)
+
+
+class TestVersion:
+    def test_another_content_is_another_version(
+        self, host: Host, remote: Path, policy: SourcePolicy
+    ) -> None:
+        uri = host.uri("port.tif")
+        before = scene_version(uri, policy, QUICK)
+        assert before
+        assert scene_version(uri, policy, QUICK) == before
+        make_scene(remote, 600, 700, seed=1)
+        assert scene_version(uri, policy, QUICK) != before
+
+    @pytest.mark.parametrize("mood", ["silent", "503"])
+    def test_a_host_that_is_away_is_not_one_without_versions(
+        self, host: Host, remote: Path, policy: SourcePolicy, mood: str
+    ) -> None:
+        host.mood = mood
+        with pytest.raises(SceneAway):
+            scene_version(host.uri("port.tif"), policy, QUICK)
+
+    def test_a_scene_replaced_before_or_while_it_is_read_is_refused(
+        self, host: Host, remote: Path, policy: SourcePolicy
+    ) -> None:
+        uri = host.uri("port.tif")
+        version = scene_version(uri, policy, QUICK)
+        assert (read(host, policy, version) == local(remote)).all()
+        with pytest.raises(SceneReplaced, match="Submit it again"):
+            read_between(uri, policy, version, lambda: make_scene(remote, 600, 700, seed=1))
+        with pytest.raises(SceneReplaced):
+            read(host, policy, version)
+
+    def test_no_piece_of_a_replaced_scene_is_kept(
+        self, host: Host, remote: Path, policy: SourcePolicy
+    ) -> None:
+        old = read(host, policy)
+        make_scene(remote, 600, 700, seed=1)
+        new = read(host, policy)
+        assert (new == local(remote)).all()
+        assert (new != old).mean() > 0.9
+
+
+class TestLocal:
+    """The same for files."""
+
+    @pytest.mark.parametrize("how", ["in place", "by another", "touched", "gone"])
+    def test_a_file_replaced_while_it_is_read_is_refused(
+        self, scene: Path, tmp_path: Path, how: str
+    ) -> None:
+        other = make_scene(tmp_path / "new.tif", seed=1)
+        replace: dict[str, Callable[[], object]] = {
+            "in place": lambda: scene.write_bytes(other.read_bytes()),
+            "by another": lambda: other.replace(scene),
+            "touched": lambda: os.utime(scene),
+            "gone": scene.unlink,
+        }
+        policy = SourcePolicy.local()
+        version = scene_version(str(scene), policy, QUICK)
+        read_between(str(scene), policy, version, lambda: None)
+        with pytest.raises((SceneReplaced, SceneUnreadable)) as told:
+            read_between(str(scene), policy, version, replace[how])
+        assert isinstance(told.value, SceneReplaced) == (how != "gone")

@@ -18,6 +18,8 @@ class GeogazeError(Exception):
     """Whether a unit that failed so has one try less."""
     divisible: ClassVar[bool] = False
     """Whether one of a unit's tiles may be to blame, so that the others can be saved."""
+    ends_process: ClassVar[bool] = False
+    """Whether the process that met it must take no other unit: another process may do them all."""
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "geogaze could not go on"
 
@@ -73,6 +75,25 @@ class OutOfMemory(GeogazeError):
     retryable = True
     slug = "out-of-memory"
     title = "The device has too little memory"
+
+
+class DeviceBroke(GeogazeError):
+    """A worker's device fails whatever it is given; no tile is to blame, other workers are well."""
+
+    status = 503
+    retryable = True
+    spends_try = False
+    ends_process = True
+    slug = "device-broke"
+    title = "A worker's device failed"
+
+
+class DeviceAbsent(DeviceBroke):
+    """A process was told to use a device that this machine does not have."""
+
+    status = 400
+    slug = "device-absent"
+    title = "There is no such device"
 
 
 class HostOutOfMemory(GeogazeError):

@@ -6,21 +6,28 @@ be had. So messages may be lost, doubled or late, and results go nowhere but the
 
 from __future__ import annotations
 
+import logging
 import os
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from geogaze.config import Settings, get_settings
 from geogaze.ledger.queue import LEVELS
 from geogaze.logs import configure_logging
+from geogaze.runner.names import name_children
 
 QUEUE = "geogaze"
 
 _CONNECT_SECONDS = 10
 _SOFT_SHUTDOWN_SECONDS = 30.0
-_LEAVE_SECONDS = 20.0  # the batch in hand and the goodbye need the rest
+_START_SECONDS = 600.0
 
 log = structlog.get_logger()
 
@@ -41,6 +48,9 @@ def make_app(settings: Settings) -> Celery:
         worker_concurrency=1,
         worker_pool="prefork",
         worker_pool_start_method="spawn",  # CUDA does not survive a fork
+        # A child that starts imports torch and GDAL: seconds of CPU, minutes on a busy machine.
+        # Celery would kill it after 4 s, and its successors, for ever.
+        worker_proc_alive_timeout=_START_SECONDS,
         worker_soft_shutdown_timeout=_SOFT_SHUTDOWN_SECONDS,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
@@ -70,12 +80,23 @@ def _keep_logging(**_: object) -> None:
     configure_logging(settings.log_level, settings.log_format)
 
 
+@celeryd_init.connect
+def _name_children(**_: object) -> None:
+    name_children()
+
+
 @worker_process_init.connect
 def _load_early(**_: object) -> None:
     """Pay for the imports of torch and GDAL before the first unit."""
-    import worker.tasks
+    try:
+        import worker.tasks
 
-    worker.tasks.these_lanes()
+        worker.tasks.these_lanes()
+    except BaseException:
+        # Celery would go on, and lose every message that comes to this process.
+        log.critical("worker process does not start", exc_info=True)
+        logging.shutdown()
+        os._exit(os.EX_SOFTWARE)
     log.info("worker ready")
 
 
@@ -84,7 +105,7 @@ def _leave(**_: object) -> None:
     """Units in hand are finished where there is time, else handed back."""
     import worker.tasks
 
-    worker.tasks.these_lanes().close(_LEAVE_SECONDS)
+    worker.tasks.leave()
     log.info("worker left")
 
 

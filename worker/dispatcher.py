@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -19,6 +18,7 @@ from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Message
 from geogaze.logs import configure_logging
+from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
 from worker.app import QUEUE, make_app
 from worker.sweeper import Sweeper
@@ -39,7 +39,7 @@ class Dispatcher:
         self._settings = settings
         self._queue = queue
         self._celery = celery
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = new_name()
         self.leads = False
 
     def round(self) -> int:
@@ -90,7 +90,8 @@ class Dispatcher:
                 log.warning("round failed", error=str(error))
             stop.wait(self._settings.dispatch_interval)
         if self.leads:
-            self._queue.resign(_LEAD, self._name)
+            with suppress(*DATABASE_AWAY):  # then the lead runs out
+                self._queue.resign(_LEAD, self._name)
 
 
 def main() -> None:

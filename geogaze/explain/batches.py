@@ -12,7 +12,6 @@ import structlog
 import torch
 from numpy.typing import NDArray
 
-from geogaze.errors import OutOfMemory
 from geogaze.explain.device import is_out_of_memory, on_device
 from geogaze.explain.gradcam import Explanation
 from geogaze.targets import probabilities
@@ -117,7 +116,7 @@ class Batches:
             share: how many times smaller than for inference batches must be.
 
         Raises:
-            OutOfMemory: not even one tile fits.
+            RuntimeError: not even one tile fits, or the device failed.
         """
         running: Running | None = None
         start = 0
@@ -127,7 +126,7 @@ class Batches:
                 launched = on_device(self._launch, batch, compute, clock)
             except RuntimeError as error:
                 if not is_out_of_memory(error) or len(batch) == 1:
-                    raise as_ours(error) from error
+                    raise
                 self.size = max(1, len(batch) * share // 2)
                 log.warning("out of memory: smaller batches", batch_size=self.size)
                 continue
@@ -145,13 +144,3 @@ class Batches:
         result, seconds = running.fetch()
         self.busy_seconds += seconds
         return result
-
-
-def as_ours(error: RuntimeError) -> Exception:
-    """The error to raise: ours, where memory ran out."""
-    if is_out_of_memory(error):
-        return OutOfMemory(
-            f"Not even one tile fits into the device's memory: {error}. Use a smaller network, or "
-            "a device with more memory."
-        )
-    return error

@@ -15,9 +15,12 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from geogaze.errors import DeviceAbsent, DeviceBroke, OutOfMemory
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
 _WARM_UP_RUNS = 3
-
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "CUDNN_", "CUBLAS_", "HIP error")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -41,10 +44,23 @@ def _device_thread() -> ThreadPoolExecutor:
 
 
 def pick_device(device: str) -> torch.device:
-    """``auto`` made concrete: a GPU where there is one."""
+    """``auto`` made concrete: a GPU where there is one.
+
+    Raises:
+        DeviceAbsent: torch knows no such device, or this machine has none.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceAbsent(f"The device {device!r} cannot be used: {error}") from error
+    if found.type == "cuda" and (found.index or 0) >= (count := torch.cuda.device_count()):
+        raise DeviceAbsent(
+            f"The device {device!r} cannot be used: torch sees {count} GPUs here. Name another in "
+            "GEOGAZE_DEVICE, or look at the driver."
+        )
+    return found
 
 
 def keep_freed_memory() -> None:
@@ -71,7 +87,40 @@ def free_bytes(device: torch.device) -> int:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch failed for want of memory, on a GPU or on the host."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    told = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(word in told for word in _NO_MEMORY)
+
+
+@contextmanager
+def faults_as_ours(what: str) -> Iterator[None]:
+    """Raise what a device throws as an error of ours.
+
+    Args:
+        what: what the device has too little memory for, should it have.
+
+    Raises:
+        OutOfMemory: it has.
+        DeviceBroke: it failed; whatever follows in this process would fail too.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"The device has no room for {what}: {error}. Use a smaller network, or a device "
+                "with more memory."
+            ) from error
+        if is_broken(error):
+            raise DeviceBroke(
+                f"The device failed: {error}. Its worker starts afresh; if this comes again, look "
+                "at the machine's driver and GPU."
+            ) from error
+        raise
+
+
+def is_broken(error: RuntimeError) -> bool:
+    """Whether the device failed, not the work: a CUDA context, for one, does not recover."""
+    return isinstance(error, torch.AcceleratorError) or any(word in str(error) for word in _BROKEN)
 
 
 @contextmanager

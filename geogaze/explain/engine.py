@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from geogaze.bundles import Bundle
 from geogaze.config import Settings
-from geogaze.errors import InvalidBundle, InvalidRequest
+from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
 from geogaze.explain.architectures import Split, cut_at, split
-from geogaze.explain.batches import Batches, BatchResult, Clock, as_ours
+from geogaze.explain.batches import Batches, BatchResult, Clock
 from geogaze.explain.device import (
     GraphedTrunk,
     bf16_where,
+    faults_as_ours,
     is_out_of_memory,
     on_device,
     pick_device,
@@ -126,8 +127,17 @@ class Engine:
 
         Returns:
             (1, bands, H, W) float32, channels last, on the device.
+
+        Raises:
+            HostOutOfMemory: so large a window does not fit beside the network; half of it may.
+            DeviceBroke: the device failed.
         """
-        return self._uploader.upload(values, valid, rescale)
+        height, width = valid.shape
+        try:
+            with faults_as_ours(f"a window of {height} × {width} pixels"):
+                return self._uploader.upload(values, valid, rescale)
+        except OutOfMemory as error:
+            raise HostOutOfMemory(str(error)) from error
 
     def explain_tiles(
         self,
@@ -198,7 +208,7 @@ class Engine:
                     shared = on_device(self._activations, cut.trunk, window[:, :, rows, cols])
                 except RuntimeError as error:
                     if not (is_out_of_memory(error) and block.divisible):
-                        raise as_ours(error) from error
+                        raise
                     limit = block.pixels - 1
                     waiting.append(block)
                     continue
@@ -228,7 +238,7 @@ class Engine:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with _TURN:
+        with _TURN, faults_as_ours("one tile"):
             if self.device.type == "cuda":
                 on_device(torch.cuda.set_device, self.device)  # each thread has its own
             yield
@@ -282,18 +292,25 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
         settings: its device, precision, batch size and threads are used.
 
     Raises:
-        InvalidRequest: the device is not there.
+        DeviceAbsent: the device is not there.
+        DeviceBroke: it is there, and failed.
+        OutOfMemory: the network does not fit, even alone; another worker may have more.
     """
     if settings.torch_threads:
         on_device(torch.set_num_threads, settings.torch_threads)
     # Between batches, too: tracing a network patches all modules meanwhile.
     options = EngineOptions(settings.device, settings.precision, settings.batch_size)
+    try:
+        return on_device(_kept, bundle, options)
+    except OutOfMemory:
+        _kept.cache_clear()  # makes room, where other networks take it
     return on_device(_kept, bundle, options)
 
 
 @lru_cache(maxsize=2)
 def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
-    try:
-        return Engine(bundle, options)
-    except RuntimeError as error:
-        raise InvalidRequest(f"The device {options.device!r} cannot be used: {error}") from error
+    with faults_as_ours(f"the network of {bundle.name!r}"):
+        try:
+            return Engine(bundle, options)
+        except MemoryError as error:
+            raise OutOfMemory(f"Memory ran out while {bundle.name!r} was loaded.") from error

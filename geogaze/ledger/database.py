@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, exc
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
-"""What a database raises that is down, restarting or cut off; it may be back the next time."""
+DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+"""What is raised while a database is down, restarting, cut off, read-only after a fail-over (which
+psycopg takes for an internal error) or has no connection to spare; the next time it may be back."""
+
+_SILENCE = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,  # milliseconds
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""libpq: a server that has gone silent is away, not waited for."""
 
 
 def connect(url: str) -> Engine:
-    """An engine for the ledger, on PostgreSQL or SQLite."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+    """An engine for the ledger, on PostgreSQL or SQLite.
+
+    What the URL's query says, such as ``connect_timeout``, goes before our own choice.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "postgresql":
+        silence = {name: value for name, value in _SILENCE.items() if name not in address.query}
+        return create_engine(url, pool_pre_ping=True, connect_args=silence)
     engine = create_engine(url, connect_args={"timeout": 30})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)

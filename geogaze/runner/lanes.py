@@ -8,39 +8,52 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from geogaze.explain.device import keep_freed_memory
-from geogaze.runner.work import Worker
+from geogaze.runner.work import Stopped, Worker
+
+_MOST_LEFT_BEHIND = 8  # threads that hold a chunk's memory, and nothing frees them
 
 
 class Lanes:
-    """Does units on a few threads."""
+    """Does units, each in a thread of its own, on a few lanes.
+
+    A lane is free when its unit has ended, or when the unit is nobody's any more and yet does not
+    end (see :class:`geogaze.runner.heartbeat.Heartbeat`).
+    """
 
     def __init__(
-        self, worker: Worker, count: int, *, on_settled: Callable[[], None] = lambda: None
+        self,
+        worker: Worker,
+        count: int,
+        *,
+        on_settled: Callable[[], None] = lambda: None,
+        on_broken: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
-        """``on_settled`` is called on a lane's own thread after each of its units."""
+        """``on_settled`` is called on a lane's own thread after each of its units; ``on_broken``
+        once, with what a lane could not go on after, unless that was being told to stop.
+        """
         keep_freed_memory()  # before threads make memory pools of their own
         self._worker = worker
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self._count = count
         self._on_settled = on_settled
+        self._on_broken = on_broken
         self._changed = threading.Condition()
-        self._busy = 0
+        self._held: set[threading.Thread] = set()
+        self._left_behind: set[threading.Thread] = set()
         self._ended = 0
         self._failure: BaseException | None = None
 
     @property
     def ended(self) -> int:
-        """Units that have ended."""
+        """Units that have ended, or were left behind."""
         return self._ended
 
     @property
     def busy(self) -> int:
         """Units in hand."""
-        return self._busy
+        return len(self._held)
 
     def take(self, unit: UUID) -> None:
         """Start a unit, and wait until a lane is free for another.
@@ -50,15 +63,16 @@ class Lanes:
         Raises:
             BaseException: what an earlier unit ended with, if not with a failure of its own.
         """
+        lane = threading.Thread(target=self._run, args=(unit,), daemon=True, name="lane")
         with self._changed:
             self._wait_for_lane()
-            self._busy += 1
-        self._pool.submit(self._run, unit)
+            self._held.add(lane)
+        lane.start()
         with self._changed:
             self._wait_for_lane()
 
     def _wait_for_lane(self) -> None:
-        self._changed.wait_for(lambda: self._busy < self._count or self._failure)
+        self._changed.wait_for(lambda: self.busy < self._count or self._failure)
         self._raise_failure()
 
     def settle(self, ended: int, seconds: float) -> None:
@@ -71,27 +85,50 @@ class Lanes:
             self._changed.wait_for(lambda: self._ended > ended or self._failure, seconds)
             self._raise_failure()
 
-    def close(self, patience: float = 0.0) -> None:
-        """Let units end for some seconds, then hand the rest back after their batch."""
+    def close(self, patience: float = 0.0, grace: float | None = None) -> None:
+        """Let units end for some seconds, then hand the rest back after their batch.
+
+        Args:
+            patience: seconds that units have to end.
+            grace: seconds that those have which are to be handed back; None: as long as they take.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy, patience)
-        self._worker.stop()
-        self._pool.shutdown()
+            self._changed.wait_for(lambda: not self._held, patience)
+            self._worker.stop()
+            self._changed.wait_for(lambda: not self._held, grace)
 
     def _run(self, unit: UUID) -> None:
+        lane = threading.current_thread()
+        failure: BaseException | None = None
         try:
             following: UUID | None = unit
-            while following:
-                claim = self._worker.run(following)
+            while following and lane in self._held:
+                claim = self._worker.run(following, self._leave_behind)
                 self._on_settled()
                 following = self._worker.following(claim) if claim else None
-        except BaseException as error:
-            self._failure = error  # raised where units are given out
-        finally:
-            with self._changed:
-                self._busy -= 1
+        except BaseException as error:  # raised where units are given out
+            failure = error
+        self._free(lane, failure)
+
+    def _leave_behind(self, lane: threading.Thread) -> None:
+        with self._changed:
+            self._left_behind.add(lane)
+            many = len(self._left_behind) > _MOST_LEFT_BEHIND
+        told = f"{_MOST_LEFT_BEHIND} units were dismissed or lost, and their reads do not return."
+        self._free(lane, TimeoutError(told) if many else None)
+
+    def _free(self, lane: threading.Thread, failure: BaseException | None) -> None:
+        with self._changed:
+            if lane is threading.current_thread():
+                self._left_behind.discard(lane)
+            if lane in self._held:
+                self._held.remove(lane)
                 self._ended += 1
-                self._changed.notify_all()
+            breaks = failure is not None and self._failure is None
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+        if breaks and failure is not None and not isinstance(failure, Stopped):
+            self._on_broken(failure)
 
     def _raise_failure(self) -> None:
         if self._failure:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -28,7 +26,9 @@ from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
-from geogaze.runner.phases import Bench, perform
+from geogaze.runner.heartbeat import Heartbeat
+from geogaze.runner.names import process_name
+from geogaze.runner.phases import Bench, Outcome, perform
 from geogaze.runner.scratch import clean_scratch
 from geogaze.storage import open_storage
 
@@ -36,9 +36,11 @@ log = structlog.get_logger()
 
 _ASK_SECONDS = 0.5
 _REPORT_SECONDS = 10.0
+_COMMIT_AGAIN_SECONDS = 1.0
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 TileCallback = Callable[[int], None]
+LaneCallback = Callable[[threading.Thread], None]
 
 
 class Stopped(BaseException):  # not an error of the unit's
@@ -56,8 +58,8 @@ class Worker:
         self._queue = Queue(bench.ledger.engine)
         self._on_tiles = on_tiles
         self._stopping = threading.Event()
-        # Of a pool's only child, which takes its predecessor's name.
-        self._name = f"{socket.gethostname()}:{os.getppid()}"
+        self._name = process_name()
+        self._reporting = threading.Thread(target=self._report, daemon=True, name="report")
 
     @classmethod
     def from_settings(
@@ -79,7 +81,17 @@ class Worker:
         # Before the first claim under this name: later it would take our own units away.
         with suppress(*DATABASE_AWAY):  # then their leases run out
             self._claims.leave(self._name)
-        threading.Thread(target=self._report, daemon=True, name="report").start()
+        self._reporting.start()
+
+    def leave(self) -> None:
+        """Take no more units, and say that we go; what is still in hand is due again at once."""
+        self.stop()
+        if self._reporting.is_alive():
+            self._reporting.join(_REPORT_SECONDS)
+        try:
+            self._claims.leave(self._name)
+        except DATABASE_AWAY as error:  # then it shows in a minute
+            log.warning("worker leaves untold", error=str(error))
 
     def _report(self) -> None:
         while not self._stopping.is_set():
@@ -87,14 +99,24 @@ class Worker:
                 self._claims.report(self._name, self.bench.settings.lanes)
             except DATABASE_AWAY as error:
                 log.warning("worker not reported", error=str(error))
+            except Exception:  # a worker that nobody hears of gets no work
+                log.exception("worker not reported")
             self._stopping.wait(_REPORT_SECONDS)
 
     def stop(self) -> None:
         """Hand back the units in hand, each after its batch."""
         self._stopping.set()
 
-    def run(self, unit_id: UUID) -> Claim | None:
-        """Do a unit if it is to be had. Its claim if it was, whatever came of it."""
+    def run(self, unit_id: UUID, on_left_behind: LaneCallback = lambda lane: None) -> Claim | None:
+        """Do a unit if it is to be had. Its claim if it was, whatever came of it.
+
+        Args:
+            unit_id: the unit.
+            on_left_behind: told of this thread if the unit is somebody else's, and it hangs on.
+
+        Raises:
+            GeogazeError: one after which this process can do no other unit; this one is given back.
+        """
         try:
             claim = self._claims.claim(unit_id, self._name)
         except DATABASE_AWAY as error:
@@ -110,13 +132,15 @@ class Worker:
         )
         told.debug("unit taken")
         try:
-            self._do(claim)
+            self._do(claim, on_left_behind)
             told.info("unit done")
         except StaleClaim as error:
             self._discard(claim)
             told.info("unit dropped", reason=str(error))
         except GeogazeError as error:
             self._give_up(claim, error, told)
+            if error.ends_process:
+                raise
         except DATABASE_AWAY as error:
             self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
         except MemoryError as error:
@@ -142,13 +166,14 @@ class Worker:
             return self._queue.following(claim.job_id)
         return None
 
-    def _do(self, claim: Claim) -> None:
-        with self._heartbeat(claim) as lost:
+    def _do(self, claim: Claim, on_left_behind: LaneCallback) -> None:
+        lane, lease = threading.current_thread(), self.bench.settings.lease_seconds
+        with Heartbeat(self._claims, claim, lease, lambda: on_left_behind(lane)) as heart:
             asked = 0.0
 
             def pulse(tiles: int) -> None:
                 nonlocal asked
-                if lost.is_set():
+                if heart.lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
                 if self._stopping.is_set():
                     raise Stopped
@@ -159,8 +184,26 @@ class Worker:
                     asked = time.monotonic()
                 self._on_tiles(tiles)
 
-            outcome = perform(self.bench, claim, pulse)
-        self._claims.commit(claim, outcome.result, tiles=outcome.tiles)
+            self._commit(claim, perform(self.bench, claim, pulse))
+
+    def _commit(self, claim: Claim, outcome: Outcome) -> None:
+        """Hand in what is done; while the database is away, for as long as the claim may hold."""
+        until = time.monotonic() + self.bench.settings.lease_seconds
+        doubt: Exception | None = None
+        while True:
+            try:
+                self._claims.commit(claim, outcome.result, tiles=outcome.tiles)
+            except StaleClaim:
+                if doubt:  # perhaps it was committed, and the answer got lost
+                    raise doubt from None
+                raise
+            except DATABASE_AWAY as error:
+                doubt = error
+                log.warning("unit not committed", unit=claim.position, error=str(error))
+                if time.monotonic() > until or self._stopping.wait(_COMMIT_AGAIN_SECONDS):
+                    raise
+            else:
+                return
 
     def _check(self, claim: Claim) -> None:
         with suppress(*DATABASE_AWAY):  # it may be back before the lease runs out
@@ -185,32 +228,8 @@ class Worker:
         """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
         try:
             self.bench.storage.delete(claim.prefix)
-        except StorageUnavailable as error:
+        except (StorageUnavailable, OSError) as error:
             log.warning("part not removed", prefix=claim.prefix, error=str(error))
-
-    @contextmanager
-    def _heartbeat(self, claim: Claim) -> Iterator[threading.Event]:
-        """Renew the lease at a third of its length; the event is set once it is lost."""
-        lost, done = threading.Event(), threading.Event()
-
-        def beat() -> None:
-            while not done.wait(self.bench.settings.lease_seconds / 3):
-                try:
-                    self._claims.renew(claim)
-                except StaleClaim:
-                    lost.set()
-                    return
-                except Exception:
-                    # The database may be back before the lease runs out; commit decides.
-                    log.exception("heartbeat missed", unit=claim.position)
-
-        thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
-        thread.start()
-        try:
-            yield lost
-        finally:
-            done.set()
-            thread.join()
 
 
 def _wrapped(error: Exception) -> GeogazeError:

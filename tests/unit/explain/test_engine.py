@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from geogaze.bundles import Bundle, read_bundle
-from geogaze.errors import InvalidRequest, OutOfMemory
+from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory
 from geogaze.explain import engine as engine_module
 from geogaze.explain.architectures import Split, split
 from geogaze.explain.engine import Engine, EngineOptions, load_engine
@@ -306,5 +306,99 @@ def test_an_engine_is_kept_for_other_settings_that_do_not_concern_it(bundle: Bun
 def test_a_device_that_is_not_there_is_told(bundle: Bundle) -> None:
     from geogaze.config import Settings
 
-    with pytest.raises(InvalidRequest, match="'cuda:99'"):
+    with pytest.raises(DeviceAbsent, match="'cuda:99'"):
         load_engine(bundle, Settings(device="cuda:99"))
+    with pytest.raises(DeviceAbsent, match="'abacus'"):
+        load_engine(bundle, Settings(device="abacus"))
+
+
+SICK = [
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+]
+NO_ROOM = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 98.00 MiB"),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", SICK)
+@pytest.mark.parametrize("step", ["launch", "fetch"])
+@pytest.mark.parametrize("how", ["explain_tiles", "explain_shared"])
+def test_a_device_that_fails_is_no_tiles_fault(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str, how: str
+) -> None:
+    target = {"launch": "_launch", "fetch": "_fetched"}[step]
+    monkeypatch.setattr(engine.batches, target, raising(error))
+    halo = engine.bundle.halo or 0
+    pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
+    with pytest.raises(DeviceBroke) as caught:
+        list(getattr(engine, how)(pixels, [(halo, halo)], TARGETS))
+    assert str(error) in str(caught.value)
+    told = caught.value
+    assert told.retryable
+    assert told.ends_process
+    assert not told.spends_try
+    assert not told.divisible
+
+
+def test_what_is_neither_memory_nor_device_stays_what_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "explain_batch", raising(RuntimeError("sizes do not match")))
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        list(engine.explain_tiles(window(engine), CORNERS, TARGETS))
+
+
+@pytest.mark.parametrize(("errors", "kind"), [(SICK, DeviceBroke), (NO_ROOM[:4], HostOutOfMemory)])
+def test_a_window_that_cannot_be_uploaded_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, errors: list[Exception], kind: Any
+) -> None:
+    for error in errors:
+        monkeypatch.setattr(engine._uploader, "upload", raising(error))
+        with pytest.raises(kind):
+            window(engine)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [*((e, OutOfMemory) for e in NO_ROOM), *((e, DeviceBroke) for e in SICK)]
+)
+def test_loading_that_fails_is_not_the_requests_fault(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[OutOfMemory]
+) -> None:
+    from geogaze.config import Settings
+
+    monkeypatch.setattr(engine_module, "load_model", raising(error))
+    with pytest.raises(kind) as caught:
+        load_engine(bundle, Settings(device="cpu", batch_size=5))
+    assert caught.value.retryable
+    assert caught.value.status == 503
+
+
+def test_networks_that_are_kept_make_room_for_another(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geogaze.config import Settings
+
+    kept = load_engine(bundle, Settings(device="cpu", batch_size=6))
+    load = engine_module.load_model
+
+    def crowded(wanted: Bundle) -> Any:
+        if engine_module._kept.cache_info().currsize:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return load(wanted)
+
+    monkeypatch.setattr(engine_module, "load_model", crowded)
+    other = load_engine(bundle, Settings(device="cpu", batch_size=7))
+    assert other is not kept
+    assert other.batches.size == 7

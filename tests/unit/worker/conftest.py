@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
+from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from geogaze.config import Settings
 from geogaze.ledger.database import connect
@@ -17,6 +20,14 @@ from geogaze.runner import work
 from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Worker
+
+AWAY: list[Exception] = [
+    OperationalError("UPDATE units", {}, ConnectionError("server closed the connection")),
+    # What a server says that became a standby: psycopg has it as an internal error.
+    InternalError("UPDATE units", {}, psycopg.errors.ReadOnlySqlTransaction("cannot execute")),
+    PoolTimeout("QueuePool limit of size 5 overflow 10 reached"),
+]
+"""What a database raises that may be back the next time."""
 
 Task = Callable[[Bench, Claim, Pulse], Outcome]
 

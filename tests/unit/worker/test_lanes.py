@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from celery.exceptions import Reject
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
-from geogaze.errors import StorageUnavailable
+from geogaze.errors import DeviceBroke, StorageUnavailable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
@@ -23,9 +25,11 @@ from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit, WorkerSeen
 from geogaze.runner.chunk import Pulse
 from geogaze.runner.lanes import Lanes
+from geogaze.runner.names import name_children
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
+from tests.unit.worker.conftest import AWAY
 
 MADE = Outcome({"assets": {"files": {}}})
 
@@ -33,8 +37,10 @@ MADE = Outcome({"assets": {"files": {}}})
 @pytest.fixture
 def lanes(worker: Worker) -> Iterator[Lanes]:
     lanes = Lanes(worker, 2)
-    yield lanes
-    lanes.close()
+    try:
+        yield lanes
+    finally:
+        lanes.close(0, 15)
 
 
 class Gate:
@@ -60,6 +66,11 @@ def rows(ledger: Ledger) -> list[Unit]:
         return list(found)
 
 
+def seen(ledger: Ledger) -> list[tuple[str, int]]:
+    with Session(ledger.engine) as session:
+        return [(row.name, row.slots) for row in session.scalars(select(WorkerSeen))]
+
+
 def wait_for(condition: Callable[[], Any]) -> None:
     end = time.monotonic() + 10
     while not condition():
@@ -80,14 +91,16 @@ def test_take_returns_once_a_lane_is_free(ledger: Ledger, lanes: Lanes, does: An
         lanes.take(units[1])
         returned.set()
 
-    thread = threading.Thread(target=fill)
+    thread = threading.Thread(target=fill, daemon=True)
     thread.start()
-    wait_for(lambda: len(gate.inside) == 2)
-    assert not returned.wait(0.1), "both are busy"
-    gate.let_through()
-    assert returned.wait(10)
-    thread.join()
-    gate.let_through()
+    try:
+        wait_for(lambda: len(gate.inside) == 2)
+        assert not returned.wait(0.1), "both are busy"
+        gate.let_through()
+        assert returned.wait(10)
+    finally:
+        gate.let_through(2)
+        thread.join(10)
     wait_for(lambda: lanes.ended == 2)
 
 
@@ -121,21 +134,74 @@ def test_a_unit_that_is_put_off_is_not_waited_for(
     assert (publish.state, publish.attempt) == (UnitState.PENDING, 1)
 
 
-def test_what_ends_a_lane_is_raised_where_units_are_given_out(
-    ledger: Ledger, lanes: Lanes, does: Any
+@pytest.mark.parametrize("error", [SystemExit(3), DeviceBroke("CUDA error")])
+def test_a_lane_that_cannot_go_on_hands_its_unit_back_and_ends_its_process(
+    ledger: Ledger, worker: Worker, does: Any, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
+    """Were the process to live on, every later message would be taken and dropped."""
+    from worker import tasks
+
     def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
-        raise SystemExit(3)
+        raise error
 
     does(task)
+    ends: list[int] = []
+    lanes = Lanes(worker, 2, on_broken=tasks.end_process)
+    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
+    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
+    monkeypatch.setattr(tasks.os, "_exit", ends.append)
+    monkeypatch.setattr(tasks, "_REJECT_SECONDS", 0)
+    worker.enlist()
     submit(ledger, 2)
     first, second = rows(ledger)
-    with contextlib.suppress(SystemExit):  # it may have ended before the other lane was seen free
-        lanes.take(first.id)
-    wait_for(lambda: lanes.ended)
-    with pytest.raises(SystemExit):
-        lanes.take(second.id)
+    try:
+        with contextlib.suppress(Reject):  # it may have ended before the other lane was seen free
+            tasks.run_unit(str(first.id))
+        wait_for(lambda: ends)
+        assert ends == [70]
+        with pytest.raises(Reject) as rejected:  # for another process, meanwhile
+            tasks.run_unit(str(second.id))
+        assert rejected.value.requeue
+    finally:
+        lanes.close(0, 15)
     assert {unit.state for unit in rows(ledger)} == {UnitState.PENDING}
+    assert [unit.failures for unit in rows(ledger)] == [0, 0]
+    assert seen(ledger) == [], "it said that it goes"
+
+
+def test_whatever_befalls_the_reporting_thread_it_reports_again(
+    ledger: Ledger, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geogaze.runner.work._REPORT_SECONDS", 0.01)
+    report, errors = worker._claims.report, [*AWAY, KeyError("a bug")]
+
+    def shaky(*args: Any) -> None:
+        if errors:
+            raise errors.pop()
+        report(*args)
+
+    monkeypatch.setattr(worker._claims, "report", shaky)
+    worker.enlist()
+    try:
+        wait_for(lambda: seen(ledger))
+    finally:
+        worker.leave()
+    assert seen(ledger) == []
+
+
+def test_two_workers_on_one_host_have_two_names(settings: Settings) -> None:
+    """Containers on the host's network have one host name, and the same few process ids."""
+    one, two = (Worker.from_settings(settings) for _ in range(2))
+    assert one._name != two._name
+    name_children()
+    try:
+        child, heir = (Worker.from_settings(settings) for _ in range(2))
+        assert child._name == heir._name, "who takes a child's place"
+        assert child._name not in {one._name, two._name}
+        name_children()
+        assert Worker.from_settings(settings)._name != child._name
+    finally:
+        del os.environ["_GEOGAZE_PROCESS"]
 
 
 def test_units_in_hand_are_handed_back_at_the_end(
@@ -150,9 +216,11 @@ def test_units_in_hand_are_handed_back_at_the_end(
     submit(ledger)
     (unit,) = rows(ledger)
     lanes = Lanes(worker, 2)
-    lanes.take(unit.id)
-    wait_for(lambda: rows(ledger)[0].state is UnitState.RUNNING)
-    lanes.close()
+    try:
+        lanes.take(unit.id)
+        wait_for(lambda: rows(ledger)[0].state is UnitState.RUNNING)
+    finally:
+        lanes.close()
     assert (rows(ledger)[0].state, rows(ledger)[0].failures) == (UnitState.PENDING, 0)
 
 
@@ -165,14 +233,11 @@ def test_a_process_takes_over_from_the_one_that_crashed(
     assert claims.claim(ours.id, worker._name)
     assert claims.claim(others.id, "another")
     worker.enlist()
-
-    def seen() -> list[tuple[str, int]]:
-        with Session(ledger.engine) as session:
-            return [(row.name, row.slots) for row in session.scalars(select(WorkerSeen))]
-
-    wait_for(seen)
-    worker.stop()
-    assert seen() == [(worker._name, settings.lanes)]
+    try:
+        wait_for(lambda: seen(ledger))
+        assert seen(ledger) == [(worker._name, settings.lanes)]
+    finally:
+        worker.stop()
     assert Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3) == 1
     assert [unit.state for unit in rows(ledger)] == [UnitState.PENDING, UnitState.RUNNING]
 

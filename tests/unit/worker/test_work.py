@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -15,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
-from geogaze.errors import SceneUnreadable, StaleClaim, StorageUnavailable
+from geogaze.errors import DeviceBroke, SceneUnreadable, StaleClaim, StorageUnavailable
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, UnitState
@@ -25,7 +26,7 @@ from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
-from tests.unit.worker.conftest import Task
+from tests.unit.worker.conftest import AWAY, Task
 
 LEASE = 0.6  # beats every 0.2 s
 
@@ -286,33 +287,119 @@ def test_a_database_restart_while_working_fails_no_job(
     assert row(ledger, unit).state is not UnitState.FAILED
 
 
-def test_a_database_restart_at_the_commit_fails_no_job(
+@pytest.mark.parametrize("error", AWAY)
+def test_a_database_that_stays_away_at_the_commit_fails_no_job(
     ledger: Ledger,
     worker: Worker,
     job: UUID,
     unit: UUID,
     does: Any,
     monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     def away(*_: Any, **__: Any) -> None:
-        raise database_away()
+        raise error
 
     monkeypatch.setattr(worker._claims, "commit", away)
     does(lambda bench, claim, pulse: Outcome({}))
-    with contextlib.suppress(OperationalError):
-        worker.run(unit)
+    assert worker.run(unit)
     assert ledger.status(job).state is JobState.RUNNING
+    assert row(ledger, unit).failures == 0
 
 
+@pytest.mark.parametrize("error", AWAY)
+def test_what_is_done_is_handed_in_once_the_database_is_back(
+    ledger: Ledger,
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr("geogaze.runner.work._COMMIT_AGAIN_SECONDS", 0.01)
+    commit, tries = worker._claims.commit, []
+
+    def shaky(*args: Any, **options: Any) -> None:
+        tries.append(args)
+        if len(tries) < 3:
+            raise error
+        commit(*args, **options)
+
+    monkeypatch.setattr(worker._claims, "commit", shaky)
+    does(lambda bench, claim, pulse: Outcome({"seen": 7}))
+    assert worker.run(unit)
+    assert (row(ledger, unit).state, row(ledger, unit).attempt) == (UnitState.DONE, 1)
+    assert len(parts(worker)) == 1
+
+
+def test_a_device_that_breaks_gives_its_unit_back_and_goes(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    does(raising(DeviceBroke("The device failed: CUDA error")))
+    with pytest.raises(DeviceBroke):
+        worker.run(unit)
+    found = row(ledger, unit)
+    assert (found.state, found.failures, found.outages) == (UnitState.PENDING, 0, 1)
+    assert ledger.status(job).state is JobState.RUNNING
+    assert parts(worker) == []
+
+
+@pytest.mark.parametrize("how", ["dismissed", "lost"])
+def test_a_unit_that_is_nobodys_and_hangs_in_a_read_is_left_behind(
+    ledger: Ledger,
+    worker: Worker,
+    job: UUID,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """No thread can be interrupted in GDAL: it gives no pulse, and its lease was renewed."""
+    monkeypatch.setattr("geogaze.runner.heartbeat._GRACE_SECONDS", 0.05)
+    inside, host_answers, left = threading.Event(), threading.Event(), threading.Event()
+    behind: list[threading.Thread] = []
+
+    def leave_behind(lane: threading.Thread) -> None:
+        behind.append(lane)
+        left.set()
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        inside.set()
+        assert host_answers.wait(20)
+        pulse(0)
+        raise AssertionError("it is not ours to go on with")
+
+    does(task)
+    lane = threading.Thread(target=worker.run, args=(unit, leave_behind), daemon=True)
+    lane.start()
+    try:
+        assert inside.wait(20)
+        if how == "dismissed":
+            ledger.dismiss(job)
+        else:
+            with Session(ledger.engine) as session, session.begin():
+                session.execute(update(Unit).where(Unit.id == unit).values(lease_until=1.0))
+                session.execute(update(Unit).where(Unit.id == unit).values(token=uuid4()))
+        assert left.wait(20)
+        assert behind == [lane]
+    finally:
+        host_answers.set()
+        lane.join(20)
+    assert not lane.is_alive()
+    assert parts(worker) == [], "what it wrote is gone"
+
+
+@pytest.mark.parametrize("error", AWAY)
 def test_a_database_that_is_away_costs_no_lane(
     ledger: Ledger,
     worker: Worker,
     unit: UUID,
     does: Any,
     monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     def away(*_: Any, **__: Any) -> None:
-        raise database_away()
+        raise error
 
     does(raising(SceneUnreadable("damaged")))
     with monkeypatch.context() as outage:

@@ -14,6 +14,7 @@ from geogaze import __version__
 from geogaze.config import Settings, get_settings
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
+from geogaze.planning.planner import Planner
 from geogaze.storage import open_storage
 
 _DESCRIPTION = """
@@ -28,12 +29,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or get_settings()
     engine = connect(settings.database_url)
 
-    services = Services(settings, Ledger(engine), open_storage(settings))
+    services = Services(settings, Ledger(engine), open_storage(settings), Planner(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with calling(services):
             yield
+        services.planner.close()
         engine.dispose()
 
     app = FastAPI(

@@ -12,6 +12,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, JobNotFound
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.submission import DEFAULT_TENANT
+from geogaze.planning.planner import Planner
 from geogaze.storage import Storage
 
 _LONGEST = 255
@@ -19,11 +20,12 @@ _LONGEST = 255
 
 @dataclass(frozen=True)
 class Services:
-    """The process's ledger, storage and settings."""
+    """The process's ledger, storage, settings and planner."""
 
     settings: Settings
     ledger: Ledger
     storage: Storage
+    planner: Planner
 
 
 def _all_services(request: Request) -> Services:

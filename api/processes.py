@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 
 from api.dependencies import With, WithAll, tenant_of
@@ -15,7 +16,6 @@ from geogaze.bundles import list_bundles
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
 from geogaze.ledger.submission import PROCESS, known
-from geogaze.planning.plan import make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
 
@@ -138,7 +138,7 @@ def process(request: Request, process: str) -> dict[str, Any]:
     response_model_exclude_none=True,
     responses={201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
-def execute(
+async def execute(
     request: Request,
     response: Response,
     process: str,
@@ -170,17 +170,20 @@ def execute(
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
-    job = known(services.ledger.engine, tenant, idempotency_key, asked.model_dump(mode="json"))
+    engine, document = services.ledger.engine, asked.model_dump(mode="json")
+    job = await run_in_threadpool(known, engine, tenant, idempotency_key, document)
     if job is None:
-        job = submit(
+        plan = await services.planner.plan(asked)  # on threads that nobody else waits for
+        job = await run_in_threadpool(
+            submit,
             services.ledger,
             asked,
-            make_plan(asked, services.settings),
+            plan,
             tenant=tenant,
             idempotency_key=idempotency_key,
             subscriber=subscriber,
         )
-    status = services.ledger.status(job)
+    status = await run_in_threadpool(services.ledger.status, job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
     return status_info(status, base_url(request))
 

@@ -93,7 +93,8 @@ def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
         raise JobFailed(f"Job {job_id} failed: {status.message}")
     if status.state is JobState.DISMISSED:
         raise ResultsGone(f"Job {job_id} was dismissed and its products removed.")
-    if status.state is not JobState.SUCCESSFUL or status.assets is None:
+    assets = services.ledger.assets(job_id)
+    if status.state is not JobState.SUCCESSFUL or assets is None:
         raise ResultNotReady(
             f"Job {job_id} is {status.state.value} ({status.progress} %); ask again later."
         )
@@ -104,7 +105,7 @@ def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
             "type": made["type"],
             "title": made["file"],
         }
-        for name, made in status.assets["files"].items()
+        for name, made in assets["files"].items()
     }
 
 
@@ -127,9 +128,10 @@ def retry(request: Request, job_id: JobId, services: With) -> Any:
 def skipped(job_id: JobId, services: With) -> dict[str, list[dict[str, Any]]]:
     """Tiles that a successful job went on without: why, how many, and where it went wrong which."""
     status = services.ledger.status(job_id)
-    if status.assets is None:
+    assets = services.ledger.assets(job_id)
+    if assets is None:
         raise ResultNotReady(f"Job {job_id} is {status.state.value}; ask again once it succeeded.")
-    return {"skipped": status.assets["skipped"]}
+    return {"skipped": assets["skipped"]}
 
 
 def _interval(text: str | None) -> tuple[float | None, float | None]:

@@ -171,7 +171,7 @@ async def execute(
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
     engine, document = services.ledger.engine, asked.model_dump(mode="json")
-    job = await run_in_threadpool(known, engine, tenant, idempotency_key, document)
+    job = await run_in_threadpool(known, engine, tenant, idempotency_key, document, subscriber)
     if job is None:
         plan = await services.planner.plan(asked)  # on threads that nobody else waits for
         job = await run_in_threadpool(

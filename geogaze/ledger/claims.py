@@ -19,10 +19,11 @@ from geogaze.errors import GeogazeError, StaleClaim
 from geogaze.ledger.records import Claim, attempt_prefix
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.tables import Job, Unit, WorkerSeen, now
-from geogaze.ledger.transitions import advance, leave, settle_failure, tell
+from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
 
 _BACKOFF_BASE = 0.5
 _BACKOFF_CAP = 60.0
+_PLANS_KEPT = 16  # of jobs that a worker was at lately
 
 
 class Claims:
@@ -32,6 +33,7 @@ class Claims:
         self._engine = engine
         self._lease = lease_seconds
         self._max_attempts = max_attempts
+        self._plans: dict[UUID, dict[str, Any]] = {}
 
     def report(self, worker: str, slots: int) -> None:
         """Say that a worker process lives and how many units it takes at once."""
@@ -45,12 +47,16 @@ class Claims:
         A process that takes the place of a crashed one says so for it, which is sooner than the
         lease would.
         """
+        held = (Unit.state == UnitState.RUNNING, Unit.worker == worker)
+        with Session(self._engine) as session:
+            jobs = session.scalars(select(Unit.job_id).where(*held).distinct()).all()
+        for job in jobs:
+            with Session(self._engine) as session, session.begin():
+                lock_job(session, job)
+                session.execute(
+                    update(Unit).where(Unit.job_id == job, *held).values(lease_until=0.0)
+                )
         with Session(self._engine) as session, session.begin():
-            session.execute(
-                update(Unit)
-                .where(Unit.state == UnitState.RUNNING, Unit.worker == worker)
-                .values(lease_until=0.0)
-            )
             if seen := session.get(WorkerSeen, worker):
                 session.delete(seen)
 
@@ -58,7 +64,6 @@ class Claims:
         """Take a unit, or None where it is done, held by another, not due or its job has ended."""
         token = uuid4()
         with Session(self._engine) as session, session.begin():
-            # The job's row before the unit's, as everywhere, so that two never wait for each other.
             job_of_unit = select(Unit.job_id).where(Unit.id == unit_id).scalar_subquery()
             job = session.scalar(select(Job).where(Job.id == job_of_unit).with_for_update())
             if job is None or job.state not in OPEN_JOB:
@@ -104,8 +109,16 @@ class Claims:
                 failures=unit.failures,
                 token=token,
                 prefix=unit.prefix,
-                plan=job.plan,
+                plan=self._plan(job),
             )
+
+    def _plan(self, job: Job) -> dict[str, Any]:
+        """The plan of a job, which never changes; fetched for the first of its units alone."""
+        if (plan := self._plans.get(job.id)) is None:
+            if len(self._plans) >= _PLANS_KEPT:
+                self._plans.clear()
+            plan = self._plans[job.id] = job.plan
+        return plan
 
     def renew(self, claim: Claim) -> None:
         """Push the lease on.
@@ -185,11 +198,8 @@ class Claims:
             unit.token = unit.lease_until = unit.dispatched_at = None
 
     def _hold(self, session: Session, claim: Claim) -> Unit:
-        """A unit that is still ours, in a job that is still open, both locked.
-
-        The job's row is locked first, so that ending a job and finishing its units never cross.
-        """
-        state = session.scalar(select(Job.state).where(Job.id == claim.job_id).with_for_update())
+        """A unit that is still ours, in a job that is still open, both locked."""
+        state = lock_job(session, claim.job_id)
         if state not in OPEN_JOB:
             raise StaleClaim(f"Job {claim.job_id} is {state}; unit {claim.position} is void.")
         unit = session.scalar(

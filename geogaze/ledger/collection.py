@@ -12,6 +12,7 @@ from geogaze.errors import IllegalTransition
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit, now
+from geogaze.ledger.transitions import lock_job
 
 _AT_ONCE = 500
 
@@ -50,6 +51,7 @@ class Collection:
     def released(self, job_id: UUID) -> None:
         """Note that a dismissed job's objects are gone; its units go too, its record stays."""
         with Session(self._engine) as session, session.begin():
+            lock_job(session, job_id)
             busy = session.scalar(
                 select(func.count())
                 .select_from(Unit)

@@ -14,7 +14,7 @@ from geogaze.errors import WorkerLost
 from geogaze.ledger.records import Message
 from geogaze.ledger.states import OPEN_JOB, Phase, UnitState, unit_sources
 from geogaze.ledger.tables import Job, Lead, Unit, WorkerSeen, now
-from geogaze.ledger.transitions import settle_failure
+from geogaze.ledger.transitions import lock_job, settle_failure
 
 _IN_HAND = (UnitState.DISPATCHED, UnitState.RUNNING)
 LEVELS = 10
@@ -108,10 +108,9 @@ class Queue:
                 chosen.append((unit, job, 0 if failures else of_job[job]))
                 of_job[job] += 1
                 of_tenant[tenant] += 1
-            # The jobs' rows before the units', as everywhere: workers may claim these units now.
-            session.execute(
-                update(Job).where(Job.id.in_({job for _, job, _ in chosen})).values(served=now())
-            )
+            for job in sorted({job for _, job, _ in chosen}):
+                lock_job(session, job)
+                session.execute(update(Job).where(Job.id == job).values(served=now()))
             marked = set(
                 session.scalars(
                     update(Unit)
@@ -184,29 +183,33 @@ class Queue:
 
         A unit that keeps losing its worker is split, skipped or fails its job.
         """
+        undelivered = (
+            Unit.state == UnitState.DISPATCHED,
+            Unit.dispatched_at < now() - redeliver_seconds,
+        )
         with Session(self._engine) as session:
             expired = session.execute(
                 select(Unit.id, Unit.job_id).where(
                     Unit.state == UnitState.RUNNING, Unit.lease_until < now()
                 )
             ).all()
+            jobs = session.scalars(select(Unit.job_id).where(*undelivered).distinct()).all()
         freed = sum(self._settle_lost(unit, job, max_attempts) for unit, job in expired)
-        with Session(self._engine) as session, session.begin():
-            undelivered = session.scalars(
-                update(Unit)
-                .where(
-                    Unit.state == UnitState.DISPATCHED,
-                    Unit.dispatched_at < now() - redeliver_seconds,
-                )
-                .values(state=UnitState.PENDING, dispatched_at=None)
-                .returning(Unit.id)
-            ).all()
-        return freed + len(undelivered)
+        for job in jobs:
+            with Session(self._engine) as session, session.begin():
+                lock_job(session, job)
+                taken_back = session.scalars(
+                    update(Unit)
+                    .where(Unit.job_id == job, *undelivered)
+                    .values(state=UnitState.PENDING, dispatched_at=None)
+                    .returning(Unit.id)
+                ).all()
+            freed += len(taken_back)
+        return freed
 
     def _settle_lost(self, unit_id: UUID, job_id: UUID, max_attempts: int) -> bool:
         with Session(self._engine) as session, session.begin():
-            # The job's row before the unit's, as everywhere.
-            state = session.scalar(select(Job.state).where(Job.id == job_id).with_for_update())
+            state = lock_job(session, job_id)
             unit = session.scalar(
                 select(Unit)
                 .where(

@@ -45,7 +45,6 @@ class JobStatus:
     now: float
     last_error: str | None
     problem: dict[str, Any] | None
-    assets: dict[str, Any] | None
 
     @property
     def tiles_done(self) -> int:

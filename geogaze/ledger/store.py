@@ -6,6 +6,7 @@ Workers' claims are in :mod:`geogaze.ledger.claims`, the dispatcher's side in
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -91,28 +92,44 @@ class Ledger:
             jobs = session.scalars(
                 select(Job)
                 .where(*wanted, *self._ours())
-                .order_by(Job.created.desc(), Job.id)
+                .order_by(Job.created.desc(), Job.id.desc())  # as the indices have them
                 .limit(limit)
                 .offset(offset)
             ).all()
-            counts = session.scalars(
+            counts: defaultdict[UUID, list[PhaseCount]] = defaultdict(list)
+            for count in session.scalars(
                 select(PhaseCount).where(PhaseCount.job_id.in_([job.id for job in jobs]))
-            ).all()
-        return [_job_status(job, counts, moment) for job in jobs]
+            ):
+                counts[count.job_id].append(count)
+        return [_job_status(job, counts[job.id], moment) for job in jobs]
 
     def _ours(self) -> tuple[ColumnElement[bool], ...]:
         return () if self._tenant is None else (Job.tenant == self._tenant,)
 
-    def _locked(self, session: Session, job_id: UUID) -> Job:
-        job = session.scalar(select(Job).where(Job.id == job_id, *self._ours()).with_for_update())
+    def _visible(self, session: Session, job_id: UUID, *, lock: bool = False) -> Job:
+        query = select(Job).where(Job.id == job_id, *self._ours())
+        job = session.scalar(query.with_for_update() if lock else query)
         if job is None:
             raise JobNotFound(f"There is no job {job_id}.")
         return job
 
     def request(self, job_id: UUID) -> dict[str, Any]:
-        """The inputs of a job as given."""
+        """The inputs of a job as given.
+
+        Raises:
+            JobNotFound: there is none.
+        """
         with Session(self.engine) as session:
-            return self._locked(session, job_id).request
+            return self._visible(session, job_id).request
+
+    def assets(self, job_id: UUID) -> dict[str, Any] | None:
+        """The files of a successful job (``files``) and the tiles it went on without (``skipped``).
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        with Session(self.engine) as session:
+            return self._visible(session, job_id).assets
 
     def dismiss(self, job_id: UUID, reason: str = "dismissed by request") -> JobStatus:
         """End a job; its workers notice with their next batch, and the sweeper removes its objects.
@@ -122,7 +139,7 @@ class Ledger:
             IllegalTransition: it was dismissed before.
         """
         with Session(self.engine) as session, session.begin():
-            job = self._locked(session, job_id)
+            job = self._visible(session, job_id, lock=True)
             check_job_step(job.state, JobState.DISMISSED)
             close_job(session, job_id, JobState.DISMISSED, reason)
             session.execute(update(Job).where(Job.id == job_id).values(assets=None))
@@ -136,7 +153,7 @@ class Ledger:
             IllegalTransition: it has not failed.
         """
         with Session(self.engine) as session, session.begin():
-            job = self._locked(session, job_id)
+            job = self._visible(session, job_id, lock=True)
             if job.state is not JobState.FAILED:
                 raise IllegalTransition(
                     f"Job {job_id} is {job.state}; only a failed job can be retried."
@@ -169,17 +186,26 @@ class Ledger:
         return self.status(job_id)
 
     def parts(self, job_id: UUID, phase: Phase) -> list[Part]:
-        """Visible outcomes of a phase's finished units: those of one root side by side."""
+        """Visible outcomes of a phase's finished units: those of one root side by side.
+
+        Raises:
+            JobNotFound: there is none.
+        """
         rows = self._units(job_id, phase, UnitState.DONE)
         return [Part(u.root, _window(u), u.prefix or "", u.result or {}) for u in rows]
 
     def skipped(self, job_id: UUID) -> list[Skipped]:
-        """Tiles that the job goes on without, as they took down whoever tried."""
+        """Tiles that the job goes on without, as they took down whoever tried.
+
+        Raises:
+            JobNotFound: there is none.
+        """
         rows = self._units(job_id, Phase.EXPLAIN, UnitState.SKIPPED)
         return [Skipped(u.root, _window(u), u.error or "") for u in rows]
 
     def _units(self, job_id: UUID, phase: Phase, state: UnitState) -> Sequence[Unit]:
         with Session(self.engine) as session:
+            self._visible(session, job_id)
             return session.scalars(
                 select(Unit)
                 .where(Unit.job_id == job_id, Unit.phase == phase, Unit.state == state)
@@ -205,7 +231,6 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
                 count.total, count.remaining, count.tiles_done, count.tiles_reused
             )
             for count in counts
-            if count.job_id == job.id
         },
         created=job.created,
         updated=job.updated,
@@ -214,5 +239,4 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
         now=moment,
         last_error=job.last_error,
         problem=job.problem,
-        assets=job.assets,
     )

@@ -47,9 +47,9 @@ def accept(engine: Engine, job: Submission) -> UUID:
     idempotency key came before is that job.
 
     Raises:
-        IdempotencyKeyReused: the key came before, with another request.
+        IdempotencyKeyReused: the key came before, with another request or subscriber.
     """
-    asked = (engine, job.tenant, job.idempotency_key, job.request)
+    asked = (engine, job.tenant, job.idempotency_key, job.request, job.subscriber)
     if earlier := known(*asked):
         return earlier
     try:
@@ -61,24 +61,44 @@ def accept(engine: Engine, job: Submission) -> UUID:
         raise
 
 
-def known(engine: Engine, tenant: str, key: str | None, request: dict[str, Any]) -> UUID | None:
+def known(
+    engine: Engine,
+    tenant: str,
+    key: str | None,
+    request: dict[str, Any],
+    subscriber: dict[str, Any] | None = None,
+) -> UUID | None:
     """The job that an idempotency key stands for, if it came before.
 
     Raises:
-        IdempotencyKeyReused: it came with another request.
+        IdempotencyKeyReused: it came with another request or subscriber.
     """
     if key is None:
         return None
     with Session(engine) as session:
         found = session.execute(
-            select(Job.id, Job.request).where(Job.tenant == tenant, Job.idempotency_key == key)
+            select(Job.id, Job.request, Job.subscriber).where(
+                Job.tenant == tenant, Job.idempotency_key == key
+            )
         ).one_or_none()
-    if found and found.request != request:
+    if found is None:
+        return None
+    same = {
+        "request": found.request == request,
+        "subscriber": _addresses(found.subscriber) == _addresses(subscriber),
+    }
+    if differing := " and ".join(name for name, equal in same.items() if not equal):
         raise IdempotencyKeyReused(
-            f"The idempotency key {key!r} stands for job {found.id}, whose request differs from "
-            "this one. Use a new key for a new request."
+            f"The idempotency key {key!r} stands for job {found.id}, which has another {differing} "
+            "than this one. Use a new key for a new request."
         )
-    return found.id if found else None
+    job: UUID = found.id
+    return job
+
+
+def _addresses(subscriber: dict[str, Any] | None) -> dict[str, Any]:
+    # Not ``base``: the same client may reach the API by another address.
+    return {name: uri for name, uri in (subscriber or {}).items() if name.endswith("Uri")}
 
 
 def _insert(engine: Engine, job: Submission) -> UUID:

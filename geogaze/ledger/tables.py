@@ -66,7 +66,8 @@ class Job(Base):
 
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
     ``content`` explain the same tiles in the same way. ``released`` is when the objects of a
-    dismissed job were removed.
+    dismissed job were removed. ``request``, ``plan`` and ``assets`` grow with the classes asked
+    for, so they are fetched only where they are looked at.
     """
 
     __tablename__ = "jobs"
@@ -76,8 +77,8 @@ class Job(Base):
     process: Mapped[str] = mapped_column(String(64))
     state: Mapped[JobState] = mapped_column(_enum(JobState))
     phase: Mapped[Phase] = mapped_column(_enum(Phase))
-    request: Mapped[dict[str, Any]] = mapped_column(JSON)
-    plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
     tiles: Mapped[int]
     tile_rows: Mapped[int]
     tile_cols: Mapped[int]
@@ -88,7 +89,7 @@ class Job(Base):
     subscriber: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     message: Mapped[str] = mapped_column(Text, default="")
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    assets: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    assets: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
     last_error: Mapped[str | None] = mapped_column(Text)
     served: Mapped[float] = mapped_column(Float(53), default=0.0)
     created: Mapped[float] = mapped_column(Float(53))
@@ -99,6 +100,7 @@ class Job(Base):
 
     __table_args__ = (
         Index("jobs_created", "created", "id"),
+        Index("jobs_of_tenant", "tenant", "created", "id"),
         Index("jobs_state", "state", "created"),
         Index("jobs_content", "content"),
         Index("jobs_idempotency_key", "tenant", "idempotency_key", unique=True),

@@ -28,6 +28,15 @@ EVENTS = {
 """What a subscriber is told of; the names are OGC's, less their ``Uri``."""
 
 
+def lock_job(session: Session, job_id: UUID) -> JobState | None:
+    """Lock a job's row; its state, or None where it is gone.
+
+    Whoever changes units locks their job's row before: two that lock in different orders wait for
+    each other.
+    """
+    return session.scalar(select(Job.state).where(Job.id == job_id).with_for_update())
+
+
 def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None:
     """Insert the units of a phase, by one statement however many they are."""
     numbers = select(literal(0).label("n")).cte("numbers", recursive=True)

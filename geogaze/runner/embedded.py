@@ -86,8 +86,10 @@ def run(
         raise InvalidRequest(f"{out} cannot be made a folder for the products: {error}") from error
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".geogaze-") as workspace:
-            status, storage = _run_units(request, plan, settings, Path(workspace), on_progress)
-            assets = _collect(status, storage, out)
+            status, made, storage = _run_units(
+                request, plan, settings, Path(workspace), on_progress
+            )
+            assets = _collect(made["files"], storage, out)
     except BaseException:
         if made_folder:
             shutil.rmtree(out, ignore_errors=True)
@@ -98,7 +100,7 @@ def run(
         tiles=plan.tiles,
         seconds=time.monotonic() - started,
         assets=assets,
-        skipped=(status.assets or {})["skipped"],
+        skipped=made["skipped"],
     )
 
 
@@ -108,7 +110,7 @@ def _run_units(
     settings: Settings,
     workspace: Path,
     on_progress: OnProgress,
-) -> tuple[JobStatus, FolderStorage]:
+) -> tuple[JobStatus, dict[str, Any], FolderStorage]:
     here = settings.model_copy(
         update={
             "database_url": f"sqlite:///{workspace / 'ledger.db'}",
@@ -140,7 +142,7 @@ def _run_units(
         raise _failure(status)
     storage = worker.bench.storage
     assert isinstance(storage, FolderStorage)
-    return status, storage
+    return status, ledger.assets(job_id) or {}, storage
 
 
 class _Progress:
@@ -181,10 +183,9 @@ def _subclasses(kind: type[GeogazeError]) -> list[type[GeogazeError]]:
     return [kind, *(below for k in kind.__subclasses__() for below in _subclasses(k))]
 
 
-def _collect(status: JobStatus, storage: FolderStorage, out: Path) -> dict[str, Path]:
+def _collect(files: dict[str, Any], storage: FolderStorage, out: Path) -> dict[str, Path]:
     """Move the products out of the workspace, in the place of an earlier run's."""
     former = former_products(out)
-    files = (status.assets or {})["files"]
     assets = {}
     for name, made in files.items():
         target = out / made["file"]

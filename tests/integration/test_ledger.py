@@ -13,6 +13,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Lead, WorkerSeen
 from tests.unit.ledger.test_collection import CollectionSuite
 from tests.unit.ledger.test_deliveries import DeliveriesSuite
+from tests.unit.ledger.test_lists import ListsSuite
 from tests.unit.ledger.test_machine import LedgerMachine, steps
 from tests.unit.ledger.test_poison import PoisonSuite
 from tests.unit.ledger.test_queue import QueueSuite
@@ -43,6 +44,10 @@ class OnPostgres:
 
 
 class TestLedger(OnPostgres, LedgerSuite):
+    pass
+
+
+class TestLists(OnPostgres, ListsSuite):
     pass
 
 

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
+from geogaze.config import Settings
 from geogaze.ledger.store import Ledger
 from tests.unit.api.test_execution import EXECUTION, check_problem
 from tests.unit.api.testing import TestClient
+
+LISTENER = "listener.example"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"callback_hosts": (LISTENER,)})
 
 
 @pytest.fixture
@@ -50,6 +58,20 @@ def test_a_key_stands_for_one_request(
     check_problem(answer, 422)
     assert answer.json()["type"] == "urn:geogaze:problem:idempotency-key-reused"
     assert job in answer.json()["detail"]
+    assert len(ledger.jobs(limit=9)) == 1
+
+
+def test_a_key_stands_for_one_subscriber(
+    http: TestClient, ledger: Ledger, inputs: dict[str, Any]
+) -> None:
+    body = {"inputs": inputs, "subscriber": {"successUri": f"https://{LISTENER}/done"}}
+    first, again = (
+        http.post(EXECUTION, json=body, headers={"Idempotency-Key": "monday"}) for _ in range(2)
+    )
+    assert first.json()["jobID"] == again.json()["jobID"]
+    answer = ask(http, inputs, "monday")
+    check_problem(answer, 422)
+    assert "subscriber" in answer.json()["detail"]
     assert len(ledger.jobs(limit=9)) == 1
 
 

@@ -7,15 +7,15 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, String, cast, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import SceneUnreadable, StaleClaim
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
-from geogaze.ledger.states import JobState, Phase
+from geogaze.ledger.states import JobState, Phase, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job
+from geogaze.ledger.tables import Job, Unit
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
 
 DAY = 86400.0
@@ -84,6 +84,16 @@ class CollectionSuite(Suite):
         others = {f"parts/{number:04}/0/1/" for number in range(1200)}
         assert collection.living({claim.prefix} | others) == {claim.prefix}
         assert collection.living(set()) == set()
+
+    def test_none_of_many_visible_parts_is_overlooked(
+        self, engine: Engine, ledger: Ledger, collection: Collection
+    ) -> None:
+        submit(ledger, 1201)
+        done = "parts/" + cast(Unit.position, String) + "/0/1/"
+        with Session(engine) as session, session.begin():
+            session.execute(update(Unit).values(state=UnitState.DONE, prefix=done))
+        every = {f"parts/{number}/0/1/" for number in range(1201)}
+        assert collection.living(every | {"parts/none/0/1/"}) == every
 
     # Dismissed jobs
 

@@ -51,7 +51,7 @@ class LedgerSuite(Suite):
         }
         assert before - 0.01 <= status.created <= self.clock(engine) + 0.01
         assert (status.tiles, status.tiles_done, status.progress) == (30, 0, 0)
-        assert status.started is status.finished is status.problem is status.assets is None
+        assert status.started is status.finished is status.problem is ledger.assets(job) is None
         units = self.units(engine, job)
         assert [(u.phase, u.position, u.state) for u in units] == [
             (Phase.EXPLAIN, position, UnitState.PENDING) for position in range(3)
@@ -59,7 +59,8 @@ class LedgerSuite(Suite):
         assert ledger.request(job) == {"scene": "port.tif"}
 
     def test_unknown_jobs_are_not_found(self, ledger: Ledger) -> None:
-        for ask in (ledger.status, ledger.request, ledger.dismiss):
+        asks = (ledger.status, ledger.request, ledger.assets, ledger.skipped, ledger.dismiss)
+        for ask in asks:
             with pytest.raises(JobNotFound):
                 ask(uuid4())
 
@@ -183,7 +184,7 @@ class LedgerSuite(Suite):
         claims.commit(self.take(ledger, claims), {"assets": assets}, tiles=0)
         status = ledger.status(job)
         assert (status.state, status.progress) == (JobState.SUCCESSFUL, 100)
-        assert status.assets == assets
+        assert ledger.assets(job) == assets
         assert status.finished is not None
         assert status.finished >= (status.started or 0)
         assert {unit.state for unit in self.units(engine, job)} == {UnitState.DONE}
@@ -351,7 +352,7 @@ class LedgerSuite(Suite):
         if state is JobState.DISMISSED:
             return
         status = ledger.dismiss(job)
-        assert (status.state, status.assets) == (JobState.DISMISSED, None)
+        assert (status.state, ledger.assets(job)) == (JobState.DISMISSED, None)
         assert status.finished is not None
         if before.finished is not None:
             assert status.finished == before.finished

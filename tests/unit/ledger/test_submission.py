@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from geogaze.errors import IdempotencyKeyReused, JobNotFound, SceneUnreadable
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from tests.unit.ledger.suite import OnSqlite, Suite, submission
 
@@ -36,6 +37,20 @@ class SubmissionSuite(Suite):
         before = self.snapshot(engine)
         with pytest.raises(IdempotencyKeyReused, match=f"'k'.*{job}"):
             ledger.submit(submission(idempotency_key="k", request={"scene": "other.tif"}))
+        assert self.snapshot(engine) == before
+
+    @pytest.mark.parametrize("others", [None, {}, {"successUri": "https://b"}])
+    def test_the_same_key_with_another_subscriber_is_refused(
+        self, engine: Engine, ledger: Ledger, others: dict[str, str] | None
+    ) -> None:
+        mine = {"successUri": "https://a", "base": "http://inside"}
+        job = ledger.submit(submission(idempotency_key="k", subscriber=mine))
+        before = self.snapshot(engine)
+        with pytest.raises(IdempotencyKeyReused, match=f"'k'.*{job}.*subscriber"):
+            ledger.submit(submission(idempotency_key="k", subscriber=others))
+        # The address by which the API was asked is not the subscriber's.
+        again = submission(idempotency_key="k", subscriber={**mine, "base": "http://outside"})
+        assert ledger.submit(again) == job
         assert self.snapshot(engine) == before
 
     def test_keys_are_each_tenants_own(self, ledger: Ledger) -> None:
@@ -73,14 +88,24 @@ class SubmissionSuite(Suite):
     def test_a_tenant_reaches_no_others_job(
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
-        job = ledger.submit(submission(tenant="a"))
+        job = ledger.submit(submission(2, tenant="a"))
+        claims.commit(self.take(ledger, claims), {}, tiles=10)
         claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
         stranger = ledger.of("b")
         before = self.snapshot(engine)
-        for ask in (stranger.status, stranger.request, stranger.retry, stranger.dismiss):
+        for ask in (
+            stranger.status,
+            stranger.request,
+            stranger.assets,
+            stranger.skipped,
+            lambda job: stranger.parts(job, Phase.EXPLAIN),
+            stranger.retry,
+            stranger.dismiss,
+        ):
             with pytest.raises(JobNotFound):
                 ask(job)
         assert self.snapshot(engine) == before
+        assert len(ledger.of("a").parts(job, Phase.EXPLAIN)) == 1
         ledger.of("a").retry(job)
         ledger.of("a").dismiss(job)
 

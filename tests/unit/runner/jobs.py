@@ -60,7 +60,7 @@ class Bureau:
 
     def products(self, job: UUID) -> dict[str, bytes]:
         """What a successful job made, but for the item, which has its id and time."""
-        assets = self.ledger.status(job).assets
+        assets = self.ledger.assets(job)
         assert assets is not None
         files = {name: made["key"] for name, made in assets["files"].items() if name != "item"}
         return {name: self.storage.get(key) for name, key in files.items()}

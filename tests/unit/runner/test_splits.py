@@ -87,9 +87,10 @@ def test_a_tile_that_breaks_everyone_is_found_and_left_out(
     job = bureau.submit(big_scene, on_error="skip")
     status = bureau.work(job)
     assert status.state is JobState.SUCCESSFUL, status.message
-    assert status.assets is not None
+    assets = bureau.ledger.assets(job)
+    assert assets is not None
     reason = "ZeroDivisionError: division by zero"
-    assert status.assets["skipped"] == [{"reason": reason, "tiles": 1, "positions": [[2, 3]]}]
+    assert assets["skipped"] == [{"reason": reason, "tiles": 1, "positions": [[2, 3]]}]
     assert sum(sizes) == 19
     frame = geopandas.read_parquet(io.BytesIO(bureau.products(job)["tiles"]))
     assert len(frame) == 20

@@ -104,7 +104,8 @@ class SourcePolicy:
             home = uri.startswith("~")
             raise self._refusal(uri, "this server cannot know whose home ~ is" if home else "")
         if resolved.is_dir():
-            raise SceneUnreadable(f"{uri!r} is a folder; name one GeoTIFF{_inside(resolved)}.")
+            inside = _inside(resolved) if self.folders is None else " in it"
+            raise SceneUnreadable(f"{uri!r} is a folder; name one GeoTIFF{inside}.")
         if not resolved.is_file():
             raise SceneUnreadable(f"There is no file {uri!r}{_nearby(uri)}.")
         return resolved
@@ -126,7 +127,7 @@ class SourcePolicy:
 
 def is_remote(uri: str) -> bool:
     """Whether a source is fetched from elsewhere, so that reading it may fail for a while."""
-    return _split(uri)[0] in {"s3", "https"}
+    return uri.lower().startswith(("s3://", "https://"))
 
 
 def _split(uri: str) -> tuple[str, SplitResult]:
@@ -141,8 +142,9 @@ def _split(uri: str) -> tuple[str, SplitResult]:
 
 
 def _inside(folder: Path) -> str:
-    found = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in {".tif", ".tiff"})
-    return f" in it, such as {found[0]!r}" if found else " (there is none in it)"
+    found = (p.name for p in folder.iterdir() if p.suffix.lower() in {".tif", ".tiff"})
+    name = next(found, None)
+    return f" in it, such as {name!r}" if name else " (there is none in it)"
 
 
 def _nearby(uri: str) -> str:

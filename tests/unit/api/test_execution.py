@@ -94,7 +94,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("missing scene", {"scene": "{folder}/none.tif"}, "none.tif"),
     ("no scene", {"scene": None}, "scene"),
     ("reference without href", {"scene": {"url": "x"}}, "scene"),
-    ("a folder", {"scene": "{folder}"}, "no file"),
+    ("a folder", {"scene": "{folder}"}, "is a folder"),
     ("outside the folders", {"scene": "/etc/passwd"}, "allowed"),
     ("climbing out", {"scene": "{folder}/../outside.tif"}, "allowed"),
     ("link out", {"scene": "{folder}/link.tif"}, "allowed"),

@@ -166,15 +166,21 @@ def test_policies_come_from_the_settings(folder: Path) -> None:
     ("name", "told"),
     [
         ("absent.tif", r"There is no file '.*absent\.tif'\."),
-        (".", r"is a folder; name one GeoTIFF in it, such as 'scene\.tif'"),
-        ("empty", r"is a folder; .*there is none in it"),
+        (".", r"is a folder; name one GeoTIFF in it\."),
         ("caf\udce9.tif", "its name is not UTF-8"),
     ],
 )
 def test_what_is_no_file_is_named(folder: Path, policy: SourcePolicy, name: str, told: str) -> None:
-    (folder / "empty").mkdir()
     with pytest.raises(SceneUnreadable, match=told):
         policy.gdal_path(f"{folder}/{name}")
+
+
+def test_users_at_their_own_terminal_are_shown_what_a_folder_has(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(SceneUnreadable, match=r"in it, such as 'scene\.tif'"):
+        SourcePolicy.local().gdal_path(str(folder))
+    with pytest.raises(SceneUnreadable, match="there is none in it"):
+        SourcePolicy.local().gdal_path(str(folder / "empty"))
 
 
 def test_a_colon_in_a_files_name_is_no_scheme(folder: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL
@@ -17,6 +18,9 @@ from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
 from geogaze.outputs import check_file
 from geogaze.planning.request import Colormap, ExplainRequest, OnError
+
+if TYPE_CHECKING:  # GDAL takes its time to load
+    from geogaze.planning.plan import Plan
 
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
@@ -30,6 +34,9 @@ ClassesOption = Annotated[
 OverlapOption = Annotated[float, typer.Option(help="Overlap of neighbouring tiles, 0 to 0.9.")]
 GsdOption = Annotated[
     float | None, typer.Option(help="Working resolution, metres per pixel. Default: the scene's.")
+]
+SquareOption = Annotated[
+    bool, typer.Option("--square", help="Resample pixels that are no squares on the ground.")
 ]
 NormalizeOption = Annotated[
     Literal["job", "tile", "none"],
@@ -106,6 +113,7 @@ def run(
     classes: ClassesOption = "all",
     overlap: OverlapOption = 0.5,
     gsd: GsdOption = None,
+    square: SquareOption = False,
     normalize: NormalizeOption = "job",
     bands: BandsOption = None,
     rescale: RescaleOption = None,
@@ -142,6 +150,7 @@ def run(
         classes=classes,
         overlap=overlap,
         gsd=gsd,
+        square=square,
         normalize=normalize,
         bands=bands,
         rescale=rescale,
@@ -172,6 +181,9 @@ def run(
                 "tiles_per_second": round(report.tiles_per_second, 3),
                 "classes": list(report.plan.layers),
                 "assets": {name: str(path) for name, path in report.assets.items()},
+                "bands": list(report.plan.scene.bands),
+                "rescale": [list(pair) for pair in report.plan.scene.rescale],
+                "warnings": list(report.plan.warnings),
                 "skipped": report.skipped,
             }
         )
@@ -181,13 +193,32 @@ def run(
     out.print(
         f"{report.tiles:,} tiles in {report.seconds:,.1f} s "
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
-        f"{plan.cell_metres:.3g} m; values were scaled from "
-        f"{plan.scene.rescale_source}."
+        f"{plan.cell_metres:.3g} m. {_looked_at(plan)}"
     )
+    for warning in plan.warnings:
+        out.print(f"[yellow]Careful:[/] {escape(warning)}")
     for reason in report.skipped:
         out.print(f"{reason['tiles']:,} tiles were skipped: {reason['reason']}.")
     out.print(
         f"Look at [bold]{out_folder / 'preview.png'}[/] first, then open the layers in a GIS."
+    )
+
+
+def _looked_at(plan: Plan) -> str:
+    """Which bands the model got, and which of their values became 0 and 1."""
+    scene = plan.scene
+    names = ", ".join(plan.bundle.bands)
+    ranges = ", ".join(f"{low:g} to {high:g}" for low, high in dict.fromkeys(scene.rescale))
+    chosen = {
+        "given": "as asked",
+        "descriptions": "by their descriptions",
+        "colours": "by their colours",
+        "position": "the first, as none is named",
+    }[scene.bands_source]
+    how = "as asked" if scene.rescale_source == "given" else scene.rescale_source
+    return (
+        f"Bands {', '.join(map(str, scene.bands))} were taken for {names} ({chosen}), and values "
+        f"from {ranges} ({how})."
     )
 
 

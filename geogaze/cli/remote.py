@@ -25,6 +25,7 @@ from geogaze.cli.local import (
     OverlaysOption,
     OverwriteOption,
     RescaleOption,
+    SquareOption,
     build_request,
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
@@ -47,6 +48,7 @@ def submit(
     classes: ClassesOption = "all",
     overlap: OverlapOption = 0.5,
     gsd: GsdOption = None,
+    square: SquareOption = False,
     normalize: NormalizeOption = "job",
     bands: BandsOption = None,
     rescale: RescaleOption = None,
@@ -81,6 +83,7 @@ def submit(
         classes=classes,
         overlap=overlap,
         gsd=gsd,
+        square=square,
         normalize=normalize,
         bands=bands,
         rescale=rescale,

@@ -122,7 +122,7 @@ class Engine:
 
         Args:
             values: (bands, H, W), any real dtype.
-            valid: (H, W); other pixels become 0, the mean.
+            valid: (H, W), or (bands, H, W); what is not becomes 0, the mean.
             rescale: values that become 0 and 1, one pair, or one for each band.
 
         Returns:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geogaze.explain.device import on_device
+from geogaze.scaling import unit_range
 
 
 class Uploader:
@@ -29,9 +30,10 @@ class Uploader:
         rescale: Sequence[tuple[float, float]],
     ) -> Tensor:
         """As :meth:`geogaze.explain.engine.Engine.prepare`."""
-        # Bytes travel as bytes; torch lacks some of GDAL's other types.
-        plain = values if values.dtype == np.uint8 else values.astype(np.float32)
-        pixels, known = torch.from_numpy(plain), torch.from_numpy(valid)
+        # Bytes travel as bytes. Torch lacks some of GDAL's other types, and float32 their digits.
+        if values.dtype != np.uint8:
+            values, rescale = unit_range(values, rescale), ((0.0, 1.0),)
+        pixels, known = torch.from_numpy(values), torch.from_numpy(valid)
         if self._stream is None:
             return on_device(self._normalised, pixels, known, rescale)
         with torch.cuda.stream(self._stream):
@@ -47,8 +49,11 @@ class Uploader:
     def _normalised(
         self, pixels: Tensor, known: Tensor, rescale: Sequence[tuple[float, float]]
     ) -> Tensor:
-        limits = torch.tensor(rescale, device=self._device)
-        low, high = limits[:, 0, None, None], limits[:, 1, None, None]
-        scaled = torch.nan_to_num(pixels.float()).clamp_(low, high).sub_(low).div_(high - low)
+        # Differences in float64: a narrow range far from 0 has no width in float32.
+        limits = torch.tensor(rescale, dtype=torch.float64)
+        low = limits[:, 0].float().to(self._device)[:, None, None]
+        width = (limits[:, 1] - limits[:, 0]).float().clamp_min(torch.finfo().tiny)
+        width = width.to(self._device)[:, None, None]
+        scaled = pixels.float().sub_(low).div_(width).clamp_(0, 1)
         scaled.sub_(self._mean).div_(self._std).masked_fill_(~known, 0)
         return scaled[None].contiguous(memory_format=torch.channels_last)

@@ -22,25 +22,38 @@ _ROUNDING = 1e-6  # a working grid of 5375.9999999 pixels has 5376
 class WorkingGrid:
     """The pixels that the network sees: the scene's CRS and origin at the working resolution.
 
-    ``scale`` is scene pixels per working pixel (1 where no other GSD was asked for);
+    ``across`` and ``down`` are scene pixels per working pixel along a row and along a column (1
+    where no other GSD was asked for; they differ where scene pixels are made squares);
     ``transform`` maps working pixels (col, row) to the scene's CRS.
     """
 
     width: int
     height: int
-    scale: float
+    across: float
+    down: float
     transform: Affine
 
     @classmethod
-    def over(cls, width: int, height: int, transform: Affine, scale: float = 1.0) -> WorkingGrid:
-        """The grid that covers a scene of ``width`` × ``height`` pixels."""
-        if scale == 1.0:
-            return cls(width, height, 1.0, transform)
+    def over(
+        cls,
+        width: int,
+        height: int,
+        transform: Affine,
+        across: float = 1.0,
+        down: float | None = None,
+    ) -> WorkingGrid:
+        """The grid that covers a scene of ``width`` × ``height`` pixels; ``down`` is ``across``
+        unless it is given.
+        """
+        down = across if down is None else down
+        if across == down == 1.0:
+            return cls(width, height, 1.0, 1.0, transform)
         return cls(
-            width=max(1, math.ceil(width / scale - _ROUNDING)),
-            height=max(1, math.ceil(height / scale - _ROUNDING)),
-            scale=scale,
-            transform=transform @ Affine.scale(scale),
+            width=max(1, math.ceil(width / across - _ROUNDING)),
+            height=max(1, math.ceil(height / down - _ROUNDING)),
+            across=across,
+            down=down,
+            transform=transform @ Affine.scale(across, down),
         )
 
 

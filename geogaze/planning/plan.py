@@ -19,7 +19,7 @@ from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.methods import METHODS, Method, MethodName
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.scene.aoi import locate, pixel_box
-from geogaze.scene.header import SceneInfo, describe
+from geogaze.scene.header import SceneInfo, describe, squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.source import open_scene, scene_version
 from geogaze.targets import Target, parse_target
@@ -41,7 +41,8 @@ class Plan(BaseModel):
     """All that units of work need to know, as JSON in the job's row.
 
     ``layers`` are the heat layers to make: class names, or just ``top``. ``aoi`` is in the
-    scene's CRS.
+    scene's CRS. ``scale`` is scene pixels per working pixel, the mean of both sides where
+    ``square`` makes working pixels squares on the ground. ``warnings`` are for the user.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +56,8 @@ class Plan(BaseModel):
     colormap: Colormap = "turbo"
     on_error: OnError = "fail"
     scale: float
+    square: bool = False
+    warnings: tuple[str, ...] = ()
     aoi: dict[str, Any] | None
     local: bool
     method: MethodName = "gradcam"
@@ -64,7 +67,11 @@ class Plan(BaseModel):
     @cached_property
     def working(self) -> WorkingGrid:
         """The working grid."""
-        return WorkingGrid.over(self.scene.width, self.scene.height, self.scene.affine, self.scale)
+        scene = self.scene
+        stretch = math.sqrt(scene.aspect) if self.square else 1.0
+        return WorkingGrid.over(
+            scene.width, scene.height, scene.affine, self.scale / stretch, self.scale * stretch
+        )
 
     @cached_property
     def bounds(self) -> Box:
@@ -161,6 +168,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     version = scene_version(request.scene, policy, settings)
     with open_scene(request.scene, policy, settings, version=version) as dataset:
         scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
+    advice = None if request.square else squares_advice(scene)
     plan = Plan(
         scene=scene.model_copy(update={"version": version}),
         bundle=bundle,
@@ -171,6 +179,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         colormap=request.colormap,
         on_error=request.on_error,
         scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
+        square=request.square,
+        warnings=(*scene.warnings, *([advice] if advice else ())),
         aoi=locate(request.aoi, scene) if request.aoi is not None else None,
         local=local,
         method=request.method,

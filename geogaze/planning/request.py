@@ -65,6 +65,11 @@ class ExplainRequest(BaseModel):
         le=1e6,
         title="Working ground sample distance, metres; default: the scene's",
     )
+    square: bool = Field(
+        default=False,
+        title="Square pixels",
+        description="Resample pixels that are no squares on the ground (degrees) to squares.",
+    )
     normalize: Normalize = Field(
         default="job",
         title="Normalisation",

@@ -152,6 +152,10 @@ def provenance(plan: Plan, layer: str, heat: Heat) -> dict[str, str]:
         "GEOGAZE_GSD_METRES": repr(plan.working_metres),
         "GEOGAZE_REGISTRATION_PIXELS": repr(plan.lattice.offset),
         "GEOGAZE_OVERLAP": repr(1 - plan.tiling.step / plan.tiling.cells),
+        "GEOGAZE_BANDS": ",".join(map(str, plan.scene.bands)),
+        "GEOGAZE_BANDS_SOURCE": plan.scene.bands_source,
         "GEOGAZE_RESCALE": ";".join(f"{low!r},{high!r}" for low, high in plan.scene.rescale),
         "GEOGAZE_RESCALE_SOURCE": plan.scene.rescale_source,
+        "GEOGAZE_SQUARE": str(plan.square).lower(),
+        **({"GEOGAZE_WARNINGS": " ".join(plan.warnings)} if plan.warnings else {}),
     }

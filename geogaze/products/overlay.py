@@ -16,7 +16,7 @@ from geogaze.planning.plan import Plan
 from geogaze.planning.request import Normalize
 from geogaze.products.cog import write_cog
 from geogaze.products.color import lay_over, stretch
-from geogaze.scene.reader import SceneReader, unit_range
+from geogaze.scene.reader import SceneReader
 
 _BLOCK = 512
 _READ = 2048  # pixels per side of one step, a multiple of the block
@@ -119,7 +119,7 @@ def _draw(
         lattice.offset + lattice.row0 * lattice.stride - box[0],
         float(lattice.stride),
     )
-    image = rgb_image(unit_range(pixels.values, plan.scene.rescale))
+    image = rgb_image(pixels.shown(plan.scene.rescale, plan.bundle.mean))
     drawn = lay_over(image, stretch(heat, cell, shape), plan.colormap)
     alpha = np.where(pixels.valid, 255, 0).astype(np.uint8)
     return np.dstack([drawn, alpha])

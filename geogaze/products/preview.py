@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from geogaze.planning.plan import Plan
 from geogaze.products.color import MAX_OPACITY, colormap, lay_over, stretch
 from geogaze.products.overlay import rgb_image, shown_heat
-from geogaze.scene.reader import SceneReader, unit_range
+from geogaze.scene.reader import SceneReader
 
 Layer = tuple[str, NDArray[np.float32]]
 
@@ -58,7 +58,8 @@ def _thumbnail(
     shrink = max(bottom - top, right - left) / _PANEL
     shape = (max(1, round((bottom - top) / shrink)), max(1, round((right - left) / shrink)))
     pixels = reader.read_small((top, left, bottom, right), shape)
-    return rgb_image(unit_range(pixels.values, plan.scene.rescale)), pixels.valid, shrink
+    shown = pixels.shown(plan.scene.rescale, plan.bundle.mean)
+    return rgb_image(shown), pixels.valid, shrink
 
 
 def _on_paper(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Image.Image:

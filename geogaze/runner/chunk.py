@@ -110,7 +110,7 @@ def explain_chunk(
     one_to_one = divides(size, maps.stride, maps.cells)
     path = ""
     if len(seen):
-        window = engine.prepare(pixels.values, pixels.valid, plan.scene.rescale)
+        window = engine.prepare(pixels.values, pixels.known, plan.scene.rescale)
         corners = [(windows[i][0].start, windows[i][1].start) for i in seen]
         explain = engine.explain_shared if plan.context == "scene" else engine.explain_tiles
         # Closed whatever happens, so that the next chunk gets the device.

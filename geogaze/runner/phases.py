@@ -19,7 +19,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.explain.engine import load_engine
 from geogaze.grid.tiling import Chunk
-from geogaze.ledger.records import Claim, Part, Skipped
+from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from geogaze.planning.plan import Plan
@@ -38,6 +38,7 @@ from geogaze.runner.chunk import (
     store_chunk,
 )
 from geogaze.runner.scratch import scratch_folder
+from geogaze.runner.unseen import check_empty, unseen_tiles
 from geogaze.scene.policy import SourcePolicy, is_remote
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import open_scene
@@ -113,6 +114,9 @@ def _calibrate(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Pa
     layer = plan.layers[claim.root]
     coverage = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     heat = blend(plan, _maps(bench, claim, plan, coverage, pulse), coverage)
+    if heat.statistics is None:
+        parts = bench.ledger.parts(claim.job_id, Phase.EXPLAIN)
+        check_empty(plan, layer, parts, bench.ledger.skipped(claim.job_id), coverage)
     target = scratch / f"heat-{file_stem(layer)}.tif"
     write_heat(heat, plan, layer, target, scratch)
     asset = _keep(bench, claim, target, cog.MEDIA_TYPE)
@@ -172,14 +176,15 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     tables = ahead(lambda part: load_table(bench.storage, part), parts)
     chunks = [(plan.chunk(p.root, p.window), t) for p, t in zip(parts, tables, strict=True)]
     given_up = bench.ledger.skipped(claim.job_id)
-    skipped = _skipped(plan, parts, chunks, given_up)
+    heats = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)
+    found_heat = any(part.result["statistics"] for part in heats)
+    skipped = unseen_tiles(plan, parts, chunks, given_up, found_heat=found_heat)
     nothing = np.empty((0, 0), dtype=np.float32)
     for unit in given_up:
         chunk = plan.chunk(unit.root, unit.window)
         chunks.append((chunk, ChunkTable.unseen(plan, len(list(chunk.tiles())), nothing)))
     paths = sorted({part.result["path"] for part in parts} - {""})
     pulse(0)
-    heats = bench.ledger.parts(claim.job_id, Phase.CALIBRATE)
     overlays = bench.ledger.parts(claim.job_id, Phase.RENDER)
     table = _tile_table(plan, chunks)
     tiles, preview, item = (scratch / n for n in ("tiles.parquet", "preview.png", "item.json"))
@@ -204,31 +209,6 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     )
     assets["item"] = _keep(bench, claim, item, "application/geo+json")
     return Outcome({"assets": {"files": assets, "skipped": skipped}})
-
-
-def _skipped(
-    plan: Plan,
-    parts: list[Part],
-    chunks: list[tuple[Chunk, ChunkTable]],
-    given_up: list[Skipped],
-) -> list[dict[str, Any]]:
-    """Why tiles were not looked at, how many, and which, where something went wrong."""
-    bad: dict[str, list[list[int]]] = {}
-    for part in parts:
-        for reason, tiles in part.result["unreadable"].items():
-            bad.setdefault(reason, []).extend(tiles)
-    for unit in given_up:
-        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.window).tiles()]
-        bad.setdefault(unit.error, []).extend(tiles)
-    found = [
-        {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
-        for reason, tiles in sorted(bad.items())
-    ]
-    unseen = int(sum((~table.seen).sum() for _, table in chunks))
-    unreadable = sum(len(t) for p in parts for t in p.result["unreadable"].values())
-    if empty := unseen - unreadable:
-        found.insert(0, {"reason": "no valid pixel", "tiles": empty})
-    return found
 
 
 @contextmanager

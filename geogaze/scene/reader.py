@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
@@ -18,8 +19,10 @@ from rasterio.windows import Window
 
 from geogaze.errors import SceneUnreachable, SceneUnreadable
 from geogaze.grid.lattice import Box, WorkingGrid
-from geogaze.scene.header import SceneInfo, valid_mask
+from geogaze.scaling import unit_range
+from geogaze.scene.header import SceneInfo
 from geogaze.scene.policy import is_remote
+from geogaze.scene.validity import known_bands, settle
 
 _PARTS = 16  # along each side of a small picture of a damaged scene
 
@@ -45,14 +48,27 @@ class Damage:
 class Pixels:
     """A window of the working grid.
 
-    ``values`` (bands, h, w) in the scene's dtype, 0 outside the scene; ``valid`` (h, w);
-    ``box`` the working pixels. ``damage`` has the boxes of blocks that could not be read, and why.
+    ``values`` (bands, h, w) in the scene's dtype, 0 outside the scene; ``known`` (bands, h, w),
+    where they are data; ``box`` the working pixels. ``damage`` has the boxes of blocks that could
+    not be read, and why.
     """
 
     values: NDArray[Any]
-    valid: NDArray[np.bool_]
+    known: NDArray[np.bool_]
     box: Box
     damage: tuple[Damage, ...] = ()
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """Where some band is data (h, w): a pixel without any was not looked at."""
+        return np.asarray(self.known.any(axis=0))
+
+    def shown(
+        self, rescale: Sequence[tuple[float, float]], mean: Sequence[float]
+    ) -> NDArray[np.float32]:
+        """The values as the network sees them, 0..1: a missing band is its ``mean``."""
+        means = np.asarray(mean, dtype=np.float32)[:, None, None]
+        return np.where(self.known, unit_range(self.values, rescale), means)
 
 
 class SceneReader:
@@ -90,18 +106,17 @@ class SceneReader:
         values = np.zeros(
             (len(self._info.bands), bottom - top, right - left), dtype=self._info.dtype
         )
-        valid = np.zeros(values.shape[1:], dtype=bool)
+        known = np.zeros(values.shape, dtype=bool)
         row0, row1 = max(top, 0), min(bottom, self._working.height)
         col0, col1 = max(left, 0), min(right, self._working.width)
         if row0 < row1 and col0 < col1:
-            scale = self._working.scale
-            for top_, bottom_ in _pieces(row0, row1, scale, self._info.height):
-                for left_, right_ in _pieces(col0, col1, scale, self._info.width):
-                    inner = np.s_[top_ - top : bottom_ - top, left_ - left : right_ - left]
-                    values[:, *inner], valid[inner] = self._salvage(
+            for top_, bottom_ in _pieces(row0, row1, self._working.down, self._info.height):
+                for left_, right_ in _pieces(col0, col1, self._working.across, self._info.width):
+                    inner = np.s_[:, top_ - top : bottom_ - top, left_ - left : right_ - left]
+                    values[inner], known[inner] = self._salvage(
                         (top_, left_, bottom_, right_), damage
                     )
-        return Pixels(values, valid, box, tuple(damage))
+        return Pixels(values, known, box, tuple(damage))
 
     def read_small(self, box: Box, shape: tuple[int, int]) -> Pixels:
         """Read a window inside the scene at ``shape`` pixels (h, w), for looking at it.
@@ -115,27 +130,25 @@ class SceneReader:
         except RasterioError as error:
             if not self._lenient:
                 raise self._error("A part", error) from error
-        values, valid = self._nothing(shape)
+        values, known = self._nothing(shape)
         # Not block by block: of a large scene there are many, and a picture needs few pixels.
         rows, cols = (np.unique(np.linspace(0, n, _PARTS + 1, dtype=int)).tolist() for n in shape)
         down, across = (box[2] - box[0]) / shape[0], (box[3] - box[1]) / shape[1]
         for (row0, row1), (col0, col1) in product(pairwise(rows), pairwise(cols)):
-            part = np.s_[row0:row1, col0:col1]
+            part = np.s_[:, row0:row1, col0:col1]
             with suppress(RasterioError):
-                values[:, *part], valid[part] = self._read_inside(
+                values[part], known[part] = self._read_inside(
                     box[0] + row0 * down,
                     box[1] + col0 * across,
                     box[0] + row1 * down,
                     box[1] + col1 * across,
                     (row1 - row0, col1 - col0),
                 )
-        return Pixels(values, valid, box)
+        return Pixels(values, known, box)
 
     def _nothing(self, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        return (
-            np.zeros((len(self._info.bands), *shape), dtype=self._info.dtype),
-            np.zeros(shape, dtype=bool),
-        )
+        whole = (len(self._info.bands), *shape)
+        return np.zeros(whole, dtype=self._info.dtype), np.zeros(whole, dtype=bool)
 
     def _salvage(self, box: Box, damage: list[Damage]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """A window; where it fails, what does not depend on damaged blocks, adding to ``damage``.
@@ -156,59 +169,44 @@ class SceneReader:
         edges = [found.box for found in lost] or [reach for _, _, reach in blocks]
         rows = _cuts(box[0], box[2], [edge for reach in edges for edge in (reach[0], reach[2])])
         cols = _cuts(box[1], box[3], [edge for reach in edges for edge in (reach[1], reach[3])])
-        values, valid = self._nothing((box[2] - box[0], box[3] - box[1]))
+        values, known = self._nothing((box[2] - box[0], box[3] - box[1]))
         for (row0, row1), (col0, col1) in product(pairwise(rows), pairwise(cols)):
             piece = (row0, col0, row1, col1)
             if any(found.touches(piece) for found in lost):
                 continue
-            part = np.s_[row0 - box[0] : row1 - box[0], col0 - box[1] : col1 - box[1]]
+            part = np.s_[:, row0 - box[0] : row1 - box[0], col0 - box[1] : col1 - box[1]]
             try:
-                values[:, *part], valid[part] = self._read_inside(
-                    *piece, (row1 - row0, col1 - col0)
-                )
+                values[part], known[part] = self._read_inside(*piece, (row1 - row0, col1 - col0))
             except RasterioError as error:
                 name = f"A part (working pixel rows {row0}-{row1 - 1}, columns {col0}-{col1 - 1})"
                 if not self._lenient:
                     raise self._error(name, error) from error
                 damage.append(Damage(piece, f"{name} is damaged"))
         damage.extend(lost)
-        return values, valid
+        return values, known
 
     def _blocks(self, box: Box) -> Iterator[tuple[str, Window, Box]]:
         """The internal blocks that a window of working pixels depends on: what each is called, its
         pixels in the scene, and the working pixels that depend on it.
         """
-        scale = self._working.scale
-        # GDAL's bilinear kernel, and two pixels for its rounding.
-        kernel = 0 if scale == 1 else math.ceil(max(1.0, scale)) + 2
-        height, width = self._dataset.block_shapes[self._info.bands[0] - 1]
-        info = self._info
-
-        def numbers(start: int, stop: int, side: int, length: int) -> range:
-            first, last = max(0.0, start * scale - kernel), min(stop * scale + kernel, length)
-            return range(int(first) // side, math.ceil(last / side))
-
-        for row, col in product(
-            numbers(box[0], box[2], height, info.height), numbers(box[1], box[3], width, info.width)
+        info, working = self._info, self._working
+        height, width = self._dataset.block_shapes[info.bands[0] - 1]
+        rows = _spans(box[0], box[2], working.down, height, info.height)
+        cols = _spans(box[1], box[3], working.across, width, info.width)
+        for (row, top, bottom, above, below), (col, left, right, before, behind) in product(
+            rows, cols
         ):
-            top, left = row * height, col * width
-            bottom, right = min(top + height, info.height), min(left + width, info.width)
-            reach = (
-                math.floor((top - kernel) / scale),
-                math.floor((left - kernel) / scale),
-                math.ceil((bottom + kernel) / scale),
-                math.ceil((right + kernel) / scale),
-            )
             pixels = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
             name = f"Block (row {row}, column {col}; {pixels})"
-            yield name, Window(left, top, right - left, bottom - top), reach
+            window = Window(left, top, right - left, bottom - top)
+            yield name, window, (above, before, below, behind)
 
     def _intact(self, name: str, window: Window) -> bool:
         """Whether a block can be read; raises if not, and we are not lenient."""
         bands, shape = self._info.bands, (window.height, window.width)
         try:
             values = self._dataset.read(list(bands), window=window)
-            valid_mask(self._dataset, bands, values, window, shape)
+            known_bands(self._dataset, bands, values, window, shape)
         except RasterioError as error:
             if not self._lenient:
                 raise self._error(name, error) from error
@@ -224,27 +222,45 @@ class SceneReader:
     def _read_inside(
         self, row0: float, col0: float, row1: float, col1: float, shape: tuple[int, int]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        scale = self._working.scale
+        info, across, down = self._info, self._working.across, self._working.down
         window = Window(
-            col0 * scale,
-            row0 * scale,
-            min(col1 * scale, self._info.width) - col0 * scale,
-            min(row1 * scale, self._info.height) - row0 * scale,
+            col0 * across,
+            row0 * down,
+            min(col1 * across, info.width) - col0 * across,
+            min(row1 * down, info.height) - row0 * down,
         )
         exact = shape == (window.height, window.width)
         values = self._dataset.read(
-            list(self._info.bands),
+            list(info.bands),
             window=window,
-            out_shape=(len(self._info.bands), *shape),
+            out_shape=(len(info.bands), *shape),
             # GDAL widens the bilinear kernel when it shrinks, and starts from overviews.
             resampling=Resampling.nearest if exact else Resampling.bilinear,
         )
-        return values, valid_mask(self._dataset, self._info.bands, values, window, shape)
+        known = known_bands(self._dataset, info.bands, values, window, shape)
+        return values, settle(known, values, info.rescale)
 
 
 def _cuts(start: int, stop: int, edges: list[int]) -> list[int]:
     """The ends of a span and the edges inside it, in order."""
     return sorted({start, stop, *(edge for edge in edges if start < edge < stop)})
+
+
+def _spans(
+    start: int, stop: int, scale: float, side: int, length: int
+) -> list[tuple[int, int, int, int, int]]:
+    """Along one axis, the blocks that working pixels ``start`` to ``stop`` depend on: number,
+    first and last scene pixel, first and last working pixel that depends on it.
+    """
+    # GDAL's bilinear kernel, and two pixels for its rounding.
+    kernel = 0 if scale == 1 else math.ceil(max(1.0, scale)) + 2
+    first, last = max(0.0, start * scale - kernel), min(stop * scale + kernel, length)
+    spans = []
+    for number in range(int(first) // side, math.ceil(last / side)):
+        begin, end = number * side, min((number + 1) * side, length)
+        reach = math.floor((begin - kernel) / scale), math.ceil((end + kernel) / scale)
+        spans.append((number, begin, end, *reach))
+    return spans
 
 
 def _pieces(start: int, stop: int, scale: float, length: int) -> list[tuple[int, int]]:
@@ -256,14 +272,3 @@ def _pieces(start: int, stop: int, scale: float, length: int) -> list[tuple[int,
     if scale == 1 or stop <= whole or start >= whole:
         return [(start, stop)]
     return [(start, whole), (whole, stop)]
-
-
-def unit_range(
-    values: NDArray[Any], rescale: tuple[tuple[float, float], ...]
-) -> NDArray[np.float32]:
-    """Scene values (bands, h, w) to float32 in 0..1, cut at the rescale range."""
-    low = np.array([pair[0] for pair in rescale], dtype=np.float32)[:, None, None]
-    high = np.array([pair[1] for pair in rescale], dtype=np.float32)[:, None, None]
-    known = np.clip(np.nan_to_num(values.astype(np.float32)), low, high)
-    scaled: NDArray[np.float32] = (known - low) / (high - low)
-    return scaled

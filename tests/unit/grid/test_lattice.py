@@ -78,7 +78,7 @@ def test_cropped_lattice_is_the_whole_one_moved_by_whole_cells(
 
 
 def test_working_grid_at_the_scenes_own_resolution_is_the_scene() -> None:
-    assert WorkingGrid.over(7, 5, ROTATED) == WorkingGrid(7, 5, 1.0, ROTATED)
+    assert WorkingGrid.over(7, 5, ROTATED) == WorkingGrid(7, 5, 1.0, 1.0, ROTATED)
 
 
 def test_working_grid_forgives_rounding_of_the_gsd() -> None:

@@ -16,6 +16,7 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "model": DEFAULT_MODEL,
         "classes": "all",
         "overlap": 0.5,
+        "square": False,
         "normalize": "job",
         "overlays": True,
         "method": "gradcam",

@@ -248,16 +248,16 @@ def test_empty_scene_is_refused(tmp_path: Path, missing: str) -> None:
     path = tmp_path / "s.tif"
     match missing:
         case "nodata":
-            write_scene(path, np.full((3, 70, 70), 9, np.uint8), nodata=9)
+            write_scene(path, np.full((3, 70, 70), 9, np.uint16), nodata=9)
         case "nan":
             write_scene(path, np.full((3, 70, 70), np.nan, np.float32))
         case "alpha":
-            values = make_values(70, 70, bands=4)
+            values = make_values(70, 70, bands=4, dtype="uint16")
             values[3] = 0
             write_scene(path, values, photometric="RGB", alpha="yes")
         case "mask":
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-                make_scene(path, 70, 70)
+                make_scene(path, 70, 70, dtype="uint16")
                 with rasterio.open(path, "r+") as dataset:
                     dataset.write_mask(False)
     assert_refused(path, "is empty: not one of its pixels is valid")
@@ -283,7 +283,7 @@ def test_a_scene_is_described_by_what_can_be_read_of_it(tmp_path: Path) -> None:
 
 
 def test_a_scene_without_a_readable_block_is_refused(tmp_path: Path) -> None:
-    path = make_scene(tmp_path / "s.tif", 64, 128, compress="deflate")
+    path = make_scene(tmp_path / "s.tif", 64, 128, dtype="uint16", compress="deflate")
     for col in range(2):
         damage(path, 0, col)
     with pytest.raises(SceneUnreadable, match=str(path)):

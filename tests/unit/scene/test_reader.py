@@ -12,7 +12,8 @@ from rasterio.enums import Resampling
 
 from geogaze.errors import SceneUnreadable
 from geogaze.grid.lattice import Box
-from geogaze.scene.reader import Damage, SceneReader, unit_range
+from geogaze.scaling import unit_range
+from geogaze.scene.reader import Damage, SceneReader
 from geogaze.scene.source import open_scene
 from tests.factories import make_scene, make_values, write_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS, damage, info_of, read, whole
@@ -104,12 +105,14 @@ def test_a_dark_colour_is_not_missing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.flatnonzero(~pixels.valid.all(axis=1)), [30])
 
 
-def test_one_band_without_a_number_makes_the_pixel_missing(tmp_path: Path) -> None:
+def test_one_band_without_a_number_is_missing_and_the_others_are_not(tmp_path: Path) -> None:
     values = make_values(64, 64, dtype="float32")
     values[2, 5, 6] = np.nan
     values[0, 7, 8] = np.inf
+    values[:, 9, 10] = np.nan
     pixels = read(write_scene(tmp_path / "s.tif", values))
-    np.testing.assert_array_equal(np.argwhere(~pixels.valid), [[5, 6], [7, 8]])
+    assert np.argwhere(~pixels.known)[:, 1:].tolist() == [[7, 8], [9, 10], [9, 10], [5, 6], [9, 10]]
+    assert np.argwhere(~pixels.valid).tolist() == [[9, 10]]
 
 
 # Damage

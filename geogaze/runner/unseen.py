@@ -1,0 +1,91 @@
+"""What a job did not look at, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geogaze.errors import InvalidBundle, SceneUnusable
+from geogaze.grid.coverage import MIN_VALID
+from geogaze.grid.tiling import Chunk
+from geogaze.ledger.records import Part, Skipped
+from geogaze.planning.plan import Plan
+from geogaze.runner.chunk import ChunkTable
+
+_NO_HEAT = "every heat cell has more invalid pixels than valid ones, so the layers are empty"
+
+
+def unseen_tiles(
+    plan: Plan,
+    parts: list[Part],
+    chunks: list[tuple[Chunk, ChunkTable]],
+    given_up: list[Skipped],
+    *,
+    found_heat: bool,
+) -> list[dict[str, Any]]:
+    """Why tiles were not looked at, or in vain, how many, and which, where something went wrong.
+
+    Args:
+        plan: the job's plan.
+        parts: of the explain phase.
+        chunks: the same with their tables, and the units that were given up.
+        given_up: these units.
+        found_heat: whether a layer has a finite cell.
+    """
+    bad: dict[str, list[list[int]]] = {}
+    for part in parts:
+        for reason, tiles in part.result["unreadable"].items():
+            bad.setdefault(reason, []).extend(tiles)
+    for unit in given_up:
+        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.window).tiles()]
+        bad.setdefault(unit.error, []).extend(tiles)
+    found = [
+        {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
+        for reason, tiles in sorted(bad.items())
+    ]
+    unseen = int(sum((~table.seen).sum() for _, table in chunks))
+    unreadable = sum(len(t) for p in parts for t in p.result["unreadable"].values())
+    if empty := unseen - unreadable:
+        found.insert(0, {"reason": "no valid pixel", "tiles": empty})
+    seen = int(sum(table.seen.sum() for _, table in chunks))
+    if seen and not found_heat:
+        found.append({"reason": _NO_HEAT, "tiles": seen})
+    return found
+
+
+def check_empty(
+    plan: Plan,
+    layer: str,
+    parts: list[Part],
+    given_up: list[Skipped],
+    coverage: NDArray[np.float32],
+) -> None:
+    """Whether a layer may be without one finite cell: where its tiles failed, or too little of
+    every cell is valid, which :func:`unseen_tiles` tells.
+
+    Args:
+        plan: the job's plan.
+        layer: the layer.
+        parts: of the explain phase.
+        given_up: units of it that failed.
+        coverage: share of each lattice cell that is valid (rows, cols).
+
+    Raises:
+        SceneUnusable: there was nothing to look at.
+        InvalidBundle: the network's evidence is no number.
+    """
+    if given_up or any(part.result["unreadable"] for part in parts):
+        return
+    if not any(part.result["seen"] for part in parts):
+        where = "scene" if plan.aoi is None else "area of interest"
+        raise SceneUnusable(
+            f"{plan.scene.uri!r} is empty: not one of the {where}'s pixels is valid in bands "
+            f"{', '.join(map(str, plan.scene.bands))} (by nodata value, masks and alpha bands)."
+        )
+    if (coverage >= MIN_VALID).any():
+        raise InvalidBundle(
+            f"Model {plan.bundle.name!r} gives no finite evidence for {layer!r} anywhere in "
+            f"{plan.scene.uri!r}: its weights or its normalisation are broken."
+        )

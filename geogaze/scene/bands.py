@@ -1,0 +1,97 @@
+"""Which of a scene's bands are the model's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
+
+from geogaze.errors import SceneUnusable
+from geogaze.scene.validity import alpha_bands
+
+# Sentinel-2's numbers, which Landsat 8 and 9 share in the visible.
+_CODES = {"b2": "blue", "b3": "green", "b4": "red", "b8": "nir"}
+_SHORT = {"r": "red", "g": "green", "b": "blue"}
+_NOT_A_NAME = re.compile(r"\d+(\.\d+)?|b\d+a?|band|channel|nm|um|µm|sr|toa|boa|reflectance|surface")
+_CODE = re.compile(r"b0?(\d{1,2}a?)")
+
+
+def choose_bands(
+    dataset: DatasetReader, uri: str, names: Sequence[str], asked: Sequence[int] | None
+) -> tuple[tuple[int, ...], str]:
+    """The scene's bands (from 1) for a model's, and what made the choice.
+
+    Bands that are asked for, else those whose descriptions name the model's (``red``, ``B04``),
+    else those whose colour interpretation does, else the first that are not alpha.
+
+    Raises:
+        SceneUnusable: too few bands, bands that are not there, or palette indices.
+    """
+    chosen, why = _choose(dataset, uri, names, asked)
+    if any(dataset.colorinterp[band - 1] is ColorInterp.palette for band in chosen):
+        raise SceneUnusable(
+            f"{uri!r} stores palette indices, not colours. Expand it with "
+            "'gdal_translate -expand rgb' first."
+        )
+    return chosen, why
+
+
+def _choose(
+    dataset: DatasetReader, uri: str, names: Sequence[str], asked: Sequence[int] | None
+) -> tuple[tuple[int, ...], str]:
+    if asked is not None:
+        if len(asked) != len(names) or not all(1 <= band <= dataset.count for band in asked):
+            raise SceneUnusable(
+                f"Bands {list(asked)} do not fit: the model takes {len(names)} "
+                f"({', '.join(names)}) and {uri!r} has bands 1 to {dataset.count}."
+            )
+        return tuple(asked), "given"
+    alpha = alpha_bands(dataset)
+    plain = [band for band in range(1, dataset.count + 1) if band not in alpha]
+    if len(plain) < len(names):
+        raise SceneUnusable(
+            f"{uri!r} has {len(plain)} band(s), but the model takes {len(names)} "
+            f"({', '.join(names)}). Choose some, also repeatedly: --bands "
+            f"{','.join(['1'] * len(names))}."
+        )
+    descriptions = [dataset.descriptions[band - 1] or "" for band in plain]
+    ways: tuple[tuple[str, Iterable[str | None]], ...] = (
+        ("descriptions", map(named_in, descriptions)),
+        ("descriptions", map(coded_in, descriptions)),
+        ("colours", (dataset.colorinterp[band - 1].name for band in plain)),
+    )
+    for why, found in ways:
+        bands = _first(zip(plain, found, strict=True))
+        if all(name in bands for name in names):
+            return tuple(bands[name] for name in names), why
+    return tuple(plain[: len(names)]), "position"
+
+
+def _first(named: Iterable[tuple[int, str | None]]) -> Mapping[str, int]:
+    """The first band of each name: of two dates, say, the colours of one."""
+    bands: dict[str, int] = {}
+    for band, name in named:
+        if name:
+            bands.setdefault(name, band)
+    return bands
+
+
+def _words(description: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:\.\d+)?", description.casefold())
+
+
+def named_in(description: str) -> str | None:
+    """The one colour that a description names (``Band 4 - Red (665 nm)``), if it does.
+
+    ``red edge`` and ``coastal blue`` are colours of their own.
+    """
+    words = [word for word in _words(description) if not _NOT_A_NAME.fullmatch(word)]
+    return _SHORT.get(words[0], words[0]) if len(words) == 1 else None
+
+
+def coded_in(description: str) -> str | None:
+    """The colour that a band's number stands for (``B04``, ``sr_b4``), if it is a known one."""
+    codes = [match for word in _words(description) if (match := _CODE.fullmatch(word))]
+    return _CODES.get(f"b{codes[0][1]}") if len(codes) == 1 else None

@@ -1,0 +1,67 @@
+"""How large a scene's pixels are on the ground, and whether they are squares there."""
+
+from __future__ import annotations
+
+import math
+
+import pyproj
+from pyproj.exceptions import ProjError
+from rasterio.io import DatasetReader
+
+from geogaze.errors import SceneUnusable
+
+_EARTH = 6_378_137.0
+_ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator by far more
+
+
+def pixel_sides(dataset: DatasetReader) -> tuple[float, float]:
+    """Sides of a pixel on the ground, metres: along a row and along a column, scene's centre.
+
+    The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
+    state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
+
+    Raises:
+        SceneUnusable: the CRS is a local grid, or the coordinates lie nowhere.
+    """
+    try:
+        sides = _measure(dataset, pyproj.CRS.from_wkt(dataset.crs.to_wkt()))
+    except (ProjError, AttributeError) as error:  # AttributeError: a CRS without an ellipsoid
+        raise SceneUnusable(
+            f"The CRS of {dataset.name!r} is tied to no place on Earth: {error}"
+        ) from error
+    if not all(math.isfinite(side) and side > 0 for side in sides):
+        raise SceneUnusable(
+            f"The CRS and affine of {dataset.name!r} put it nowhere on Earth; check them."
+        )
+    return sides
+
+
+def _measure(dataset: DatasetReader, crs: pyproj.CRS) -> tuple[float, float]:
+    affine = dataset.transform
+    unit = crs.axis_info[0].unit_conversion_factor
+    nominal = math.hypot(affine.a, affine.d) * unit, math.hypot(affine.b, affine.e) * unit
+    col, row = dataset.width / 2, dataset.height / 2
+    corners = [affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))]
+    transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    across, down = zip(*corners, strict=True)
+    lons, lats = transformer.transform(across, down)
+    geod: pyproj.Geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
+    true = [geod.inv(lons[0], lats[0], lons[i], lats[i])[2] for i in (1, 2)]
+    if crs.is_projected and all(
+        abs(measured / side - 1) < _ODD_SCALE for measured, side in zip(true, nominal, strict=True)
+    ):
+        return nominal
+    return true[0], true[1]
+
+
+def metric_crs(dataset: DatasetReader) -> str | None:
+    """A CRS in true metres around a scene: UTM, or polar stereographic; None off the Earth."""
+    crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    if crs.ellipsoid is None or abs(crs.ellipsoid.semi_major_metre - _EARTH) > 10_000:
+        return None
+    x, y = dataset.transform @ (dataset.width / 2, dataset.height / 2)
+    transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = transformer.transform(x, y)
+    if not -80 <= lat <= 84:
+        return "EPSG:3413" if lat > 0 else "EPSG:3031"
+    return f"EPSG:{(32600 if lat >= 0 else 32700) + int((lon + 180) % 360 // 6) + 1}"

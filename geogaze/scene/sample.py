@@ -1,0 +1,157 @@
+"""A sample of a scene's values, of bounded size, whatever the scene is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Interleaving
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from geogaze.errors import SceneUnreadable, SceneUnusable
+from geogaze.scene.validity import known_bands
+
+_LOOK = 1024  # pixels per side of a decimated read
+_PARTS = 16  # along each side, of a scene that cannot be read as a whole
+_BUDGET = 48 * 2**20  # bytes of blocks decoded: half a second, not a matter of the scene's size
+_MOST_BLOCKS = 2048
+_MOST_PROBES = 8192  # blocks asked whether they are stored at all
+_MOST_VALUES = 2**20  # of a band; more tell percentiles no better
+
+Found = list[NDArray[Any]]
+"""Valid values of each band, one array (n,) per band."""
+
+
+def sample_values(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
+    """Valid values of each band: from overviews, or where there are none from blocks spread over
+    the scene. Reads no more of a large scene than of a small one.
+
+    Raises:
+        SceneUnusable: no valid pixel was found.
+        SceneUnreadable: nothing could be read.
+    """
+    try:
+        found = _sample(dataset, uri, bands)
+    except RasterioError as error:
+        raise SceneUnreadable(f"{uri!r} is damaged: {error}") from error
+    return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in found]
+
+
+def _sample(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
+    shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
+    damage: RasterioError | None = None
+    if _decimated_bytes(dataset, bands, shrink) <= _BUDGET:
+        try:
+            found = _read(dataset, bands, Window(0, 0, dataset.width, dataset.height), _LOOK)
+        except RasterioError as error:
+            damage = error  # of one block, perhaps: the job decides what becomes of it
+            found = _pooled(_readable(dataset, bands))
+        if any(map(len, found)):
+            return found
+    # Few valid pixels slip through a decimated read.
+    blocks = _Blocks(dataset, bands)
+    found = _pooled(blocks)
+    if any(map(len, found)):
+        return found
+    if damage := blocks.damage or damage:
+        raise damage
+    if blocks.all_seen:
+        raise SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
+    raise SceneUnusable(
+        f"{uri!r} has no valid pixel in the {blocks.read:,} of {blocks.total:,} blocks that were "
+        "looked at, so nothing tells how to scale its values. Say it yourself: --rescale LO,HI."
+    )
+
+
+def decoded_bands(dataset: DatasetReader, bands: Sequence[int]) -> int:
+    """How many bands GDAL decodes to read some: all where they lie pixel by pixel."""
+    if dataset.interleaving is Interleaving.band:
+        return len(set(bands))
+    return int(dataset.count)
+
+
+def _decimated_bytes(dataset: DatasetReader, bands: Sequence[int], shrink: float) -> float:
+    """What a decimated read decodes: of the overview that GDAL takes, or of the scene itself."""
+    fitting = [factor for factor in dataset.overviews(bands[0]) if factor <= shrink]
+    pixels: float = dataset.width * dataset.height / max(fitting, default=1) ** 2
+    return pixels * _item_bytes(dataset) * decoded_bands(dataset, bands)
+
+
+def _item_bytes(dataset: DatasetReader) -> int:
+    return int(np.dtype(dataset.dtypes[0]).itemsize)
+
+
+def _read(dataset: DatasetReader, bands: Sequence[int], window: Window, side: int) -> Found:
+    """Valid values of a window in at most ``side`` × ``side`` pixels."""
+    shrink = max(1.0, max(window.width, window.height) / side)
+    shape = (max(1, int(window.height / shrink)), max(1, int(window.width / shrink)))
+    values = dataset.read(list(bands), window=window, out_shape=(len(bands), *shape))
+    known = known_bands(dataset, bands, values, window, shape)
+    return [band[where] for band, where in zip(values, known, strict=True)]
+
+
+def _pooled(pieces: Iterable[Found]) -> Found:
+    return [np.concatenate(values) for values in zip(*pieces, strict=True)]
+
+
+def _readable(dataset: DatasetReader, bands: Sequence[int]) -> Iterator[Found]:
+    """A decimated read in parts, of those that can be read."""
+    height, width = dataset.height / _PARTS, dataset.width / _PARTS
+    for row, col in product(range(_PARTS), repeat=2):
+        with suppress(RasterioError):
+            part = Window(col * width, row * height, width, height)
+            yield _read(dataset, bands, part, _LOOK // _PARTS)
+
+
+class _Blocks:
+    """The valid values of internal blocks, spread over the scene, until the budget is spent."""
+
+    def __init__(self, dataset: DatasetReader, bands: Sequence[int]) -> None:
+        self._dataset = dataset
+        self._bands = bands
+        self._height, self._width = dataset.block_shapes[bands[0] - 1]
+        self._cols = math.ceil(dataset.width / self._width)
+        self.total = self._cols * math.ceil(dataset.height / self._height)
+        size = self._height * self._width * _item_bytes(dataset) * decoded_bands(dataset, bands)
+        self._most = max(1, min(_MOST_BLOCKS, _BUDGET // size))
+        self.read = 0
+        self.all_seen = False
+        self.damage: RasterioError | None = None
+
+    def __iter__(self) -> Iterator[Found]:
+        for probe, (row, col) in enumerate(self._spread()):
+            if self.read >= self._most or probe >= _MOST_PROBES:
+                return
+            if self._left_out(row, col):
+                continue
+            self.read += 1
+            top, left = row * self._height, col * self._width
+            height = min(self._height, self._dataset.height - top)
+            width = min(self._width, self._dataset.width - left)
+            try:
+                yield _read(self._dataset, self._bands, Window(left, top, width, height), _LOOK)
+            except RasterioError as error:
+                self.damage = error
+        self.all_seen = True
+
+    def _spread(self) -> Iterator[tuple[int, int]]:
+        """Every block once (row, column), the first ones far apart: steps of the golden ratio."""
+        step = max(1, round(self.total * (math.sqrt(5) - 1) / 2))
+        while math.gcd(step, self.total) > 1:
+            step += 1
+        return (divmod(i * step % self.total, self._cols) for i in range(self.total))
+
+    def _left_out(self, row: int, col: int) -> bool:
+        """Whether a sparse file leaves the block out, so that it is all nodata."""
+        band = self._bands[0]
+        if self._dataset.nodatavals[band - 1] is None:
+            return False
+        place = f"BLOCK_OFFSET_{col}_{row}"
+        return self._dataset.get_tag_item(place, "TIFF", bidx=band) is None

@@ -9,7 +9,7 @@ OUT ?= demo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo stack test chaos mutants lint format lock clean
+.PHONY: help install install-dev demo stack test chaos mutants sizes lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,10 @@ chaos: install-dev redis  ## Kill everything at random for a while: make chaos M
 
 mutants: install-dev redis  ## Put small faults into the code: do the tests notice? [ARGS='grid --jobs 2']
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+sizes: install-dev  ## Whole jobs at the widths where blocks and overviews turn
+	@command -v gdal_translate >/dev/null || infra/apt-install.sh gdal-bin
+	@$(BIN)/python -m tests.benchmarks.sizes $(ARGS)
 
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.methods import METHODS, Method, MethodName
+from geogaze.planning.place import Place, place_of
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.scene.aoi import locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe, squares_advice
@@ -25,6 +26,7 @@ from geogaze.scene.source import open_scene, scene_version
 from geogaze.targets import Target, parse_target
 
 TOP = "top"
+_MAX_NAME = 255  # bytes of a file's name
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
 
@@ -63,6 +65,7 @@ class Plan(BaseModel):
     method: MethodName = "gradcam"
     context: Context = "tile"
     chunk_side: int
+    place: Place = Place()
 
     @cached_property
     def working(self) -> WorkingGrid:
@@ -188,7 +191,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         chunk_side=1,
     )
     _check_method(plan)
-    plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings)})
+    place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
+    plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings), "place": place})
     if plan.tiles > _MAX_TILES:
         raise InvalidRequest(
             f"A GSD of {request.gsd} m and an overlap of {request.overlap} make {plan.tiles:,} "
@@ -199,17 +203,23 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
 
 def _layers(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
     if request.classes == "all":
-        return bundle.classes
-    if request.classes == TOP:
+        layers = bundle.classes
+    elif request.classes == TOP:
         return (TOP,)
-    for name in request.classes:
-        parse_target(name, bundle)
-    layers = tuple(dict.fromkeys(request.classes))
+    else:
+        for name in request.classes:
+            parse_target(name, bundle)
+        layers = tuple(dict.fromkeys(request.classes))
     if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
         raise InvalidRequest(
             f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "
             "ask for them in separate jobs."
         )
+    for layer in layers:
+        if len(f"overlay-{file_stem(layer)}.tif".encode()) > _MAX_NAME:
+            raise InvalidRequest(
+                f"The layer {layer!r} is too long to name a file after. Rename the model's class."
+            )
     return layers
 
 

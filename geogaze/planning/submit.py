@@ -15,7 +15,12 @@ from geogaze.planning.plan import Plan
 from geogaze.planning.request import ExplainRequest
 
 _URGENCY = {"low": -1, "normal": 0, "high": 1}
-_SHOWN_LATER = {"normalize", "overlays", "colormap"}  # what the explained parts do not depend on
+_SHOWN_LATER = {
+    "normalize",
+    "overlays",
+    "colormap",
+    "place",
+}  # what the explained parts do not depend on
 
 
 def units_of(plan: Plan) -> dict[Phase, int]:

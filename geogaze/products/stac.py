@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pystac
-import shapely
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import (
@@ -20,9 +19,6 @@ from pystac.extensions.raster import (
     Statistics,
 )
 from pystac.extensions.render import Render, RenderExtension
-from rasterio.warp import transform_geom
-from shapely.geometry import mapping, shape
-from shapely.geometry.polygon import orient
 
 from geogaze import __version__
 from geogaze.planning.plan import Plan
@@ -54,11 +50,11 @@ def item_json(
         calibration: layer → scale and statistics.
         paths: how gradients were had, see :mod:`geogaze.explain.gradcam`.
     """
-    footprint = _footprint(plan)
+    place = plan.place
     item = pystac.Item(
         id=job_id,
-        geometry=mapping(footprint),
-        bbox=list(footprint.bounds),
+        geometry=place.geometry,
+        bbox=list(place.bbox) if place.bbox else None,
         datetime=datetime.fromtimestamp(created, UTC),
         properties={
             "title": f"Where {plan.bundle.name} looks",
@@ -85,8 +81,8 @@ def item_json(
     )
     transform = list(plan.heat_transform)
     ProjectionExtension.ext(item, add_if_missing=True).apply(
-        epsg=plan.scene.epsg,
-        wkt2=None if plan.scene.epsg else plan.scene.crs_wkt,
+        code=place.code,
+        wkt2=place.wkt2,
         shape=[plan.lattice.rows, plan.lattice.cols],
         transform=transform,
     )
@@ -109,17 +105,6 @@ def item_json(
     scene_type = "image/tiff; application=geotiff"
     item.add_link(pystac.Link("derived_from", plan.scene.uri, scene_type))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
-
-
-def _footprint(plan: Plan) -> Any:
-    top, left, bottom, right = plan.bounds
-    corners = [
-        plan.working.transform @ corner
-        for corner in ((left, top), (left, bottom), (right, bottom), (right, top))
-    ]
-    polygon = transform_geom(plan.scene.crs_wkt, "OGC:CRS84", mapping(shapely.Polygon(corners)))
-    # Counter-clockwise, as RFC 7946 wants it.
-    return orient(shapely.set_precision(shape(polygon), 1e-9))
 
 
 def _describe_band(plan: Plan, asset: pystac.Asset, made: dict[str, Any]) -> None:

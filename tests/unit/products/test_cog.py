@@ -118,7 +118,7 @@ def test_overlays_of_every_size_are_written(
     heat[-1, -1] = 1
     target = folder / "overlay-boat.tif"
     with (
-        open_scene(str(path), SourcePolicy.local(Settings()), Settings()) as source,
+        open_scene(str(path), SourcePolicy.local(), Settings()) as source,
         capture_logs() as told,
     ):
         write_overlay(plan, SceneReader(source, scene, plan.working), heat, "boat", target, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -88,10 +89,52 @@ class TestS3(StorageContract):
         [{"s3_secret_key": "wrong"}, {"storage": "s3://geogaze-no-such-bucket"}],
     )
     def test_a_wrong_setup_is_not_taken_for_a_missing_object(
-        self, s3: S3Endpoint, changes: dict[str, str]
+        self, s3: S3Endpoint, changes: dict[str, str], tmp_path: Path
     ) -> None:
         storage = open_storage(s3_settings(s3, "x", **changes))
         with pytest.raises(StorageUnavailable):
             storage.put("a", TEN)
         with pytest.raises(StorageUnavailable):
             storage.get("a")
+        with pytest.raises(StorageUnavailable):
+            storage.put_file("a", Path(__file__), "text/plain")
+        with pytest.raises(StorageUnavailable):
+            storage.get_file("a", tmp_path / "a")
+
+    def test_thousands_of_objects_go_in_deletions_of_a_thousand(self, storage: S3Storage) -> None:
+        asked: list[int] = []
+
+        def count(params: dict[str, Any], **_: Any) -> None:
+            asked.append(len(params["Delete"]["Objects"]))
+
+        storage.client.meta.events.register("before-parameter-build.s3.DeleteObjects", count)
+        keys = [f"{number:04}" for number in range(2001)]
+        there = [keys[n] for n in (0, 999, 1000, 1999, 2000)]
+        for key in (*there, "kept"):
+            storage.put(key, b"")
+        storage.remove(keys)
+        assert asked == [1000, 1000, 1]
+        assert list(storage.keys("")) == ["kept"]
+
+    def test_deletions_that_are_refused_one_by_one_are_told(
+        self, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = {"Errors": [{"Key": "a", "Message": "Access Denied"}]}
+        monkeypatch.setattr(storage.client, "delete_objects", lambda **_: refused)
+        with pytest.raises(StorageUnavailable, match=r"1 objects.*'a': Access Denied"):
+            storage.remove(["a", "b"])
+
+    def test_only_uploads_that_were_given_up_are_dropped(self, storage: S3Storage) -> None:
+        place = {"Bucket": storage.bucket, "Key": f"{storage.prefix}large"}
+        upload = storage.client.create_multipart_upload(**place)["UploadId"]  # type: ignore[arg-type]
+
+        def open_uploads() -> list[str]:
+            found = storage.client.list_multipart_uploads(
+                Bucket=storage.bucket, Prefix=storage.prefix
+            )
+            return [one["UploadId"] for one in found.get("Uploads", [])]
+
+        assert storage.abort_uploads(3600) == 0
+        assert open_uploads() == [upload], "it is under way"
+        assert storage.abort_uploads(-60) == 1, "begun before a minute from now"
+        assert open_uploads() == []

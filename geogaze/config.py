@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     context_pixels: int = Field(
         2048, gt=0, description="side of the window of a unit in scene context"
     )
+    max_finish_bytes: int = Field(
+        8 * 2**30, gt=0, description="most memory that putting a job's products together may take"
+    )
     scratch: Path | None = Field(None, description="folder for drafts; unset: the system's")
     gdal_cache_mb: int = Field(256, gt=0)
 

@@ -29,6 +29,9 @@ TOP = "top"
 _MAX_NAME = 255  # bytes of a file's name
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
+# Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
+_CELL_BYTES = 43
+_TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12
 
 
 class MapGrid(NamedTuple):
@@ -198,7 +201,28 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
             f"A GSD of {request.gsd} m and an overlap of {request.overlap} make {plan.tiles:,} "
             f"tiles; at most {_MAX_TILES:,} are allowed. Ask for a coarser GSD or an area."
         )
+    _check_finish(plan, settings)
     return plan
+
+
+def _check_finish(plan: Plan, settings: Settings) -> None:
+    """Refuse what a worker could not put together after hours of work.
+
+    Layers are mosaicked whole, as many at once as there are lanes; the table of tiles is one.
+    """
+    rows, cols = plan.lattice.rows, plan.lattice.cols
+    layers = 0 if plan.targets is None else len(plan.layers)
+    needed = {
+        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * settings.lanes,
+        f"a table of {plan.tiles:,} tiles": plan.tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * layers),
+    }
+    what, most = max(needed.items(), key=lambda pair: pair[1])
+    if most > settings.max_finish_bytes:
+        raise InvalidRequest(
+            f"To finish {what}, a worker would need {most / 1e9:.3g} GB of memory; at most "
+            f"{settings.max_finish_bytes / 1e9:.3g} GB are allowed (GEOGAZE_MAX_FINISH_BYTES). Ask "
+            "for a coarser GSD, a smaller overlap or an area."
+        )
 
 
 def _layers(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:

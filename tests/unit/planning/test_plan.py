@@ -20,7 +20,7 @@ from geogaze.errors import (
     UnknownModel,
 )
 from geogaze.ledger.states import Phase
-from geogaze.planning.plan import Plan, make_plan
+from geogaze.planning.plan import Plan, _check_finish, make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import content_of, units_of
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
@@ -167,6 +167,35 @@ def test_overlap_out_of_range_is_refused(plan_of: Any, overlap: float) -> None:
 def test_too_many_tiles_are_refused(plan_of: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"GSD of 0.001 m .* at most 50,000,000.*coarser GSD"):
         plan_of(model="vgg16", gsd=0.001, overlap=0.9)
+
+
+def test_what_could_not_be_finished_is_refused_with_the_figure(plan_of: Any) -> None:
+    """43 bytes for each cell of each lane's layer, or 1,286 for each tile of three classes."""
+    plan = plan_of()
+    assert (plan.lattice.rows, plan.lattice.cols, len(plan.layers)) == (7, 9, 3)
+    need = 7 * 9 * 43 * 100
+    plan_of(Settings(lanes=100, max_finish_bytes=need))
+    said = r"7 × 9 cells.*0\.000271 GB.*GEOGAZE_MAX_FINISH_BYTES.*coarser GSD"
+    with pytest.raises(InvalidRequest, match=said):
+        plan_of(Settings(lanes=100, max_finish_bytes=need - 1))
+    table = plan.tiles * (1250 + 3 * 12)
+    plan_of(Settings(lanes=1, max_finish_bytes=table))
+    with pytest.raises(InvalidRequest, match=rf"table of {plan.tiles} tiles.*overlap"):
+        plan_of(Settings(lanes=1, max_finish_bytes=table - 1))
+    # A hundred gigapixels at a stride of 16: accepted once, to die after hours.
+    scene = plan.scene.model_copy(update={"width": 316_000, "height": 316_000})
+    with pytest.raises(InvalidRequest, match=r"33\.5 GB"):
+        _check_finish(
+            Plan.model_validate(
+                plan.model_dump()
+                | {
+                    "scene": scene,
+                    "overlap": 0,
+                    "bundle": plan.bundle.model_copy(update={"stride": 16, "cells": 4}),
+                }
+            ),
+            Settings(lanes=2),
+        )
 
 
 @pytest.mark.parametrize(

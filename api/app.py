@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import jobs, problems, processes
+from api import jobs, middleware, openapi, problems, processes
 from api.callbacks import calling
 from api.dependencies import Services
 from geogaze import __version__
@@ -44,9 +44,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
+        openapi_url=None,  # by api.openapi, in two versions and without another host
     )
     app.state.services = services
     problems.install(app)
     app.include_router(processes.router)
     app.include_router(jobs.router)
+    openapi.install(app)
+    middleware.install(app, settings)
     return app

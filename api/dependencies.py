@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, JobNotFound
@@ -46,22 +47,33 @@ def tenant_of(request: Request, settings: Settings) -> str:
     Raises:
         InvalidRequest: the gateway does not say.
     """
-    if settings.tenant_header is None:
-        return DEFAULT_TENANT
-    tenant = request.headers.get(settings.tenant_header, "")
+    tenant = claimed_tenant(request.headers, settings)
     if not 0 < len(tenant) <= _LONGEST:
         raise InvalidRequest(
             f"The header {settings.tenant_header} must name the tenant in 1 to {_LONGEST} "
-            f"characters; it has {len(tenant)}."
+            f"characters; it has {len(tenant)}{'' if len(tenant) <= _LONGEST else ' or more'}."
         )
     return tenant
+
+
+def claimed_tenant(headers: Headers, settings: Settings) -> str:
+    """Who is said to ask, whatever that is; for the log it is cut short."""
+    if settings.tenant_header is None:
+        return DEFAULT_TENANT
+    return headers.get(settings.tenant_header, "")[: _LONGEST + 1]
 
 
 def _job_id(job: str) -> UUID:
     try:
         return UUID(job)
     except ValueError as error:
-        raise JobNotFound(f"There is no job {job!r}.") from error
+        raise JobNotFound(f"There is no job {job[:80]!r}.") from error
+
+
+def base_url(request: Request) -> str:
+    """The API's address as the client sees it, without a slash at its end."""
+    services = _all_services(request)
+    return (services.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 With = Annotated[Services, Depends(_services)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from geogaze.ledger.records import JobStatus
+from geogaze.planning.limits import check_values
 
 
 class Link(BaseModel):
@@ -29,6 +30,23 @@ class Subscriber(BaseModel):
     failedUri: HttpUrl | None = None  # noqa: N815
 
 
+class Format(BaseModel):
+    """How a value is encoded."""
+
+    mediaType: str | None = Field(default=None, max_length=255)  # noqa: N815
+    encoding: str | None = Field(default=None, max_length=255)
+    schema_: dict[str, Any] | str | None = Field(default=None, alias="schema")
+
+
+class Output(BaseModel):
+    """How a product is wanted. Products are large: they come by reference, never by value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Format | None = None
+    transmissionMode: Literal["reference"] = "reference"  # noqa: N815
+
+
 class Execute(BaseModel):
     """An execution request. ``inputs`` are checked against the process's own schema."""
 
@@ -44,11 +62,20 @@ class Execute(BaseModel):
             }
         ]
     )
-    outputs: dict[str, Any] | None = Field(
-        default=None, description="Accepted and ignored: all products are made, by reference."
+    outputs: dict[str, Output] | None = Field(
+        default=None,
+        max_length=10_000,
+        description="Products that the results shall list, by the names of the process's "
+        "description ('heat-{class}' for all of the kind) or of the results ('heat-airplane'). "
+        "Without: all.",
     )
     response: Literal["document", "raw"] = "document"
     subscriber: Subscriber | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, values: Any) -> Any:
+        return check_values(values)
 
 
 class StatusInfo(BaseModel):

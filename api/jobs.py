@@ -9,10 +9,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.dependencies import JobId, Services, With
+from api.dependencies import JobId, Services, With, base_url
+from api.descriptions import is_wanted
 from api.documents import JobList, Link, StatusInfo, status_info
-from api.processes import base_url
-from geogaze.errors import InvalidRequest, JobFailed, ResultNotReady, ResultsGone
+from api.problems import documented
+from geogaze.errors import IllegalTransition, InvalidRequest, JobFailed, ResultNotReady, ResultsGone
 from geogaze.ledger.states import JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -26,7 +27,7 @@ _RESULTS = {
 }
 
 
-@router.get("", response_model=JobList, response_model_exclude_none=True)
+@router.get("", response_model=JobList, response_model_exclude_none=True, responses=documented())
 def jobs(
     request: Request,
     services: With,
@@ -35,8 +36,12 @@ def jobs(
     status: Annotated[list[JobState] | None, Query()] = None,
     process: Annotated[list[str] | None, Query(alias="processID")] = None,
     kind: Annotated[list[Literal["process"]] | None, Query(alias="type")] = None,
-    min_duration: Annotated[float | None, Query(alias="minDuration", ge=0)] = None,
-    max_duration: Annotated[float | None, Query(alias="maxDuration", ge=0)] = None,
+    min_duration: Annotated[
+        float | None, Query(alias="minDuration", ge=0, allow_inf_nan=False)
+    ] = None,
+    max_duration: Annotated[
+        float | None, Query(alias="maxDuration", ge=0, allow_inf_nan=False)
+    ] = None,
     interval: Annotated[
         str | None,
         Query(alias="datetime", description="When created: an instant, or START/END, .. for open"),
@@ -55,7 +60,8 @@ def jobs(
         max_seconds=max_duration,
     )
     base = base_url(request)
-    links = [Link(href=str(request.url), title="this page")]
+    here = urlencode(request.query_params.multi_items())
+    links = [Link(href=f"{base}/jobs{'?' if here else ''}{here}", title="this page")]
     if len(found) > limit:
         following = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
         query = urlencode([*following, ("offset", offset + limit)])
@@ -67,7 +73,12 @@ def jobs(
     return JobList(jobs=[status_info(status, base) for status in found[:limit]], links=links)
 
 
-@router.get("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
+@router.get(
+    "/{job}",
+    response_model=StatusInfo,
+    response_model_exclude_none=True,
+    responses=documented(404),
+)
 def job(request: Request, job_id: JobId, services: With) -> Any:
     """Where a job stands."""
     return status_info(services.ledger.status(job_id), base_url(request))
@@ -75,7 +86,10 @@ def job(request: Request, job_id: JobId, services: With) -> Any:
 
 @router.get(
     "/{job}/results",
-    responses={200: {"content": {"application/json": {"example": _RESULTS}}}},
+    responses={
+        200: {"content": {"application/json": {"example": _RESULTS}}},
+        **documented(404, 410),
+    },
 )
 def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
     """Links to a successful job's products; they work for a while without further credentials."""
@@ -99,6 +113,7 @@ def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
             f"Job {job_id} is {status.state.value} ({status.progress} %); ask again later."
         )
     seconds = services.settings.presign_seconds
+    outputs = services.ledger.request(job_id).get("outputs", ())
     return {
         name: {
             "href": services.storage.link(made["key"], seconds),
@@ -106,25 +121,40 @@ def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
             "title": made["file"],
         }
         for name, made in assets["files"].items()
+        if is_wanted(name, outputs)
     }
 
 
-@router.delete("/{job}", response_model=StatusInfo, response_model_exclude_none=True)
+@router.delete(
+    "/{job}",
+    response_model=StatusInfo,
+    response_model_exclude_none=True,
+    responses=documented(404),
+)
 def dismiss(request: Request, job_id: JobId, services: With) -> Any:
-    """Cancel a job, or remove a finished one.
+    """Cancel a job, or remove a finished one. A second time changes nothing.
 
     Workers leave it with their next batch; its parts and products are removed soon after.
     """
-    return status_info(services.ledger.dismiss(job_id), base_url(request))
+    try:
+        status = services.ledger.dismiss(job_id)
+    except IllegalTransition:
+        status = services.ledger.status(job_id)
+    return status_info(status, base_url(request))
 
 
-@router.post("/{job}/retry", response_model=StatusInfo, response_model_exclude_none=True)
+@router.post(
+    "/{job}/retry",
+    response_model=StatusInfo,
+    response_model_exclude_none=True,
+    responses=documented(404, 409),
+)
 def retry(request: Request, job_id: JobId, services: With) -> Any:
     """Go on with a failed job: what it has done stays, only the rest is tried again."""
     return status_info(services.ledger.retry(job_id), base_url(request))
 
 
-@router.get("/{job}/skipped")
+@router.get("/{job}/skipped", responses=documented(404))
 def skipped(job_id: JobId, services: With) -> dict[str, list[dict[str, Any]]]:
     """Tiles that a successful job went on without: why, how many, and where it went wrong which."""
     status = services.ledger.status(job_id)
@@ -149,5 +179,7 @@ def _instant(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InvalidRequest(f"datetime: {text!r} is not an RFC 3339 date and time.") from error
+        raise InvalidRequest(
+            f"datetime: {text[:80]!r} is not an RFC 3339 date and time."
+        ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

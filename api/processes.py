@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Header, Request, Response
+import structlog
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 
-from api.dependencies import With, WithAll, tenant_of
+from api import openapi
+from api.dependencies import With, WithAll, base_url, tenant_of
+from api.descriptions import check_outputs, description, plain_inputs, summary, wants_overlays
 from api.documents import Execute, Link, StatusInfo, status_info
-from geogaze import __version__
+from api.problems import documented
 from geogaze.bundles import list_bundles
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
 from geogaze.ledger.submission import PROCESS, known
 from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import submit
+from geogaze.planning.submit import asked_for, submit
+
+log = structlog.get_logger()
 
 router = APIRouter()
 
@@ -25,23 +30,27 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = [
     f"{_CONF}/{name}"
-    for name in ("core", "ogc-process-description", "json", "job-list", "dismiss", "callback")
+    for name in (
+        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "callback"),
+    )
 ]
 
 
-def base_url(request: Request) -> str:
-    """The API's address as the client sees it."""
-    return str(request.base_url).rstrip("/")
-
-
-@router.get("/", tags=["service"], summary="Landing page")
+@router.get("/", tags=["service"], summary="Landing page", responses=documented())
 def landing_page(request: Request) -> dict[str, Any]:
     """Where everything is."""
     base = base_url(request)
-    openapi = "application/vnd.oai.openapi+json;version=3.1"
     links = [
         Link(href=f"{base}/", title="this page"),
-        Link(href=f"{base}/openapi.json", rel="service-desc", type=openapi),
+        *(
+            Link(
+                href=f"{base}/{file}",
+                rel="service-desc",
+                type=f"{openapi.MEDIA_TYPE}{version}",
+                title=f"OpenAPI {version}",
+            )
+            for file, version in (("openapi-3.0.json", "3.0"), ("openapi.json", "3.1"))
+        ),
         Link(href=f"{base}/docs", rel="service-doc", type="text/html"),
         Link(href=f"{base}/conformance", rel=f"{_REL}/conformance"),
         Link(href=f"{base}/processes", rel=f"{_REL}/processes"),
@@ -54,13 +63,13 @@ def landing_page(request: Request) -> dict[str, Any]:
     }
 
 
-@router.get("/conformance", tags=["service"])
+@router.get("/conformance", tags=["service"], responses=documented())
 def conformance() -> dict[str, list[str]]:
     """The parts of the standard that this service implements."""
     return {"conformsTo": CONFORMANCE}
 
 
-@router.get("/health", tags=["service"])
+@router.get("/health", tags=["service"], responses=documented())
 def health(services: WithAll) -> dict[str, str]:
     """Whether the service and its database answer."""
     with services.ledger.engine.connect() as connection:
@@ -68,7 +77,7 @@ def health(services: WithAll) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/models", tags=["service"])
+@router.get("/models", tags=["service"], responses=documented())
 def models(services: WithAll) -> dict[str, Any]:
     """Bundles that jobs may name, with their classes."""
     bundles = list_bundles(services.settings.model_folders)
@@ -80,54 +89,23 @@ def models(services: WithAll) -> dict[str, Any]:
     }
 
 
-@router.get("/processes", tags=["processes"])
-def processes(request: Request) -> dict[str, Any]:
+@router.get("/processes", tags=["processes"], responses=documented())
+def processes(
+    request: Request, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
+) -> dict[str, Any]:
     """The processes of this service: one."""
+    base = base_url(request)
     return {
-        "processes": [_summary(request)],
-        "links": [Link(href=f"{base_url(request)}/processes").model_dump(exclude_none=True)],
+        "processes": [summary(base)][:limit],
+        "links": [Link(href=f"{base}/processes").model_dump(exclude_none=True)],
     }
 
 
-@router.get("/processes/{process}", tags=["processes"])
+@router.get("/processes/{process}", tags=["processes"], responses=documented(404))
 def process(request: Request, process: str) -> dict[str, Any]:
     """Inputs and outputs of a process."""
     _check(process)
-    schema = ExplainRequest.model_json_schema()
-    required = set(schema.get("required", []))
-    inputs = {}
-    for name, field in schema["properties"].items():
-        described = {key: value for key, value in field.items() if key in {"title", "description"}}
-        inputs[name] = {
-            **described,
-            "minOccurs": 1 if name in required else 0,
-            "maxOccurs": 1,
-            "schema": {k: v for k, v in field.items() if k not in described},
-        }
-    heat = {"type": "string", "contentMediaType": "image/tiff; application=geotiff"}
-    return {
-        **_summary(request),
-        "inputs": inputs,
-        "outputs": {
-            "heat-{class}": {"title": "Heat of a class, COG", "schema": heat},
-            "overlay-{class}": {"title": "Heat over the scene, COG", "schema": heat},
-            "tiles": {
-                "title": "Predictions per tile, GeoParquet",
-                "schema": {
-                    "type": "string",
-                    "contentMediaType": "application/vnd.apache.parquet",
-                },
-            },
-            "preview": {
-                "title": "Contact sheet",
-                "schema": {"type": "string", "contentMediaType": "image/png"},
-            },
-            "item": {
-                "title": "STAC Item",
-                "schema": {"type": "string", "contentMediaType": "application/geo+json"},
-            },
-        },
-    }
+    return description(base_url(request))
 
 
 @router.post(
@@ -136,7 +114,10 @@ def process(request: Request, process: str) -> dict[str, Any]:
     status_code=201,
     response_model=StatusInfo,
     response_model_exclude_none=True,
-    responses={201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+    responses={
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+        **documented(404, 409, 413, 422),
+    },
 )
 async def execute(
     request: Request,
@@ -152,28 +133,27 @@ async def execute(
             description="A word of your own: asked again with it, you get the same job.",
         ),
     ] = None,
+    prefer: Annotated[
+        str | None, Header(description="Jobs are asynchronous whatever is preferred.")
+    ] = None,
 ) -> Any:
     """Start a job. Always asynchronous: poll the ``Location`` until it ends.
 
     The job is in the database before this answers.
     """
     _check(process)
-    if any(
-        isinstance(wanted, dict) and wanted.get("transmissionMode") == "value"
-        for wanted in (body.outputs or {}).values()
-    ):
-        raise InvalidRequest("Products are large and come by reference, never by value.")
-    inputs = dict(body.inputs)
-    if isinstance(inputs.get("scene"), dict):
-        inputs["scene"] = inputs["scene"].get("href")
-    asked = ExplainRequest.parse(inputs)
+    asked = ExplainRequest.parse(plain_inputs(body.inputs))
+    outputs = body.outputs or {}
+    if not wants_overlays(outputs):
+        asked = asked.model_copy(update={"overlays": False})
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
-    engine, document = services.ledger.engine, asked.model_dump(mode="json")
+    engine, document = services.ledger.engine, asked_for(asked, outputs)
     job = await run_in_threadpool(known, engine, tenant, idempotency_key, document, subscriber)
     if job is None:
         plan = await services.planner.plan(asked)  # on threads that nobody else waits for
+        check_outputs(outputs, plan.layers, overlays=asked.overlays)
         job = await run_in_threadpool(
             submit,
             services.ledger,
@@ -182,10 +162,21 @@ async def execute(
             tenant=tenant,
             idempotency_key=idempotency_key,
             subscriber=subscriber,
+            outputs=outputs,
         )
+        log.info("job accepted", job=str(job), model=plan.bundle.name, scene=asked.scene[:200])
     status = await run_in_threadpool(services.ledger.status, job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
+    if _prefers_async(prefer):
+        response.headers["Preference-Applied"] = "respond-async"
     return status_info(status, base_url(request))
+
+
+def _prefers_async(prefer: str | None) -> bool:
+    """Whether a header ``Prefer`` (RFC 7240) asks for what is done anyway."""
+    return "respond-async" in {
+        wish.partition(";")[0].strip().casefold() for wish in (prefer or "").split(",")
+    }
 
 
 def _subscriber(body: Execute, request: Request, settings: Settings) -> dict[str, str] | None:
@@ -204,17 +195,4 @@ def _subscriber(body: Execute, request: Request, settings: Settings) -> dict[str
 
 def _check(process: str) -> None:
     if process != PROCESS:
-        raise ProcessNotFound(f"There is no process {process!r}; there is {PROCESS!r}.")
-
-
-def _summary(request: Request) -> dict[str, Any]:
-    link = Link(href=f"{base_url(request)}/processes/{PROCESS}", title="its description")
-    return {
-        "id": PROCESS,
-        "title": "Explain a scene",
-        "description": "Grad-CAM heat of every class of an image classifier over a whole scene.",
-        "version": __version__,
-        "jobControlOptions": ["async-execute", "dismiss"],
-        "outputTransmission": ["reference"],
-        "links": [link.model_dump(exclude_none=True)],
-    }
+        raise ProcessNotFound(f"There is no process {process[:80]!r}; there is {PROCESS!r}.")

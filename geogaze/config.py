@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     callback_secret: SecretStr | None = Field(None, description="signs what they are told")
     callback_attempts: int = Field(12, gt=0, description="tries to deliver one message")
 
+    # How the API is reached
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^\s?#]+$", description="address that links start with"
+    )
+    cors_origins: tuple[str, ...] = Field((), description="web pages' origins that may ask; or *")
+    max_body_bytes: int = Field(4 * 2**20, gt=0, description="longest body of a request")
+
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 

@@ -13,6 +13,9 @@ from geogaze.logs import configure_logging
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    root_path: Annotated[
+        str, typer.Option(help="Path that a proxy in front cuts off, such as /heat.")
+    ] = "",
 ) -> None:
     """Serve the HTTP API (OGC API – Processes).
 
@@ -23,7 +26,15 @@ def api(
 
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
-    uvicorn.run("api.app:create_app", factory=True, host=host, port=port, log_level="warning")
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        root_path=root_path,
+        log_level="warning",
+        access_log=False,  # the API logs its requests itself
+    )
 
 
 def worker() -> None:

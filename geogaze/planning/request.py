@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from geogaze.bundles import DEFAULT_MODEL
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
 from geogaze.methods import MethodName
+from geogaze.planning.limits import check_points, check_values
 
 Normalize = Literal["job", "tile", "none"]
 Context = Literal["tile", "scene"]
@@ -17,6 +26,9 @@ OnError = Literal["fail", "skip"]
 Priority = Literal["low", "normal", "high"]
 Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 Range = tuple[float, float]
+LayerNames = Annotated[
+    tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)
+]
 
 
 class ExplainRequest(BaseModel):
@@ -26,6 +38,7 @@ class ExplainRequest(BaseModel):
 
     scene: str = Field(
         min_length=1,
+        max_length=4096,
         title="Scene",
         description="A georeferenced GeoTIFF: a path, s3:// or https:// URI the operator allows.",
         examples=["s3://imagery/airport-01.tif"],
@@ -33,10 +46,11 @@ class ExplainRequest(BaseModel):
     model: str = Field(
         default=DEFAULT_MODEL,
         min_length=1,
+        max_length=255,
         title="Model",
         description="A bundle's name or a torchvision architecture such as vgg16.",
     )
-    classes: Literal["all", "top"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+    classes: Literal["all", "top"] | LayerNames = Field(
         default="all",
         title="Classes",
         description="all, top (each tile's own best class, as one layer), or a list of names; "
@@ -76,13 +90,13 @@ class ExplainRequest(BaseModel):
         description="job: one scale per class, tiles comparable; tile: each tile to 0..1, as "
         "textbooks do; none: raw signed evidence.",
     )
-    bands: tuple[int, ...] | None = Field(
+    bands: Annotated[tuple[int, ...], Field(max_length=1024)] | None = Field(
         default=None, title="Scene bands (from 1) for the model's bands, in order"
     )
-    rescale: tuple[Range, ...] | None = Field(
+    rescale: Annotated[tuple[Range, ...], Field(max_length=1024)] | None = Field(
         default=None, title="Values that become 0 and 1: one pair, or one for each band"
     )
-    aoi: dict[str, Any] | None = Field(
+    aoi: Annotated[dict[str, Any], AfterValidator(check_points)] | None = Field(
         default=None, title="Area of interest, GeoJSON in longitude and latitude"
     )
     overlays: bool = Field(default=True, title="Make overlay-<class>.tif")
@@ -96,6 +110,11 @@ class ExplainRequest(BaseModel):
     priority: Priority = Field(
         default="normal", title="Priority", description="Urgent jobs go before all others."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, values: Any) -> Any:
+        return check_values(values)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> ExplainRequest:
@@ -115,7 +134,7 @@ def readable(error: ValidationError) -> str:
     lines: dict[str, str] = {}
     for detail in error.errors():
         # Branches of a union repeat a field; the first says enough.
-        name = str(detail["loc"][0]) if detail["loc"] else "request"
-        got = repr(detail["input"])
+        name = str(detail["loc"][0])[:80] if detail["loc"] else "request"
+        got = reprlib.repr(detail["input"])
         lines.setdefault(name, f"{name}: {detail['msg']} (got {got[:60]})")
     return "; ".join(lines.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -47,6 +48,12 @@ def content_of(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def asked_for(request: ExplainRequest, outputs: Iterable[str] = ()) -> dict[str, Any]:
+    """What was asked for, as the ledger keeps it."""
+    document = request.model_dump(mode="json")
+    return {**document, "outputs": sorted(outputs)} if outputs else document
+
+
 def submit(
     ledger: Ledger,
     request: ExplainRequest,
@@ -55,6 +62,7 @@ def submit(
     tenant: str = DEFAULT_TENANT,
     idempotency_key: str | None = None,
     subscriber: dict[str, Any] | None = None,
+    outputs: Iterable[str] = (),
 ) -> UUID:
     """Write a planned job into the ledger; its id.
 
@@ -66,6 +74,7 @@ def submit(
         idempotency_key: a word of the client's; the same one returns the same job.
         subscriber: OGC's ``successUri``, ``failedUri``, ``inProgressUri``, and ``base``, the
             address of the API that was asked.
+        outputs: products that were asked for by name; none: all.
 
     Raises:
         IdempotencyKeyReused: the key came before, with another request.
@@ -73,7 +82,7 @@ def submit(
     exclude = None if plan.local else {"bundle": {"folder"}}
     return ledger.submit(
         Submission(
-            request=request.model_dump(mode="json"),
+            request=asked_for(request, outputs),
             plan=plan.model_dump(mode="json", exclude=exclude),
             units=units_of(plan),
             grid=(plan.tiling.rows, plan.tiling.cols, plan.chunk_side),

@@ -80,6 +80,55 @@ def test_products_by_reference_may_be_asked_for(http: TestClient, scene: Path) -
     assert http.post(EXECUTION, json=body).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ({"heat-boot": {}}, "'heat-boot'.*heat-boat"),
+        ({"tiles": {}, "mask": {}}, "'mask'.*preview"),
+        ({"overlay-boat": {}}, "'overlay-boat'"),
+        ({"tiles": {"format": {"mediaType": "text/csv"}}}, "tiles.*parquet.*csv"),
+        ({"tiles": {"size": 3}}, "outputs.tiles.size"),
+        ({"x" * 5_000: {}}, "'xxx"),
+    ],
+)
+def test_products_that_there_are_not_are_refused(
+    http: TestClient, ledger: Ledger, scene: Path, outputs: dict[str, Any], says: str
+) -> None:
+    inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat"], "overlays": False}
+    answer = http.post(EXECUTION, json={"inputs": inputs, "outputs": outputs})
+    check_problem(answer, 400)
+    assert_says(answer.json()["detail"], says)
+    assert ledger.jobs(limit=9) == []
+
+
+def test_only_products_asked_for_are_made(http: TestClient, ledger: Ledger, scene: Path) -> None:
+    inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat"]}
+    plain = UUID(http.post(EXECUTION, json={"inputs": inputs}).json()["jobID"])
+    body = {"inputs": inputs, "outputs": {"heat-{class}": {}, "tiles": {}}}
+    some = UUID(http.post(EXECUTION, json=body).json()["jobID"])
+    assert ledger.status(plain).phases[Phase.RENDER].total == 1
+    assert ledger.status(some).phases[Phase.RENDER].total == 0
+    assert ledger.request(some)["outputs"] == ["heat-{class}", "tiles"]
+
+
+def test_inputs_may_be_wrapped_as_the_standard_has_it(
+    http: TestClient, ledger: Ledger, scene: Path
+) -> None:
+    inputs = {
+        "scene": {"href": scene.as_uri(), "type": "image/tiff"},
+        "model": {"value": "tiny"},
+        "classes": {"value": ["boat"], "mediaType": "application/json"},
+        "overlap": {"value": 0.25},
+    }
+    answer = http.post(EXECUTION, json={"inputs": inputs}, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["preference-applied"] == "respond-async"
+    asked = ledger.request(UUID(answer.json()["jobID"]))
+    assert (asked["model"], asked["classes"], asked["overlap"]) == ("tiny", ["boat"], 0.25)
+    plain = http.post(EXECUTION, json={"inputs": inputs}, headers={"Prefer": "respond-sync"})
+    assert "preference-applied" not in plain.headers
+
+
 def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}

@@ -46,11 +46,16 @@ def test_conformance_names_the_standards_classes(http: TestClient) -> None:
 
 
 def test_openapi_is_of_the_version_that_is_promised(http: TestClient) -> None:
-    document = http.get("/openapi.json").json()
-    for path in ("/processes/{process}/execution", "/jobs/{job}", "/jobs/{job}/results"):
-        assert path in document["paths"]
-    promised = "oas30" in str(http.get("/conformance").json())
-    assert document["openapi"].startswith("3.0") == promised
+    links = {link["type"]: link["href"] for link in http.get("/").json()["links"]}
+    for version in ("3.0", "3.1"):
+        media_type = f"application/vnd.oai.openapi+json;version={version}"
+        answer = http.get(links[media_type])
+        assert answer.headers["content-type"] == media_type
+        document = answer.json()
+        assert document["openapi"].startswith(version)
+        for path in ("/processes/{process}/execution", "/jobs/{job}", "/jobs/{job}/results"):
+            assert path in document["paths"]
+    assert "conf/oas30" in str(http.get("/conformance").json())
 
 
 def test_the_process_list_has_the_one_process(http: TestClient) -> None:

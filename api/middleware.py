@@ -1,0 +1,165 @@
+"""What happens to every request around its route: a name, a line in the log, limits, a prefix."""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.dependencies import claimed_tenant
+from api.problems import describe_bug, describe_http
+from geogaze.config import Settings
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+_EXPOSED = ["Location", "Preference-Applied", "Retry-After", "X-Request-Id"]
+
+
+class Logged:
+    """Names each request, logs it with how it ended, and answers for what broke."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        status: int | None = None
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = name
+            await send(message)
+
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(
+            request=name, tenant=claimed_tenant(headers, self._settings)
+        ):
+            try:
+                await self._app(scope, receive, answer)
+            except Exception:
+                log.exception("request broke", path=scope["path"][:200])
+                if status is not None:
+                    raise  # half an answer: the server hangs up
+                await describe_bug()(scope, receive, answer)
+            finally:
+                route = getattr(scope.get("route"), "path", None)
+                tell = log.debug if route == "/health" else log.info
+                tell(
+                    "request",
+                    method=scope["method"],
+                    route=route,
+                    path=scope["path"][:200],
+                    status=status,
+                    seconds=round(time.perf_counter() - started, 4),
+                )
+
+
+class Limited:
+    """Refuses bodies that are too long, and addresses that no database can be asked for."""
+
+    def __init__(self, app: ASGIApp, longest: int) -> None:
+        self._app, self._longest = app, longest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if b"\0" in unquote_to_bytes(scope["query_string"]):
+            refusal = HTTPException(HTTPStatus.BAD_REQUEST, "The query has a null character.")
+        elif declared.isdecimal() and int(declared[:20]) > self._longest:
+            refusal = self._too_long()
+        else:
+            await self._app(scope, self._counted(receive), send)
+            return
+        await describe_http(refusal, scope["path"])(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._longest:
+                raise self._too_long()
+            return message
+
+        return counted
+
+    def _too_long(self) -> HTTPException:
+        return HTTPException(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The body is longer than {self._longest} bytes (GEOGAZE_MAX_BODY_BYTES).",
+        )
+
+
+class Headed:
+    """Answers HEAD wherever there is a GET: its head alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def head(message: Message) -> None:
+            await send({**message, "body": b""} if "body" in message else message)
+
+        got = {**scope, "method": "GET"}  # the server goes by the scope that it has
+        await self._app(got, receive, head)
+        scope["route"] = got.get("route")
+
+
+class Prefixed:
+    """Takes the path that a proxy has cut off from ``X-Forwarded-Prefix``, for links."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] == "http":
+            prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+            if _PREFIX.fullmatch(prefix):
+                scope["root_path"] = prefix
+        await self._app(scope, receive, send)
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Put all of it around an application."""
+    app.add_middleware(Headed)
+    app.add_middleware(Prefixed)
+    app.add_middleware(Limited, longest=settings.max_body_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Logged, settings=settings)  # the last one added is the outermost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ def geogaze(
     for console in (terminal.out, terminal.err):
         monkeypatch.setattr(console, "_width", 200)
     get_settings.cache_clear()
+    # A server in this process logs its requests, and commands print to the same standard output.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
     def run(*words: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["geogaze", *map(str, words)])

@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import InternalError, TimeoutError  # noqa: A004  SQLAlchemy's own
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -22,7 +21,6 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 _OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 _OGC_SLUGS = frozenset({"no-such-process", "no-such-job", "result-not-ready"})
-_AWAY = frozenset({*DATABASE_AWAY, InternalError, TimeoutError})
 _LONGEST = 2000
 _RETRY_SECONDS = "5"
 
@@ -114,7 +112,7 @@ def install(app: FastAPI) -> None:
             )
         )
 
-    for kind in _AWAY:
+    for kind in DATABASE_AWAY:
         app.exception_handler(kind)(_database)
 
 

@@ -159,7 +159,7 @@ def test_a_broken_handler_tells_nothing_of_its_inside(
     ("module", "never"),
     [
         ("api.app", ["torch", "torchvision", "celery", "cv2", "geogaze.runner"]),
-        ("worker.dispatcher", ["fastapi", "starlette", "torch", "geogaze.runner"]),
+        ("worker.dispatcher", ["fastapi", "starlette", "torch", "geogaze.runner.work"]),
         ("geogaze.client", ["fastapi", "torch", "celery", "rasterio"]),
         ("geogaze.cli", ["torch", "fastapi", "celery"]),
     ],

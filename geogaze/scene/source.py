@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
@@ -24,6 +25,7 @@ from geogaze.errors import (
 from geogaze.s3 import gdal_session
 from geogaze.scene.advice import why_no_geotiff
 from geogaze.scene.policy import SourcePolicy, is_remote
+from geogaze.scene.sample import decoded_bands
 from geogaze.scene.version import look
 
 _SLOWEST = 1000  # bytes a second; less is silence
@@ -129,9 +131,12 @@ def _check_caps(uri: str, dataset: DatasetReader, settings: Settings) -> None:
             "(GEOGAZE_MAX_SCENE_PIXELS)."
         )
     rows, cols = dataset.block_shapes[0]
-    block = rows * cols * dataset.count * 8
+    item = int(np.dtype(dataset.dtypes[0]).itemsize)
+    block = rows * cols * item * decoded_bands(dataset, dataset.indexes[:1])
     if block > settings.max_block_bytes:
         raise SceneUnreadable(
-            f"{uri!r} has internal blocks of {rows} × {cols} pixels, too large to read piece by "
-            "piece. Convert it with 'gdal_translate -of COG' first."
+            f"{uri!r} has internal blocks of {rows} × {cols} pixels, {block / 2**20:,.0f} MiB to "
+            f"be read at once; at most {settings.max_block_bytes / 2**20:,.0f} are allowed "
+            "(GEOGAZE_MAX_BLOCK_BYTES). Convert it with 'gdal_translate -co TILED=YES "
+            "-co INTERLEAVE=BAND -co BIGTIFF=IF_SAFER' first."
         )

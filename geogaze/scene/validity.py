@@ -46,7 +46,12 @@ def known_bands(
         (bands, h, w).
     """
     unique = list(dict.fromkeys(bands))
-    masks = dataset.read_masks(unique, window=window, out_shape=(len(unique), *shape)) > 0
+    alpha = alpha_bands(dataset)
+    out_shape = (len(unique), *shape)
+    if alpha and dataset.nodata is not None:  # rasterio warns of what is minded here
+        masks = dataset.read(unique, window=window, out_shape=out_shape) != dataset.nodata
+    else:
+        masks = dataset.read_masks(unique, window=window, out_shape=out_shape) > 0
     known: NDArray[np.bool_] = masks[[unique.index(band) for band in bands]]
     for i, band in enumerate(bands):
         nodata = dataset.nodatavals[band - 1]
@@ -54,7 +59,7 @@ def known_bands(
             known[i] &= values[i] != nodata
     if values.dtype.kind == "f":
         known &= np.isfinite(values)
-    if alpha := alpha_bands(dataset):
+    if alpha:
         opaque = dataset.read(list(alpha), window=window, out_shape=(len(alpha), *shape)) > 0
         known &= opaque.all(axis=0)
     return known

@@ -63,14 +63,26 @@ def test_messages_are_json_and_never_code(conf: Any) -> None:
     assert conf.task_serializer == "json"
 
 
-def test_a_worker_that_leaves_gives_its_units_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = []
+class Leaving:
+    """Lanes and worker of a process that is told to stop; ``did`` says in which order."""
 
-    class Lanes:
-        def close(self, patience: float) -> None:
-            closed.append(patience)
+    def __init__(self) -> None:
+        self.did: list[tuple[str, float]] = []
 
-    monkeypatch.setattr(worker.tasks, "these_lanes", Lanes)
+    def close(self, patience: float, grace: float) -> None:
+        self.did.append(("close", patience + grace))
+
+    def leave(self) -> None:
+        self.did.append(("leave", 0.0))
+
+
+def test_a_worker_that_leaves_gives_its_units_a_while_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leaving = Leaving()
+    monkeypatch.setattr(worker.tasks, "these_lanes", lambda: leaving)
+    monkeypatch.setattr(worker.tasks, "this_worker", lambda: leaving)
     worker.app._leave()
-    assert len(closed) == 1
-    assert 0 < closed[0] < worker.app._SOFT_SHUTDOWN_SECONDS
+    (close, seconds), (leave, _) = leaving.did
+    assert (close, leave) == ("close", "leave")
+    assert 0 < seconds < worker.app._SOFT_SHUTDOWN_SECONDS

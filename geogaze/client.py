@@ -21,6 +21,7 @@ from geogaze.errors import JobFailed, RemoteError, RemoteRefusal
 
 ENDED = frozenset({"successful", "failed", "dismissed"})
 _POLL_SECONDS = (0.5, 5.0)  # first and longest pause
+_AWAY_SECONDS = 300.0  # an API that restarts or is replaced is back by then
 
 Document = dict[str, Any]
 
@@ -85,15 +86,38 @@ class Client:
         return self._json("DELETE", f"/jobs/{job}")
 
     def wait(
-        self, job: str, *, on_status: Callable[[Document], None] = lambda status: None
+        self,
+        job: str,
+        *,
+        on_status: Callable[[Document], None] = lambda status: None,
+        on_away: Callable[[RemoteError], None] = lambda error: None,
+        patience: float = _AWAY_SECONDS,
     ) -> Document:
-        """Poll a job until it ends; its last status."""
+        """Poll a job until it ends; its last status.
+
+        An API that is away, or fails, is asked again for ``patience`` seconds: it may be
+        restarting. Each time ``on_away`` is told.
+
+        Raises:
+            RemoteRefusal: there is no such job.
+            RemoteError: the API stayed away, or was away from the beginning.
+        """
         pause, longest = _POLL_SECONDS
+        answered: float | None = None
         while True:
-            status = self.status(job)
-            on_status(status)
-            if status["status"] in ENDED:
-                return status
+            try:
+                status = self.status(job)
+            except RemoteRefusal:
+                raise
+            except RemoteError as error:
+                if answered is None or time.monotonic() - answered > patience:
+                    raise
+                on_away(error)
+            else:
+                answered = time.monotonic()
+                on_status(status)
+                if status["status"] in ENDED:
+                    return status
             time.sleep(pause)
             pause = min(pause * 1.3, longest)
 

@@ -268,6 +268,13 @@ class IllegalTransition(GeogazeError):
     title = "The job cannot do this in its state"
 
 
+class Interrupted(GeogazeError):
+    """The person at the terminal pressed Ctrl-C."""
+
+    slug = "interrupted"
+    title = "Interrupted"
+
+
 class RemoteError(GeogazeError):
     """The API failed, or is not there."""
 

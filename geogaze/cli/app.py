@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from geogaze import __version__
 from geogaze.cli import bench, image, local, methods, models, remote, serve, train
-from geogaze.cli.terminal import err, exit_code, print_error, print_json
-from geogaze.errors import GeogazeError
+from geogaze.cli.terminal import exit_code, print_error, print_json, told
+from geogaze.errors import GeogazeError, Interrupted
+
+
+class _Commands(TyperGroup):
+    """Commands whose interruption is told like any error; Typer by itself ends without a word."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted("") from error
+
 
 app = typer.Typer(
     name="geogaze",
+    cls=_Commands,
     help="Where on the map does a neural network look?",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -38,7 +53,8 @@ def _root(
 
     Grad-CAM heat for every class of an image classifier over whole georeferenced scenes.
 
-    Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
+    Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 3 the API is away or failed (the
+    job may go on), 130 interrupted.
     """
 
 
@@ -60,8 +76,5 @@ def main() -> None:
     except GeogazeError as error:
         print_error(error)
         if as_json:
-            print_json({"status": "failed", "type": error.slug, "detail": str(error)})
+            print_json({"status": told(error), "type": error.slug, "detail": str(error)})
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        err.print("Interrupted.")
-        sys.exit(130)

@@ -11,16 +11,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL
+from geogaze.cli.interrupts import first_word
 from geogaze.cli.terminal import err, out, print_json, progress_bar
-from geogaze.config import get_settings
+from geogaze.config import Settings, get_settings
 from geogaze.errors import AoiOutsideScene, InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
 from geogaze.outputs import check_file
 from geogaze.planning.request import Colormap, ExplainRequest, OnError
 
-if TYPE_CHECKING:  # GDAL takes its time to load
+if TYPE_CHECKING:  # GDAL and torch take their time to load
+    from geogaze.ledger.records import JobStatus
     from geogaze.planning.plan import Plan
+    from geogaze.runner.embedded import RunReport
 
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
@@ -67,6 +70,11 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier command of this kind left.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON.")]
+
+_STOPPING = (
+    "Stopping after the batch in hand. What is explained is kept, and the same command goes on "
+    "from there. Ctrl-C again leaves at once."
+)
 
 
 def build_request(
@@ -139,9 +147,6 @@ def run(
 
         geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
     """
-    from geogaze.ledger.records import JobStatus
-    from geogaze.runner.embedded import run as run_embedded
-
     settings = get_settings()
     configure_logging("error", settings.log_format)
     request = build_request(
@@ -161,22 +166,15 @@ def run(
         context=context,
         on_error=on_error,
     )
-    with progress_bar("tiles", quiet=as_json) as bar:
-        task = bar.add_task("reading the scene", total=None)
-
-        def show(status: JobStatus, tiles: int) -> None:
-            done = status.tiles_done + tiles
-            share = done / status.tiles
-            description = status.headline if share >= 1 else "explaining"
-            bar.update(task, description=description, total=status.tiles, completed=done)
-
-        report = run_embedded(request, out_folder, settings, overwrite=overwrite, on_progress=show)
+    with first_word(_STOPPING):
+        report = _run(request, out_folder, settings, overwrite=overwrite, quiet=as_json)
     if as_json:
         print_json(
             {
                 "job": str(report.job),
                 "status": "successful",
                 "tiles": report.tiles,
+                "reused": report.reused,
                 "seconds": round(report.seconds, 3),
                 "tiles_per_second": round(report.tiles_per_second, 3),
                 "classes": list(report.plan.layers),
@@ -191,7 +189,7 @@ def run(
     _show_outcome(report.assets, out_folder)
     plan = report.plan
     out.print(
-        f"{report.tiles:,} tiles in {report.seconds:,.1f} s "
+        f"{report.tiles - report.reused:,} tiles in {report.seconds:,.1f} s "
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
         f"{plan.cell_metres:.3g} m. {_looked_at(plan)}"
     )
@@ -220,6 +218,36 @@ def _looked_at(plan: Plan) -> str:
         f"Bands {', '.join(map(str, scene.bands))} were taken for {names} ({chosen}), and values "
         f"from {ranges} ({how})."
     )
+
+
+def _run(
+    request: ExplainRequest, folder: Path, settings: Settings, *, overwrite: bool, quiet: bool
+) -> RunReport:
+    from geogaze.runner.embedded import run as run_embedded
+
+    with progress_bar("tiles", quiet=quiet) as bar:
+        task = bar.add_task("reading the scene", total=None)
+
+        def show(status: JobStatus, tiles: int) -> None:
+            done = status.tiles_done + tiles
+            share = done / status.tiles
+            description = status.headline if share >= 1 else "explaining"
+            bar.update(task, description=description, total=status.tiles, completed=done)
+
+        def resumed(tiles: int, of: int) -> None:
+            bar.console.print(
+                f"Going on from an earlier run: {tiles:,} of {of:,} tiles are explained.",
+                highlight=False,
+            )
+
+        return run_embedded(
+            request,
+            folder,
+            settings,
+            overwrite=overwrite,
+            on_progress=show,
+            on_resumed=resumed,
+        )
 
 
 def _show_outcome(assets: dict[str, Path], folder: Path) -> None:

@@ -30,6 +30,7 @@ from geogaze.cli.local import (
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
 from geogaze.client import Client
+from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.request import Priority
 
@@ -98,17 +99,19 @@ def submit(
     with Client(api) as client:
         inputs = request.model_dump(mode="json", exclude_none=True)
         status = client.submit(inputs, idempotency_key=key)
+        told = f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
         if wait:
+            err.print(told, soft_wrap=True)  # whatever becomes of the waiting
             _follow(client, status["jobID"], as_json)
             return
     if as_json:
         print_json(status)
         return
-    out.print(f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}")
+    out.print(told, soft_wrap=True)
 
 
 def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
-    """Follow a job until it ends. Exit code 1 if it does not succeed."""
+    """Follow a job until it ends. Exit code 1 if it does not succeed, 3 if the API stays away."""
     with Client(api) as client:
         _follow(client, job, as_json)
 
@@ -123,13 +126,27 @@ def _follow(client: Client, job: str, as_json: bool) -> None:
                 told += f" · {status['tilesPerSecond']:,.1f} tiles/s · {_clock(left)} left"
             bar.update(task, description=told, completed=status.get("progress", 0))
 
-        status = client.wait(job, on_status=show)
+        def away(error: RemoteError) -> None:
+            bar.update(task, description="the API does not answer; trying again")
+
+        try:
+            status = client.wait(job, on_status=show, on_away=away)
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"The job goes on. {_later(job)}") from error
+        except RemoteRefusal:
+            raise
+        except RemoteError as error:
+            raise RemoteError(f"{error} The job may go on. {_later(job)}") from error
     if as_json:
         print_json(status)
     else:
         _print_status(status)
     if status["status"] != "successful":
         raise typer.Exit(FAILED)
+
+
+def _later(job: str) -> str:
+    return f"Follow it: geogaze watch {job}. End it: geogaze cancel {job}."
 
 
 def _clock(seconds: float) -> str:

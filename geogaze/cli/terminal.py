@@ -19,13 +19,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from geogaze.errors import GeogazeError
+from geogaze.errors import GeogazeError, Interrupted, RemoteError
 
 out = Console()
 err = Console(stderr=True)
 
-BAD_INPUT = 2
 FAILED = 1
+BAD_INPUT = 2
+AWAY = 3
+INTERRUPTED = 130
 
 
 class SpeedColumn(ProgressColumn):
@@ -70,5 +72,14 @@ def print_error(error: GeogazeError) -> None:
 
 
 def exit_code(error: GeogazeError) -> int:
-    """2 where the request was wrong, 1 where the work failed."""
-    return BAD_INPUT if 400 <= error.status < 500 else FAILED
+    """What a script is told: who is to blame, and whether anything is known at all."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    if 400 <= error.status < 500:
+        return BAD_INPUT
+    return AWAY if isinstance(error, RemoteError) else FAILED
+
+
+def told(error: GeogazeError) -> str:
+    """The ``status`` of an error in JSON; an API that is away says nothing of a job."""
+    return {INTERRUPTED: "interrupted", AWAY: "unknown"}.get(exit_code(error), "failed")

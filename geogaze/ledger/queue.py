@@ -207,6 +207,20 @@ class Queue:
             freed += len(taken_back)
         return freed
 
+    def take_back(self, *, max_attempts: int) -> int:
+        """Free all units in hand, of a ledger whose only process knows that it has none; how many.
+
+        As if their workers had vanished and their messages been lost.
+        """
+        with Session(self._engine) as session, session.begin():
+            session.execute(
+                update(Unit).where(Unit.state == UnitState.RUNNING).values(lease_until=0.0)
+            )
+            session.execute(
+                update(Unit).where(Unit.state == UnitState.DISPATCHED).values(dispatched_at=0.0)
+            )
+        return self.sweep(redeliver_seconds=0.0, max_attempts=max_attempts)
+
     def _settle_lost(self, unit_id: UUID, job_id: UUID, max_attempts: int) -> bool:
         with Session(self._engine) as session, session.begin():
             state = lock_job(session, job_id)

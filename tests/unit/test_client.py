@@ -149,6 +149,61 @@ def test_wait_ends_with_any_end(
     assert naps == []
 
 
+def outages(monkeypatch: pytest.MonkeyPatch, *lasting: range) -> None:
+    """Polls, counted from 0, that find no API or a gateway that says so."""
+    asked = iter(range(1000))
+    plain = Client.status
+
+    def status(self: Client, job: str) -> Any:
+        poll = next(asked)
+        if any(poll in out for out in lasting):
+            raise RemoteError("No geogaze API answers")
+        return plain(self, job)
+
+    monkeypatch.setattr(Client, "status", status)
+
+
+def test_wait_survives_an_api_that_restarts(
+    server: Server, client: Client, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(server.ledger, 1)
+    outages(monkeypatch, range(1, 4), range(5, 7))
+    told: list[str] = []
+    status = client.wait(
+        str(job),
+        on_status=lambda status: server.work() if status["status"] != "successful" else None,
+        on_away=lambda error: told.append(str(error)),
+    )
+    assert status["status"] == "successful"
+    assert told == ["No geogaze API answers"] * 5
+
+
+def test_wait_gives_up_on_an_api_that_stays_away(
+    server: Server, client: Client, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(server.ledger, 1)
+    outages(monkeypatch, range(1, 1000))
+    monkeypatch.setattr(client_module.time, "monotonic", lambda: sum(naps))
+    with pytest.raises(RemoteError, match="No geogaze API"):
+        client.wait(str(job))
+    assert 300 < sum(naps) < 310
+
+
+def test_wait_asks_once_where_nobody_ever_answered(
+    client: Client, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outages(monkeypatch, range(1000))
+    with pytest.raises(RemoteError):
+        client.wait("4f0c")
+    assert naps == []
+
+
+def test_wait_does_not_wait_for_a_job_that_is_not_there(client: Client, naps: list[float]) -> None:
+    with pytest.raises(RemoteRefusal, match="404"):
+        client.wait(str(uuid4()))
+    assert naps == []
+
+
 def test_download(server: Server, client: Client, tmp_path: Path) -> None:
     job = submit(server.ledger)
     server.work()

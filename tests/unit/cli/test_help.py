@@ -15,7 +15,6 @@ import typer
 
 from geogaze import __version__
 from geogaze.cli.app import app
-from geogaze.client import Client
 from tests.unit.cli.conftest import Geogaze
 
 ROOT = Path(__file__).parents[3]
@@ -87,19 +86,11 @@ def test_misuse_exits_with_2(geogaze: Geogaze, words: tuple[str, ...]) -> None:
     assert "Traceback" not in done.err
 
 
-def test_an_interrupt_exits_with_130(geogaze: Geogaze, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Client, "jobs", interrupted)
-    assert geogaze("jobs").code == 130
-
-
 def test_the_installed_command_has_exit_codes_too(tmp_path: Path) -> None:
     geogaze = Path(sys.executable).with_name("geogaze")
     for words, code, says in (
         (["models", "show", "no-such-model"], 2, "no-such-model"),
-        (["jobs", "--api", "http://127.0.0.1:9"], 1, "127.0.0.1:9"),
+        (["jobs", "--api", "http://127.0.0.1:9"], 3, "127.0.0.1:9"),
     ):
         done = subprocess.run(
             [geogaze, *words], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False

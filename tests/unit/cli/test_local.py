@@ -30,7 +30,7 @@ def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path:
     assert len(done.out.splitlines()) == 1
     report = done.last
     assert set(report) == {
-        *("job", "status", "tiles", "seconds", "tiles_per_second"),
+        *("job", "status", "tiles", "reused", "seconds", "tiles_per_second"),
         *("classes", "assets", "skipped", "bands", "rescale", "warnings"),
     }
     assert (report["status"], report["classes"], report["skipped"]) == ("successful", ["boat"], [])

@@ -11,6 +11,7 @@ import pytest
 from geogaze import client as client_module
 from geogaze.cli import terminal
 from geogaze.client import Client
+from geogaze.errors import RemoteError
 from geogaze.ledger.states import JobState
 from tests.factories import make_scene
 from tests.unit.api.test_jobs import end
@@ -101,6 +102,31 @@ def test_watch_exits_as_the_job_ended(
     assert state.value in done.out
     as_json = geogaze("watch", job, "--json")
     assert (as_json.code, as_json.last["status"]) == (code, state.value)
+
+
+def test_who_waits_for_a_job_is_told_its_id_first(
+    geogaze: Geogaze, server: Server, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what to do with it, when the waiting is cut short by the person or by the API."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    def away(*_: Any, **__: Any) -> None:
+        raise RemoteError("No geogaze API answers.")
+
+    for ends, code in ((interrupted, 130), (away, 3)):
+        monkeypatch.setattr(Client, "status", ends)
+        done = geogaze("submit", scene, "--model", "tiny", "--wait")
+        job = server.ledger.jobs(limit=1)[0].id
+        assert done.code == code
+        assert done.err.startswith(f"Accepted as {job}.")
+        last = done.err.splitlines()[-1]
+        assert f"geogaze watch {job}" in last
+        assert f"geogaze cancel {job}" in last
+        as_json = geogaze("watch", job, "--json")
+        assert as_json.code == code
+        assert as_json.last["status"] == ("interrupted" if code == 130 else "unknown")
 
 
 def test_jobs_are_listed(geogaze: Geogaze, server: Server) -> None:

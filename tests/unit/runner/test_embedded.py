@@ -24,7 +24,6 @@ from geogaze.explain.architectures import split
 from geogaze.explain.gradcam import explain as explain_batch
 from geogaze.explain.loading import load_model
 from geogaze.explain.prepare import quicken
-from geogaze.ledger.records import JobStatus
 from geogaze.planning.request import ExplainRequest
 from geogaze.runner.embedded import RunReport
 from geogaze.targets import own
@@ -378,22 +377,6 @@ def test_bad_requests_are_found_before_anything_is_written(
     with pytest.raises(InvalidRequest, match="file"):
         explain(scene, "file")
     assert (tmp_path / "file").read_text() == "precious"
-
-
-def test_an_interrupted_run_leaves_nothing(
-    scene: Path, tmp_path: Path, bundle_folder: Path
-) -> None:
-    from geogaze.config import Settings
-    from geogaze.runner.embedded import run
-
-    def interrupt(status: JobStatus, tiles: int) -> None:
-        if tiles:
-            raise KeyboardInterrupt
-
-    asked = ExplainRequest(scene=str(scene), model=str(bundle_folder))
-    with pytest.raises(KeyboardInterrupt):
-        run(asked, tmp_path / "out", Settings(device="cpu"), on_progress=interrupt)
-    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif"}
 
 
 def test_progress_counts_every_tile(scene: Path, tmp_path: Path, bundle_folder: Path) -> None:

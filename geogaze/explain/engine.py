@@ -132,7 +132,7 @@ class Engine:
             HostOutOfMemory: so large a window does not fit beside the network; half of it may.
             DeviceBroke: the device failed.
         """
-        height, width = valid.shape
+        height, width = valid.shape[-2:]
         try:
             with faults_as_ours(f"a window of {height} × {width} pixels"):
                 return self._uploader.upload(values, valid, rescale)

@@ -69,17 +69,18 @@ def read(folder: Path = LISTS) -> list[Mutant]:
     return mutants
 
 
-def refusals(mutants: list[Mutant], root: Path) -> list[str]:
-    """What is wrong with the lists, in words."""
-    wrong = []
+def refusals(mutants: list[Mutant], root: Path) -> dict[Mutant, str]:
+    """The faults that cannot be tried, and why."""
+    wrong = {}
     for mutant in mutants:
-        if not (root / mutant.path).is_file():
-            wrong.append(f"{mutant}: there is no such module.")
-            continue
         missing = [t for t in mutant.tests if not (root / t.partition("::")[0]).exists()]
-        wrong.extend(f"{mutant}: there is no {test}." for test in missing)
-        try:
-            mutant.applied((root / mutant.path).read_text())
-        except Refused as refused:
-            wrong.append(str(refused))
+        if not (root / mutant.path).is_file():
+            wrong[mutant] = f"{mutant}: there is no such module."
+        elif missing:
+            wrong[mutant] = f"{mutant}: there is no {', no '.join(missing)}."
+        else:
+            try:
+                mutant.applied((root / mutant.path).read_text())
+            except Refused as refused:
+                wrong[mutant] = str(refused)
     return wrong

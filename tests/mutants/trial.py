@@ -23,13 +23,17 @@ from pathlib import Path
 from tests.mutants.catalogue import Mutant
 
 ROOT = Path(__file__).parents[2]
-_LIMIT = 180.0  # seconds for one mutant's tests; a hang counts as noticed
+_LIMIT = 400.0  # seconds for one mutant's tests; a hang counts as noticed
 _LOADED = (  # never of our own: a fork imports that anew, with the fault in it
     *("alembic", "boto3", "captum.attr", "celery", "cv2", "fastapi.testclient", "geopandas"),
     *("httpx", "hypothesis", "PIL.Image", "psycopg", "pyproj", "pystac", "pytest", "rasterio"),
     *("rich.progress", "rio_cogeo", "shapely", "sqlalchemy.orm", "structlog", "torch.fx"),
     *("torch.utils.flop_counter", "torchvision.models", "typer", "uvicorn"),
 )
+
+
+Work = tuple[Mutant | None, tuple[str, ...]]
+"""A mutant, or None for the code as it is, and the tests to run."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class Verdict:
     def noticed(self) -> bool:
         """Whether a test failed, or the module could not even be imported, or all hung."""
         return self.status not in {0, 4, 5}
+
+    @property
+    def test(self) -> str | None:
+        """The test that failed, as pytest names it."""
+        word, _, rest = self.words.partition(" ")
+        return rest.partition(" - ")[0] if word == "FAILED" else None
 
 
 class Copy:
@@ -90,11 +100,11 @@ def load_libraries() -> None:
 
 
 def run_all(
-    work: list[tuple[Mutant | None, tuple[str, ...]]],
+    work: list[Work],
     copies: list[Copy],
     told: Callable[[Mutant | None, Verdict], None],
 ) -> None:
-    """Run each mutant's tests (None: those of the code as it is), one in each copy at a time."""
+    """Run each mutant's tests, one mutant in each copy at a time."""
     waiting = list(reversed(work))
     free = list(copies)
     running: dict[int, _Running] = {}
@@ -167,7 +177,7 @@ def _child(folder: Path, log: Path, tests: tuple[str, ...]) -> None:
         settings.register_profile("quick", phases=[Phase.explicit, Phase.generate], database=None)
         options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
         options += ["-p", "no:schemathesis"]
-        options += ["-o", "timeout=60", "-o", "timeout_method=thread", "--hypothesis-seed=0"]
+        options += ["-o", "timeout=150", "-o", "timeout_method=thread", "--hypothesis-seed=0"]
         options += ["--hypothesis-profile=quick"]  # does not shrink
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # loaded already
         status = int(pytest.main([*options, *tests]))

@@ -35,14 +35,16 @@ def test_what_is_no_fault_is_refused(tmp_path: Path, old: str, new: str, said: s
         mutant(old, new).applied(SOURCE)
     (tmp_path / "code.py").write_text(SOURCE)
     (tmp_path / "test_code.py").touch()
-    assert [said in words for words in refusals([mutant(old, new)], tmp_path)] == [True]
-    assert refusals([mutant()], tmp_path) == []
+    wrong, right = mutant(old, new), mutant()
+    found = refusals([wrong, right], tmp_path)
+    assert list(found) == [wrong]
+    assert said in found[wrong]
 
 
 def test_missing_code_and_missing_tests_are_refused(tmp_path: Path) -> None:
-    assert "no such module" in refusals([mutant()], tmp_path)[0]
+    assert "no such module" in refusals([mutant()], tmp_path)[mutant()]
     (tmp_path / "code.py").write_text(SOURCE)
-    assert "there is no test_code.py" in refusals([mutant()], tmp_path)[0]
+    assert "there is no test_code.py" in refusals([mutant()], tmp_path)[mutant()]
 
 
 def test_lists_are_read_area_by_area(tmp_path: Path) -> None:
@@ -67,6 +69,19 @@ def test_lists_are_read_area_by_area(tmp_path: Path) -> None:
 )
 def test_a_run_without_a_single_test_notices_nothing(status: int | None, noticed: bool) -> None:
     assert Verdict(status, 1.0, "").noticed is noticed
+
+
+@pytest.mark.parametrize(
+    ("words", "test"),
+    [
+        ("FAILED tests/a.py::test_b[two words] - assert 1 == 2", "tests/a.py::test_b[two words]"),
+        ("FAILED tests/a.py::test_b", "tests/a.py::test_b"),
+        ("ERROR tests/a.py", None),
+        ("still running", None),
+    ],
+)
+def test_the_test_that_noticed_is_named(words: str, test: str | None) -> None:
+    assert Verdict(1, 1.0, words).test == test
 
 
 @pytest.mark.parametrize(("survivors", "status"), [(1, 0), (2, 1)])

@@ -232,3 +232,26 @@ def test_outages_are_waited_out_and_followers_sweep_nothing(
     thread.join(10)
     assert len(calls) >= 3
     assert [entry["event"] for entry in logs[:2]] == ["nothing swept"] * 2
+
+
+def test_an_upload_that_may_be_under_way_is_left_alone(
+    sweeper: Sweeper, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(storage, "abort_uploads", asked.append)
+    sweeper.collect_all()
+    assert asked == [86400], "a day"
+
+
+def test_the_whole_storage_is_searched_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 100.0
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal clock
+            clock += timeout or 0
+            return clock >= 107
+
+    monkeypatch.setattr(sweeper_module.time, "monotonic", lambda: clock)
+    due = list(sweeper_module._ticks(Stop(), 3.0))
+    assert due == [False, False, True, False, False, True]

@@ -11,6 +11,7 @@ from api.openapi import dialect_30
 from geogaze import __version__
 from geogaze.errors import InvalidRequest
 from geogaze.ledger.submission import PROCESS
+from geogaze.planning.plan import TOP
 from geogaze.planning.request import ExplainRequest
 
 _GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -23,6 +24,7 @@ _OUTPUTS = {
         "Heat over the scene, one product for each class unless overlays is false",
         _GEOTIFF,
     ),
+    "classes": ("Best class of each cell, where classes is top", _GEOTIFF),
     "tiles": ("Predictions for each tile, GeoParquet", "application/vnd.apache.parquet"),
     "preview": ("Contact sheet", "image/png"),
     "item": ("STAC Item", "application/geo+json"),
@@ -116,6 +118,8 @@ def check_outputs(outputs: dict[str, Output], layers: Iterable[str], *, overlays
     kinds = ["heat", *(["overlay"] if overlays else [])]
     layered = {f"{kind}-{layer}" for kind in kinds for layer in [*layers, "{class}"]}
     made = layered | {name for name in _OUTPUTS if "{" not in name}
+    if TOP not in layers:
+        made.discard("classes")
     if unknown := [name for name in outputs if name not in made]:
         offered = sorted(made)
         more = f" and {len(offered) - 20} more" if len(offered) > 20 else ""

@@ -19,6 +19,7 @@ from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
 from geogaze.outputs import check_file
 from geogaze.planning.request import Colormap, ExplainRequest, OnError
+from geogaze.planning.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
     from geogaze.ledger.records import JobStatus
@@ -191,7 +192,7 @@ def run(
     out.print(
         f"{report.tiles - report.reused:,} tiles in {report.seconds:,.1f} s "
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
-        f"{plan.cell_metres:.3g} m. {_looked_at(plan)}"
+        f"{length(plan.cell_metres)}. {_looked_at(plan)}"
     )
     for warning in plan.warnings:
         out.print(f"[yellow]Careful:[/] {escape(warning)}")
@@ -250,6 +251,10 @@ def _run(
         )
 
 
+def _tiles(count: int) -> str:
+    return f"{count:,} tile{'s' * (count != 1)}" if count else "no tile"
+
+
 def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
     import geopandas
@@ -263,8 +268,14 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     table.add_column("highest probability", justify="right")
     for layer in sorted(layers, key=lambda name: -wins.get(name, 0)):
         column = tiles.get(f"p_{layer}", tiles["top_probability"])
-        won = wins.sum() if layer == "top" else wins.get(layer, 0)
-        table.add_row(layer, f"{won:,} tile{'s' * (won != 1)}", f"{column.max():.2f}")
+        if layer == "top":
+            for name, won in wins.items():
+                highest = column[tiles["top_class"] == name].max()
+                table.add_row(f"top: {name}", _tiles(won), f"{highest:.2f}")
+            continue
+        won = wins.get(layer, 0)
+        # A layer of a class that is best nowhere shows where it would be, not that it is there.
+        table.add_row(layer, _tiles(won), f"{column.max():.2f}", style=None if won else "dim")
     out.print(table)
     files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
     files.add_column("file", style="cyan")
@@ -273,6 +284,7 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
         ("preview", "contact sheet: look at this first"),
         ("heat", "heat of each layer, georeferenced: for measuring, in any GIS"),
         ("overlay", "heat in colour over the scene: for eyes"),
+        ("classes", "best class of each cell, in colours"),
         ("tiles", "what the model says of each tile (GeoParquet)"),
         ("item", "STAC Item that describes them"),
     )

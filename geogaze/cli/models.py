@@ -22,6 +22,7 @@ from geogaze.cli.train import (
 )
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.planning.wording import length
 
 models = typer.Typer(invoke_without_command=True)
 
@@ -52,7 +53,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
             str(len(bundle.classes)),
             f"{bundle.input_size} px",
             f"{bundle.stride} px",
-            f"{bundle.gsd:.3g} m" if bundle.gsd else "–",
+            length(bundle.gsd) if bundle.gsd else "–",
         )
     out.print(table)
     out.print(

@@ -22,10 +22,20 @@ from pystac.extensions.render import Render, RenderExtension
 
 from geogaze import __version__
 from geogaze.planning.plan import Plan
+from geogaze.products.classes import legend
+from geogaze.products.tiles import Standing
 
-_ROLES = {"heat": ["data"], "overlay": ["visual"], "preview": ["thumbnail"], "tiles": ["data"]}
+_ROLES = {
+    "heat": ["data"],
+    "classes": ["data"],
+    "overlay": ["visual"],
+    "preview": ["thumbnail"],
+    "tiles": ["data"],
+}
+_CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 _TITLES = {
     "heat": "{method} heat of {layer}",
+    "classes": "Best class of each cell",
     "overlay": "Heat of {layer} over the scene",
     "preview": "Contact sheet",
     "tiles": "What the model says of each tile",
@@ -39,6 +49,7 @@ def item_json(
     assets: dict[str, dict[str, Any]],
     calibration: dict[str, dict[str, Any]],
     paths: list[str],
+    standing: dict[str, Standing],
 ) -> str:
     """The Item as JSON text; hrefs are file names beside it.
 
@@ -49,6 +60,7 @@ def item_json(
         assets: name → file, type, size, sha256.
         calibration: layer → scale and statistics.
         paths: how gradients were had, see :mod:`geogaze.explain.gradcam`.
+        standing: layer → what the model says of it, tile by tile.
     """
     place = plan.place
     item = pystac.Item(
@@ -101,6 +113,14 @@ def item_json(
         )
         if kind == "heat":
             _describe_band(plan, asset, calibration[layer])
+            asset.extra_fields |= {
+                "geogaze:best_of_tiles": standing[layer].won,
+                "geogaze:highest_probability": standing[layer].highest,
+                **({"geogaze:classes": made_of} if (made_of := standing[layer].classes) else {}),
+            }
+        if kind == "classes":
+            item.stac_extensions.append(_CLASSIFICATION)
+            asset.extra_fields["classification:classes"] = legend(plan)
     _add_renders(plan, item, calibration)
     scene_type = "image/tiff; application=geotiff"
     item.add_link(pystac.Link("derived_from", plan.scene.uri, scene_type))

@@ -64,6 +64,42 @@ def write_tiles(plan: Plan, table: TileTable, target: Path) -> None:
     frame.to_parquet(target, index=False, compression="zstd")
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the model says of a layer, tile by tile.
+
+    ``won`` is the number of tiles whose best class it is, None where the layer is no class's own
+    (``ship vs harbor``); ``highest`` its highest probability, None where no tile was looked at;
+    ``classes`` what the layer ``top`` is made of, class → tiles, most first.
+    """
+
+    won: int | None
+    highest: float | None
+    classes: dict[str, int]
+
+
+def standings(plan: Plan, table: TileTable) -> dict[str, Standing]:
+    """The standing of every layer."""
+    seen = table.top >= 0
+    wins = np.bincount(table.top[seen], minlength=len(plan.bundle.classes))
+    if plan.targets is None:
+        order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
+        made_of = {plan.bundle.classes[i]: int(wins[i]) for i in order}
+        return {TOP: Standing(int(seen.sum()), _highest(table.top_probability[seen]), made_of)}
+    return {
+        layer: Standing(
+            None if plus is None or minus is not None else int(wins[plus]), _highest(values), {}
+        )
+        for layer, (plus, minus), values in zip(
+            plan.layers, plan.targets, table.probabilities[:, seen], strict=True
+        )
+    }
+
+
+def _highest(values: NDArray[np.float32]) -> float | None:
+    return float(values.max()) if values.size else None
+
+
 def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
     """Positions of the layers with most to show: best class of many tiles, and surely so."""
     if plan.layers == (TOP,):

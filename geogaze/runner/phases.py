@@ -24,10 +24,11 @@ from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from geogaze.planning.plan import Plan
 from geogaze.products import cog, stac
+from geogaze.products.classes import best_classes, write_classes
 from geogaze.products.heat import TileMap, blend, write_heat
 from geogaze.products.overlay import write_overlay
-from geogaze.products.preview import write_preview
-from geogaze.products.tiles import TileTable, strongest, write_tiles
+from geogaze.products.preview import Layer, write_preview
+from geogaze.products.tiles import TileTable, standings, strongest, write_tiles
 from geogaze.runner.ahead import ahead
 from geogaze.runner.chunk import (
     ChunkTable,
@@ -190,14 +191,23 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     tiles, preview, item = (scratch / n for n in ("tiles.parquet", "preview.png", "item.json"))
     write_tiles(plan, table, tiles)
     pulse(0)
+    standing = standings(plan, table)
     shown = [
-        (plan.layers[i], _load_heat(bench, heats[i], scratch)) for i in strongest(plan, table, 5)
+        Layer(plan.layers[i], _load_heat(bench, heats[i], scratch), standing[plan.layers[i]])
+        for i in strongest(plan, table, 5)
     ]
     with _open_to_show(bench, plan) as reader:
         write_preview(plan, reader, shown, preview)
     pulse(0)
+    made = {}
+    if plan.targets is None:
+        classes = scratch / "classes.tif"
+        best = best_classes(plan, table, np.isfinite(shown[0].heat))
+        write_classes(plan, best, classes, scratch)
+        made["classes"] = _keep(bench, claim, classes, cog.MEDIA_TYPE)
     assets = {
         **{f"heat-{plan.layers[p.root]}": p.result["asset"] for p in heats},
+        **made,
         **{f"overlay-{plan.layers[p.root]}": p.result["asset"] for p in overlays},
         "tiles": _keep(bench, claim, tiles, PARQUET),
         "preview": _keep(bench, claim, preview, "image/png"),
@@ -205,7 +215,9 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     calibration = {plan.layers[p.root]: p.result for p in heats}
     status = bench.ledger.status(claim.job_id)
     item.write_text(
-        stac.item_json(plan, str(claim.job_id), status.created, assets, calibration, paths)
+        stac.item_json(
+            plan, str(claim.job_id), status.created, assets, calibration, paths, standing
+        )
     )
     assets["item"] = _keep(bench, claim, item, "application/geo+json")
     return Outcome({"assets": {"files": assets, "skipped": skipped}})

@@ -45,9 +45,16 @@ def unseen_tiles(
         {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
         for reason, tiles in sorted(bad.items())
     ]
-    unseen = int(sum((~table.seen).sum() for _, table in chunks))
-    unreadable = sum(len(t) for p in parts for t in p.result["unreadable"].values())
-    if empty := unseen - unreadable:
+    damaged = {tuple(t) for p in parts for ts in p.result["unreadable"].values() for t in ts}
+    # Tiles with valid pixels that nobody looked at lie outside the area of interest.
+    outside, empty = 0, 0
+    for chunk, table in chunks:
+        unseen = [tile not in damaged for tile in chunk.tiles()] & ~table.seen
+        outside += int((unseen & (table.valid_fraction > 0)).sum())
+        empty += int((unseen & ~(table.valid_fraction > 0)).sum())
+    if outside:
+        found.insert(0, {"reason": "outside the area of interest", "tiles": outside})
+    if empty:
         found.insert(0, {"reason": "no valid pixel", "tiles": empty})
     seen = int(sum(table.seen.sum() for _, table in chunks))
     if seen and not found_heat:

@@ -44,12 +44,18 @@ def _schemas() -> dict[str, dict[str, Any]]:
         found[f"{_BASE}/{name}/{version}/schema.json"] = json.loads(path.read_text())
     old, new = (f"{_BASE}/processing/v{version}/schema.json" for version in ("1.1.0", "1.2.0"))
     found[new] = json.loads(json.dumps(found[old]).replace(old, new))
-    classification = f"{_BASE}/classification/v1.1.0/schema.json"
-    found[classification] = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": classification,
-        "definitions": {"fields": {"properties": {"classification:classes": _CLASSES}}},
-    }
+    for version in ("1.1.0", "2.0.0"):
+        classification = f"{_BASE}/classification/v{version}/schema.json"
+        found[classification] = {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "$id": classification,
+            "properties": {
+                "assets": {
+                    "additionalProperties": {"properties": {"classification:classes": _CLASSES}}
+                }
+            },
+            "definitions": {"fields": {"properties": {"classification:classes": _CLASSES}}},
+        }
     return found
 
 

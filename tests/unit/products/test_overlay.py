@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from rio_cogeo.cogeo import cog_validate
 
 from geogaze.planning.plan import Plan
 from geogaze.planning.request import Colormap
 from geogaze.products.color import MAX_OPACITY, colormap
 from geogaze.products.overlay import rgb_image, shown_heat, write_overlay
-from geogaze.products.preview import write_preview
+from geogaze.products.preview import Layer, write_preview
+from geogaze.products.tiles import Standing
 from tests.factories import ROTATED, make_scene, make_values, write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader
 
@@ -33,6 +34,10 @@ def overlay(
         write_overlay(plan, reader, heat, "boat", target, folder)
     with rasterio.open(target) as dataset:
         return dataset.read([1, 2, 3]), dataset.dataset_mask()
+
+
+def layer(name: str, heat: NDArray[np.float32], won: int | None = 3) -> Layer:
+    return Layer(name, heat, Standing(won, 0.9, {}))
 
 
 def grey(path: Path, height: int = 200, width: int = 260) -> Path:
@@ -105,7 +110,7 @@ def test_heat_is_drawn_in_the_colours_that_were_asked_for(
         expected = 128 * (1 - MAX_OPACITY) + colormap(name)[255] * MAX_OPACITY
         np.testing.assert_allclose(shown[name], expected, atol=4)
         with reader_of(plan) as reader:
-            write_preview(plan, reader, [("boat", heat_of(plan, 1.0))], tmp_path / "p.png")
+            write_preview(plan, reader, [layer("boat", heat_of(plan, 1.0))], tmp_path / "p.png")
         with Image.open(tmp_path / "p.png") as picture:
             middle = picture.convert("RGB").getpixel((28 + 640 + 18 + 320, 84 + 240))
         np.testing.assert_allclose(middle, expected, atol=4)
@@ -201,7 +206,7 @@ def test_rgb_takes_three_bands_or_one_thrice(bands: int, order: list[int]) -> No
 def test_the_preview_has_a_panel_per_layer(
     plan: Plan, reader_of: OpenReader, tmp_path: Path, layers: int, columns: int, rows: int
 ) -> None:
-    shown = [(f"layer {i}", heat_of(plan, i / 5)) for i in range(layers)]
+    shown = [layer(f"layer {i}", heat_of(plan, i / 5)) for i in range(layers)]
     with reader_of(plan) as reader:
         write_preview(plan, reader, shown, tmp_path / "preview.png")
     with Image.open(tmp_path / "preview.png") as picture:
@@ -218,7 +223,7 @@ def test_previews_of_odd_shapes_open(
 ) -> None:
     plan = plan_of(make_scene(tmp_path / "scene.tif", *shape))
     with reader_of(plan) as reader:
-        write_preview(plan, reader, [("boat", heat_of(plan, 1))], tmp_path / "preview.png")
+        write_preview(plan, reader, [layer("boat", heat_of(plan, 1))], tmp_path / "preview.png")
     with Image.open(tmp_path / "preview.png") as picture:
         picture.load()
         assert max(picture.size) < 3000
@@ -233,7 +238,7 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
     pictures = []
     for heat in (heat_of(plan), hot):
         with reader_of(plan) as reader:
-            write_preview(plan, reader, [("boat", heat)], tmp_path / "preview.png")
+            write_preview(plan, reader, [layer("boat", heat)], tmp_path / "preview.png")
         with Image.open(tmp_path / "preview.png") as picture:
             pictures.append(np.array(picture.convert("RGB")).astype(int))
     weight = np.abs(pictures[1] - pictures[0]).sum(axis=2)
@@ -241,3 +246,66 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
     assert len(rows)
     # Panels are 640 wide, so not shrunk: the second begins after margin, panel and gap.
     assert rows.mean() - cols.mean() == pytest.approx((84 + 160) - (28 + 640 + 18 + 320), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("standing", "caption"),
+    [
+        (Standing(1, 0.984, {}), "best class of 1 tile, highest probability 0.98"),
+        (Standing(1200, 0.5, {}), "best class of 1,200 tiles, highest probability 0.50"),
+        (Standing(0, 0.031, {}), "best class of no tile, highest probability 0.03"),
+        (Standing(None, 0.75, {}), "highest probability 0.75"),
+        (Standing(4, 0.9, {"road": 3, "boat": 1}), "best class of tiles: road 3, boat 1"),
+        (Standing(0, None, {}), "no tile was looked at"),
+    ],
+)
+def test_captions_say_how_sure_the_model_is(standing: Standing, caption: str) -> None:
+    assert Layer("boat", np.zeros((1, 1), dtype=np.float32), standing).caption == caption
+
+
+def test_a_class_that_is_best_nowhere_is_shown_so(
+    plan: Plan, reader_of: OpenReader, tmp_path: Path
+) -> None:
+    amber = []
+    for won in (3, 0):
+        with reader_of(plan) as reader:
+            shown = [layer("boat", heat_of(plan, 1.0), won)]
+            write_preview(plan, reader, shown, tmp_path / "preview.png")
+        with Image.open(tmp_path / "preview.png") as picture:
+            below = np.array(picture.convert("RGB")).astype(int)[84 + 492 : 84 + 492 + 60]
+        amber.append((below[..., 0] - below[..., 2] > 60).sum())
+    assert amber[0] == 0
+    assert amber[1] > 100
+
+
+@pytest.mark.parametrize("shape", [(8, 1200), (1200, 8)])
+def test_texts_of_thin_scenes_lie_beside_each_other(
+    plan_of: MakePlan,
+    reader_of: OpenReader,
+    tmp_path: Path,
+    shape: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts: list[tuple[float, float, float, float]] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def note(self: ImageDraw.ImageDraw, at: tuple[int, int], text: str, *words: Any, **more: Any):
+        if text:
+            texts.append(self.textbbox(at, text, font=more["font"]))
+        draw_text(self, at, text, *words, **more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    plan = plan_of(make_scene(tmp_path / f"{'a-scene-of-many-words-' * 8}.tif", *shape))
+    name = "a class of a rather long name, " * 3
+    shown = [layer(f"{i} {name}", heat_of(plan, 1)) for i in range(5)]
+    with reader_of(plan) as reader:
+        write_preview(plan, reader, shown, tmp_path / "preview.png")
+    with Image.open(tmp_path / "preview.png") as picture:
+        width, height = picture.size
+    assert len(texts) >= 2 + 6 + 5
+    for i, (left, top, right, bottom) in enumerate(texts):
+        assert 0 <= left < right <= width, "within the sheet"
+        assert 0 <= top < bottom <= height
+        for other in texts[:i]:
+            beside = right <= other[0] or other[2] <= left
+            assert beside or bottom <= other[1] or other[3] <= top

@@ -12,6 +12,7 @@ from shapely.geometry import shape
 
 from geogaze.planning.plan import Plan
 from geogaze.products.stac import item_json
+from geogaze.products.tiles import Standing
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.schemas.validation import validate
 from tests.unit.products.conftest import MakePlan
@@ -35,7 +36,10 @@ def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dic
     calibration = {
         name: {"asset": {}, "scale": scale, "statistics": statistics} for name in plan.layers
     }
-    text = item_json(plan, "job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"])
+    standing = {name: Standing(2, 0.75, {}) for name in plan.layers}
+    text = item_json(
+        plan, "job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"], standing
+    )
     # NaN and Infinity are no JSON.
     document: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
     return document

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geogaze.planning.plan import Plan
-from geogaze.products.tiles import TileTable, strongest, write_tiles
+from geogaze.products.tiles import Standing, TileTable, standings, strongest, write_tiles
 from tests.factories import ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan
 
@@ -89,3 +89,18 @@ def test_the_strongest_are_positions_among_the_layers_asked_for(
 
 def test_without_a_tile_seen_there_still_is_an_order(plan: Plan) -> None:
     assert sorted(strongest(plan, table_of(plan, [-1] * plan.tiles), 3)) == [0, 1, 2]
+
+
+def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
+    plan_of: MakePlan, scene: Path
+) -> None:
+    plan = plan_of(scene, classes=["road", "boat", "boat vs field", "not road"])
+    table = table_of(plan, [-1, 2, 2, *[1] * (plan.tiles - 3)])
+    table.probabilities[:, 1:] *= 0.5
+    table.probabilities[1, 5] = 0.875
+    found = standings(plan, table)
+    assert [found[name].won for name in plan.layers] == [2, 0, None, None]
+    assert found["boat"].highest == 0.875
+    assert found["road"].highest == pytest.approx(np.nanmax(table.probabilities[0]))
+    nothing = standings(plan, table_of(plan, [-1] * plan.tiles))
+    assert nothing["road"] == Standing(0, None, {})

@@ -244,13 +244,25 @@ def test_each_tiles_own_best_class_makes_one_layer(
     report = explain(big_scene, classes="top", normalize="none", overlap=0)
     assert {"heat-top", "overlay-top"} <= set(report.assets)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-top.tif", "overlay-top.tif", "tiles.parquet", "preview.png", "item.json")
+        *("heat-top.tif", "classes.tif", "overlay-top.tif", "tiles.parquet", "preview.png"),
+        "item.json",
     }
+    item = json.loads(report.assets["item"].read_text())
+    validate(item)
     every = explain(big_scene, "every", normalize="none", overlap=0)
     frame = geopandas.read_parquet(report.assets["tiles"])
     probabilities = geopandas.read_parquet(every.assets["tiles"])[[f"p_{n}" for n in CLASSES]]
     best = probabilities.to_numpy().argmax(axis=1)
     assert frame.top_class.tolist() == [CLASSES[i] for i in best]
+    # Tiles that do not overlap give their cells their class.
+    with rasterio.open(report.assets["classes"]) as dataset:
+        classes = dataset.read(1)
+    assert (classes[:4, :4] == best[0]).all()
+    assert classes.shape == read(report, "heat-top").shape
+    said = item["assets"]["classes"]["classification:classes"]
+    assert [entry["description"] for entry in said] == list(CLASSES)
+    counts = item["assets"]["heat-top"]["geogaze:classes"]
+    assert counts == frame.top_class.value_counts().to_dict()
     np.testing.assert_allclose(frame.top_probability, probabilities.max(axis=1), rtol=1e-5)
     # Where no other tile reaches, the layer is that of the tile's best class.
     top = read(report, "heat-top")
@@ -296,6 +308,32 @@ def test_only_the_area_of_interest_is_looked_at(explain: Explain, big_scene: Pat
         west, north = dataset.transform @ (0, 0)
         assert (west, north) == pytest.approx(corners[0], abs=0.5)
         assert abs(dataset.width - 160) <= 1
+
+
+def test_tiles_outside_the_area_are_told_from_those_without_data(
+    explain: Explain, tmp_path: Path
+) -> None:
+    values = make_values(600, 600, seed=4)
+    values[:, :, :200] = 0
+    scene = write_scene(tmp_path / "collar.tif", values, nodata=0)
+    # The upper right half of the scene.
+    corners = [NORTH_UP @ at for at in ((0, 0), (600, 0), (600, 600), (0, 0))]
+    area = {
+        "type": "Polygon",
+        "coordinates": [corners],
+        "crs": {"type": "name", "properties": {"name": "EPSG:32631"}},
+    }
+    report = explain(scene, classes=["boat"], aoi=area, overlap=0, overlays=False)
+    frame = geopandas.read_parquet(report.assets["tiles"])
+    unseen = frame[frame.top_class.isna()]
+    empty = int((unseen.valid_fraction == 0).sum())
+    outside = len(unseen) - empty
+    assert empty > 0
+    assert outside > 0
+    assert report.skipped == [
+        {"reason": "no valid pixel", "tiles": empty},
+        {"reason": "outside the area of interest", "tiles": outside},
+    ]
 
 
 def test_a_coarser_gsd_makes_coarser_cells(explain: Explain, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""The class raster of a top job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from structlog.testing import capture_logs
+
+from geogaze.planning.plan import Plan
+from geogaze.products.classes import best_classes, colours, legend, write_classes
+from geogaze.products.tiles import TileTable, standings
+from tests.unit.products.conftest import MakePlan
+
+
+def table_of(plan: Plan, top: list[int], sure: list[float]) -> TileTable:
+    rows, cols = (a.ravel() for a in np.indices((plan.tiling.rows, plan.tiling.cols)))
+    count = len(rows)
+    assert len(top) == len(sure) == count
+    return TileTable(
+        row=rows,
+        col=cols,
+        valid_fraction=np.ones(count, dtype=np.float32),
+        top=np.array(top, dtype=np.int32),
+        top_probability=np.array(sure, dtype=np.float32),
+        probabilities=np.empty((0, count), dtype=np.float32),
+    )
+
+
+@pytest.fixture
+def top_plan(plan_of: MakePlan, scene: Path) -> Plan:
+    """Tiles of 2 × 2 cells that do not overlap but at the lattice's end."""
+    return plan_of(scene, classes="top", overlap=0)
+
+
+def test_a_cell_is_of_its_tiles_class(top_plan: Plan) -> None:
+    plan = top_plan
+    tops = [i % 3 for i in range(plan.tiles)]
+    table = table_of(plan, tops, [0.5] * plan.tiles)
+    seen = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=bool)
+    seen[2, 3] = False
+    best = best_classes(plan, table, seen)
+    assert best[0, 0] == best[1, 1] == tops[0]
+    assert best[0, 2] == tops[1]
+    assert best[2, 2] == tops[plan.tiling.cols + 1]
+    assert best[2, 3] == -1
+    assert (best >= 0).sum() == best.size - 1
+
+
+def test_the_surer_tile_has_the_cells_that_two_share(top_plan: Plan) -> None:
+    plan = top_plan
+    # 9 columns of cells: the last tile begins at 7, the one before it at 6.
+    last = plan.tiling.cols - 1
+    shared = plan.tiling.first_cell(0, last)[1]
+    assert shared == plan.tiling.first_cell(0, last - 1)[1] + 1
+    seen = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=bool)
+    for sure, expected in (((0.9, 0.4), 1), ((0.4, 0.9), 2)):
+        tops, how = [0] * plan.tiles, [0.5] * plan.tiles
+        tops[last - 1 : last + 1], how[last - 1 : last + 1] = [1, 2], list(sure)
+        assert best_classes(plan, table_of(plan, tops, how), seen)[0, shared] == expected
+
+
+def test_tiles_that_were_not_looked_at_have_no_class(top_plan: Plan) -> None:
+    tops = [-1] + [1] * (top_plan.tiles - 1)
+    sure = [float("nan")] + [0.5] * (top_plan.tiles - 1)
+    seen = np.ones((top_plan.lattice.rows, top_plan.lattice.cols), dtype=bool)
+    best = best_classes(top_plan, table_of(top_plan, tops, sure), seen)
+    assert (best[:2, :2] == -1).all()
+    assert (best[2:] == 1).all()
+
+
+@pytest.mark.parametrize("count", [3, 1000])
+def test_the_raster_has_values_colours_and_names(
+    top_plan: Plan, tmp_path: Path, count: int
+) -> None:
+    names = tuple(f"class {i}" for i in range(count))
+    plan = top_plan.model_copy(
+        update={"bundle": top_plan.bundle.model_copy(update={"classes": names})}
+    )
+    best = np.full((plan.lattice.rows, plan.lattice.cols), -1)
+    best[1, 2], best[3, 4] = 2, count - 1
+    with capture_logs() as told:
+        write_classes(plan, best, tmp_path / "classes.tif", tmp_path)
+    assert told == []
+    assert [path.name for path in tmp_path.glob("*.tif")].count("classes.tif") == 1
+    with rasterio.open(tmp_path / "classes.tif") as dataset:
+        values = dataset.read(1)
+        assert (values[1, 2], values[3, 4]) == (2, count - 1)
+        assert (values != dataset.nodata).sum() == 2
+        assert tuple(dataset.transform) == tuple(plan.heat_transform)
+        assert dataset.colormap(1)[2][:3] == colours(count)[2]
+        assert dataset.colormap(1)[count - 1][:3] == colours(count)[-1]
+        tags = dataset.tags(1)
+    assert tags["CLASS_2"] == "class 2"
+    assert tags[f"CLASS_{count - 1}"] == names[-1]
+    assert "CLASS_0" not in tags
+    assert legend(plan)[2]["description"] == "class 2"
+
+
+def test_neighbouring_classes_have_colours_far_apart() -> None:
+    found = np.array(colours(21), dtype=int)
+    assert len({tuple(colour) for colour in found.tolist()}) == 21
+    assert np.abs(np.diff(found, axis=0)).sum(axis=1).min() > 100
+
+
+def test_a_top_layers_standing_names_its_classes(top_plan: Plan) -> None:
+    tops = [-1, 2, 2, 2, 0, *[2] * (top_plan.tiles - 5)]
+    standing = standings(top_plan, table_of(top_plan, tops, [0.5] * top_plan.tiles))["top"]
+    assert list(standing.classes.items()) == [("road", top_plan.tiles - 2), ("boat", 1)]
+    assert standing.won == top_plan.tiles - 1
+    assert standing.highest == 0.5

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.mutants.catalogue import Mutant, read, refusals
-from tests.mutants.trial import ROOT, Copy, Verdict, Work, load_libraries, run_all
+from tests.mutants.trial import ROOT, Copy, Verdict, Work, load_libraries, run_all, servers
 
 ENOUGH = 0.9
 NOTICED = ROOT / ".cache" / "mutants.json"
@@ -49,9 +49,10 @@ def _run(mutants: list[Mutant], jobs: int, *, trusted: bool) -> int:
     load_libraries()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [Copy(_made(Path(folder) / str(n))) for n in range(jobs)]
-        if not trusted and not _pass_without_faults(mutants, copies):
-            return 2
-        return _judge(mutants, copies, start)
+        with servers(Path(folder), mutants):
+            if not trusted and not _pass_without_faults(mutants, copies):
+                return 2
+            return _judge(mutants, copies, start)
 
 
 def _made(folder: Path) -> Path:

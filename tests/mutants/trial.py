@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.services import S3, Redis
 from tests.mutants.catalogue import Mutant
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,8 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         compileall.compile_dir(folder, quiet=1)
+        (ROOT / ".cache").mkdir(exist_ok=True)
+        (folder / ".cache").symlink_to(ROOT / ".cache")  # an S3 server is installed there
 
     @contextlib.contextmanager
     def holding(self, mutant: Mutant | None) -> Iterator[None]:
@@ -87,6 +90,19 @@ class Copy:
             path.write_text(source)
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
             kept.rename(cached)
+
+
+@contextlib.contextmanager
+def servers(folder: Path, mutants: list[Mutant]) -> Iterator[None]:
+    """Redis and S3 for all tests that need them: each run would start its own."""
+    tests = {test for mutant in mutants for test in mutant.tests}
+    with contextlib.ExitStack() as running:
+        if any(test.startswith("tests/integration/") for test in tests):
+            s3 = running.enter_context(S3(folder / "s3"))
+            redis = running.enter_context(Redis(folder / "redis"))
+            os.environ["GEOGAZE_TEST_S3_URL"] = s3.connection.url
+            os.environ["GEOGAZE_TEST_REDIS_URL"] = redis.url
+        yield
 
 
 def load_libraries() -> None:

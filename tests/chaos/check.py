@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
 from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState
+from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, PhaseCount, Unit
 from geogaze.ledger.transitions import tiles_of
 from infra.stack import Stack
 from tests.chaos.proxy import FaultyS3
+from tests.chaos.traffic import POISON
 from worker.sweeper import attempt_of
 
 _SWEPT_WITHIN = 60.0
@@ -27,6 +29,7 @@ def check(stack: Stack, jobs: list[str], s3: FaultyS3) -> dict[str, Any]:
     engine = connect(stack.postgres.url)
     try:
         lost, doubled = _tiles(engine, [UUID(job) for job in jobs])
+        skipped, innocent = _skipped(engine)
         with Session(engine) as session:
             units = session.scalar(select(func.count()).select_from(Unit)) or 0
             again = session.scalar(select(func.sum(Unit.attempt - 1)).where(Unit.attempt > 1))
@@ -41,6 +44,8 @@ def check(stack: Stack, jobs: list[str], s3: FaultyS3) -> dict[str, Any]:
             "units_split": split,
             "tiles_lost": lost,
             "tiles_doubled": doubled,
+            "tiles_skipped": skipped,
+            "tiles_skipped_without_need": innocent,
             "objects_orphaned": _orphans(engine, stack),
         }
     finally:
@@ -68,6 +73,21 @@ def _tiles(engine: Engine, jobs: list[UUID]) -> tuple[int, int]:
             assert set(seen) <= every
             _assert_counts(session, job, units)
     return lost, doubled
+
+
+def _skipped(engine: Engine) -> tuple[int, int]:
+    """Tiles that jobs went on without, and those of them that are not the poisoned one."""
+    ledger, found = Ledger(engine), []
+    for job in ledger.jobs(limit=10_000, states=[JobState.SUCCESSFUL]):
+        with Session(engine) as session:
+            row = session.get_one(Job, job.id)
+            poisoned = row.plan["scene"]["uri"].endswith(POISON["scene"])
+            units = session.scalars(select(Unit).where(Unit.job_id == job.id)).all()
+            gone = [tiles_of(row, unit) for unit in units if unit.state is UnitState.SKIPPED]
+        assert bool(gone) == poisoned, (job.id, gone)
+        row_, col = POISON["tile"]
+        found += [tiles == [row_, col, row_ + 1, col + 1] for tiles in gone]
+    return len(found), found.count(False)
 
 
 def _assert_counts(session: Session, job: Job, units: Any) -> None:

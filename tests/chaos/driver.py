@@ -2,8 +2,10 @@
 
 API, two dispatchers, three workers, Redis, PostgreSQL and S3, all real processes. While jobs come
 in, things are killed, stopped, emptied, restarted and made to fail, in an order that the seed
-decides; inside the workers ``site/sitecustomize.py`` kills at every labelled step. Then all is left
-in peace, and every job must end, with every tile explained once and the bytes of a calm run.
+decides; inside the workers ``site/sitecustomize.py`` kills at every labelled step. Some scenes are
+damaged, hold a tile that kills whoever explains it, or lie on a host that goes silent; one host
+never speaks. Then all is left in peace, and every job must end, with every tile explained once and
+the bytes of a calm run.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ from geogaze.logs import configure_logging
 from infra.services.server import log_tail
 from infra.stack import Dispatcher, Program, Stack
 from tests.chaos.check import check
+from tests.chaos.hosts import Hosts
 from tests.chaos.proxy import FaultyS3
-from tests.chaos.traffic import CHUNK_TILES, THREADS, Traffic
+from tests.chaos.traffic import CHUNK_TILES, POISON, THREADS, Traffic
 from tests.factories import make_bundle
 
 WORKERS = 3
@@ -38,15 +41,38 @@ LEASE_SECONDS = 6.0
 _STEP_KILLS = 0.01  # chance of dying at each labelled step of a unit
 _FULL_DISKS = 0.05
 _PAUSE_SECONDS = (1.5, 4.5)
-_PEACE_SECONDS = 240.0
-LOSSES = ("tiles_lost", "tiles_doubled", "jobs_unended", "objects_orphaned", "crashes")
+_PEACE_SECONDS = 480.0
+LOSSES = (
+    "tiles_lost",
+    "tiles_doubled",
+    "tiles_skipped_without_need",
+    "jobs_unended",
+    "objects_orphaned",
+    "silent_scenes_accepted",
+    "silent_answers_late",
+    "crashes",
+)
+_STRIKES = {
+    "worker": 6,
+    "child": 6,
+    "api": 2,
+    "dispatcher": 2,
+    "s3": 3,
+    "silence": 2,
+    "freeze": 1,
+    "flush": 1,
+    "redis": 1,
+    "postgres": 1,
+}
 _SITE = Path(__file__).parent / "site"
 
 
 class Chaos:
     """One run."""
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, seed: int, say: Callable[[str], None], *, poison: bool = True
+    ) -> None:
         self.folder = folder
         self.counts: Counter[str] = Counter()
         self.chance = random.Random(seed)
@@ -56,7 +82,9 @@ class Chaos:
         self.frozen: dict[psutil.Process, float] = {}
         self.killed: set[Program] = set()
         self._noted = 0
-        self.storm_until = 0.0
+        self.storm_until = self.silence_until = 0.0
+        environment: dict[str, str] = {}
+        self.hosts = Hosts(folder / "scenes", environment)
         bundle = make_bundle(folder / "models" / "tiny")
         self.stack = Stack(
             folder / "stack",
@@ -71,6 +99,7 @@ class Chaos:
                 "GEOGAZE_LEAD_SECONDS": "4",
                 "GEOGAZE_SCRATCH": str(self._made("scratch")),
                 "GEOGAZE_LOG_LEVEL": "debug",
+                **environment,
             },
         )
         self.standby = Dispatcher(self.stack.logs, self.stack.environment, title="dispatcher-2")
@@ -79,6 +108,7 @@ class Chaos:
             "seed": seed,
             "kill": _STEP_KILLS,
             "full": _FULL_DISKS,
+            "poison": POISON,
             "log": str(self.faults),
         }
         for program in self.programs:
@@ -91,7 +121,9 @@ class Chaos:
                     [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
                 ),
             }
-        self.traffic = Traffic(folder, bundle, self.stack, self.chance, say)
+        self.traffic = Traffic(
+            folder, bundle, self.stack, self.hosts, self.chance, say, poison=poison
+        )
 
     def _made(self, name: str) -> Path:
         path = self.folder / name
@@ -106,8 +138,8 @@ class Chaos:
 
     def run(self, seconds: float) -> dict[str, Any]:
         """Faults for so long, then peace; the counts."""
-        self.traffic.prepare()
-        with self.s3, self.stack:
+        with self.hosts, self.s3, self.stack:
+            self.traffic.prepare()
             self.standby.start()
             try:
                 started = time.monotonic()
@@ -118,6 +150,7 @@ class Chaos:
                     time.sleep(self.chance.uniform(*_PAUSE_SECONDS))
                 self.calm()
                 unended = self.traffic.finish(_PEACE_SECONDS, self.mend)
+                self.hosts.ask_in_peace(self.stack.api_url)
                 found = check(self.stack, self.traffic.ended, self.s3)
             finally:
                 self.standby.stop()
@@ -135,12 +168,15 @@ class Chaos:
             "s3_errors": self.s3.injected,
             **found,
             "jobs_unended": unended,
+            "silences": self.counts["silence"],
+            **self.hosts.counts,
             "checksums_equal": self.traffic.checksums_equal,
             "jobs": len(self.traffic.ended),
             "jobs_compared": self.traffic.compared,
             "jobs_dismissed": self.traffic.dismissed,
             "kills_at_step": dict(steps),
             "disks_full": inside[b"disk-full"],
+            "poison_kills": inside[b"poison"],
             "workers_frozen": self.counts["freeze"],
             "crashes": self.counts["crash"],
             "seed": self.seed,
@@ -152,10 +188,7 @@ class Chaos:
     def strike(self) -> None:
         """One fault."""
         stack = self.stack
-        kind = self.chance.choices(
-            ["worker", "child", "freeze", "flush", "redis", "postgres", "api", "dispatcher", "s3"],
-            [6, 6, 1, 1, 1, 1, 2, 2, 3],
-        )[0]
+        kind = self.chance.choices([*_STRIKES], [*_STRIKES.values()])[0]
         self.say(f"strikes {kind}")
         match kind:
             case "worker":
@@ -181,6 +214,10 @@ class Chaos:
                 self.traffic.submit_and(lambda: self._kill(stack.api))
             case "dispatcher":
                 self._kill(self.chance.choice([stack.dispatcher, self.standby]))
+            case "silence":
+                self.hosts.far.mood = "silent"
+                self.silence_until = time.monotonic() + self.chance.uniform(3, 12)
+                self.counts["silence"] += 1
             case "s3":
                 self.s3.share = 0.4
                 self.storm_until = time.monotonic() + self.chance.uniform(3, 8)
@@ -218,6 +255,8 @@ class Chaos:
         """What an operator's supervisor does, and the end of what passes by itself."""
         if time.monotonic() > self.storm_until:
             self.s3.share = 0.0
+        if time.monotonic() > self.silence_until:
+            self.hosts.far.mood = "well"
         self._note_frozen()
         for process, until in list(self.frozen.items()):
             if time.monotonic() > until:
@@ -239,7 +278,7 @@ class Chaos:
         self.say("peace")
         self.faults.with_suffix(".calm").touch()
         self._note_frozen()
-        self.storm_until = 0.0
+        self.storm_until = self.silence_until = 0.0
         for process in self.frozen:
             self.frozen[process] = 0.0
         self.mend()

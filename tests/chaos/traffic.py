@@ -6,18 +6,25 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 from geogaze.client import ENDED, Client
 from geogaze.config import Settings
-from geogaze.errors import GeogazeError, RemoteError
+from geogaze.errors import GeogazeError, RemoteError, UnitBroke
 from geogaze.planning.request import ExplainRequest
+from geogaze.runner import phases
+from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.embedded import run
 from infra.stack import Stack
+from tests.chaos.hosts import Hosts
 from tests.factories import ROTATED, make_scene
+from tests.unit.scene.rasters import damage
 
 THREADS = 1
 CHUNK_TILES = 16
@@ -29,7 +36,12 @@ VARIANTS: list[dict[str, object]] = [
     {"scene": "coast.tif", "classes": "all", "overlap": 0.75, "overlays": False},
     {"scene": "tiny.tif", "classes": "top", "overlap": 0},
     {"scene": "coast.tif", "classes": ["field"], "overlap": 0.5, "normalize": "none"},
+    {"scene": "far/coast.tif", "classes": ["boat"], "overlap": 0.5, "overlays": False},
+    {"scene": "damaged.tif", "classes": ["boat"], "overlap": 0.5, "on_error": "skip"},
+    {"scene": "poison.tif", "classes": ["road"], "overlap": 0, "on_error": "skip"},
 ]
+POISON: dict[str, Any] = {"scene": "poison.tif", "tile": (1, 0)}
+"""A tile that kills every process that explains it, in a scene of two by two."""
 
 
 @dataclass
@@ -51,9 +63,18 @@ class Traffic:
         folder: Path,
         bundle: Path,
         stack: Stack,
+        hosts: Hosts,
         chance: random.Random,
         say: Callable[[str], None],
+        *,
+        poison: bool,
     ) -> None:
+        self._hosts = hosts
+        self._variants = [
+            number
+            for number, variant in enumerate(VARIANTS)
+            if poison or variant["scene"] != POISON["scene"]
+        ]
         self._folder = folder
         self._bundle = bundle
         self._stack = stack
@@ -69,25 +90,37 @@ class Traffic:
     def prepare(self) -> None:
         """Draw the scenes, and make every product once in peace."""
         scenes = self._folder / "scenes"
-        scenes.mkdir(parents=True)
+        scenes.mkdir(parents=True, exist_ok=True)
         make_scene(scenes / "port.tif", 700, 900, transform=ROTATED)
         make_scene(scenes / "coast.tif", 500, 800, seed=2)
         make_scene(scenes / "tiny.tif", 64, 64, seed=3)
+        make_scene(scenes / "damaged.tif", 400, 500, seed=4, compress="deflate")
+        damage(scenes / "damaged.tif", 2, 3)
+        make_scene(scenes / str(POISON["scene"]), 128, 128, seed=5)
         settings = Settings(torch_threads=THREADS, chunk_tiles=CHUNK_TILES)
-        for number in range(len(VARIANTS)):
-            inputs = self._inputs(number) | {"model": str(self._bundle)}
-            out = self._folder / "calm" / str(number)
-            run(ExplainRequest.parse(inputs), out, settings)
-            self._calm[number] = digests(out)
+        with _poison_that_hurts():
+            for number in self._variants:
+                # What is far away is the same here.
+                here = {"scene": str(self._file(number)), "model": str(self._bundle)}
+                inputs = self._inputs(number) | here
+                out = self._folder / "calm" / str(number)
+                run(ExplainRequest.parse(inputs), out, settings)
+                self._calm[number] = digests(out)
         self._say("made the calm products")
 
     def _inputs(self, number: int) -> dict[str, object]:
         variant = VARIANTS[number]
-        scene = str(self._folder / "scenes" / str(variant["scene"]))
+        scene = str(self._file(number))
+        if str(variant["scene"]).startswith("far/"):
+            scene = self._hosts.far.uri(Path(scene).name)
         return {**variant, "scene": scene, "model": "tiny"}
+
+    def _file(self, number: int) -> Path:
+        return self._folder / "scenes" / Path(str(VARIANTS[number]["scene"])).name
 
     def step(self) -> None:
         """Submit what is missing, look after what is open."""
+        self._hosts.ask_mute(self._stack.api_url)
         while len(self.open) < OPEN_JOBS:
             self._new()
         for job in list(self.open):
@@ -97,10 +130,13 @@ class Traffic:
                 self._say(f"client: {str(error)[:100]}")
 
     def _new(self) -> Submitted:
-        number = self._chance.randrange(len(VARIANTS))
-        if self._chance.random() < 0.7:
+        # Poison takes longest, so it is never left to chance.
+        first = not self.open and not self.ended
+        number = self._variants[-1] if first else self._chance.choice(self._variants)
+        used = {self._file(job.variant) for job in self.open}
+        if self._chance.random() < 0.7 and self._file(number) not in used:
             # Another version of the scene, as far as anybody can tell: nothing is reused.
-            os.utime(self._folder / "scenes" / str(VARIANTS[number]["scene"]))
+            os.utime(self._file(number))
         job = Submitted(number, self._chance.choice(["anna", "bob"]))
         self.open.append(job)
         return job
@@ -174,6 +210,19 @@ class Traffic:
                     self._say(f"client: {str(error)[:100]}")
             time.sleep(1)
         return len(self.open)
+
+
+@contextmanager
+def _poison_that_hurts() -> Iterator[None]:
+    """In this process the poisoned tile is an error; in workers ``site`` makes it deadly."""
+
+    def judged(plan: Any, chunk: Any, *others: Any) -> Any:
+        if plan.scene.uri.endswith(POISON["scene"]) and POISON["tile"] in chunk.tiles():
+            raise UnitBroke("poison")
+        return explain_chunk(plan, chunk, *others)
+
+    with patch.object(phases, "explain_chunk", judged):
+        yield
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Only where ``GEOGAZE_CHAOS`` is set: JSON with ``seed``, ``kill`` (chance of dying, or
 freezing, at each step),
-``full`` (chance that a disk is full), ``skew`` (seconds that this machine's clock is off) and
+``full`` (chance that a disk is full), ``poison`` (a scene and its tile that kills whoever
+explains it, also in peace), ``skew`` (seconds that this machine's clock is off) and
 ``log``, a file that gets a line for each fault.
 """
 
@@ -76,10 +77,22 @@ def _install(options: dict[str, Any]) -> None:
 
         return wrapped
 
+    def poisoned(function: Any) -> Any:
+        scene, tile = options["poison"]["scene"], tuple(options["poison"]["tile"])
+
+        def wrapped(plan: Any, chunk: Any, *others: Any) -> Any:
+            if plan.scene.uri.endswith(scene) and tile in chunk.tiles():
+                note("poison")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(plan, chunk, *others)
+
+        return wrapped
+
     claims.Claims.claim = after("claim", claims.Claims.claim)
     reader.SceneReader.read = after("read", reader.SceneReader.read)
     storage.S3Storage.put = after("put", storage.S3Storage.put)
     claims.Claims.commit = before("commit", claims.Claims.commit)
+    phases.explain_chunk = poisoned(phases.explain_chunk)
     phases.write_heat = sometimes_full(phases.write_heat)
 
 

@@ -244,11 +244,16 @@ class S3Storage(Storage):
 
     @override
     def abort_uploads(self, seconds: float) -> int:
+        old = datetime.now(UTC) - timedelta(seconds=seconds)
         with self._errors(self.prefix):
-            found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
-            old = datetime.now(UTC) - timedelta(seconds=seconds)
-            stale = [one for one in found.get("Uploads", []) if one["Initiated"] < old]
-            for one in stale:
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=self.prefix
+            )
+            uploads = [one for page in pages for one in page.get("Uploads", [])]
+        stale = [one for one in uploads if one["Initiated"] < old]
+        for one in stale:
+            # It may have ended in the meantime.
+            with suppress(ObjectNotFound), self._errors(one["Key"]):
                 self.client.abort_multipart_upload(
                     Bucket=self.bucket, Key=one["Key"], UploadId=one["UploadId"]
                 )
@@ -270,7 +275,7 @@ class S3Storage(Storage):
         try:
             yield
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
+            if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NoSuchUpload"}:
                 raise ObjectNotFound(f"There is no object {key!r} in {self.bucket}.") from error
             raise StorageUnavailable(f"S3 refused {key!r} in {self.bucket}: {error}") from error
         except (BotoCoreError, Boto3Error) as error:

@@ -84,6 +84,61 @@ class TestS3(StorageContract):
         assert sorted(storage.keys("")) == ["0", "1", "2"]
         assert len(asked) == 2
 
+    def begin(self, storage: S3Storage, key: str) -> str:
+        """Begin an upload in several parts."""
+        begun = storage.client.create_multipart_upload(
+            Bucket=storage.bucket, Key=storage.prefix + key
+        )
+        return begun["UploadId"]
+
+    def running(self, storage: S3Storage) -> set[str]:
+        found = storage.client.list_multipart_uploads(Bucket=storage.bucket, Prefix=storage.prefix)
+        return {one["Key"].removeprefix(storage.prefix) for one in found.get("Uploads", [])}
+
+    def test_running_uploads_stay_and_stale_ones_go(
+        self, s3: S3Endpoint, storage: S3Storage
+    ) -> None:
+        other = open_storage(s3_settings(s3, f"other-{uuid4().hex}"))
+        assert isinstance(other, S3Storage)
+        asked = []
+
+        def two(params: dict[str, Any], **_: Any) -> None:
+            params["MaxUploads"] = 2
+            asked.append(params)
+
+        keys = {"a", "b", "c"}
+        for key in keys:
+            self.begin(storage, key)
+        self.begin(other, "theirs")
+        storage.put("a", TEN)
+        assert storage.abort_uploads(3600) == 0
+        assert self.running(storage) == keys
+        storage.client.meta.events.register("before-parameter-build.s3.ListMultipartUploads", two)
+        assert storage.abort_uploads(-3600) == 3  # begun before an hour from now
+        assert len(asked) > 1, "it did not go past one page"
+        storage.client.meta.events.unregister("before-parameter-build.s3.ListMultipartUploads", two)
+        assert self.running(storage) == set()
+        assert self.running(other) == {"theirs"}
+        assert storage.get("a") == TEN
+        other.abort_uploads(-3600)
+
+    def test_an_upload_that_ends_while_stale_ones_are_dropped_is_no_error(
+        self, storage: S3Storage
+    ) -> None:
+        ids = [(key, self.begin(storage, key)) for key in ("a", "b")]
+
+        def end(**_: Any) -> None:
+            storage.client.meta.events.unregister(event, end)
+            for key, upload in ids:
+                storage.client.abort_multipart_upload(
+                    Bucket=storage.bucket, Key=storage.prefix + key, UploadId=upload
+                )
+
+        event = "before-parameter-build.s3.AbortMultipartUpload"
+        storage.client.meta.events.register(event, end)
+        storage.abort_uploads(-3600)
+        assert self.running(storage) == set()
+
     @pytest.mark.parametrize(
         "changes",
         [{"s3_secret_key": "wrong"}, {"storage": "s3://geogaze-no-such-bucket"}],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +19,17 @@ from geogaze.errors import ObjectNotFound, StorageUnavailable
 from geogaze.storage import FolderStorage, S3Storage, Storage, open_storage
 
 TEN = b"0123456789"
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class StorageContract:
@@ -153,23 +167,44 @@ class TestFolder(StorageContract):
         storage.remove(["parts/1/a/x"])
         assert not storage.path("parts/1/a").exists()
 
-    def test_readers_never_see_half_an_object(self, storage: FolderStorage) -> None:
-        bodies = [bytes([value]) * 200_000 for value in (1, 2)]
-        storage.put("a", bodies[0])
-        stop = threading.Event()
+    @pytest.mark.parametrize("way", ["put", "put_file"])
+    def test_who_reads_an_object_that_is_replaced_sees_the_old_one_whole(
+        self, storage: FolderStorage, tmp_path: Path, way: str
+    ) -> None:
+        old, new = (bytes([value]) * 200_000 for value in (1, 2))
+        storage.put("a", old)
+        with storage.path("a").open("rb") as reader:
+            start = reader.read(1000)
+            self.write(storage, way, tmp_path, new)
+            assert start + reader.read() == old
+        assert storage.get("a") == new
 
-        def write() -> None:
-            while not stop.is_set():
-                for body in bodies:
-                    storage.put("a", body)
+    @pytest.mark.parametrize("way", ["put", "put_file"])
+    @pytest.mark.parametrize("old", [None, TEN], ids=["new", "replaced"])
+    def test_a_write_that_stops_half_way_shows_nothing(
+        self, storage: FolderStorage, tmp_path: Path, way: str, old: bytes | None
+    ) -> None:
+        """The system stops it, as it does where a disk is full."""
+        if old:
+            storage.put("a", old)
+        data = bytes(200_000)
+        (tmp_path / "source").write_bytes(data)
+        with file_size_limit(100_000), pytest.raises(OSError, match="File too large"):
+            self.write(storage, way, tmp_path, data)
+        assert list(storage.keys("")) == (["a"] if old else [])
+        if old:
+            assert storage.get("a") == old
+        assert [path.name for path in storage.root.iterdir()] == (["a"] if old else [])
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            assert all(storage.get("a") in bodies for _ in range(100))
-        finally:
-            stop.set()
-            writer.join()
+    def write(self, storage: FolderStorage, way: str, folder: Path, data: bytes) -> None:
+        """Write object ``a`` one way or the other."""
+        if way == "put":
+            storage.put("a", data)
+            return
+        source = folder / "source"
+        if not source.exists():
+            source.write_bytes(data)
+        storage.put_file("a", source, "image/tiff")
 
     def test_objects_are_readable_for_others(self, storage: FolderStorage) -> None:
         storage.put("a", TEN)

@@ -20,7 +20,7 @@ from typing import Any, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from geogaze.errors import InvalidBundle, UnknownClass, UnknownModel
+from geogaze.errors import InvalidBundle, UnknownModel
 
 log = structlog.get_logger()
 
@@ -65,22 +65,6 @@ class Bundle(BaseModel):
         check_classes(self.classes)
         return self
 
-    def class_indices(self, names: Iterable[str]) -> tuple[int, ...]:
-        """Positions of class names in the logits.
-
-        Raises:
-            UnknownClass: a name is not one of the model's; the message offers near ones.
-        """
-        position = {name: i for i, name in enumerate(self.classes)}
-        unknown = [name for name in names if name not in position]
-        if unknown:
-            offered = ", ".join(_nearest(unknown[0], self.classes))
-            raise UnknownClass(
-                f"Model {self.name!r} has no class {unknown[0]!r}. Near ones: {offered}. "
-                f"'geogaze models show {self.name}' lists all {len(self.classes)}."
-            )
-        return tuple(position[name] for name in names)
-
 
 def check_classes(names: tuple[str, ...]) -> None:
     """Refuse class names that could not be told apart, by name or by file.
@@ -99,12 +83,6 @@ def check_classes(names: tuple[str, ...]) -> None:
 def file_stem(name: str) -> str:
     """A layer's name as part of a file name: letters, digits, ``_``, ``.`` and ``-`` stay."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "-"
-
-
-def _nearest(name: str, classes: tuple[str, ...]) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(name, classes, n=5, cutoff=0.3) or list(classes[:5])
 
 
 def find_bundle(model: str, folders: Iterable[Path] = (), *, allow_path: bool = False) -> Bundle:

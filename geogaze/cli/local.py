@@ -39,6 +39,9 @@ OverlapOption = Annotated[float, typer.Option(help="Overlap of neighbouring tile
 GsdOption = Annotated[
     float | None, typer.Option(help="Working resolution, metres per pixel. Default: the scene's.")
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Allow a --gsd finer than a quarter of the scene's pixels.")
+]
 SquareOption = Annotated[
     bool, typer.Option("--square", help="Resample pixels that are no squares on the ground.")
 ]
@@ -123,6 +126,7 @@ def run(
     overlap: OverlapOption = 0.5,
     gsd: GsdOption = None,
     square: SquareOption = False,
+    force: ForceOption = False,
     normalize: NormalizeOption = "job",
     bands: BandsOption = None,
     rescale: RescaleOption = None,
@@ -157,6 +161,7 @@ def run(
         overlap=overlap,
         gsd=gsd,
         square=square,
+        force=force,
         normalize=normalize,
         bands=bands,
         rescale=rescale,

@@ -19,11 +19,12 @@ from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.methods import METHODS, Method, MethodName
 from geogaze.planning.place import Place, place_of
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
+from geogaze.planning.resolution import check_upsampling, resolution_advice
 from geogaze.scene.aoi import locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe, squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.source import open_scene, scene_version
-from geogaze.targets import Target, parse_target
+from geogaze.targets import Target, layer_names, parse_target
 
 TOP = "top"
 _MAX_NAME = 255  # bytes of a file's name
@@ -174,7 +175,11 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     version = scene_version(request.scene, policy, settings)
     with open_scene(request.scene, policy, settings, version=version) as dataset:
         scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
-    advice = None if request.square else squares_advice(scene)
+    check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
+    advice = (
+        None if request.square else squares_advice(scene),
+        resolution_advice(bundle, request.gsd or scene.pixel_metres, scene.pixel_metres),
+    )
     plan = Plan(
         scene=scene.model_copy(update={"version": version}),
         bundle=bundle,
@@ -186,7 +191,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         on_error=request.on_error,
         scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
         square=request.square,
-        warnings=(*scene.warnings, *([advice] if advice else ())),
+        warnings=(*scene.warnings, *filter(None, advice)),
         aoi=locate(request.aoi, scene) if request.aoi is not None else None,
         local=local,
         method=request.method,
@@ -231,9 +236,7 @@ def _layers(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
     elif request.classes == TOP:
         return (TOP,)
     else:
-        for name in request.classes:
-            parse_target(name, bundle)
-        layers = tuple(dict.fromkeys(request.classes))
+        layers = layer_names(request.classes, bundle)
     if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
         raise InvalidRequest(
             f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "

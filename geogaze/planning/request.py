@@ -84,6 +84,10 @@ class ExplainRequest(BaseModel):
         title="Square pixels",
         description="Resample pixels that are no squares on the ground (degrees) to squares.",
     )
+    force: bool = Field(
+        default=False,
+        title="Work finer than a quarter of the scene's pixels, which shows nothing new",
+    )
     normalize: Normalize = Field(
         default="job",
         title="Normalisation",

@@ -23,7 +23,7 @@ from geogaze.bundles import (
     read_bundle,
     torchvision_catalogue,
 )
-from geogaze.errors import InvalidBundle, UnknownClass, UnknownModel
+from geogaze.errors import InvalidBundle, UnknownModel
 from tests.schemas.validation import validate
 
 
@@ -83,18 +83,6 @@ def test_descriptions_that_cannot_be_used_are_refused(changes: dict[str, Any], s
 def test_file_stems_stay_in_their_folder(name: str, stem: str) -> None:
     assert file_stem(name) == stem
     assert "/" not in file_stem(name)
-
-
-def test_class_indices_keep_the_order_asked_for() -> None:
-    assert describe().class_indices(["runway", "airplane"]) == (1, 0)
-
-
-def test_an_unknown_class_is_answered_with_near_names() -> None:
-    with pytest.raises(UnknownClass) as caught:
-        describe().class_indices(["airplane", "air plane"])
-    message = str(caught.value)
-    assert "'air plane'" in message
-    assert "airplane" in message.split("Near ones:")[1].split(".", maxsplit=1)[0]
 
 
 def test_a_written_description_reads_back_equal(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from geogaze.bundles import Bundle
 from geogaze.errors import UnknownClass
-from geogaze.targets import own, parse_target, probabilities, target_probability
+from geogaze.targets import layer_names, own, parse_target, probabilities, target_probability
 
 
 def bundle(*classes: str) -> Bundle:
@@ -72,7 +72,6 @@ def test_without_such_a_class_the_words_mean_what_they_say() -> None:
     ("name", "unknown"),
     [
         ("shop", "shop"),
-        ("Ship", "Ship"),
         ("", ""),
         ("ship vs shop", "shop"),
         ("shop vs ship", "shop"),
@@ -82,12 +81,56 @@ def test_without_such_a_class_the_words_mean_what_they_say() -> None:
         ("not shop", "shop"),
         ("not ", ""),
         ("not", "not"),
-        ("Not ship", "Not ship"),
     ],
 )
-def test_a_name_of_no_class_is_refused_with_near_ones(name: str, unknown: str) -> None:
-    with pytest.raises(UnknownClass, match=f"'mine' has no class '{unknown}'. Near ones: .*ship"):
+def test_a_name_of_no_class_is_refused(name: str, unknown: str) -> None:
+    with pytest.raises(UnknownClass, match=f"'mine' has no class '{unknown}'"):
         parse_target(name, PORTS)
+
+
+def test_all_wrong_names_are_told_at_once_with_near_ones() -> None:
+    with pytest.raises(UnknownClass) as caught:
+        layer_names(["shop", "harbor", "not parkinglot", "ship vs Harbour", "xyz"], PORTS)
+    told = str(caught.value)
+    assert "'shop' (did you mean 'ship'" in told
+    assert "'parkinglot' (did you mean 'parking lot'" in told
+    assert "'Harbour' (did you mean 'harbor'" in told
+    assert "nor 'xyz'." in told
+    assert "'harbor' (" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("Ship", "ship"),
+        ("  parking   LOT ", "parking lot"),
+        ("parking_lot", "parking lot"),
+        ("Parking-Lot VS Ship", "parking lot vs ship"),
+        ("Not ship", "not ship"),
+        ("0", "ship"),
+        ("2 vs 0", "parking lot vs ship"),
+        ("not 1", "not harbor"),
+        ("SHIP vs HARBOR", "ship vs harbor"),
+    ],
+)
+def test_case_spaces_and_numbers_are_understood(name: str, layer: str) -> None:
+    assert layer_names([name, layer], PORTS) == (layer,)
+    assert parse_target(name, PORTS) == parse_target(layer, PORTS)
+
+
+def test_a_class_called_by_a_number_comes_before_the_position() -> None:
+    years = bundle("1990", "0", "sea")
+    assert parse_target("0", years) == (1, None)
+    assert parse_target("2", years) == (2, None)
+    with pytest.raises(UnknownClass, match="'3'"):
+        parse_target("3", years)
+
+
+def test_names_that_differ_by_nothing_else_must_be_spelled() -> None:
+    alike = bundle("a b", "a_b")
+    assert parse_target("a_b", alike) == (1, None)
+    with pytest.raises(UnknownClass):
+        parse_target("A B", alike)
 
 
 def test_own_scores_are_targets_without_a_minus() -> None:

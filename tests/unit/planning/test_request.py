@@ -17,6 +17,7 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "classes": "all",
         "overlap": 0.5,
         "square": False,
+        "force": False,
         "normalize": "job",
         "overlays": True,
         "method": "gradcam",

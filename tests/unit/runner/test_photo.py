@@ -13,7 +13,7 @@ from geogaze.bundles import SHIPPED, read_bundle
 from geogaze.errors import UnknownClass
 from geogaze.explain.engine import Engine, EngineOptions
 from geogaze.runner.photo import explain_photo
-from geogaze.targets import own
+from geogaze.targets import parse_target
 from tests.factories import make_values
 
 
@@ -62,7 +62,7 @@ def test_heat_peaks_on_the_cell_with_most_evidence(engine: Engine) -> None:
     for name in engine.bundle.classes:
         values = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
         window = engine.prepare(values[0], np.ones((128, 128), dtype=bool), ((0.0, 1.0),))
-        targets = own(engine.bundle.class_indices([name]))
+        targets = (parse_target(name, engine.bundle),)
         (batch,) = engine.explain_tiles(window, [(0, 0)], targets)
         evidence = batch.evidence[0, 0]
         result = explain_photo(engine, image, name)

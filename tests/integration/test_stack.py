@@ -25,7 +25,7 @@ from geogaze.config import Settings
 from geogaze.errors import RemoteError
 from geogaze.ledger.database import connect
 from geogaze.ledger.states import UnitState
-from geogaze.ledger.tables import Unit
+from geogaze.ledger.tables import Job, Unit
 from geogaze.planning.request import ExplainRequest
 from geogaze.runner.embedded import run
 from infra.stack import Stack
@@ -164,20 +164,30 @@ def test_a_dismissed_job_stops_and_leaves_no_object(
 ) -> None:
     job = client.submit(_request(scenes, "large.tif", overlap=0.9))["jobID"]
     _wait_for_tiles(client, job)
-    assert client.dismiss(job)["status"] == "dismissed"
-    with pytest.raises(RemoteError, match="410"):
-        client.results(job)
-    done = client.status(job)["tilesDone"]
-    deadline = time.monotonic() + 30
-    s3 = stack.s3.connection.client()
-    # A unit that was running drops its part at its next batch.
-    while time.monotonic() < deadline:
-        left = s3.list_objects_v2(Bucket=stack.s3.bucket, Prefix=f"jobs/{job}/")
-        if not left.get("Contents") and time.monotonic() > deadline - 24:
-            break
-        time.sleep(1)
-    assert not left.get("Contents")
+    with _ledger(stack) as session:
+        content = session.scalar(select(Job.content).where(Job.id == UUID(job)))
+        places = (f"jobs/{job}/", f"parts/{content}/")
+        assert _objects(stack, places), "there is nothing to remove"
+        assert client.dismiss(job)["status"] == "dismissed"
+        with pytest.raises(RemoteError, match="410"):
+            client.results(job)
+        done = client.status(job)["tilesDone"]
+
+        def removed() -> bool:
+            session.rollback()
+            return session.scalar(select(Job.released).where(Job.id == UUID(job))) is not None
+
+        # A unit that was running drops its part at its next batch, and its lease runs out.
+        _until(removed)
+    _until(lambda: not _objects(stack, places))
     assert client.status(job)["tilesDone"] == done
+
+
+def _objects(stack: Stack, prefixes: tuple[str, ...]) -> list[str]:
+    """Keys below any of some prefixes."""
+    s3 = stack.s3.connection.client()
+    listed = [s3.list_objects_v2(Bucket=stack.s3.bucket, Prefix=prefix) for prefix in prefixes]
+    return [found["Key"] for page in listed for found in page.get("Contents", [])]
 
 
 @pytest.mark.timeout(240)

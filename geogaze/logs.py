@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import structlog
+from typing_extensions import override
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -38,3 +39,18 @@ def configure_logging(level: str, style: str) -> None:
         ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+class _Forward(logging.Handler):
+    """Gives records of the standard library's loggers to ours."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        )
+
+
+def forward_warnings() -> None:
+    """Show what libraries warn of, such as why a worker ends, or they would end in silence."""
+    logging.basicConfig(handlers=[_Forward(logging.WARNING)], force=True)

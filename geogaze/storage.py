@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MULTIPART_BYTES = 16 * 2**20
 _DELETE_AT_ONCE = 1000
+_DRAFT = ".geogaze-draft-"
 
 
 class Storage(ABC):
@@ -65,9 +67,9 @@ class Storage(ABC):
     def remove(self, keys: list[str]) -> None:
         """Delete objects, those that are gone already included."""
 
+    @abstractmethod
     def abort_uploads(self, seconds: float) -> int:
-        """Drop uploads in several parts that were begun longer ago and never ended; how many."""
-        return 0
+        """Drop drafts of objects that were begun longer ago and never ended; how many."""
 
     @abstractmethod
     def link(self, key: str, seconds: int) -> str:
@@ -98,7 +100,7 @@ class FolderStorage(Storage):
     def _landing(self, key: str) -> Iterator[Path]:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_DRAFT)
         os.close(handle)
         scratch = Path(name)
         try:
@@ -152,6 +154,16 @@ class FolderStorage(Storage):
             self.path(key).unlink(missing_ok=True)
             with suppress(OSError):  # not empty: others of its attempt are to go yet
                 self.path(key).parent.rmdir()
+
+    @override
+    def abort_uploads(self, seconds: float) -> int:
+        old, removed = time.time() - seconds, 0
+        for draft in self.root.rglob(f"{_DRAFT}*"):
+            with suppress(FileNotFoundError):  # it has landed meanwhile
+                if draft.stat().st_mtime < old:
+                    draft.unlink()
+                    removed += 1
+        return removed
 
     @override
     def link(self, key: str, seconds: int) -> str:

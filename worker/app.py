@@ -20,8 +20,9 @@ from celery.signals import (
 
 from geogaze.config import Settings, get_settings
 from geogaze.ledger.queue import LEVELS
-from geogaze.logs import configure_logging
-from geogaze.runner.names import name_children
+from geogaze.logs import configure_logging, forward_warnings
+from geogaze.runner.names import name_children, new_name
+from worker.broker import distrust_messages
 
 QUEUE = "geogaze"
 
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 def make_app(settings: Settings) -> Celery:
     """Celery as it is run here; ``docs/decisions`` says why each setting is what it is."""
+    distrust_messages()
     app = Celery("geogaze", broker=settings.broker_url, include=["worker.tasks"])
     app.conf.update(
         task_default_queue=QUEUE,
@@ -78,6 +80,7 @@ app = make_app(get_settings())
 def _keep_logging(**_: object) -> None:
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
+    forward_warnings()
 
 
 @celeryd_init.connect
@@ -111,5 +114,5 @@ def _leave(**_: object) -> None:
 
 def start_worker() -> None:
     """Run a Celery worker until it is told to stop."""
-    name = f"--hostname=geogaze-{os.getpid()}@%h"  # several workers may share a machine
+    name = f"--hostname=geogaze-{new_name().split(':')[1]}@%h"  # a machine may have several
     app.worker_main(["worker", name, "--loglevel=warning", "--without-gossip", "--without-mingle"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,19 +30,24 @@ class Sweeper:
         self._settings = settings
         self._collection = collection
         self._storage = storage
+        self._stop = threading.Event()
 
     def release(self) -> int:
         """Remove the objects of dismissed jobs; how many objects."""
         removed = 0
         for job, content in self._collection.dismissed():
+            if self._stop.is_set():
+                break
             removed += self.collect(job_prefix(job)) + self.collect(content_prefix(content))
-            self._collection.released(job)
+            if not self._stop.is_set():  # or it was not searched to its end
+                self._collection.released(job)
         return removed
 
     def collect(self, prefix: str) -> int:
         """Remove objects of attempts that are neither visible nor running; how many."""
         removed = 0
-        keys = self._storage.keys(prefix)
+        # A search of millions of objects ends where it is when we are told to stop.
+        keys = takewhile(lambda key: not self._stop.is_set(), self._storage.keys(prefix))
         while some := list(islice(keys, _AT_ONCE)):
             living = self._collection.living({attempt_of(key) for key in some})
             dead = [key for key in some if attempt_of(key) not in living]
@@ -56,11 +61,13 @@ class Sweeper:
         if expired:
             log.info("jobs expired", jobs=len(expired))
         removed = self.release() + self.collect(JOBS) + self.collect(PARTS)
-        self._storage.abort_uploads(_UPLOAD_SECONDS)  # last: not every S3 service can
+        if not self._stop.is_set():
+            self._storage.abort_uploads(_UPLOAD_SECONDS)  # last: not every S3 service can
         return removed
 
     def run(self, stop: threading.Event, leads: Callable[[], bool]) -> None:
         """Release at once and collect now and then, while we lead, until told to stop."""
+        self._stop = stop
         for due in _ticks(stop, self._settings.collect_seconds):
             if not leads():
                 continue
@@ -68,6 +75,9 @@ class Sweeper:
                 removed = self.collect_all() if due else self.release()
             except (StorageUnavailable, SQLAlchemyError, OSError) as error:
                 log.warning("nothing swept", error=str(error))
+                continue
+            except Exception:  # nobody would see that the thread has ended
+                log.exception("nothing swept")
                 continue
             if removed:
                 log.info("objects removed", objects=removed)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import psutil
 
 from geogaze.config import Settings
 
 _PREFIX = "geogaze-scratch-"
-_CLOCK_SECONDS = 2.0  # processes are dated less exactly than files
+_LOCK = ".held"
+_YOUNG_SECONDS = 3600.0  # a folder without a lock may have been made just now
 
 
 @contextmanager
 def scratch_folder(settings: Settings) -> Iterator[Path]:
-    """A folder of this process's own, gone afterwards."""
-    with tempfile.TemporaryDirectory(
-        prefix=f"{_PREFIX}{os.getpid()}-", dir=settings.scratch
-    ) as folder:
+    """A folder of this process's own, gone afterwards.
+
+    Its lock says that its process lives, to whoever shares the disk: process ids mean nothing in
+    another container. The system lets go of the lock when the process ends, however it ends.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=settings.scratch) as folder,
+        (Path(folder) / _LOCK).open("wb") as lock,
+    ):
+        with suppress(OSError):  # a disk without locks: see _abandoned
+            fcntl.flock(lock, fcntl.LOCK_EX)  # at once, but for somebody who just looks
         yield Path(folder)
 
 
@@ -30,19 +37,27 @@ def clean_scratch(settings: Settings) -> int:
     """Remove folders of processes that live no more; how many."""
     removed = 0
     root = settings.scratch or Path(tempfile.gettempdir())
-    for folder in root.glob(f"{_PREFIX}*-*"):
-        process = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if process.isdigit() and not _lives(int(process), folder):
+    for folder in root.glob(f"{_PREFIX}*"):
+        if folder.is_dir() and _abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
 
 
-def _lives(process: int, folder: Path) -> bool:
-    """Whether the process that made a folder lives, and not another that got its number since."""
+def _abandoned(folder: Path) -> bool:
+    """Whether nobody holds a folder's lock; where that cannot be told, somebody does."""
     try:
-        return psutil.Process(process).create_time() <= folder.stat().st_mtime + _CLOCK_SECONDS
-    except (psutil.NoSuchProcess, FileNotFoundError):
+        with (folder / _LOCK).open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Empty: its lock may be about to be taken.
+            return _old(folder) or len(list(folder.iterdir())) > 1
+    except FileNotFoundError:
+        return _old(folder)
+    except OSError:
         return False
-    except psutil.AccessDenied:
-        return True
+
+
+def _old(folder: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
+    return False

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
+import structlog
 from celery import Celery
 
 from geogaze.config import Settings
@@ -57,3 +59,29 @@ def test_a_message_that_is_not_acknowledged_comes_again(celery: Celery) -> None:
         again.ack()
         waiting.close()
     assert again.payload == message.payload
+
+
+RUBBISH = ["no JSON", "[]", "{}", "7", '{"properties": {}, "headers": 3}', b"\xff\xfe"]
+
+
+def test_what_is_no_message_is_dropped_with_a_word_and_the_next_is_taken(
+    celery: Celery, redis_url: str
+) -> None:
+    """Any of these ended the worker that took it, and its successor with the next."""
+    client = redis.Redis.from_url(redis_url)
+    for rubbish in RUBBISH:
+        client.lpush(QUEUE, rubbish)
+    client.close()
+    send(celery, 0)
+    with (
+        structlog.testing.capture_logs() as logged,
+        celery.connection_for_read() as connection,
+    ):
+        waiting: Any = connection.SimpleQueue(QUEUE)
+        message = waiting.get(timeout=20)
+        message.ack()
+        waiting.close()
+    assert message.payload[0] == ["0"]
+    assert [entry["event"] for entry in logged].count("message dropped: it cannot be read") == len(
+        RUBBISH
+    )

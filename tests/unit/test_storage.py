@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,6 +144,26 @@ class TestFolder(StorageContract):
             assert storage.get("jobs/1/a") == TEN
             assert list(storage.keys("jobs/1/")) == ["jobs/1/a"]
         assert storage.get("jobs/1/a") == b"half"
+
+    def test_drafts_of_killed_processes_are_collected(self, storage: FolderStorage) -> None:
+        (storage.root / "elsewhere").mkdir(parents=True)
+        (storage.root / "elsewhere" / ".hidden").write_bytes(b"not ours")
+        with pytest.raises(KeyboardInterrupt), storage._landing("jobs/1/heat.tif") as draft:  # noqa: PT012
+            draft.write_bytes(b"half")
+            left = draft.with_name(f"{draft.name}1")  # a process that is killed cleans up nothing
+            left.write_bytes(b"half")
+            young = draft.with_name(f"{draft.name}2")
+            young.write_bytes(b"half")
+            for old in (left, storage.root / "elsewhere" / ".hidden"):
+                os.utime(old, (time.time() - 200, time.time() - 200))
+            raise KeyboardInterrupt
+        storage.put("jobs/1/item.json", b"{}")
+        os.utime(storage.path("jobs/1/item.json"), (1, 1))
+        assert storage.abort_uploads(100) == 1
+        assert not left.exists()
+        assert young.exists()
+        assert (storage.root / "elsewhere" / ".hidden").exists()
+        assert storage.get("jobs/1/item.json") == b"{}"
 
     def test_listing_goes_on_while_others_remove(self, storage: FolderStorage) -> None:
         storage.put("parts/kept/1/x", TEN)

@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from geogaze.config import Settings
 from geogaze.runner.scratch import clean_scratch, scratch_folder
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from geogaze.config import Settings
+from geogaze.runner.scratch import scratch_folder
+with scratch_folder(Settings(scratch=Path(sys.argv[1]))) as folder:
+    (folder / "heat.tif").write_bytes(b"draft")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -19,19 +31,20 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(scratch=tmp_path)
 
 
-def make_folder(root: Path, process: int, born: float | None = None) -> Path:
-    folder = root / f"geogaze-scratch-{process}-abc"
-    folder.mkdir()
-    (folder / "heat.tif").write_bytes(b"draft")
-    if born is not None:
-        os.utime(folder, (born, born))
-    return folder
-
-
-def dead_process() -> int:
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process at work in a folder of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_folder_is_gone_afterwards_whatever_happens(settings: Settings, tmp_path: Path) -> None:
@@ -45,24 +58,47 @@ def test_a_folder_is_gone_afterwards_whatever_happens(settings: Settings, tmp_pa
 
 
 def test_the_dead_are_cleaned_up_after_and_the_living_left_alone(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:
-    dead = make_folder(tmp_path, dead_process())
-    living = make_folder(tmp_path, os.getppid())
-    others = [tmp_path / "geogaze-scratch-notes-1", tmp_path / "geogaze-notes", tmp_path / "1-2"]
-    for other in others:
-        other.mkdir()
-    assert clean_scratch(settings) == 1
-    assert not dead.exists()
-    assert (living / "heat.tif").is_file()
-    assert all(other.is_dir() for other in others)
-
-
-def test_a_number_that_another_process_has_by_now_protects_nothing(
-    settings: Settings, tmp_path: Path
-) -> None:
-    """In a container that is started again, the same few numbers come again."""
-    before_us = psutil.Process().create_time() - 60
-    folder = make_folder(tmp_path, os.getpid(), born=before_us)
+    """Whatever its process id means here: in another container it is another's, or nobody's."""
+    assert other.stdout
+    folder = Path(other.stdout.readline().strip())
+    os.utime(folder, (1, 1))  # at it for years
+    strangers = [tmp_path / "geogaze-notes", tmp_path / "1-2"]
+    for stranger in strangers:
+        stranger.mkdir()
+    assert clean_scratch(settings) == 0
+    assert (folder / "heat.tif").is_file()
+    other.kill()
+    other.wait()
+    assert (folder / "heat.tif").is_file()
     assert clean_scratch(settings) == 1
     assert not folder.exists()
+    assert all(stranger.is_dir() for stranger in strangers)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_folder_that_is_just_being_made_is_left_alone(
+    settings: Settings, tmp_path: Path, locked: bool
+) -> None:
+    folder = tmp_path / "geogaze-scratch-new"
+    folder.mkdir()
+    if locked:
+        (folder / ".held").touch()  # and its lock about to be taken
+    assert clean_scratch(settings) == 0
+    hours_ago = time.time() - 7200
+    os.utime(folder, (hours_ago, hours_ago))
+    assert clean_scratch(settings) == 1
+
+
+def test_where_the_disk_knows_no_locks_nothing_is_removed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("geogaze.runner.scratch.fcntl.flock", unknown)
+    with scratch_folder(settings) as folder:
+        (folder / "heat.tif").write_bytes(b"draft")
+        assert clean_scratch(settings) == 0
+        assert (folder / "heat.tif").is_file()

@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import select, update
-from sqlalchemy.exc import OperationalError as DatabaseError
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
@@ -22,6 +21,7 @@ from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Lead, Unit
 from tests.unit.ledger.test_store import submit
+from tests.unit.worker.conftest import AWAY
 from worker.app import QUEUE, make_app
 from worker.dispatcher import Dispatcher
 
@@ -162,14 +162,16 @@ def test_who_is_told_to_stop_resigns(
     settings: Settings, queue: Queue, dispatcher: Dispatcher, broker: Broker
 ) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=dispatcher.run, args=(stop,))
+    thread = threading.Thread(target=dispatcher.run, args=(stop,), daemon=True)
     thread.start()
-    end = time.monotonic() + 10
-    while not dispatcher.leads and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not queue.lead("dispatcher", "another", 30)
-    stop.set()
-    thread.join(10)
+    try:
+        end = time.monotonic() + 10
+        while not dispatcher.leads and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not queue.lead("dispatcher", "another", 30)
+    finally:
+        stop.set()
+        thread.join(10)
     assert queue.lead("dispatcher", "another", 30)
 
 
@@ -191,7 +193,27 @@ def test_a_broker_that_is_away_loses_no_unit(
     assert UnitState.PENDING not in states(ledger)
 
 
-@pytest.mark.parametrize("error", [BrokerError("away"), DatabaseError("x", {}, OSError("away"))])
+def test_who_cannot_resign_for_an_outage_leaves_all_the_same(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise AWAY[0]
+
+    dispatcher.leads = True
+    monkeypatch.setattr(dispatcher._queue, "resign", away)
+    stop = threading.Event()
+    stop.set()
+    dispatcher.run(stop)
+
+
+def test_two_dispatchers_on_one_host_have_two_names(
+    settings: Settings, queue: Queue, dispatcher: Dispatcher, broker: Broker
+) -> None:
+    second = Dispatcher(settings, queue, broker)  # type: ignore[arg-type]
+    assert second._name != dispatcher._name
+
+
+@pytest.mark.parametrize("error", [BrokerError("away"), *AWAY])
 def test_outages_are_waited_out(
     ledger: Ledger, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -212,10 +234,13 @@ def test_outages_are_waited_out(
         return 1
 
     monkeypatch.setattr(dispatcher, "round", round_)
-    thread = threading.Thread(target=dispatcher.run, args=(stop,))
+    thread = threading.Thread(target=dispatcher.run, args=(stop,), daemon=True)
     thread.start()
-    thread.join(10)
-    assert not thread.is_alive()
+    try:
+        thread.join(10)
+        assert not thread.is_alive()
+    finally:
+        stop.set()
     assert len(rounds) == 4
     assert waits[:3] == [0.01] * 3, "it does not spin"
 
@@ -240,14 +265,3 @@ def test_a_dead_redis_raises_what_the_dispatcher_waits_out(
     with pytest.raises(BrokerError):
         Dispatcher(settings, Queue(ledger.engine), celery).round()
     celery.close()
-
-
-def test_celery_runs_as_a_hint_queue(settings: Settings) -> None:
-    conf = make_app(settings).conf
-    assert conf.task_acks_late
-    assert conf.task_reject_on_worker_lost
-    assert conf.task_ignore_result
-    assert conf.worker_prefetch_multiplier == 1
-    assert conf.accept_content == ["json"]
-    assert conf.task_serializer == "json"
-    assert conf.broker_transport_options["visibility_timeout"] >= 600

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from geogaze.logs import configure_logging
+from geogaze.logs import configure_logging, forward_warnings
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +45,20 @@ def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None
     entry = json.loads(line)
     assert (entry["event"], entry["level"], entry["unit"]) == ("unit done", "info", 3)
     assert entry["timestamp"].endswith("Z")
+
+
+def test_what_celery_warns_of_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        configure_logging("info", "json")
+        forward_warnings()
+        logging.getLogger("celery.worker").critical("Unrecoverable error: %r", KeyError("x"))
+        logging.getLogger("celery.worker").info("not this")
+        (line,) = capsys.readouterr().err.splitlines()
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    shown = json.loads(line)
+    assert shown["event"] == "Unrecoverable error: KeyError('x')"
+    assert (shown["level"], shown["logger"]) == ("critical", "celery.worker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -187,10 +188,13 @@ def test_nothing_visible_is_lost_while_workers_write(
         except BaseException as error:
             failures.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    while thread.is_alive():
-        sweeper.collect_all()
+    try:
+        while thread.is_alive():
+            sweeper.collect_all()
+    finally:
+        thread.join(20)
     assert not failures
     sweeper.collect_all()
     parts = ledger.parts(job, Phase.EXPLAIN)
@@ -204,6 +208,7 @@ def test_nothing_visible_is_lost_while_workers_write(
         StorageUnavailable("S3 did not answer"),
         OperationalError("SELECT", {}, ConnectionError("away")),
         FileNotFoundError("a folder that a worker has just removed"),
+        KeyError("a bug, which must not end the thread unseen"),
     ],
 )
 def test_outages_are_waited_out_and_followers_sweep_nothing(
@@ -220,16 +225,18 @@ def test_outages_are_waited_out_and_followers_sweep_nothing(
         return 1
 
     monkeypatch.setattr(sweeper, "release", release)
-    thread = threading.Thread(target=sweeper.run, args=(stop, leading.is_set))
+    thread = threading.Thread(target=sweeper.run, args=(stop, leading.is_set), daemon=True)
     thread.start()
-    time.sleep(0.1)
-    assert not calls
-    leading.set()
-    end = time.monotonic() + 10
-    while len(calls) < 3 and thread.is_alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    stop.set()
-    thread.join(10)
+    try:
+        time.sleep(0.1)
+        assert not calls
+        leading.set()
+        end = time.monotonic() + 10
+        while len(calls) < 3 and thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.01)
+    finally:
+        stop.set()
+        thread.join(10)
     assert len(calls) >= 3
     assert [entry["event"] for entry in logs[:2]] == ["nothing swept"] * 2
 
@@ -255,3 +262,44 @@ def test_the_whole_storage_is_searched_only_now_and_then(monkeypatch: pytest.Mon
     monkeypatch.setattr(sweeper_module.time, "monotonic", lambda: clock)
     due = list(sweeper_module._ticks(Stop(), 3.0))
     assert due == [False, False, True, False, False, True]
+
+
+def test_a_search_ends_when_it_is_told_to(
+    ledger: Ledger, storage: Storage, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage of millions of objects takes hours to search, and a dispatcher seconds to leave."""
+    monkeypatch.setattr(sweeper_module, "_PAUSE_SECONDS", 0.01)
+    sweeper._settings = sweeper._settings.model_copy(update={"collect_seconds": 0.02})
+    stop, endless, aborted = threading.Event(), threading.Event(), []
+
+    def keys(prefix: str) -> Iterator[str]:
+        while True:
+            endless.set()
+            yield f"{prefix}1/2/evidence"
+
+    monkeypatch.setattr(storage, "keys", keys)
+    monkeypatch.setattr(storage, "remove", lambda keys: None)
+    monkeypatch.setattr(storage, "abort_uploads", aborted.append)
+    thread = threading.Thread(target=sweeper.run, args=(stop, lambda: True), daemon=True)
+    thread.start()
+    try:
+        assert endless.wait(20)
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+    assert not aborted
+
+
+def test_a_dismissed_job_that_was_not_searched_to_its_end_is_searched_again(
+    ledger: Ledger, hand: Hand, sweeper: Sweeper, collection: Collection
+) -> None:
+    job = ledger.submit(submission())
+    hand.finish(job)
+    ledger.dismiss(job)
+    sweeper._stop.set()
+    assert sweeper.release() == 0
+    assert [found for found, _ in collection.dismissed()] == [job]
+    sweeper._stop.clear()
+    assert sweeper.release() == 4
+    assert collection.dismissed() == []

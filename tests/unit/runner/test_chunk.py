@@ -1,0 +1,86 @@
+"""A chunk by itself: what it reads around its tiles, and which weights may explain it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geogaze.bundles import Bundle
+from geogaze.config import Settings
+from geogaze.errors import InvalidBundle
+from geogaze.explain.engine import load_engine
+from geogaze.grid.tiling import Chunk
+from geogaze.planning.plan import Plan, make_plan
+from geogaze.planning.request import ExplainRequest
+from geogaze.runner.chunk import explain_chunk
+from geogaze.runner.phases import resolve_bundle
+from geogaze.scene.reader import SceneReader
+from geogaze.scene.source import SourcePolicy, open_scene
+from tests.factories import make_values, write_scene
+
+SETTINGS = Settings(device="cpu", torch_threads=1, batch_size=1)
+
+
+def planned(scene: Path, bundle: Path, **options: object) -> Plan:
+    asked = ExplainRequest.parse({"scene": str(scene), "model": str(bundle), **options})
+    return make_plan(asked, SETTINGS, local=True)
+
+
+def test_what_lies_beside_a_tile_counts_on_every_side_in_scene_context(
+    wide_bundle: Path, tmp_path: Path
+) -> None:
+    """Left, top, right and bottom alike; not without scene context, and not beyond the halo."""
+    values = make_values(900, 900, seed=4)
+    plan = planned(write_scene(tmp_path / "scene.tif", values), wide_bundle, overlap=0)
+    shared = plan.model_copy(update={"context": "scene"})
+    engine = load_engine(plan.bundle, SETTINGS)
+    chunk = Chunk(3, 3, 4, 4)
+    top, left, bottom, right = plan.tiling.window(3, 3)
+    halo = shared.halo
+    assert 0 < halo <= min(top, left, 900 - bottom, 900 - right) - 16
+
+    def evidence(plan: Plan, changed: tuple[slice, slice] | None = None) -> np.ndarray:
+        pixels = values.copy()
+        if changed:
+            pixels[:, *changed] = 255 - pixels[:, *changed]
+        path = write_scene(tmp_path / "changed.tif", pixels)
+        with open_scene(str(path), SourcePolicy.local(), SETTINGS) as dataset:
+            reader = SceneReader(dataset, plan.scene, plan.working)
+            done = explain_chunk(plan, chunk, reader, engine, lambda tiles: None)
+        return done.evidence
+
+    lone, before = evidence(plan), evidence(shared)
+    sides = {
+        "top": np.s_[top - 16 : top, left:right],
+        "left": np.s_[top:bottom, left - 16 : left],
+        "bottom": np.s_[bottom : bottom + 16, left:right],
+        "right": np.s_[top:bottom, right : right + 16],
+    }
+    for side, beside in sides.items():
+        assert np.abs(evidence(shared, beside) - before).max() > 1e-3 * np.abs(before).max(), side
+        np.testing.assert_array_equal(evidence(plan, beside), lone)
+    beyond = 16 + halo  # cells lie half a stride off the tile's pixels
+    far = np.s_[bottom + beyond :, right + beyond :]
+    np.testing.assert_array_equal(evidence(shared, far), before)
+
+
+@pytest.fixture
+def shared(bundle_folder: Path, scene: Path) -> Plan:
+    """A plan of the API's: its bundle is found by name."""
+    return planned(scene, bundle_folder).model_copy(update={"local": False})
+
+
+def test_a_worker_with_other_weights_refuses(shared: Plan, bundle_folder: Path) -> None:
+    here = Settings(model_folders=(bundle_folder.parent,))
+    assert resolve_bundle(shared, here).weights == shared.bundle.weights
+    other = shared.bundle.model_copy(update={"weights": "sha256:" + "0" * 64})
+    with pytest.raises(InvalidBundle, match=r"other|0000.*same bundles"):
+        resolve_bundle(shared.model_copy(update={"bundle": other}), here)
+
+
+def test_a_local_plan_uses_the_bundle_it_was_made_with(shared: Plan) -> None:
+    local = shared.model_copy(update={"local": True})
+    found: Bundle = resolve_bundle(local, Settings(model_folders=()))
+    assert found is local.bundle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.interrupts import first_word
 from geogaze.cli.terminal import err, out, print_json, progress_bar
 from geogaze.config import Settings, get_settings
-from geogaze.errors import AoiOutsideScene, InvalidRequest
+from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.methods import MethodName
 from geogaze.outputs import check_file
@@ -41,6 +40,12 @@ GsdOption = Annotated[
 ]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Allow a --gsd finer than a quarter of the scene's pixels.")
+]
+AoiOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only inside these polygons: GeoJSON, GeoPackage, shapefile, WKT or its file."
+    ),
 ]
 SquareOption = Annotated[
     bool, typer.Option("--square", help="Resample pixels that are no squares on the ground.")
@@ -82,7 +87,7 @@ _STOPPING = (
 
 
 def build_request(
-    *, classes: str, bands: str | None, rescale: list[str] | None, aoi: Path | None, **inputs: Any
+    *, classes: str, bands: str | None, rescale: list[str] | None, aoi: str | None, **inputs: Any
 ) -> ExplainRequest:
     """A request from command-line words; ``inputs`` are the request's own fields.
 
@@ -95,7 +100,7 @@ def build_request(
             "classes": classes if classes in {"all", "top"} else _words(classes),
             "bands": _numbers("--bands", bands, int) if bands else None,
             "rescale": [_numbers("--rescale", r, float) for r in rescale] if rescale else None,
-            "aoi": _read_aoi(aoi) if aoi else None,
+            **({"aoi": _read_aoi(aoi)} if aoi else {}),
         }
     )
 
@@ -111,11 +116,10 @@ def _numbers(option: str, text: str, kind: type[int | float]) -> list[float]:
         raise InvalidRequest(f"{option} takes numbers and commas, not {text!r}.") from error
 
 
-def _read_aoi(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise AoiOutsideScene(f"{path} cannot be read as GeoJSON: {error}") from error
+def _read_aoi(source: str) -> Any:
+    from geogaze.scene.areas import read_area
+
+    return read_area(source)
 
 
 def run(
@@ -130,9 +134,7 @@ def run(
     normalize: NormalizeOption = "job",
     bands: BandsOption = None,
     rescale: RescaleOption = None,
-    aoi: Annotated[
-        Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
-    ] = None,
+    aoi: AoiOption = None,
     overlays: OverlaysOption = True,
     method: MethodOption = "gradcam",
     context: ContextOption = "tile",

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.local import (
+    AoiOption,
     BandsOption,
     ClassesOption,
     ColormapOption,
@@ -55,9 +56,7 @@ def submit(
     normalize: NormalizeOption = "job",
     bands: BandsOption = None,
     rescale: RescaleOption = None,
-    aoi: Annotated[
-        Path | None, typer.Option(help="Only inside these GeoJSON polygons (lon/lat).")
-    ] = None,
+    aoi: AoiOption = None,
     overlays: OverlaysOption = True,
     method: MethodOption = "gradcam",
     context: ContextOption = "tile",

@@ -20,7 +20,7 @@ from geogaze.methods import METHODS, Method, MethodName
 from geogaze.planning.place import Place, place_of
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.planning.resolution import check_upsampling, resolution_advice
-from geogaze.scene.aoi import locate, pixel_box
+from geogaze.scene.aoi import check_pixels, locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe, squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.source import open_scene, scene_version
@@ -199,6 +199,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         chunk_side=1,
     )
     _check_method(plan)
+    if plan.aoi is not None:
+        check_pixels(plan.aoi, plan.working)
     place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
     plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings), "place": place})
     if plan.tiles > _MAX_TILES:

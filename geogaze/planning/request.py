@@ -127,6 +127,9 @@ class ExplainRequest(BaseModel):
         Raises:
             InvalidRequest: an input is missing, unknown, of the wrong type or out of range.
         """
+        if "aoi" in values and values["aoi"] is None:
+            # Where a file or a query came back empty, it was not the whole scene that was meant.
+            raise InvalidRequest("aoi: null is no area; leave it out for the whole scene")
         try:
             return cls.model_validate(values)
         except ValidationError as error:

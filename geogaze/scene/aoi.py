@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import Transformer
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.warp import transform_geom
+from shapely import affinity
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
@@ -22,11 +25,15 @@ from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scene.header import SceneInfo
 
 _EPSG = re.compile(
-    r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{1,6})"
+    r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{1,6})",
+    re.IGNORECASE,
 )
 _CRS84 = re.compile(
-    r"(?:OGC:|urn:ogc:def:crs:OGC:[\d.]*:|https?://www\.opengis\.net/def/crs/OGC/[\d.]+/)CRS84"
+    r"(?:OGC:|urn:ogc:def:crs:OGC:[\d.]*:|https?://www\.opengis\.net/def/crs/OGC/[\d.]+/)?CRS84",
+    re.IGNORECASE,
 )
+_FARTHEST = 1e9  # metres, feet or degrees
+_MOST_LOOKED_AT = 16_000_000  # pixels of an area's box; in a larger one a sliver is found later
 _MALFORMED = (
     AttributeError,
     KeyError,
@@ -49,18 +56,23 @@ def locate(aoi: dict[str, Any], scene: SceneInfo) -> dict[str, Any]:
     """
     try:
         crs = _named_crs(aoi)
-        area = shapely.make_valid(shapely.union_all(_polygons(aoi)))
-        if not np.isfinite(shapely.get_coordinates(area)).all():
-            raise ValueError("a coordinate is not finite")
-        # Cut in the area's CRS: a continent does not survive the way into a UTM zone.
+        asked = shapely.get_parts(_polygons(aoi))
+        if not (np.abs(shapely.get_coordinates(asked)) < _FARTHEST).all():
+            raise ValueError("a coordinate is not finite, or far beyond the Earth")
+        area = _all_turns(shapely.union_all(shapely.make_valid(asked)), crs)
         outline = shape(transform_geom(scene.crs_wkt, crs, mapping(_outline(scene, steps=16))))
-        inside = area.intersection(shapely.make_valid(outline))
-        if inside.area > 0:
-            inside = shape(transform_geom(crs, scene.crs_wkt, mapping(inside)))
+        if pole := _pole(scene, crs):
+            inside = _towards(area, crs, scene, pole)
+        else:
+            # Cut in the area's CRS: a continent does not survive the way into a UTM zone.
+            inside = area.intersection(shapely.make_valid(outline))
+            if inside.area > 0:
+                inside = shape(transform_geom(crs, scene.crs_wkt, mapping(inside)))
     except _MALFORMED as error:
         raise AoiOutsideScene(
             f"The area of interest is not GeoJSON polygons ({error}). It takes a Polygon, "
-            "MultiPolygon, Feature or FeatureCollection in longitude and latitude."
+            "MultiPolygon, GeometryCollection, Feature or FeatureCollection in longitude and "
+            "latitude."
         ) from error
     inside = shapely.make_valid(inside).intersection(_outline(scene))
     if not inside.area > 0:
@@ -68,7 +80,65 @@ def locate(aoi: dict[str, Any], scene: SceneInfo) -> dict[str, Any]:
             f"The area of interest {_bounds(area)} does not touch the scene {_bounds(outline)} "
             f"(coordinates of {crs})."
         )
-    return dict(mapping(inside))
+    return dict(mapping(_surfaces(inside)))
+
+
+def check_pixels(area: dict[str, Any], working: WorkingGrid) -> None:
+    """Refuse an area too thin or too small to hold the centre of a pixel.
+
+    Raises:
+        AoiOutsideScene: it holds none.
+    """
+    top, left, bottom, right = pixel_box(area, working)
+    if (bottom - top) * (right - left) > _MOST_LOOKED_AT:
+        return
+    corner = working.transform @ Affine.translation(left, top)
+    if not inside_mask(area, corner, (max(1, bottom - top), max(1, right - left))).any():
+        raise AoiOutsideScene(
+            "The area of interest lies in the scene, but holds the centre of no pixel: it is "
+            "too small or too thin. Widen it, or ask for a finer --gsd."
+        )
+
+
+def _all_turns(area: Any, crs: str) -> Any:
+    """An area in degrees wherever its longitudes were counted from: 190 is -170."""
+    west, _, east, _ = area.bounds
+    if crs != "OGC:CRS84" or (west >= -180 and east <= 180):
+        return area
+    return shapely.union_all([affinity.translate(area, turn) for turn in (-360.0, 0.0, 360.0)])
+
+
+def _pole(scene: SceneInfo, crs: str) -> int:
+    """1 or -1 where a scene holds the north or south pole and an area is in degrees, else 0.
+
+    Its border goes round the pole, which no polygon in degrees does.
+    """
+    if crs != "OGC:CRS84":
+        return 0
+    there = Transformer.from_crs("OGC:CRS84", scene.crs_wkt, always_xy=True)
+    for pole in (1, -1):
+        xs, ys = there.transform([0.0, 90.0], [90.0 * pole] * 2)
+        if not np.isfinite([xs, ys]).all() or math.dist(*zip(xs, ys, strict=True)) > 1:
+            continue  # beyond the projection, or drawn as a line
+        col, row = ~scene.affine @ (xs[0], ys[0])
+        if 0 <= col <= scene.width and 0 <= row <= scene.height:
+            return pole
+    return 0
+
+
+def _towards(area: Any, crs: str, scene: SceneInfo, pole: int) -> Any:
+    """An area in degrees in the CRS of a scene around a pole, by short steps along its border."""
+    half = shapely.box(-180, 0, 180, 90) if pole > 0 else shapely.box(-180, -90, 180, 0)
+    there = Transformer.from_crs(crs, scene.crs_wkt, always_xy=True)
+    near = shapely.segmentize(_surfaces(area.intersection(half)), 0.25)
+    moved = shapely.transform(near, lambda at: np.stack(there.transform(*at.T), axis=1))
+    return shapely.make_valid(moved)
+
+
+def _surfaces(geometry: Any) -> Any:
+    """What has an area of a geometry."""
+    parts = shapely.get_parts(geometry)
+    return shapely.union_all([part for part in parts if part.area > 0])
 
 
 def _named_crs(aoi: dict[str, Any]) -> str:
@@ -80,7 +150,8 @@ def _named_crs(aoi: dict[str, Any]) -> str:
         return "OGC:CRS84"
     name = str(aoi["crs"]["properties"]["name"])
     if match := _EPSG.fullmatch(name):
-        return f"EPSG:{int(match[1])}"
+        # GeoJSON has x before y, whatever the authority says.
+        return "OGC:CRS84" if int(match[1]) == 4326 else f"EPSG:{int(match[1])}"
     if _CRS84.fullmatch(name):
         return "OGC:CRS84"
     raise ValueError(f"its crs {name[:80]!r} is neither EPSG:n nor CRS84")
@@ -99,14 +170,35 @@ def _outline(scene: SceneInfo, steps: int = 1) -> shapely.Polygon:
 
 
 def _polygons(document: dict[str, Any]) -> list[Any]:
+    """All polygons of a document.
+
+    Raises:
+        ValueError: it has none, or something else in their place.
+    """
+    found = list(_within(document))
+    if not found:
+        raise ValueError("it holds no polygon")
+    return found
+
+
+def _within(document: dict[str, Any]) -> Iterator[Any]:
     kind = document["type"]
     if kind == "FeatureCollection":
-        return [p for feature in document["features"] for p in _polygons(feature)]
-    if kind == "Feature":
-        return _polygons(document["geometry"])
-    if kind not in {"Polygon", "MultiPolygon"}:
+        for feature in document["features"]:
+            yield from _within(feature)
+    elif kind == "Feature":
+        if document["geometry"] is not None:  # RFC 7946 calls such a feature unlocated
+            yield from _within(document["geometry"])
+    elif kind == "GeometryCollection":
+        # Lines and points are what an intersection leaves beside its polygons.
+        surfaces = {"Polygon", "MultiPolygon", kind}
+        for part in document["geometries"]:
+            if part["type"] in surfaces:
+                yield from _within(part)
+    elif kind in {"Polygon", "MultiPolygon"}:
+        yield shape(document)
+    else:
         raise ValueError(f"it holds a {kind}")
-    return [shape(document)]
 
 
 def _bounds(geometry: Any) -> str:

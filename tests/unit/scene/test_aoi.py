@@ -15,7 +15,7 @@ from pyproj import CRS, Transformer
 
 from geogaze.errors import AoiOutsideScene
 from geogaze.grid.lattice import Box
-from geogaze.scene.aoi import inside_mask, locate, pixel_box
+from geogaze.scene.aoi import check_pixels, inside_mask, locate, pixel_box
 from geogaze.scene.header import SceneInfo
 from tests.factories import NORTH_UP, ROTATED
 from tests.unit.scene.rasters import whole
@@ -78,7 +78,7 @@ def test_longitude_and_latitude_land_on_the_right_pixels(scene: SceneInfo) -> No
     assert_expected(polygon(scene, RECTANGLE), scene)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     corners=st.tuples(
         st.integers(0, 98), st.integers(100, 199), st.integers(0, 128), st.integers(130, 259)
@@ -296,3 +296,82 @@ def test_crs_is_never_fetched_from_the_network(prefix: str) -> None:
         with contextlib.suppress(BlockingIOError):
             server.accept()[0].close()
             pytest.fail(f"somebody called {url}")
+
+
+# Kinds of documents
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(
+            {
+                "type": "GeometryCollection",
+                "geometries": [
+                    polygon(NORTH, A),
+                    {"type": "LineString", "coordinates": SQUARE[:2]},
+                    {"type": "GeometryCollection", "geometries": [polygon(NORTH, B)]},
+                ],
+            },
+            id="collection",
+        ),
+        pytest.param(
+            {
+                "type": "FeatureCollection",
+                "features": [
+                    {"type": "Feature", "properties": {}, "geometry": None},
+                    {"type": "Feature", "properties": {}, "geometry": polygon(NORTH, RECTANGLE)},
+                ],
+            },
+            id="a feature without geometry",
+        ),
+        pytest.param(
+            {
+                **polygon(NORTH, RECTANGLE),
+                "crs": {"type": "name", "properties": {"name": "epsg:4326"}},
+            },
+            id="epsg in lower case",
+        ),
+    ],
+)
+def test_more_documents_are_taken(document: dict[str, Any]) -> None:
+    assert_expected(document)
+
+
+@pytest.mark.parametrize("turn", [-360, 360])
+def test_longitudes_may_be_counted_another_way_round(turn: int) -> None:
+    ring = [(lon + turn, lat) for lon, lat in SQUARE]
+    box, mask = found({"type": "Polygon", "coordinates": [ring]}, NORTH)
+    assert box == EXPECTED_BOX
+    assert mask.sum() == 60 * 70
+
+
+def test_polygons_that_cross_themselves_may_overlap_others() -> None:
+    (left, top), (right, _), (_, bottom), _ = RECTANGLE
+    bow = [(left, top), (right, bottom), (right, top), (left, bottom)]
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": polygon(NORTH, ring)}
+        for ring in (bow, RECTANGLE, bow)
+    ]
+    assert_expected({"type": "FeatureCollection", "features": features})
+
+
+@pytest.mark.parametrize(("pole", "crs"), [(1, "EPSG:3413"), (-1, "EPSG:3031")])
+def test_a_cap_around_a_pole(pole: int, crs: str) -> None:
+    """80 degrees and beyond, in a scene of 100 km pixels whose middle is the pole."""
+    scene = scene_at(Affine(40_000, 0, -5_200_000, 0, -40_000, 4_000_000), crs)
+    ring = [(-180, 80 * pole), (180, 80 * pole), (180, 90 * pole), (-180, 90 * pole)]
+    _, mask = found({"type": "Polygon", "coordinates": [[*ring, ring[0]]]}, scene)
+    rows, cols = np.mgrid[:200, :260] + 0.5
+    radius = np.hypot(cols - 130, rows - 100) * 40_000
+    assert mask[radius < 1_050_000].all()
+    assert not mask[radius > 1_150_000].any()
+    assert mask.any()
+
+
+def test_a_sliver_without_a_pixel_is_told() -> None:
+    area = locate(polygon(NORTH, rectangle(20.6, 30, 20.9, 90)), NORTH)
+    with pytest.raises(AoiOutsideScene, match="centre of no pixel"):
+        check_pixels(area, whole(NORTH))
+    check_pixels(area, whole(NORTH, 0.25))
+    check_pixels(locate(polygon(NORTH, RECTANGLE), NORTH), whole(NORTH))

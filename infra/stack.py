@@ -25,14 +25,13 @@ from typing import ClassVar, Self
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from infra.services import S3, Postgres, Redis, Server, ServiceError
 from infra.services.server import LOOPBACK, log_tail
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _CHECK_S = 0.5
-_SOURCE_HELP = "where scenes may be read from (default: scenes in --folder)"
+_SOURCE_HELP = "where scenes may be read from, besides scenes in --folder"
 
 
 class Program(Server):
@@ -241,13 +240,11 @@ def _ended(what: str, log_path: Path) -> ServiceError:
 
 
 def _announce(console: Console, stack: Stack, scenes: Path) -> None:
-    table = Table(box=None, show_header=False)
-    table.add_row("API", stack.api_url)
-    table.add_row("documentation", f"{stack.api_url}/docs")
-    table.add_row("logs", str(stack.logs))
     console.print("[bold]geogaze is running.[/] Ctrl-C stops it.")
-    console.print(table)
-    # Not in the table, which would break what is to be copied.
+    # Not in a table, which would break what is to be copied.
+    places = {"API": stack.api_url, "docs": f"{stack.api_url}/docs", "logs": str(stack.logs)}
+    for name, place in places.items():
+        console.print(f"{name}:  {place}", markup=False, highlight=False, soft_wrap=True)
     scene = scenes.resolve() / "demo.tif"
     for line in (f"geogaze demo {scene}", f"geogaze submit {scene} --wait --api {stack.api_url}"):
         console.print(line, style="cyan", markup=False, highlight=False, soft_wrap=True)
@@ -265,12 +262,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.stack", description=main.__doc__)
     parser.add_argument("--folder", type=Path, default=Path("stack"), help="(default: stack)")
     parser.add_argument("--port", type=int, default=8080, help="the API's (default: 8080)")
-    parser.add_argument("--source", type=Path, nargs="+", metavar="FOLDER", help=_SOURCE_HELP)
+    parser.add_argument(
+        "--source", type=Path, nargs="+", action="extend", metavar="FOLDER", help=_SOURCE_HELP
+    )
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
     chosen = parser.parse_args()
-    sources: list[Path] = chosen.source or [chosen.folder / "scenes"]
-    sources[0].mkdir(parents=True, exist_ok=True)
+    drawn = chosen.folder / "scenes"  # a user's own folders are only read
+    drawn.mkdir(parents=True, exist_ok=True)
+    sources: list[Path] = [*(chosen.source or ()), drawn]
+    if absent := [str(path) for path in sources if not path.is_dir()]:
+        parser.error(f"--source: {', '.join(absent)}: no such folder")
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
@@ -285,7 +287,7 @@ def main() -> int:
         with ExitStack() as running:
             with console.status("Starting Redis, PostgreSQL, S3 and geogaze …"):
                 running.enter_context(stack)
-            _announce(console, stack, sources[0])
+            _announce(console, stack, drawn)
             while True:
                 time.sleep(_CHECK_S)
                 stack.check()

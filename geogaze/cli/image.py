@@ -32,7 +32,7 @@ def image(
     method: MethodOption = "gradcam",
     overlay: Annotated[
         Path | None,
-        typer.Option("--out", help="The overlay PNG. Default: beside the photo's name."),
+        typer.Option("--out", "-o", help="The overlay PNG. Default: beside the photo's name."),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

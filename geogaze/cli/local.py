@@ -69,7 +69,7 @@ RescaleOption = Annotated[
     typer.Option(help="Values that become 0 and 1, LO,HI; repeat it for one range per band."),
 ]
 OverlaysOption = Annotated[
-    bool, typer.Option("--overlays/--no-overlays", help="Draw overlay-<class>.tif too.")
+    bool, typer.Option("--overlays/--no-overlays", help="Draw overlay-CLASS.tif too.")
 ]
 ColormapOption = Annotated[Colormap, typer.Option(help="Colours of overlays.")]
 OnErrorOption = Annotated[
@@ -124,7 +124,7 @@ def _read_aoi(source: str) -> Any:
 
 def run(
     scene: Annotated[str, typer.Argument(help="A georeferenced GeoTIFF.")],
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the products.")],
+    out_folder: Annotated[Path, typer.Option("--out", "-o", help="Folder for the products.")],
     model: ModelOption = DEFAULT_MODEL,
     classes: ClassesOption = "all",
     overlap: OverlapOption = 0.5,
@@ -141,6 +141,12 @@ def run(
     colormap: ColormapOption = "turbo",
     on_error: OnErrorOption = "fail",
     overwrite: OverwriteOption = False,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N. Default: GEOGAZE_DEVICE.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Tiles in one forward. Default: what memory holds.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a scene on this machine.
@@ -154,7 +160,10 @@ def run(
 
         geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
     """
-    settings = get_settings()
+    chosen = {"device": device, "batch_size": batch}
+    settings = get_settings().model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
     configure_logging("error", settings.log_format)
     request = build_request(
         scene=scene,

@@ -83,7 +83,7 @@ def show(
 @models.command("import")
 def import_checkpoint(
     checkpoint: Annotated[Path, typer.Argument(help="A state dict: .pth, .pt or .safetensors.")],
-    bundle_folder: Annotated[Path, typer.Option("--out", help="The bundle to write.")],
+    bundle_folder: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write.")],
     arch: ArchOption,
     classes: Annotated[
         str, typer.Option(help="imagenet, or a text file with one class name per line.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from geogaze.cli.local import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
@@ -39,10 +40,10 @@ InputSizeOption = Annotated[int, typer.Option(min=32, help="Pixels per side of a
 
 def train(
     data: Annotated[
-        Path, typer.Argument(help="<class>/*.jpg, or train/<class>/… and test/<class>/… in it.")
+        Path, typer.Argument(help="CLASS/*.jpg, or train/CLASS/… and test/CLASS/… in it.")
     ],
     bundle_folder: Annotated[
-        Path, typer.Option("--out", help="The bundle; its name is the model's.")
+        Path, typer.Option("--out", "-o", help="The bundle; its name is the model's.")
     ],
     arch: ArchOption = "mobilenet_v2",
     init: Annotated[
@@ -87,12 +88,13 @@ def train(
         device=str(pick_device(settings.device)),
     )
     with progress_bar("images", quiet=as_json) as bar:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(phase: str, done: int, total: int, loss: float) -> None:
-            task = tasks.setdefault(phase, bar.add_task(phase, total=total))
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total)
             text = f"{phase} (loss {loss:.2f})" if loss else phase
-            bar.update(task, completed=done, description=text)  # type: ignore[arg-type]
+            bar.update(tasks[phase], completed=done, description=text)
 
         bundle, accuracy = fit(data, bundle_folder, recipe, show, overwrite=overwrite)
     if as_json:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import typer
+from rich.progress import Progress
 
 from geogaze import __version__
 from geogaze.cli.app import app
+from geogaze.errors import InvalidRequest
 from tests.unit.cli.conftest import Geogaze
 
 ROOT = Path(__file__).parents[3]
@@ -99,3 +101,36 @@ def test_the_installed_command_has_exit_codes_too(tmp_path: Path) -> None:
         assert says in done.stderr
         assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_keeps_every_word(geogaze: Geogaze) -> None:
+    """Markdown takes what is in angle brackets for HTML, and eats it."""
+    for words in commands():
+        for parameter in find(list(words))[0].params:
+            assert "<" not in (getattr(parameter, "help", None) or ""), (words, parameter.name)
+    assert "train/CLASS/" in geogaze("train", "--help").out
+    assert "overlay-CLASS.tif" in geogaze("run", "--help").out
+
+
+def test_training_has_one_bar_for_each_phase(
+    geogaze: Geogaze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geogaze.explain import train
+
+    bars: list[str] = []
+
+    def fit(data: Path, out: Path, recipe: Any, progress: Any, **_: Any) -> Any:
+        for done in (1, 2, 3):
+            progress("training", done, 3, 0.5)
+        progress("testing", 1, 1, 0.0)
+        raise InvalidRequest("that is all")
+
+    add_task = Progress.add_task
+    monkeypatch.setattr(
+        Progress,
+        "add_task",
+        lambda self, name, **options: bars.append(name) or add_task(self, name, **options),
+    )
+    monkeypatch.setattr(train, "train", fit)
+    assert geogaze("train", "chips", "-o", "mine").code == 2
+    assert bars == ["training", "testing"]

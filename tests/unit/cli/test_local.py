@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import rasterio
 
+from geogaze.errors import InvalidRequest
 from geogaze.runner import work
 from tests.factories import make_scene
 from tests.unit.cli.conftest import Geogaze
@@ -205,3 +206,20 @@ def test_demo_in_a_folder_that_is_not_there(geogaze: Geogaze) -> None:
     done = geogaze("demo", "new/folder/a.tif", "--size", 64)
     assert done.code == 0, done.err
     assert Path("new/folder/a.tif").is_file()
+
+
+def test_device_and_batch_may_be_chosen_for_one_run(
+    geogaze: Geogaze, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geogaze.runner import embedded
+
+    asked: list[tuple[str, int]] = []
+
+    def run(request: Any, out: Path, settings: Any, **_: Any) -> None:
+        asked.append((settings.device, settings.batch_size))
+        raise InvalidRequest("that is all")
+
+    monkeypatch.setattr(embedded, "run", run)
+    geogaze("run", scene, "-o", "heat", *QUICK, "--device", "cuda:1", "--batch", 7)
+    geogaze("run", scene, "-o", "heat", *QUICK)
+    assert asked == [("cuda:1", 7), ("cpu", 0)]

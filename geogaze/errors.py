@@ -16,6 +16,8 @@ class GeogazeError(Exception):
     retryable: ClassVar[bool] = False
     spends_try: ClassVar[bool] = True
     """Whether a unit that failed so has one try less."""
+    of_job: ClassVar[bool] = False
+    """Whether the other units of the job would meet it too, so that they wait together."""
     divisible: ClassVar[bool] = False
     """Whether one of a unit's tiles may be to blame, so that the others can be saved."""
     ends_process: ClassVar[bool] = False
@@ -126,6 +128,7 @@ class SceneUnreachable(GeogazeError):
 class SceneAway(SceneUnreachable):
     """The host or store of a remote scene did not even let it be opened; no tile is to blame."""
 
+    of_job = True
     divisible = False
 
 

@@ -184,6 +184,8 @@ class Claims:
                 ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**spent)
                 delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
                 unit.next_attempt_at = (session.scalar(select(now())) or 0.0) + delay
+                if error.of_job:
+                    _wait_together(session, unit)
         return bool(spent)
 
     def release(self, claim: Claim) -> None:
@@ -217,3 +219,21 @@ class Claims:
                 f"attempt {claim.attempt} is void."
             )
         return unit
+
+
+def _wait_together(session: Session, unit: Unit) -> None:
+    """Let the other units of a job wait as long, with as many tries spent: theirs would fail too.
+
+    Else a job of many units on a silent host would hold lanes for as many times as it has units.
+    """
+    session.flush()
+    session.execute(
+        update(Unit)
+        .where(
+            Unit.job_id == unit.job_id,
+            Unit.phase == unit.phase,
+            Unit.state == UnitState.PENDING,
+            Unit.failures <= unit.failures,
+        )
+        .values(failures=unit.failures, next_attempt_at=unit.next_attempt_at, dispatched_at=None)
+    )

@@ -22,7 +22,10 @@ def check_values(document: Any) -> Any:
         if isinstance(value, str):
             if "\0" in value or not _is_text(value):
                 where = ".".join(place) or "a name"
-                raise ValueError(f"{where}: {value[:80]!r} has a null or half a character")
+                raise ValueError(
+                    f"{where}: {value[:80]!r} has a null or half a character (a file whose name "
+                    "is not UTF-8 text has to be renamed)"
+                )
         elif isinstance(value, dict):
             waiting += ((key, place) for key in value)
             waiting += ((part, (*place, str(key)[:80])) for key, part in value.items())

@@ -92,7 +92,7 @@ def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Lo
 
 
 def _whole(settings: Settings) -> float:
-    return min(settings.request_seconds, settings.connect_seconds + settings.silence_seconds)
+    return max(settings.connect_seconds, settings.silence_seconds)
 
 
 async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:

@@ -89,3 +89,8 @@ def test_long_values_are_cut() -> None:
 def test_what_is_no_object_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="request: "):
         ExplainRequest.parse(["a.tif"])  # type: ignore[arg-type]
+
+
+def test_a_file_whose_name_is_not_utf8_is_to_be_renamed() -> None:
+    with pytest.raises(InvalidRequest, match="has to be renamed"):
+        ExplainRequest.parse({"scene": "caf\udce9.tif"})

@@ -8,10 +8,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState
+from geogaze.ledger.tables import Unit
 from geogaze.planning.plan import make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import submit
@@ -80,6 +83,11 @@ def test_a_host_that_comes_back_costs_tries_and_nothing_else(
     bureau.worker.run(message.unit)
     status = bureau.ledger.status(job)
     assert status.state is JobState.RUNNING
+    with Session(bureau.ledger.engine) as session:
+        rows = session.execute(select(Unit.failures, Unit.next_attempt_at)).all()
+    assert len(rows) > 2
+    assert len(set(rows)) == 1, "its other units wait with it"
+    assert rows[0].failures == 1
     assert "answered 503" in (status.last_error or "")
     host.mood = "well"
     assert finish(bureau, job).state is JobState.SUCCESSFUL
@@ -156,7 +164,7 @@ def test_two_scenes_on_a_silent_host_hold_up_nobody_for_long(
     make_scene(host.folder / "second.tif", 300, 350, seed=6)
     stuck = [accept(bureau, host.uri(name)) for name in ("port.tif", "second.tif")]
     other = accept(bureau, str(make_scene(tmp_path / "here.tif", 300, 350)), tenant="two")
-    host.mood = "silent"
+    host.mood, asked = "silent", len(host.asked)
     lanes = Lanes(bureau.worker, 2)
 
     def states(*jobs: UUID) -> set[JobState]:
@@ -169,5 +177,6 @@ def test_two_scenes_on_a_silent_host_hold_up_nobody_for_long(
         host.closing.set()
         lanes.close()
     assert states(*stuck) == {JobState.FAILED}
+    assert len(host.asked) - asked <= 2 * TRIES * 2, "each job has its tries, and not each unit"
     for job in stuck:
         assert "did not answer" in bureau.ledger.status(job).message

@@ -59,6 +59,12 @@ sizes: install-dev  ## Whole jobs at the widths where blocks and overviews turn
 	@command -v gdal_translate >/dev/null || infra/apt-install.sh gdal-bin
 	@$(BIN)/python -m tests.benchmarks.sizes $(ARGS)
 
+EXAMPLES ?= 200
+
+.PHONY: fuzz
+fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
+	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)
+
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

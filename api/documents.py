@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from geogaze.ledger.records import JobStatus
 from geogaze.planning.limits import check_values
+from geogaze.planning.request import ExplainRequest
 
 
 class Link(BaseModel):
@@ -47,12 +48,27 @@ class Output(BaseModel):
     transmissionMode: Literal["reference"] = "reference"  # noqa: N815
 
 
+def _describe_inputs(schema: dict[str, Any]) -> None:
+    """Each input as such, or as the standard wraps it."""
+    described = ExplainRequest.model_json_schema()
+    for name, field in described["properties"].items():
+        wrapped = {"type": "object", "required": ["value"], "properties": {"value": field}}
+        ways = [field, wrapped]
+        if name == "scene":
+            href = {"type": "string"}
+            ways.append({"type": "object", "required": ["href"], "properties": {"href": href}})
+        described["properties"][name] = {"anyOf": ways}
+    schema |= {key: described[key] for key in ("properties", "required")}
+    schema["additionalProperties"] = False
+
+
 class Execute(BaseModel):
     """An execution request. ``inputs`` are checked against the process's own schema."""
 
     model_config = ConfigDict(extra="forbid")
 
     inputs: dict[str, Any] = Field(
+        json_schema_extra=_describe_inputs,
         examples=[
             {
                 "scene": "s3://imagery/airport-01.tif",
@@ -60,7 +76,7 @@ class Execute(BaseModel):
                 "classes": ["airplane", "runway"],
                 "overlap": 0.5,
             }
-        ]
+        ],
     )
     outputs: dict[str, Output] | None = Field(
         default=None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from jsonschema import ValidationError
 from owslib.ogcapi.processes import Processes
@@ -21,6 +18,7 @@ from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.runner.work import Worker
 from tests.schemas.processes import check
+from tests.unit.api.serving import served
 from tests.unit.api.test_execution import EXECUTION
 from tests.unit.api.test_jobs import end
 from tests.unit.api.testing import TestClient, due
@@ -32,15 +30,8 @@ OAS30 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/oas30"
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """The API, served over real HTTP."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # who comes early waits in line
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(app) as address:
+        yield address
 
 
 def work_off(settings: Settings) -> None:

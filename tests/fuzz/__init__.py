@@ -1,0 +1,1 @@
+"""Random requests by the API's own description."""

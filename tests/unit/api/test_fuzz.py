@@ -16,5 +16,5 @@ def test_random_requests_get_documented_answers(tmp_path: Path) -> None:
     assert code == 0, said
     counted = re.search(r"(\d+) generated, (\d+) passed", said)
     assert counted, said
-    assert int(counted[1]) >= 60
+    assert int(counted[1]) >= 23, "one for each operation"
     assert counted[1] == counted[2]

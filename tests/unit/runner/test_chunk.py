@@ -52,17 +52,18 @@ def test_what_lies_beside_a_tile_counts_on_every_side_in_scene_context(
         return done.evidence
 
     lone, before = evidence(plan), evidence(shared)
+    # Cells lie up to half a stride off the tile's pixels, so these are read in any case.
+    near, off = 16, 48
     sides = {
-        "top": np.s_[top - 16 : top, left:right],
-        "left": np.s_[top:bottom, left - 16 : left],
-        "bottom": np.s_[bottom : bottom + 16, left:right],
-        "right": np.s_[top:bottom, right : right + 16],
+        "top": np.s_[top - off : top - near, left:right],
+        "left": np.s_[top:bottom, left - off : left - near],
+        "bottom": np.s_[bottom + near : bottom + off, left:right],
+        "right": np.s_[top:bottom, right + near : right + off],
     }
     for side, beside in sides.items():
         assert np.abs(evidence(shared, beside) - before).max() > 1e-3 * np.abs(before).max(), side
         np.testing.assert_array_equal(evidence(plan, beside), lone)
-    beyond = 16 + halo  # cells lie half a stride off the tile's pixels
-    far = np.s_[bottom + beyond :, right + beyond :]
+    far = np.s_[bottom + near + halo :, right + near + halo :]
     np.testing.assert_array_equal(evidence(shared, far), before)
 
 

@@ -127,6 +127,9 @@ def explain_chunk(
                 )
                 path = batch.path
                 pulse(len(tiles))
+    if left_out := int((table.top[seen] < 0).sum()):
+        # Their evidence would be whatever lay in memory.
+        raise RuntimeError(f"{left_out} of {len(seen)} tiles were not explained: a bug.")
     return ChunkResult(table, evidence, path, unreadable)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ def main() -> int:
 
 def _run(mutants: list[Mutant], jobs: int, *, trusted: bool) -> int:
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # runs and servers are stopped then
     load_libraries()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [Copy(_made(Path(folder) / str(n))) for n in range(jobs)]

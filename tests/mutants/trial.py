@@ -175,6 +175,7 @@ def _child(folder: Path, log: Path, tests: tuple[str, ...]) -> None:
     status = 3
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with log.open("wb") as out:
             for stream in (1, 2):
                 os.dup2(out.fileno(), stream)

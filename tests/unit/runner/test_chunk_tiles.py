@@ -1,0 +1,124 @@
+"""One chunk by itself: what it reads, what it looks at, and what it makes of the engine's answers.
+
+The engine is made up, so that a tile's evidence says which tile it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+import torch
+from pyproj import Transformer
+from torch import Tensor
+
+from geogaze.config import Settings
+from geogaze.explain.batches import BatchResult
+from geogaze.grid.lattice import Box
+from geogaze.planning.plan import Plan, make_plan
+from geogaze.planning.request import ExplainRequest
+from geogaze.runner.chunk import ChunkResult, explain_chunk
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.reader import Pixels, SceneReader
+from geogaze.scene.source import open_scene
+
+
+class Asked(SceneReader):
+    """Remembers the windows that were read."""
+
+    boxes: list[Box]
+
+    def read(self, box: Box) -> Pixels:
+        self.boxes.append(box)
+        return super().read(box)
+
+
+class Numbered:
+    """An engine whose tile i has i + 1 everywhere, in batches of three, but those left out."""
+
+    def __init__(self, plan: Plan, left_out: Sequence[int] = ()) -> None:
+        self._plan, self._left_out = plan, left_out
+
+    def prepare(self, *window: Any) -> Tensor:
+        return torch.zeros(1)
+
+    def explain_tiles(self, window: Tensor, corners: Sequence[Any], *_: Any) -> Iterator[Any]:
+        layers, cells = len(self._plan.layers), self._plan.maps.cells
+        tiles = np.array([i for i in range(len(corners)) if i not in self._left_out])
+        for some in np.array_split(tiles, max(1, -(-len(tiles) // 3))):
+            evidence = np.ones((len(some), layers, cells, cells), dtype=np.float32)
+            evidence *= (some + 1)[:, None, None, None]
+            yield BatchResult(some, np.zeros((len(some), 3), np.float32), evidence, "made up")
+
+    explain_shared = explain_tiles
+
+
+Explain = Callable[..., tuple[Plan, ChunkResult, list[Box]]]
+
+
+@pytest.fixture
+def explain(scene: Path, bundle_folder: Path) -> Explain:
+    def run(left_out: Sequence[int] = (), **request: Any) -> tuple[Plan, ChunkResult, list[Box]]:
+        asked = ExplainRequest(scene=str(scene), model=str(bundle_folder), overlap=0, **request)
+        plan = make_plan(asked, Settings(), local=True)
+        with open_scene(str(scene), SourcePolicy.local(), Settings()) as dataset:
+            reader = Asked(dataset, plan.scene, plan.working)
+            reader.boxes = []
+            engine: Any = Numbered(plan, left_out)
+            done = explain_chunk(plan, plan.chunk(0, None), reader, engine, lambda tiles: None)
+        return plan, done, reader.boxes
+
+    return run
+
+
+@pytest.mark.parametrize("context", ["tile", "scene"])
+def test_a_chunk_reads_its_tiles_and_what_the_trunk_sees_around_them(
+    explain: Explain, context: str
+) -> None:
+    plan, _, boxes = explain(context=context)
+    halo = (plan.bundle.halo or 0) if context == "scene" else 0
+    assert halo > 0 or context == "tile"
+    top, left, bottom, right = plan.tiling.chunk_window(plan.chunk(0, None))
+    assert boxes == [(top - halo, left - halo, bottom + halo, right + halo)]
+
+
+def test_every_tile_has_its_own_evidence(explain: Explain) -> None:
+    _, done, _ = explain()
+    count = done.evidence.shape[1]
+    assert count > 6
+    assert (done.evidence[0, :, 0, 0] == np.arange(1, count + 1)).all()
+    assert done.table.seen.all()
+
+
+def test_a_tile_that_the_engine_leaves_out_is_never_published(explain: Explain) -> None:
+    """Its evidence would be whatever lay in memory."""
+    with pytest.raises(RuntimeError, match=r"2 of \d+ tiles"):
+        explain(left_out=(1, 4))
+
+
+def test_an_area_that_is_no_rectangle_counts_pixel_by_pixel(explain: Explain, scene: Path) -> None:
+    plan, _, _ = explain()
+    triangle = [(10, 10), (190, 60), (40, 250)]  # columns and rows
+    across = Transformer.from_crs(plan.scene.crs_wkt, "OGC:CRS84", always_xy=True)
+    ring = [across.transform(*(plan.working.transform @ point)) for point in triangle]
+    area = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    plan, done, _ = explain(aoi=area)
+    inside = shapely.Polygon(triangle)
+    lattice, chunk = plan.lattice, plan.chunk(0, None)
+    row0, col0, row1, col1 = plan.tiling.chunk_cells(chunk)
+    rows = lattice.edges(lattice.row0 + row0, row1 - row0)
+    cols = lattice.edges(lattice.col0 + col0, col1 - col0)
+    scene_box = shapely.box(0, 0, plan.working.width, plan.working.height)
+    for i, j in np.ndindex(done.table.coverage.shape):
+        cell = shapely.box(cols[j], rows[i], cols[j + 1], rows[i + 1]).intersection(scene_box)
+        expected = inside.intersection(cell).area / cell.area if cell.area else 0
+        assert abs(done.table.coverage[i, j] - expected) < 0.05, (i, j)
+    assert 0.2 < done.table.coverage.mean() < 0.8
+    for tile, seen in zip(chunk.tiles(), done.table.seen, strict=True):
+        top, left, bottom, right = plan.tiling.window(*tile)
+        shared = inside.intersection(shapely.box(left, top, right, bottom)).area
+        assert seen == (shared > 0) or shared < 2, tile

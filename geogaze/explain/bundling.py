@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -116,6 +117,11 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
+    except UnpicklingError as error:  # torch's advice is to execute it
+        raise InvalidRequest(
+            f"{path} holds more than tensors, or is no checkpoint, and is not executed to see. "
+            "Save the model's state_dict() with torch.save, or as .safetensors."
+        ) from error
     except Exception as error:
         raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
     if not all(isinstance(value, Tensor) for value in state.values()):

@@ -28,6 +28,9 @@ def load_model(bundle: Bundle) -> nn.Module:
     return model.requires_grad_(False)
 
 
+_NAMED = 5  # of keys that do not fit
+
+
 def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
     """Give a network its parameters, widened to float32.
 
@@ -38,12 +41,29 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
     # Auxiliary classifiers only train; the rest must match.
     state = {k: v for k, v in state.items() if k in wanted or not k.lower().startswith("aux")}
     wide = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    try:
-        model.load_state_dict(wide, assign=True)
-    except RuntimeError as error:
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    faults = {
+        "missing": sorted(own.keys() - wide.keys()),
+        "unknown": sorted(wide.keys() - own.keys()),
+        "of another shape": [
+            f"{name} {tuple(wide[name].shape)} for {shape}"
+            for name, shape in own.items()
+            if name in wide and tuple(wide[name].shape) != shape
+        ],
+    }
+    if any(faults.values()):
+        told = "; ".join(f"{_some(names)} {what}" for what, names in faults.items() if names)
         raise InvalidBundle(
-            f"The weights of {source!r} do not fit the architecture {type(model).__name__}: {error}"
-        ) from error
+            f"The weights of {source!r} do not fit the architecture {type(model).__name__}: "
+            f"{told}. Is --arch right, and are there as many classes?"
+        )
+    model.load_state_dict(wide, assign=True)
+
+
+def _some(names: list[str]) -> str:
+    """A few names and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more are" if more > 0 else " are")
 
 
 def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:

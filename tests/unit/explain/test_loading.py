@@ -168,3 +168,31 @@ class Malicious:
         import os
 
         return os.mkdir, (str(self.marker),)
+
+
+def test_weights_that_do_not_fit_are_told_by_a_few_names() -> None:
+    from torch import nn
+
+    from geogaze.explain.loading import assign_state
+
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(30)))
+    state = {**model.state_dict(), "0.weight": torch.zeros(2, 3), "strange": torch.zeros(1)}
+    state = {name: value for name, value in state.items() if not name.endswith("bias")}
+    with pytest.raises(InvalidBundle) as caught:
+        assign_state(model, state, source="mine.pth")
+    told = str(caught.value)
+    assert told.count(".bias") == 5
+    assert "and 25 more are missing" in told
+    assert "strange are unknown" in told
+    assert "0.weight (2, 3) for (2, 2)" in told
+    assert "--arch" in told
+
+
+def test_a_pickle_is_refused_without_torchs_advice_to_execute_it(tmp_path: Path) -> None:
+    from geogaze.errors import InvalidRequest
+    from geogaze.explain.bundling import read_checkpoint
+
+    torch.save({"model": Path("anything")}, tmp_path / "mine.pth")
+    with pytest.raises(InvalidRequest, match="state_dict") as caught:
+        read_checkpoint(tmp_path / "mine.pth")
+    assert "weights_only" not in str(caught.value)

@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sqlite3
 import sys
 import time
@@ -66,6 +67,7 @@ def run(words: list[str], out: Path, count: Path, stop_at: int | None) -> Ending
     """Run ``geogaze`` on a new terminal; press Ctrl-C once so many tiles are explained."""
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells let background jobs ignore it
         os.environ["COUNT"] = str(count)
         os.execv(sys.executable, [sys.executable, "-c", PROGRAM, *words])
     pressed, word, done, shown = 0.0, 0.0, 0, b""

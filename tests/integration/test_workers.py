@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
 from geogaze.ledger.database import connect
-from geogaze.ledger.states import JobState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit, WorkerSeen
 from geogaze.planning.plan import make_plan
@@ -157,3 +157,23 @@ def test_a_worker_takes_units_again_however_long_its_next_process_takes_to_start
     assert worker.log_path.read_text().count("message dropped") == 5
     worker.stop()
     assert fleet.seen() == []
+
+
+@pytest.mark.timeout(500)
+def test_a_worker_with_a_broken_device_costs_a_job_nothing_and_leaves(
+    fleet: Fleet, running: ExitStack
+) -> None:
+    (fleet.stage / "sick").touch()
+    sick, well = fleet.worker("sick", staged=True), fleet.worker("well")
+    job = fleet.submit("scene", 288)
+    running.enter_context(sick)
+    running.enter_context(fleet.dispatcher)
+    failed = fleet.stage / "failed"
+    until(lambda: failed.exists() and len(set(failed.read_text().split())) >= 2)
+    running.enter_context(well)
+    fleet.ends(job)
+    found = fleet.units(job)
+    assert {unit.state for unit in found} == {UnitState.DONE}
+    assert {unit.failures for unit in found} == {0}
+    assert "worker process ends" in sick.log_path.read_text()
+    assert (fleet.ledger.assets(job) or {})["skipped"] == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 from affine import Affine
 from shapely.geometry import Point, shape
 
@@ -104,3 +107,34 @@ def test_a_code_is_given_only_where_it_is_the_very_crs() -> None:
     place = place_of(other, ROTATED, (0, 0, 20, 20))
     assert place.code is None
     assert "500001" in (place.wkt2 or "")
+
+
+def without_codes(crs: pyproj.CRS, form: str) -> str:
+    """A CRS as an old file describes it: by its numbers alone."""
+    return re.sub(r',AUTHORITY\["EPSG","\d+"\]', "", crs.to_wkt(form))
+
+
+@pytest.mark.parametrize("form", ["WKT1_GDAL", "WKT1_ESRI"])
+def test_a_code_is_not_given_to_what_is_only_taken_for_that_crs(form: str) -> None:
+    """GDAL and PROJ both find 31467 by its numbers; yet PROJ does not call the two equal."""
+    described = without_codes(pyproj.CRS.from_epsg(31467), form)
+    assert "EPSG" not in described
+    assert rasterio.CRS.from_wkt(described).to_epsg() == 31467
+    assert pyproj.CRS.from_wkt(described).to_epsg() == 31467
+    place = place_of(described, at(3_400_000, 5_600_000, 100), (0, 0, 20, 20))
+    assert place.code is None
+    assert pyproj.CRS.from_wkt(place.wkt2 or "").equals(pyproj.CRS.from_wkt(described))
+    assert place.geometry is not None
+
+
+def test_a_web_mercator_that_is_shifted_is_not_3857() -> None:
+    plain = pyproj.CRS.from_epsg(3857).to_wkt("WKT1_ESRI")
+    shifted = plain.replace('"False_Easting",0.0', '"False_Easting",1000.0')
+    assert shifted != plain
+    assert rasterio.CRS.from_wkt(shifted).to_epsg() == 3857  # by its name
+    assert place_of(plain, at(0, 0, 10), (0, 0, 20, 20)).code == "EPSG:3857"
+    place = place_of(shifted, at(0, 0, 10), (0, 0, 20, 20))
+    assert place.code is None
+    assert '"False easting",1000' in (place.wkt2 or "")
+    assert place.bbox is not None
+    assert place.bbox[0] == pytest.approx(-1000 / 111_319.49, rel=1e-5)

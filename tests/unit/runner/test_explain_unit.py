@@ -1,4 +1,4 @@
-"""A unit of the explain phase: how patient its reader is, and what it counts as done."""
+"""Units by themselves: a reader's patience, what counts as done, the order of maps, layers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 
 from geogaze.config import Settings
-from geogaze.ledger.records import Claim
+from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.states import Phase
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
 from geogaze.runner import phases
-from geogaze.runner.chunk import ChunkResult, ChunkTable
+from geogaze.runner.chunk import ChunkResult, ChunkTable, store_chunk
 from geogaze.storage import FolderStorage
 
 
@@ -25,6 +25,22 @@ from geogaze.storage import FolderStorage
 def plan(scene: Path, bundle_folder: Path) -> Plan:
     return make_plan(
         ExplainRequest(scene=str(scene), model=str(bundle_folder)), Settings(), local=True
+    )
+
+
+def claim_of(failures: int, root: int = 0) -> Claim:
+    return Claim(
+        unit_id=uuid4(),
+        job_id=uuid4(),
+        phase=Phase.EXPLAIN,
+        position=root,
+        root=root,
+        window=None,
+        attempt=failures + 1,
+        failures=failures,
+        token=uuid4(),
+        prefix="parts/a/",
+        plan={},
     )
 
 
@@ -52,22 +68,9 @@ def explain(
     monkeypatch.setattr(phases, "_open_scene", opened)
     monkeypatch.setattr(phases, "SceneReader", reader)
     monkeypatch.setattr(phases, "explain_chunk", explained)
-    claim = Claim(
-        unit_id=uuid4(),
-        job_id=uuid4(),
-        phase=Phase.EXPLAIN,
-        position=0,
-        root=0,
-        window=None,
-        attempt=failures + 1,
-        failures=failures,
-        token=uuid4(),
-        prefix="parts/a/",
-        plan={},
-    )
     settings = Settings(max_attempts=3)
     bench = phases.Bench(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]
-    outcome = phases._explain(bench, claim, plan, lambda tiles: None, folder)
+    outcome = phases._explain(bench, claim_of(failures), plan, lambda tiles: None, folder)
     (lenient,) = asked
     return lenient, outcome
 
@@ -104,3 +107,56 @@ def test_tiles_without_a_valid_pixel_are_done_too(
     _, outcome = explain(monkeypatch, tmp_path, plan, 0)
     assert outcome.result["seen"] == 1
     assert outcome.tiles == len(list(plan.chunk(0).tiles())) > 1
+
+
+class Parts:
+    """A ledger of parts alone."""
+
+    def __init__(self, *parts: Part) -> None:
+        self._parts = list(parts)
+
+    def parts(self, job: UUID, phase: Phase) -> list[Part]:
+        return self._parts
+
+
+def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: Plan) -> None:
+    """Sums of floating-point numbers depend on their order: a split must not show."""
+    storage = FolderStorage(tmp_path)
+    halves = [(0, 0, 2, 1), (0, 1, 2, 2)]
+    parts = []
+    for number, window in enumerate(halves):
+        tiles = list(plan.chunk(0, window).tiles())
+        row0, col0, row1, col1 = plan.tiling.chunk_cells(plan.chunk(0, window))
+        coverage = np.ones((row1 - row0, col1 - col0), dtype=np.float32)
+        table = ChunkTable.unseen(plan, len(tiles), coverage)
+        table.top[:] = 0
+        cells = plan.tiling.cells
+        values = np.array([10 * row + col for row, col in tiles], dtype=np.float32)
+        evidence = np.tile(values[:, None, None], (len(plan.layers), 1, cells, cells))
+        evidence = evidence.reshape(len(plan.layers), len(tiles), cells, cells)
+        store_chunk(storage, f"parts/{number}/", table, evidence)
+        parts.append(Part(0, window, f"parts/{number}/", {}))
+    bench = phases.Bench(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
+    whole = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
+    found = list(phases._maps(bench, claim_of(0), plan, whole, lambda tiles: None))
+    assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
+
+
+def test_an_overlay_shows_its_own_layer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Plan
+) -> None:
+    parts = [Part(n, None, "", {"asset": {"key": f"heat-{n}"}}) for n in range(3)]
+    drawn: list[Any] = []
+
+    def write(plan: Plan, reader: Any, heat: Any, layer: str, target: Path, *_: Any) -> None:
+        drawn.append((layer, heat))
+        target.write_bytes(b"overlay")
+
+    monkeypatch.setattr(phases, "write_overlay", write)
+    monkeypatch.setattr(
+        phases, "_load_heat", lambda bench, part, scratch: part.result["asset"]["key"]
+    )
+    bench = phases.Bench(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
+    phases._render(bench, claim_of(0, root=1), plan, lambda tiles: None, tmp_path)
+    assert drawn == [(plan.layers[1], "heat-1")]

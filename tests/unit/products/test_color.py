@@ -40,6 +40,8 @@ def test_cold_is_clear_and_hot_is_opaque() -> None:
     assert level[-1] == pytest.approx(MAX_OPACITY)
     assert (np.diff(level) >= 0).all()
     assert level[5] < 0.03
+    assert level[30] == pytest.approx(MAX_OPACITY / 2), "half way to where it is full"
+    assert level[60:] == pytest.approx(MAX_OPACITY), "from three fifths of the heat on"
 
 
 def test_an_image_shows_through_where_there_is_no_heat() -> None:
@@ -61,11 +63,12 @@ def test_heat_beyond_its_range_is_cut() -> None:
 def test_a_hot_cell_is_stretched_about_its_centre(offset: float) -> None:
     heat = np.zeros((7, 9), dtype=np.float32)
     heat[3, 4] = 1
-    pixels = stretch(heat, (offset, offset, 32), (224, 288))
+    top = 3.5 - offset / 2
+    pixels = stretch(heat, (offset, top, 32), (224, 288))
     rows, cols = np.indices(pixels.shape)
     centre = [(pixels * axis).sum() / pixels.sum() for axis in (rows, cols)]
     # Corner coordinates of the cell's centre, less half a pixel for pixel centres.
-    expected = [offset + (3 + 0.5) * 32 - 0.5, offset + (4 + 0.5) * 32 - 0.5]
+    expected = [top + (3 + 0.5) * 32 - 0.5, offset + (4 + 0.5) * 32 - 0.5]
     assert centre == pytest.approx(expected, abs=0.05)
     assert pixels.max() == pytest.approx(1, abs=0.04)
 

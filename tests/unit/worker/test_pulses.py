@@ -17,6 +17,7 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.runner.chunk import Pulse
+from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.phases import Bench, Outcome
 from geogaze.runner.work import Stopped, Worker
 from tests.unit.ledger.test_store import submit
@@ -84,6 +85,18 @@ def test_a_lost_claim_ends_the_work_though_the_database_does_not_answer_it(
     does(task)
     worker.run(unit)
     assert len(ended) == 1
+
+
+def test_a_lease_is_renewed_at_a_third_of_its_length(worker: Worker, unit: UUID, does: Any) -> None:
+    found: list[float] = []
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        found.append(Heartbeat(worker._claims, claim, 60.0, lambda: None)._renew_seconds)
+        return Outcome({})
+
+    does(task)
+    worker.run(unit)
+    assert found == [20.0]
 
 
 def test_want_of_memory_is_taken_for_that(

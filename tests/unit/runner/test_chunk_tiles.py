@@ -159,6 +159,21 @@ def test_an_area_that_is_no_rectangle_counts_pixel_by_pixel(explain: Explain, nu
         assert seen == (shared > 0) or shared < 2, tile
 
 
+def test_answers_go_to_the_tiles_that_were_asked_for(explain: Explain) -> None:
+    """Where the first tiles of the area's box lie outside the area."""
+    plan, _, _ = explain()
+    across = Transformer.from_crs(plan.scene.crs_wkt, "OGC:CRS84", always_xy=True)
+    corners = [(250, 5), (255, 190), (20, 190), (250, 5)]
+    ring = [across.transform(*(plan.working.transform @ corner)) for corner in corners]
+    _, done, _ = explain(aoi={"type": "Polygon", "coordinates": [ring]})
+    table, seen = done.table, done.table.seen
+    assert not seen[0]
+    assert 2 < seen.sum() < len(seen)
+    assert (table.top[seen] == np.arange(seen.sum()) % 3).all()
+    assert np.isnan(table.top_probability[~seen]).all()
+    assert np.isnan(table.probabilities[:, ~seen]).all()
+
+
 @pytest.mark.parametrize(("context", "touched"), [("tile", []), ("scene", [(0, 0)])])
 def test_damage_beside_a_tile_counts_where_the_trunk_sees_it(
     explain: Explain, context: str, touched: list[tuple[int, int]]

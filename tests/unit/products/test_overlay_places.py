@@ -1,0 +1,55 @@
+"""Where an overlay of an area lies, and what cells without heat are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from pyproj import Transformer
+
+from geogaze.planning.plan import Plan
+from geogaze.products.overlay import _fill, write_overlay
+from tests.factories import write_scene
+from tests.unit.products.conftest import MakePlan, OpenReader
+
+
+def area(plan: Plan, left: float, top: float, right: float, bottom: float) -> dict[str, object]:
+    """Working pixels as GeoJSON."""
+    across = Transformer.from_crs(plan.scene.crs_wkt, "OGC:CRS84", always_xy=True)
+    corners = [(left, top), (left, bottom), (right, bottom), (right, top), (left, top)]
+    ring = [across.transform(*(plan.working.transform @ corner)) for corner in corners]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def test_the_overlay_of_an_area_lies_on_the_area(
+    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
+) -> None:
+    rows, cols = np.indices((200, 260))
+    slopes = np.stack([rows, cols * 0.9, 255 - rows]).astype(np.uint8)
+    scene = write_scene(tmp_path / "slopes.tif", slopes)
+    plan = plan_of(scene, aoi=area(plan_of(scene), 150, 20, 250, 120))
+    top, left, bottom, right = plan.bounds
+    assert left > top + 50
+    heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
+    target = tmp_path / "overlay-boat.tif"
+    with reader_of(plan) as reader:
+        write_overlay(plan, reader, heat, "boat", target, tmp_path)
+    with rasterio.open(target) as drawn:
+        expected = plan.working.transform @ Affine.translation(left, top)
+        assert tuple(drawn.transform) == pytest.approx(tuple(expected))
+        assert drawn.shape == (bottom - top, right - left)
+        shown = drawn.read([1, 2, 3]).astype(int)
+    assert np.abs(shown - slopes[:, top:bottom, left:right]).mean() < 1.5
+
+
+def test_cells_without_heat_beside_some_get_their_neighbours_mean() -> None:
+    heat = np.full((5, 5), np.nan, dtype=np.float32)
+    heat[0, 0], heat[2, 0] = 0.4, 0.8
+    filled = _fill(heat)
+    assert (filled[0, 0], filled[2, 0]) == pytest.approx((0.4, 0.8))
+    assert filled[1, 0] == pytest.approx(0.6)
+    assert filled[3, 1] == pytest.approx(0.8)
+    assert (filled[:, 3:] == 0).all(), "far from any"

@@ -21,9 +21,13 @@ DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "sha
 EXIT_SECONDS = float(os.environ.get("GEOGAZE_TEST_EXIT_SECONDS", "60"))
 
 
-def pytest_unconfigure() -> None:
-    """Once all is told: whoever still runs after a while is shown, all threads, and ended."""
-    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Once all is told: whoever still runs after a while is shown, all threads, and ended.
+
+    A worker of pytest-xdist waits here for the others' tests, and is ended by who started it.
+    """
+    if not hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 from geogaze.errors import SceneUnusable
 from geogaze.scene.bands import choose_bands
 from geogaze.scene.ground import metric_crs, pixel_sides
-from geogaze.scene.sample import sample_values
+from geogaze.scene.sample import refuse_empty, sample_values
 
 _PERCENTILES = (2.0, 98.0)
 _UNEQUAL = 1.2  # sides of a pixel that differ by so much change what a network sees
@@ -66,7 +66,7 @@ def describe(
 ) -> SceneInfo:
     """Check a scene and say what must be known to plan a job on it.
 
-    Pixels are read only where percentiles of them are wanted, and then a bounded sample.
+    Pixels are read where percentiles of them are wanted or any may be missing: a bounded sample.
 
     Args:
         dataset: the open scene.
@@ -96,10 +96,13 @@ def describe(
         raise SceneUnusable(f"{uri!r} holds complex values; save magnitude or intensity first.")
     sides = pixel_sides(dataset)
     warnings: list[str] = []
-    if rescale:
-        ranges, source = _given_ranges(rescale, len(chosen)), "given"
-    elif dtype == "uint8":
-        ranges, source = _full_range(dataset, chosen)
+    if rescale or dtype == "uint8":
+        ranges, source = (
+            (_given_ranges(rescale, len(chosen)), "given")
+            if rescale
+            else _full_range(dataset, chosen)
+        )
+        refuse_empty(dataset, uri, chosen)
     else:
         source = "percentiles 2 and 98 of the scene"
         ranges = _percentiles(dataset, uri, chosen, warnings)

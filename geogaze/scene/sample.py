@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import Interleaving
+from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from geogaze.errors import SceneUnreadable, SceneUnusable
-from geogaze.scene.validity import known_bands
+from geogaze.scene.validity import alpha_bands, known_bands
 
 _LOOK = 1024  # pixels per side of a decimated read
 _PARTS = 16  # along each side, of a scene that cannot be read as a whole
@@ -44,6 +44,33 @@ def sample_values(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Fou
     return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in found]
 
 
+def refuse_empty(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> None:
+    """Look for one valid pixel, where any may be missing; one block has it, as a rule.
+
+    A scene too large to be looked at as a whole, or one with damaged blocks, is left to the job.
+
+    Raises:
+        SceneUnusable: every block was looked at, and no pixel is valid.
+    """
+    if not _may_lack_pixels(dataset, bands):
+        return
+    blocks = _Blocks(dataset, bands)
+    if not any(any(map(len, found)) for found in blocks) and blocks.all_seen and not blocks.damage:
+        raise _empty(uri)
+
+
+def _may_lack_pixels(dataset: DatasetReader, bands: Sequence[int]) -> bool:
+    return bool(alpha_bands(dataset)) or any(
+        np.dtype(dataset.dtypes[band - 1]).kind == "f"
+        or MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1]
+        for band in bands
+    )
+
+
+def _empty(uri: str) -> SceneUnusable:
+    return SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
+
+
 def _sample(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
     shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
     damage: RasterioError | None = None
@@ -63,7 +90,7 @@ def _sample(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
     if damage := blocks.damage or damage:
         raise damage
     if blocks.all_seen:
-        raise SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
+        raise _empty(uri)
     raise SceneUnusable(
         f"{uri!r} has no valid pixel in the {blocks.read:,} of {blocks.total:,} blocks that were "
         "looked at, so nothing tells how to scale its values. Say it yourself: --rescale LO,HI."

@@ -243,10 +243,12 @@ def test_complex_scene_is_refused(tmp_path: Path) -> None:
     assert_refused(write_scene(tmp_path / "s.tif", values), "complex values; save magnitude")
 
 
-@pytest.mark.parametrize("missing", ["nodata", "nan", "alpha", "mask"])
+@pytest.mark.parametrize("missing", ["nodata", "bytes", "nan", "alpha", "mask"])
 def test_empty_scene_is_refused(tmp_path: Path, missing: str) -> None:
     path = tmp_path / "s.tif"
     match missing:
+        case "bytes":
+            write_scene(path, np.zeros((3, 70, 70), np.uint8), nodata=0)
         case "nodata":
             write_scene(path, np.full((3, 70, 70), 9, np.uint16), nodata=9)
         case "nan":

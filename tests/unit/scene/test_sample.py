@@ -66,6 +66,12 @@ def test_nothing_is_read_of_bytes_or_where_a_rescale_is_given(tmp_path: Path) ->
     assert pixels_read(path) == 200 * 260
 
 
+def test_one_block_tells_that_bytes_are_not_all_missing(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.tif"
+    write_scene(path, make_values(512, 512), nodata=255, tiled=True, blockxsize=64, blockysize=64)
+    assert pixels_read(path) == 64 * 64
+
+
 @pytest.mark.parametrize("overviews", [[], [2]], ids=["none", "too fine ones"])
 def test_a_large_scene_is_sampled_and_no_more(
     tmp_path: Path, overviews: list[int], monkeypatch: pytest.MonkeyPatch

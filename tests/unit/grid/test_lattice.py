@@ -96,3 +96,14 @@ def test_working_grid_covers_the_scene_by_less_than_a_pixel_more(
     assert -1e-5 < grid.height - height / scale < 1
     assert grid.transform @ (0, 0) == pytest.approx(ROTATED @ (0, 0))
     assert grid.transform @ (10, 20) == pytest.approx(ROTATED @ (10 * scale, 20 * scale))
+
+
+def test_working_pixels_may_be_other_than_the_scenes_in_shape() -> None:
+    """Of a scene in degrees, say, whose pixels are higher than wide."""
+    grid = WorkingGrid.over(100, 100, NORTH_UP, 2.0, 0.5)
+    assert (grid.width, grid.height) == (50, 200)
+    assert_same(grid.transform, NORTH_UP @ Affine.scale(2.0, 0.5))
+    assert (
+        WorkingGrid.over(9, 9, NORTH_UP, 3).transform
+        == WorkingGrid.over(9, 9, NORTH_UP, 3, 3).transform
+    )

@@ -1,0 +1,71 @@
+"""What is told of tiles that were not looked at, or in vain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geogaze.config import Settings
+from geogaze.errors import InvalidBundle, SceneUnusable
+from geogaze.ledger.records import Part, Skipped
+from geogaze.planning.plan import Plan, make_plan
+from geogaze.planning.request import ExplainRequest
+from geogaze.runner.chunk import ChunkTable
+from geogaze.runner.unseen import check_empty, unseen_tiles
+
+
+@pytest.fixture
+def plan(scene: Path, bundle_folder: Path) -> Plan:
+    asked = ExplainRequest(scene=str(scene), model=str(bundle_folder))
+    return make_plan(asked, Settings(chunk_tiles=4), local=True)
+
+
+def table(plan: Plan, seen: list[int], valid: list[float]) -> ChunkTable:
+    made = ChunkTable.unseen(plan, 4, np.zeros((2, 2), dtype=np.float32))
+    made.valid_fraction[:] = valid
+    made.top[seen] = 0
+    return made
+
+
+def part(seen: int, **unreadable: list[list[int]]) -> Part:
+    return Part(0, None, "", {"seen": seen, "unreadable": unreadable})
+
+
+def test_every_tile_is_told_once_with_its_reason(plan: Plan) -> None:
+    chunks = [(plan.chunk(0), table(plan, [3], [0, 0.5, 1, 1]))]
+    damaged = part(1, Block=[[0, 0]])
+    given_up = [Skipped(1, (0, 2, 1, 3), "it broke")]
+    told = unseen_tiles(plan, [damaged], chunks, given_up, found_heat=True)
+    assert told == [
+        {"reason": "outside the area of interest", "tiles": 2},
+        {"reason": "Block", "tiles": 1, "positions": [[0, 0]]},
+        {"reason": "it broke", "tiles": 1, "positions": [[0, 2]]},
+    ]
+    (first, *_) = unseen_tiles(plan, [part(1)], chunks, [], found_heat=True)
+    assert first == {"reason": "no valid pixel", "tiles": 1}
+
+
+@pytest.mark.parametrize(
+    ("seen", "found_heat", "tiles"),
+    [([0, 1, 2], False, 3), ([0, 1, 2], True, None), ([], False, None)],
+)
+def test_tiles_that_were_looked_at_in_vain_are_told(
+    plan: Plan, seen: list[int], found_heat: bool, tiles: int | None
+) -> None:
+    chunks = [(plan.chunk(0), table(plan, seen, [0.4] * 4))]
+    told = unseen_tiles(plan, [part(len(seen))], chunks, [], found_heat=found_heat)
+    vain = [found["tiles"] for found in told if "more invalid pixels" in found["reason"]]
+    assert vain == ([tiles] if tiles else [])
+
+
+def test_a_layer_without_a_finite_cell_is_no_success_without_a_word(plan: Plan) -> None:
+    covered = np.full((2, 2), 0.6, dtype=np.float32)
+    with pytest.raises(SceneUnusable, match="empty"):
+        check_empty(plan, "boat", [part(0)], [], covered)
+    with pytest.raises(InvalidBundle, match="no finite evidence for 'boat'"):
+        check_empty(plan, "boat", [part(3)], [], covered)
+    check_empty(plan, "boat", [part(3)], [], covered / 2)
+    check_empty(plan, "boat", [part(0, Block=[[0, 0]])], [], covered)
+    check_empty(plan, "boat", [part(0)], [Skipped(0, None, "it broke")], covered)

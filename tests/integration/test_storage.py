@@ -63,6 +63,12 @@ class TestS3(StorageContract):
             assert httpx.get(tampered).status_code == 403
         assert httpx.get(bare).is_client_error  # Swift: 400, others: 403
 
+    def test_files_are_served_as_what_they_are(self, storage: S3Storage, tmp_path: Path) -> None:
+        (tmp_path / "item.json").write_text("{}")
+        storage.put_file("item.json", tmp_path / "item.json", "application/geo+json")
+        head = httpx.get(storage.link("item.json", 60)).headers
+        assert head["content-type"] == "application/geo+json"
+
     def test_a_prefix_is_a_world_of_its_own(self, s3: S3Endpoint, storage: S3Storage) -> None:
         other = open_storage(s3_settings(s3, storage.prefix.rstrip("/") + "-other"))
         storage.put("a", b"1")

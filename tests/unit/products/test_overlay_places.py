@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
 from pyproj import Transformer
 
 from geogaze.planning.plan import Plan
+from geogaze.products import preview
 from geogaze.products.overlay import _fill, write_overlay
+from geogaze.products.preview import Layer, write_preview
+from geogaze.products.tiles import Standing
 from tests.factories import write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader
 
@@ -53,3 +57,17 @@ def test_cells_without_heat_beside_some_get_their_neighbours_mean() -> None:
     assert filled[1, 0] == pytest.approx(0.6)
     assert filled[3, 1] == pytest.approx(0.8)
     assert (filled[:, 3:] == 0).all(), "far from any"
+
+
+def test_panels_of_a_thin_scene_leave_room_for_their_captions(
+    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
+) -> None:
+    scene = write_scene(tmp_path / "thin.tif", np.full((3, 400, 40), 128, dtype=np.uint8))
+    plan = plan_of(scene)
+    heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
+    layers = [Layer(name, heat, Standing(3, 0.9, {})) for name in ("boat", "field", "road")]
+    target = tmp_path / "preview.png"
+    with reader_of(plan) as reader:
+        write_preview(plan, reader, layers, target)
+    with Image.open(target) as sheet:
+        assert sheet.width > 3 * preview._SLOT

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from typing_extensions import override
 
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 _MULTIPART_BYTES = 16 * 2**20
 _DELETE_AT_ONCE = 1000
 _DRAFT = ".geogaze-draft-"
+_COPY_BYTES = 2**20
 
 
 class Storage(ABC):
-    """Whole-object writes, ranged reads. Keys use ``/`` and never start with it."""
+    """Whole-object writes, ranged reads. Keys use ``/`` and never start with it.
+
+    Any method raises StorageUnavailable where the store is away, full or refuses: that is no
+    fault of the object's.
+    """
 
     @abstractmethod
     def put(self, key: str, data: bytes) -> None:
@@ -88,43 +93,56 @@ class FolderStorage(Storage):
 
     @override
     def put(self, key: str, data: bytes) -> None:
-        with self._landing(key) as scratch:
-            scratch.write_bytes(data)
+        with self._landing(key) as draft:
+            draft.write_bytes(data)
 
     @override
     def put_file(self, key: str, path: Path, media_type: str) -> None:
-        with self._landing(key) as scratch:
-            shutil.copyfile(path, scratch)
+        with path.open("rb"), self._landing(key) as draft:  # what cannot be read is not our fault
+            shutil.copyfile(path, draft)
 
     @contextmanager
     def _landing(self, key: str) -> Iterator[Path]:
         target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_DRAFT)
-        os.close(handle)
-        scratch = Path(name)
-        try:
-            yield scratch
-            scratch.chmod(0o644)
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
+        with self._errors(key):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=_DRAFT)
+            os.close(handle)
+            draft = Path(name)
+            try:
+                yield draft
+                draft.chmod(0o644)
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
 
     @override
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
-        try:
-            with self.path(key).open("rb") as file:
-                file.seek(start)
-                return file.read(-1 if stop is None else stop - start)
-        except FileNotFoundError as error:
-            raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+        with self._errors(key), self._opened(key) as file:
+            file.seek(start)
+            return file.read(-1 if stop is None else stop - start)
 
     @override
     def get_file(self, key: str, path: Path) -> None:
+        with self._opened(key) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, _COPY_BYTES)
+
+    def _opened(self, key: str) -> BinaryIO:
+        with self._errors(key):
+            try:
+                return self.path(key).open("rb")
+            except FileNotFoundError as error:
+                raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
         try:
-            shutil.copyfile(self.path(key), path)
-        except FileNotFoundError as error:
-            raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+            yield
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The storage folder {self.root} refused {key!r}: {error}. Is it full, read-only "
+                "or away?"
+            ) from error
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:
@@ -139,7 +157,9 @@ class FolderStorage(Storage):
             for name in names
             if not name.startswith(".")
         )
-        yield from sorted(key for key in landed if key.startswith(prefix))
+        with self._errors(prefix):
+            found = sorted(key for key in landed if key.startswith(prefix))
+        yield from found
 
     @override
     def delete(self, prefix: str) -> None:
@@ -151,18 +171,20 @@ class FolderStorage(Storage):
     @override
     def remove(self, keys: list[str]) -> None:
         for key in keys:
-            self.path(key).unlink(missing_ok=True)
+            with self._errors(key):
+                self.path(key).unlink(missing_ok=True)
             with suppress(OSError):  # not empty: others of its attempt are to go yet
                 self.path(key).parent.rmdir()
 
     @override
     def abort_uploads(self, seconds: float) -> int:
         old, removed = time.time() - seconds, 0
-        for draft in self.root.rglob(f"{_DRAFT}*"):
-            with suppress(FileNotFoundError):  # it has landed meanwhile
-                if draft.stat().st_mtime < old:
-                    draft.unlink()
-                    removed += 1
+        with self._errors(_DRAFT):
+            for draft in self.root.rglob(f"{_DRAFT}*"):
+                with suppress(FileNotFoundError):  # it has landed meanwhile
+                    if draft.stat().st_mtime < old:
+                        draft.unlink()
+                        removed += 1
         return removed
 
     @override

@@ -73,7 +73,7 @@ class Sweeper:
                 continue
             try:
                 removed = self.collect_all() if due else self.release()
-            except (StorageUnavailable, SQLAlchemyError, OSError) as error:
+            except (StorageUnavailable, SQLAlchemyError) as error:
                 log.warning("nothing swept", error=str(error))
                 continue
             except Exception:  # nobody would see that the thread has ended

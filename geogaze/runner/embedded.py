@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from geogaze.errors import (
     Interrupted,
     JobFailed,
     ScratchUnusable,
+    StorageUnavailable,
 )
 from geogaze.explain.engine import load_engine
 from geogaze.ledger.queue import Queue
@@ -34,7 +35,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.plan import Plan, make_plan
 from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import content_of, submit
+from geogaze.planning.submit import asked_for, content_of, submit
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
 from geogaze.runner.workspace import Workspace, workspace
@@ -172,7 +173,11 @@ class _Job:
         )
         self._settings = here
         self._progress = _Progress(on_progress)
-        self._worker = Worker.from_settings(here, on_tiles=self._progress.add)
+        self._worker = Worker.from_settings(
+            here,
+            on_tiles=self._progress.add,
+            ends_with=(StorageUnavailable,),  # a full disk gets no emptier while we wait
+        )
         self._ledger = self._worker.bench.ledger
         self._queue = Queue(self._ledger.engine)
         try:
@@ -254,12 +259,10 @@ class _Job:
 
 def _found(ledger: Ledger, request: ExplainRequest) -> UUID | None:
     """The job of the same request that an earlier run left."""
-    asked = request.model_dump(mode="json")
+    asked = asked_for(request)
     left = [state for state in JobState if state is not JobState.DISMISSED]
-    with suppress(StopIteration):
-        jobs = ledger.jobs(limit=1000, states=left)
-        return next(job.id for job in jobs if ledger.request(job.id) == asked)
-    return None
+    jobs = ledger.jobs(limit=1000, states=left)
+    return next((job.id for job in jobs if ledger.request(job.id) == asked), None)
 
 
 class _Progress:

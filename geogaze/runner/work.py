@@ -48,12 +48,25 @@ class Stopped(BaseException):  # not an error of the unit's
 
 
 class Worker:
-    """Does units, each on the thread that asks for it."""
+    """Does units, each on the thread that asks for it.
+
+    Args:
+        bench: what it works with.
+        claims: where units are claimed.
+        on_tiles: told of the tiles of every batch.
+        ends_with: errors after which it goes on no more, besides those that end any process.
+    """
 
     def __init__(
-        self, bench: Bench, claims: Claims, *, on_tiles: TileCallback = lambda tiles: None
+        self,
+        bench: Bench,
+        claims: Claims,
+        *,
+        on_tiles: TileCallback = lambda tiles: None,
+        ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> None:
         self.bench = bench
+        self._ends_with = ends_with
         self._claims = claims
         self._queue = Queue(bench.ledger.engine)
         self._on_tiles = on_tiles
@@ -63,7 +76,11 @@ class Worker:
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, on_tiles: TileCallback = lambda tiles: None
+        cls,
+        settings: Settings,
+        *,
+        on_tiles: TileCallback = lambda tiles: None,
+        ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> Worker:
         """A worker on the database and storage that the settings name."""
         engine = connect(settings.database_url)
@@ -73,7 +90,7 @@ class Worker:
             max_attempts=settings.max_attempts,
         )
         bench = Bench(settings, Ledger(engine), open_storage(settings))
-        return cls(bench, claims, on_tiles=on_tiles)
+        return cls(bench, claims, on_tiles=on_tiles, ends_with=ends_with)
 
     def enlist(self) -> None:
         """Take the place of a process that crashed, if one did, and say regularly that we live."""
@@ -139,7 +156,7 @@ class Worker:
             told.info("unit dropped", reason=str(error))
         except GeogazeError as error:
             self._give_up(claim, error, told)
-            if error.ends_process:
+            if error.ends_process or isinstance(error, self._ends_with):
                 raise
         except DATABASE_AWAY as error:
             self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
@@ -228,7 +245,7 @@ class Worker:
         """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
         try:
             self.bench.storage.delete(claim.prefix)
-        except (StorageUnavailable, OSError) as error:
+        except StorageUnavailable as error:
             log.warning("part not removed", prefix=claim.prefix, error=str(error))
 
 

@@ -211,7 +211,7 @@ class TestFolder(StorageContract):
             storage.put("a", old)
         data = bytes(200_000)
         (tmp_path / "source").write_bytes(data)
-        with file_size_limit(100_000), pytest.raises(OSError, match="File too large"):
+        with file_size_limit(100_000), pytest.raises(StorageUnavailable, match="File too large"):
             self.write(storage, way, tmp_path, data)
         assert list(storage.keys("")) == (["a"] if old else [])
         if old:
@@ -227,6 +227,24 @@ class TestFolder(StorageContract):
         if not source.exists():
             source.write_bytes(data)
         storage.put_file("a", source, "image/tiff")
+
+    def test_a_folder_that_cannot_be_used_is_storage_that_is_away(
+        self, storage: FolderStorage, tmp_path: Path
+    ) -> None:
+        """As where a disk is read-only or unmounted: no unit's fault, and worth another try."""
+        (tmp_path / "source").write_bytes(TEN)
+        storage.put("jobs", TEN)  # a file, where a folder is wanted
+        for use in (
+            lambda: storage.put("jobs/1/a", TEN),
+            lambda: storage.put_file("jobs/1/a", tmp_path / "source", "image/tiff"),
+            lambda: storage.get("jobs/1/a"),
+            lambda: storage.get_file("jobs/1/a", tmp_path / "target"),
+            lambda: storage.remove(["jobs/1/a"]),
+            lambda: list(storage.keys("jobs/1/")),
+        ):
+            with pytest.raises(StorageUnavailable, match=r"jobs/1/.*Not a directory"):
+                use()
+        assert storage.get("jobs") == TEN
 
     def test_objects_are_readable_for_others(self, storage: FolderStorage) -> None:
         storage.put("a", TEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from geogaze.errors import (
     Interrupted,
     InvalidRequest,
     ScratchUnusable,
+    StorageUnavailable,
     UnitBroke,
 )
 from geogaze.explain.engine import Engine
@@ -267,6 +269,30 @@ def test_a_disk_that_is_full_ends_the_run_and_keeps_its_work(
     explained.clear()
     report = go("out", classes=["boat"])
     assert report.reused == 3 * UNIT
+    assert explained.total() == TILES - report.reused
+
+
+def test_a_disk_too_full_for_a_part_ends_the_run_at_once(
+    go: Go, monkeypatch: pytest.MonkeyPatch, explained: Counter[Any]
+) -> None:
+    """It is not waited for, as storage that others share is; nor is any tile to blame."""
+    puts: list[str] = []
+    write_bytes = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        puts.append(path.name)
+        if len(puts) > 2:  # two files a part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_bytes(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(StorageUnavailable, match=r"No space left.*the same command goes on"):
+            go("out", classes=["boat"], on_error="skip")
+    assert len(puts) <= 4, "one unit for each lane, and no second try"
+    explained.clear()
+    report = go("out", classes=["boat"], on_error="skip")
+    assert report.skipped == []
     assert explained.total() == TILES - report.reused
 
 

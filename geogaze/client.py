@@ -11,17 +11,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import httpx
 
-from geogaze.errors import JobFailed, RemoteError, RemoteRefusal
+from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal
 
 ENDED = frozenset({"successful", "failed", "dismissed"})
 _POLL_SECONDS = (0.5, 5.0)  # first and longest pause
 _AWAY_SECONDS = 300.0  # an API that restarts or is replaced is back by then
+_SEND_AGAIN_SECONDS = (1.0, 5.0)
+_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}  # what gateways say, or busy
 
 Document = dict[str, Any]
 
@@ -50,13 +54,35 @@ class Client:
     ) -> Document:
         """Start a job; its status. The same ``idempotency_key`` always returns the same job.
 
+        A request that got no answer is sent again; it has a key of its own where none is given, so
+        that it makes one job at most.
+
         Raises:
             RemoteRefusal: the request is wrong; the message is the problem's detail.
             RemoteError: the server failed or is not there.
         """
         body = {"inputs": inputs, **({"subscriber": subscriber} if subscriber else {})}
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._json("POST", "/processes/explain/execution", json=body, headers=headers)
+        key = idempotency_key or uuid4().hex
+        lost: RemoteError | None = None
+        for pause in (0.0, *_SEND_AGAIN_SECONDS):
+            time.sleep(pause)
+            try:
+                return self._json(
+                    "POST",
+                    "/processes/explain/execution",
+                    json=body,
+                    headers={"Idempotency-Key": key},
+                )
+            except RemoteRefusal:
+                raise
+            except RemoteError as error:
+                if lost is None and not isinstance(error, NoAnswer):
+                    raise  # no job came of it
+                lost = error
+        raise NoAnswer(
+            f"{lost} The job may have been accepted all the same: asked for again with the key "
+            f"{key!r}, it is not made twice."
+        ) from lost
 
     def status(self, job: str) -> Document:
         """A job's status document."""
@@ -154,7 +180,9 @@ class Client:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise RemoteError(
+            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            kind = RemoteError if unsent else NoAnswer
+            raise kind(
                 f"No geogaze API answers at {self._http.base_url} ({error}). Is it running? "
                 "Give its address with --api or GEOGAZE_API_URL."
             ) from error
@@ -169,5 +197,6 @@ class Client:
         message = problem.get("detail") or problem.get("title") or answer.text[:500]
         if str(problem.get("type", "")).endswith(":job-failed"):
             raise JobFailed(message)
-        kind = RemoteRefusal if answer.is_client_error else RemoteError
+        refused = answer.is_client_error and answer.status_code not in _LATER
+        kind = RemoteRefusal if refused else RemoteError
         raise kind(f"{message} (HTTP {answer.status_code})")

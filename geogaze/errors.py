@@ -286,6 +286,13 @@ class RemoteError(GeogazeError):
     title = "The geogaze API failed"
 
 
+class NoAnswer(RemoteError):
+    """The API was asked, and no answer came: whether it did what was asked, nobody knows."""
+
+    slug = "no-answer"
+    title = "The geogaze API did not answer"
+
+
 class RemoteRefusal(RemoteError):
     """The API answered that the request was wrong."""
 

@@ -14,7 +14,7 @@ import pytest
 
 from geogaze import client as client_module
 from geogaze.client import Client
-from geogaze.errors import JobFailed, RemoteError, RemoteRefusal, SceneUnreadable
+from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal, SceneUnreadable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
@@ -104,6 +104,57 @@ def test_a_key_and_a_subscriber_go_along(server: Server, client: Client) -> None
         client.submit({**inputs, "overlap": 0}, idempotency_key="monday")
     with pytest.raises(RemoteRefusal, match=r"hook\.example.*HTTP 400"):
         client.submit(inputs, subscriber={"successUri": "https://hook.example/done"})
+
+
+class Losing(httpx.BaseTransport):
+    """Passes requests on, and loses the answers to the first few."""
+
+    def __init__(self, server: Server, lost: int) -> None:
+        self._client = TestClient(server.app, raise_server_exceptions=False)
+        self.lost = lost
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._client.send(request)
+        answer.read()
+        self.lost -= 1
+        if self.lost >= 0:
+            raise httpx.ReadTimeout("timed out", request=request)
+        return answer
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_submission_whose_answer_is_lost_makes_one_job(
+    server: Server, client: Client, naps: list[float], lost: int
+) -> None:
+    scene = make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
+    inputs = {"scene": str(scene), "model": "tiny"}
+    client._http = httpx.Client(base_url="http://testserver", transport=Losing(server, lost))
+    job = client.submit(inputs)
+    assert [str(made.id) for made in server.ledger.jobs(limit=9)] == [job["jobID"]]
+    assert len([nap for nap in naps if nap]) == lost
+    assert client.submit(inputs)["jobID"] != job["jobID"], "asked for anew, it is another"
+
+
+def test_a_submission_that_is_never_answered_tells_the_key_to_ask_again_with(
+    server: Server, client: Client, naps: list[float]
+) -> None:
+    scene = make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
+    inputs = {"scene": str(scene), "model": "tiny"}
+    client._http = httpx.Client(base_url="http://testserver", transport=Losing(server, 3))
+    with pytest.raises(NoAnswer, match=r"again with the key '\w{32}'") as told:
+        client.submit(inputs)
+    [made] = server.ledger.jobs(limit=9)
+    key = str(told.value).split("'")[-2]
+    assert client.submit(inputs, idempotency_key=key)["jobID"] == str(made.id)
+
+
+def test_where_nobody_listens_nothing_is_sent_again(naps: list[float]) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(RemoteError, match="Is it running"):
+        answering(refuse).submit({"scene": "port.tif"})
+    assert not any(naps)
 
 
 def test_retry_and_skipped(server: Server, client: Client) -> None:
@@ -315,10 +366,12 @@ def test_an_address_that_is_none(url: str) -> None:
         httpx.Response(200, text="<html>Welcome to nginx!</html>"),
         httpx.Response(502, text="<html>Bad Gateway</html>"),
         httpx.Response(500, json=["no", "problem"]),
+        httpx.Response(429, text="Slow down"),
         httpx.Response(302, headers={"Location": "http://login.example.org"}),
     ],
-    ids=["a page", "a proxy's error", "a list", "a redirect"],
+    ids=["a page", "a proxy's error", "a list", "a busy gateway", "a redirect"],
 )
 def test_some_other_server(answer: httpx.Response) -> None:
-    with pytest.raises(RemoteError):
+    with pytest.raises(RemoteError) as told:
         answering(lambda request: answer).status("1")
+    assert not isinstance(told.value, RemoteRefusal), "nobody said that the request was wrong"

@@ -58,6 +58,7 @@ def make_app(settings: Settings) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis that is full or read-only is one that is away
         broker_transport_options={
             "visibility_timeout": 3600,
             # Redelivery is looked for this often (seconds); defaults take over a minute.

@@ -6,8 +6,13 @@ from queue import Empty
 from typing import Any
 
 import structlog
+from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import RedisError
+
+BROKER_AWAY = (OperationalError, RedisError, OSError)
+"""What is raised while Redis is down, starting, full or read-only after a fail-over (which kombu
+passes on as it is); the next time it may be back."""
 
 log = structlog.get_logger()
 
@@ -23,12 +28,8 @@ class Channel(_Channel):  # type: ignore[misc]
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
-        except (
-            Empty,
-            RedisError,
-            OSError,
-        ):  # no message, or no connection: Celery knows what to do
-            raise
+        except (Empty, RedisError, OSError):
+            raise  # no message, or no connection: Celery knows what to do
         except Exception:
             log.exception("message dropped: it cannot be read")
             return True

@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError as BrokerError
 
 from geogaze.config import Settings, get_settings
 from geogaze.ledger.collection import Collection
@@ -21,6 +20,7 @@ from geogaze.logs import configure_logging
 from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
 from worker.app import QUEUE, make_app
+from worker.broker import BROKER_AWAY
 from worker.sweeper import Sweeper
 
 log = structlog.get_logger()
@@ -64,11 +64,8 @@ class Dispatcher:
 
     def _depth(self) -> int:
         with self._celery.connection_for_write() as connection:
-            try:
-                channel: Any = connection.default_channel
-                depth: int = channel.queue_declare(QUEUE, durable=True).message_count
-            except connection.connection_errors as error:
-                raise BrokerError(str(error)) from error
+            channel: Any = connection.default_channel
+            depth: int = channel.queue_declare(QUEUE, durable=True).message_count
         return depth
 
     def _send(self, message: Message) -> None:
@@ -86,7 +83,7 @@ class Dispatcher:
         while not stop.is_set():
             try:
                 self.round()
-            except (BrokerError, *DATABASE_AWAY) as error:
+            except (*BROKER_AWAY, *DATABASE_AWAY) as error:
                 log.warning("round failed", error=str(error))
             stop.wait(self._settings.dispatch_interval)
         if self.leads:

@@ -43,10 +43,14 @@ def end_process(error: BaseException) -> None:
     Were it to live on, every message that comes to it would be lost.
     """
     log.critical("worker process ends", exc_info=error)
-    these_lanes().close(0, _GRACE_SECONDS)
-    this_worker().leave()
-    logging.shutdown()
-    os._exit(os.EX_SOFTWARE)  # this is not the main thread, and that one may hang
+    try:
+        these_lanes().close(0, _GRACE_SECONDS)
+        this_worker().leave()
+    except Exception:  # then leases run out
+        log.exception("worker leaves untold")
+    finally:
+        logging.shutdown()
+        os._exit(os.EX_SOFTWARE)  # this is not the main thread, and that one may hang
 
 
 def leave() -> None:

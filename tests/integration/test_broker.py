@@ -14,6 +14,7 @@ from celery import Celery
 from geogaze.config import Settings
 from geogaze.ledger.queue import LEVELS
 from worker.app import make_app
+from worker.broker import BROKER_AWAY
 
 QUEUE = f"test-{uuid4().hex}"
 
@@ -59,6 +60,19 @@ def test_a_message_that_is_not_acknowledged_comes_again(celery: Celery) -> None:
         again.ack()
         waiting.close()
     assert again.payload == message.payload
+
+
+def test_a_redis_that_takes_no_writes_is_one_that_is_away(celery: Celery, redis_url: str) -> None:
+    """As after a fail-over: it answers, and refuses. It ended the dispatcher, and workers."""
+    client = redis.Redis.from_url(redis_url)
+    client.replicaof("127.0.0.1", "9")
+    try:
+        with pytest.raises(BROKER_AWAY, match="read only"):
+            send(celery, 0)
+    finally:
+        client.replicaof("NO", "ONE")
+        client.close()
+    assert celery.conf.broker_channel_error_retry
 
 
 RUBBISH = ["no JSON", "[]", "{}", "7", '{"properties": {}, "headers": 3}', b"\xff\xfe"]

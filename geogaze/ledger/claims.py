@@ -222,9 +222,11 @@ class Claims:
 
 
 def _wait_together(session: Session, unit: Unit) -> None:
-    """Let the other units of a job wait as long, with as many tries spent: theirs would fail too.
+    """Let the other units of a job wait as long: theirs would fail too.
 
     Else a job of many units on a silent host would hold lanes for as many times as it has units.
+    They keep their tries, for outages of a long job may be hours apart. The unit that failed goes
+    first after each wait, and so it is the one that ends the job if its host stays away.
     """
     session.flush()
     session.execute(
@@ -232,8 +234,9 @@ def _wait_together(session: Session, unit: Unit) -> None:
         .where(
             Unit.job_id == unit.job_id,
             Unit.phase == unit.phase,
-            Unit.state == UnitState.PENDING,
-            Unit.failures <= unit.failures,
+            Unit.state.in_(unit_sources(UnitState.RUNNING)),
+            Unit.next_attempt_at < unit.next_attempt_at,
         )
-        .values(failures=unit.failures, next_attempt_at=unit.next_attempt_at, dispatched_at=None)
+        # The messages of those that were handed out find nothing to claim.
+        .values(state=UnitState.PENDING, next_attempt_at=unit.next_attempt_at, dispatched_at=None)
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
-from geogaze.ledger.states import OPEN_JOB, JobState
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.tables import Unit
 from geogaze.planning.plan import make_plan
 from geogaze.planning.request import ExplainRequest
@@ -79,17 +79,35 @@ def test_a_host_that_comes_back_costs_tries_and_nothing_else(
 ) -> None:
     job = accept(bureau, host.uri("port.tif"))
     host.mood = "503"
-    [message] = Queue(bureau.ledger.engine).dispatch(1)
+    message, *_ = Queue(bureau.ledger.engine).dispatch(2)
     bureau.worker.run(message.unit)
     status = bureau.ledger.status(job)
     assert status.state is JobState.RUNNING
     with Session(bureau.ledger.engine) as session:
-        rows = session.execute(select(Unit.failures, Unit.next_attempt_at)).all()
+        rows = session.execute(select(Unit.failures, Unit.next_attempt_at, Unit.state)).all()
     assert len(rows) > 2
-    assert len(set(rows)) == 1, "its other units wait with it"
-    assert rows[0].failures == 1
+    assert {row.state for row in rows} == {UnitState.PENDING}, "also those that were handed out"
+    assert len({row.next_attempt_at for row in rows}) == 1, "its other units wait with it"
+    assert sorted(row.failures for row in rows) == [0] * (len(rows) - 1) + [1]
     assert "answered 503" in (status.last_error or "")
     host.mood = "well"
+    assert finish(bureau, job).state is JobState.SUCCESSFUL
+
+
+def test_short_outages_now_and_then_do_not_add_up(bureau: Bureau, host: Host, remote: Path) -> None:
+    """More of them than a unit has tries, each met by another unit."""
+    job = accept(bureau, host.uri("port.tif"))
+    queue = Queue(bureau.ledger.engine)
+    for _ in range(TRIES + 1):
+        host.mood = "503"
+        [message] = queue.dispatch(1)
+        bureau.worker.run(message.unit)
+        host.mood = "well"
+        with Session(bureau.ledger.engine) as session, session.begin():
+            session.execute(update(Unit).values(next_attempt_at=0.0))
+        [message] = queue.dispatch(1)
+        bureau.worker.run(message.unit)
+    assert bureau.ledger.status(job).state is JobState.RUNNING
     assert finish(bureau, job).state is JobState.SUCCESSFUL
 
 

@@ -164,7 +164,8 @@ async def execute(
             subscriber=subscriber,
             outputs=outputs,
         )
-        log.info("job accepted", job=str(job), model=plan.bundle.name, scene=asked.scene[:200])
+        scene = asked.scene.partition("?")[0][:200]  # what follows may be a signature
+        log.info("job accepted", job=str(job), model=plan.bundle.name, scene=scene)
     status = await run_in_threadpool(services.ledger.status, job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
     if _prefers_async(prefer):

@@ -9,7 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from geogaze.errors import InvalidRequest
+
+log = structlog.get_logger()
 
 _PREFIX = ".geogaze-"
 _NAMED = 16  # digits of the content
@@ -60,6 +64,8 @@ def workspace(out: Path, content: str) -> Iterator[Workspace]:
                 f"Another geogaze run is at the same work in {out}. Wait for it, or choose "
                 "another --out."
             ) from error
+        except OSError as error:
+            log.warning("disk without locks", folder=str(out), error=str(error))
         here = Workspace(folder)
         try:
             yield here

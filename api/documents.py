@@ -108,9 +108,13 @@ class StatusInfo(BaseModel):
     updated: datetime
     progress: int = Field(ge=0, le=100)
     tiles: int
-    tilesDone: int  # noqa: N815
+    tilesDone: int = Field(  # noqa: N815
+        description="Those of units at work among them, while the job runs."
+    )
     tilesReused: int = Field(description="Of tilesDone: explained by an earlier job.")  # noqa: N815
-    tilesPerSecond: float | None = None  # noqa: N815
+    tilesPerSecond: float | None = Field(  # noqa: N815
+        default=None, description="Of late while tiles are explained, at the end the mean."
+    )
     secondsLeft: float | None = Field(  # noqa: N815
         default=None, description="Until the last tile is explained, at this speed."
     )
@@ -160,7 +164,7 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         updated=_time(status.updated),
         progress=status.progress,
         tiles=status.tiles,
-        tilesDone=status.tiles_done,
+        tilesDone=status.tiles_seen,
         tilesReused=status.tiles_reused,
         tilesPerSecond=round(speed, 2) if speed else None,
         secondsLeft=round(left, 1) if left is not None else None,

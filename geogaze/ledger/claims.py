@@ -12,13 +12,14 @@ import random
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, case, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
-from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
-from geogaze.ledger.tables import Job, Unit, WorkerSeen, now
+from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState, unit_sources
+from geogaze.ledger.tables import Job, PhaseCount, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
 
 _BACKOFF_BASE = 0.5
@@ -78,6 +79,7 @@ class Claims:
                 .values(
                     state=UnitState.RUNNING,
                     attempt=Unit.attempt + 1,
+                    tiles_done=0,
                     token=token,
                     lease_until=now() + self._lease,
                     worker=worker,
@@ -144,7 +146,26 @@ class Claims:
                 .where(Unit.id == claim.unit_id, Unit.token == claim.token, Job.state.in_(OPEN_JOB))
             )
         if held is None:
-            raise StaleClaim(f"Unit {claim.position} of job {claim.job_id} is not ours any more.")
+            raise _not_ours(claim)
+
+    def tell(self, claim: Claim, tiles: int) -> None:
+        """Say how many tiles of an explain unit are done; this sees too whether the claim holds.
+
+        Raises:
+            StaleClaim: it does not.
+        """
+        is_open = select(Job.id).where(Job.id == claim.job_id, Job.state.in_(OPEN_JOB)).exists()
+        with Session(self._engine) as session, session.begin():
+            held = session.scalar(  # alone in its transaction, so it needs no lock on its job
+                update(Unit)
+                .where(Unit.id == claim.unit_id, Unit.token == claim.token, is_open)
+                .values(tiles_done=tiles)
+                .returning(Unit.id)
+            )
+        if held is None:
+            raise _not_ours(claim)
+        with Session(self._engine) as session, session.begin():
+            _mark(session, claim.job_id)
 
     def commit(self, claim: Claim, result: dict[str, Any], *, tiles: int) -> None:
         """Make a unit's parts visible and, where it was its phase's last, open the next.
@@ -219,6 +240,29 @@ class Claims:
                 f"attempt {claim.attempt} is void."
             )
         return unit
+
+
+def _not_ours(claim: Claim) -> StaleClaim:
+    return StaleClaim(f"Unit {claim.position} of job {claim.job_id} is not ours any more.")
+
+
+def _mark(session: Session, job_id: UUID) -> None:
+    """Keep how far the explaining of a job is, unless somebody has just done so."""
+    explain = (PhaseCount.job_id == job_id, PhaseCount.phase == Phase.EXPLAIN)
+    at_work = (
+        select(func.coalesce(func.sum(Unit.tiles_done), 0))
+        .where(Unit.job_id == job_id, Unit.state == UnitState.RUNNING)
+        .scalar_subquery()
+    )
+    moment, marks, tiles = session.execute(
+        select(now(), PhaseCount.pace, PhaseCount.tiles_done + at_work).where(*explain)
+    ).one()
+    pace = Pace.of(marks)
+    if (later := pace.seen(moment, tiles)) is not pace:
+        most = case((PhaseCount.tiles_seen < tiles, tiles), else_=PhaseCount.tiles_seen)
+        session.execute(
+            update(PhaseCount).where(*explain).values(pace=later.marks, tiles_seen=most)
+        )
 
 
 def _wait_together(session: Session, unit: Unit) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from geogaze.ledger.states import JobState, Phase
+from geogaze.ledger.pace import Pace
+from geogaze.ledger.states import OPEN_JOB, JobState, Phase
 
 _SHARE = {Phase.EXPLAIN: 85, Phase.CALIBRATE: 5, Phase.RENDER: 8, Phase.PUBLISH: 2}
 _DOING = {
@@ -18,12 +19,16 @@ _DOING = {
 
 @dataclass(frozen=True)
 class PhaseStatus:
-    """Units of a phase and, for explain, tiles done."""
+    """Units of a phase and, for explain, tiles: of units that are done, of those an earlier job's,
+    the most that was seen with units at work, and how it went of late.
+    """
 
     total: int
     remaining: int
     tiles_done: int
     tiles_reused: int
+    tiles_seen: int
+    pace: Pace
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,21 @@ class JobStatus:
 
     @property
     def tiles_done(self) -> int:
-        """Tiles explained so far, by this job or by an earlier one."""
+        """Tiles of units that are done, by this job or by an earlier one."""
         return self.phases[Phase.EXPLAIN].tiles_done
+
+    @property
+    def tiles_seen(self) -> int:
+        """Tiles explained so far; while the job is open, those of units at work among them.
+
+        It does not fall meanwhile, whatever is handed back.
+        """
+        return self._most if self.state in OPEN_JOB else self.tiles_done
+
+    @property
+    def _most(self) -> int:
+        explain = self.phases[Phase.EXPLAIN]
+        return max(explain.tiles_done, explain.tiles_seen)
 
     @property
     def tiles_reused(self) -> int:
@@ -61,25 +79,37 @@ class JobStatus:
         """Percent of the work done, 100 only when the job was successful."""
         if self.state is JobState.SUCCESSFUL:
             return 100
-        present = {phase: p for phase, p in self.phases.items() if p.total}
-        done = sum(_SHARE[ph] * (p.total - p.remaining) / p.total for ph, p in present.items())
+        present = [phase for phase, count in self.phases.items() if count.total]
+        done = sum(_SHARE[phase] * self._done(phase) for phase in present)
         return min(99, int(100 * done / sum(_SHARE[phase] for phase in present)))
+
+    def _done(self, phase: Phase) -> float:
+        """The share of a phase that is done, 0 to 1; it does not fall where units are split."""
+        count = self.phases[phase]
+        if phase is Phase.EXPLAIN and count.remaining:
+            return min(1.0, self._most / self.tiles)
+        return (count.total - count.remaining) / count.total
 
     @property
     def tiles_per_second(self) -> float | None:
-        """Mean speed of this job's own tiles since it started."""
+        """Of late, while tiles are explained; once the job has ended, its own ones' mean."""
+        if self._explaining:
+            return self.phases[Phase.EXPLAIN].pace.rate(self.now)
         own = self.tiles_done - self.tiles_reused
-        if not self.started or not own:
+        if not (self.started and self.finished and own):
             return None
-        return own / max((self.finished or self.now) - self.started, 1e-3)
+        return own / max(self.finished - self.started, 1e-3)
 
     @property
     def seconds_left(self) -> float | None:
         """Until the last tile is explained at this speed; None while it cannot be told."""
-        speed = self.tiles_per_second
-        if speed is None or self.state is not JobState.RUNNING or self.phase is not Phase.EXPLAIN:
+        if not self._explaining:
             return None
-        return (self.tiles - self.tiles_done) / speed
+        return self.phases[Phase.EXPLAIN].pace.seconds_left(self.now, self.tiles)
+
+    @property
+    def _explaining(self) -> bool:
+        return self.state is JobState.RUNNING and self.phase is Phase.EXPLAIN
 
     @property
     def headline(self) -> str:
@@ -87,7 +117,7 @@ class JobStatus:
         if self.state is not JobState.RUNNING:
             return self.message or self.state.value
         if self.phase is Phase.EXPLAIN:
-            return f"explaining: {self.tiles_done:,} of {self.tiles:,} tiles"
+            return f"explaining: {self.tiles_seen:,} of {self.tiles:,} tiles"
         phase = self.phases[self.phase]
         return f"{_DOING[self.phase]} {phase.total - phase.remaining + 1} of {phase.total}"
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition, JobNotFound
+from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
 from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState, check_job_step
 from geogaze.ledger.submission import Submission, accept
@@ -228,7 +229,12 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
         tiles=job.tiles,
         phases={
             count.phase: PhaseStatus(
-                count.total, count.remaining, count.tiles_done, count.tiles_reused
+                count.total,
+                count.remaining,
+                count.tiles_done,
+                count.tiles_reused,
+                count.tiles_seen,
+                Pace.of(count.pace),
             )
             for count in counts
         },

@@ -110,7 +110,9 @@ class Job(Base):
 class PhaseCount(Base):
     """How much of a phase is left. Whoever lowers ``remaining`` to 0 opens the next phase.
 
-    ``tiles_reused`` of the ``tiles_done`` were explained by an earlier job.
+    ``tiles_reused`` of the ``tiles_done`` were explained by an earlier job. ``tiles_seen`` is the
+    most that was told, units at work included, and ``pace`` holds the marks of how it went of late
+    (see :mod:`geogaze.ledger.pace`).
     """
 
     __tablename__ = "phases"
@@ -123,6 +125,8 @@ class PhaseCount(Base):
     remaining: Mapped[int]
     tiles_done: Mapped[int] = mapped_column(default=0)
     tiles_reused: Mapped[int] = mapped_column(default=0)
+    tiles_seen: Mapped[int] = mapped_column(default=0, server_default="0")
+    pace: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Unit(Base):
@@ -131,7 +135,8 @@ class Unit(Base):
     ``root`` is the position that the plan gave this work: a unit that keeps failing is split into
     units of new positions and the same root, whose ``window`` says which tiles are theirs.
     ``attempt`` counts claims and never repeats, ``failures`` counts those that spent a try,
-    ``outages`` those that an outage ended.
+    ``outages`` those that an outage ended. ``tiles_done`` are those of the current attempt, while
+    the unit is running: once it is done, its phase counts them.
     ``prefix`` is where the current attempt writes; what lies there is visible once it is done.
     """
 
@@ -147,6 +152,7 @@ class Unit(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
     outages: Mapped[int] = mapped_column(default=0)
+    tiles_done: Mapped[int] = mapped_column(default=0, server_default="0")
     prefix: Mapped[str | None] = mapped_column(String(255))
     token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[float | None] = mapped_column(Float(53))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from geogaze.storage import open_storage
 log = structlog.get_logger()
 
 _ASK_SECONDS = 0.5
+_TELL_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
 _COMMIT_AGAIN_SECONDS = 1.0
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -186,19 +188,24 @@ class Worker:
     def _do(self, claim: Claim, on_left_behind: LaneCallback) -> None:
         lane, lease = threading.current_thread(), self.bench.settings.lease_seconds
         with Heartbeat(self._claims, claim, lease, lambda: on_left_behind(lane)) as heart:
-            asked = 0.0
+            asked = told = -math.inf
+            done = 0
 
             def pulse(tiles: int) -> None:
-                nonlocal asked
+                nonlocal asked, told, done
                 if heart.lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
                 if self._stopping.is_set():
                     raise Stopped
                 # After every batch, so that a dismissed job does no other; but not after every
                 # one of the many small steps of later phases.
-                if tiles or time.monotonic() - asked > _ASK_SECONDS:
-                    self._check(claim)
-                    asked = time.monotonic()
+                moment, done = time.monotonic(), done + tiles
+                if tiles and moment - told > _TELL_SECONDS:
+                    self._ask(lambda: self._claims.tell(claim, done))
+                    asked = told = moment
+                elif tiles or moment - asked > _ASK_SECONDS:
+                    self._ask(lambda: self._claims.check(claim))
+                    asked = moment
                 self._on_tiles(tiles)
 
             self._commit(claim, perform(self.bench, claim, pulse))
@@ -222,9 +229,9 @@ class Worker:
             else:
                 return
 
-    def _check(self, claim: Claim) -> None:
+    def _ask(self, whether_it_holds: Callable[[], None]) -> None:
         with suppress(*DATABASE_AWAY):  # it may be back before the lease runs out
-            self._claims.check(claim)
+            whether_it_holds()
 
     def _give_up(
         self, claim: Claim, error: GeogazeError, told: structlog.stdlib.BoundLogger

@@ -16,6 +16,7 @@ from tests.unit.ledger.test_deliveries import DeliveriesSuite
 from tests.unit.ledger.test_lists import ListsSuite
 from tests.unit.ledger.test_machine import LedgerMachine, steps
 from tests.unit.ledger.test_poison import PoisonSuite
+from tests.unit.ledger.test_progress import ProgressSuite
 from tests.unit.ledger.test_queue import QueueSuite
 from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
@@ -44,6 +45,10 @@ class OnPostgres:
 
 
 class TestLedger(OnPostgres, LedgerSuite):
+    pass
+
+
+class TestProgress(OnPostgres, ProgressSuite):
     pass
 
 

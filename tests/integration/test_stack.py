@@ -251,10 +251,12 @@ def _until(what: Callable[[], Any]) -> Any:
 
 
 def _wait_for_tiles(client: Client, job: str) -> None:
+    """Until a unit is done."""
+    units = client.status(job)["unitsLeft"]["explain"]
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         status = client.status(job)
-        if status["tilesDone"] > 0:
+        if status["unitsLeft"]["explain"] < units:
             assert status["status"] == "running"
             return
         time.sleep(0.1)

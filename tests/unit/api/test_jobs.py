@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 import rasterio
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
@@ -19,7 +19,7 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job
+from geogaze.ledger.tables import Job, PhaseCount
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
 from tests.unit.api.test_execution import EXECUTION, check_problem
@@ -231,8 +231,21 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
     info = http.get(f"/jobs/{job}").json()
     assert (info["status"], info["tilesDone"]) == ("running", 10)
     assert info["unitsLeft"]["explain"] == 2
-    assert info["secondsLeft"] >= 0
+    assert not {"secondsLeft", "tilesPerSecond"} & set(info)  # as long as no batch was told
     assert info["lastError"] == "S3 did not answer"
+    unit = due(ledger.engine)
+    assert unit
+    claim = claims.claim(unit, "worker")
+    assert claim
+    claims.tell(claim, 2)
+    with Session(ledger.engine) as session, session.begin():  # as if it had been a while ago
+        (count,) = session.scalars(select(PhaseCount).where(PhaseCount.pace.is_not(None)))
+        count.pace = [[at - 200.0, tiles] for at, tiles in count.pace or ()]
+    claims.tell(claim, 6)
+    info = http.get(f"/jobs/{job}").json()
+    assert (info["tilesDone"], info["message"]) == (16, "explaining: 16 of 30 tiles")
+    assert info["tilesPerSecond"] == 0.02
+    assert info["secondsLeft"] == pytest.approx(14 * 50, rel=0.05)
 
 
 @pytest.mark.parametrize("state", [s for s in JobState if s is not JobState.FAILED])

@@ -94,6 +94,62 @@ def test_a_unit_is_done_and_committed(
     worker.bench.ledger.engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-1.0, ["tell 3", "tell 7", "tell 9"]),
+        (3600.0, ["tell 3", "check", "check"]),
+    ],
+)
+def test_batches_are_told_now_and_then_in_the_place_of_asking(
+    worker: Worker,
+    unit: UUID,
+    does: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    expected: list[str],
+) -> None:
+    said: list[str] = []
+    tell, check = worker._claims.tell, worker._claims.check
+
+    def telling(claim: Claim, tiles: int) -> None:
+        said.append(f"tell {tiles}")
+        tell(claim, tiles)
+
+    def checking(claim: Claim) -> None:
+        if threading.current_thread() is threading.main_thread():  # not the heartbeat's
+            said.append("check")
+        check(claim)
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        for tiles in (3, 4, 2):
+            pulse(tiles)
+        return Outcome({}, tiles=9)
+
+    monkeypatch.setattr("geogaze.runner.work._TELL_SECONDS", seconds)
+    monkeypatch.setattr(worker._claims, "tell", telling)
+    monkeypatch.setattr(worker._claims, "check", checking)
+    does(task)
+    assert worker.run(unit)
+    assert said == expected
+
+
+def test_batches_of_a_running_unit_show(
+    ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        pulse(4)
+        status = ledger.status(job)
+        seen.append((status.tiles_seen, status.progress))
+        return Outcome({}, tiles=10)
+
+    does(task)
+    worker.run(unit)
+    assert seen == [(4, 19)]
+
+
 def test_a_long_unit_keeps_its_claim(
     ledger: Ledger, worker: Worker, unit: UUID, does: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

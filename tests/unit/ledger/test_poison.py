@@ -21,7 +21,6 @@ from geogaze.errors import (
     WorkerLost,
 )
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import JobState, Phase, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.transitions import halves

@@ -78,6 +78,11 @@ def _open_scene(bench: Bench, plan: Plan) -> AbstractContextManager[DatasetReade
     return open_scene(plan.scene.uri, policy, bench.settings, version=plan.scene.version)
 
 
+def _reader(bench: Bench, plan: Plan, dataset: DatasetReader, *, lenient: bool) -> SceneReader:
+    seconds = bench.settings.silence_seconds
+    return SceneReader(dataset, plan.scene, plan.working, lenient=lenient, silence_seconds=seconds)
+
+
 def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
     """The bundle of a plan, as it lies on this machine.
 
@@ -103,7 +108,7 @@ def _explain(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
     last_try = claim.failures + 1 >= settings.max_attempts
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
     with _open_scene(bench, plan) as dataset:
-        reader = SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
+        reader = _reader(bench, plan, dataset, lenient=lenient)
         done = explain_chunk(plan, chunk, reader, engine, pulse)
     store_chunk(bench.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
@@ -227,8 +232,7 @@ def _publish(bench: Bench, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path
 def _open_to_show(bench: Bench, plan: Plan) -> Iterator[SceneReader]:
     """The scene behind a picture: blocks that are known to be damaged stay empty."""
     with _open_scene(bench, plan) as dataset:
-        lenient = plan.on_error == "skip"
-        yield SceneReader(dataset, plan.scene, plan.working, lenient=lenient)
+        yield _reader(bench, plan, dataset, lenient=plan.on_error == "skip")
 
 
 def _tile_table(plan: Plan, chunks: list[tuple[Any, ChunkTable]]) -> TileTable:

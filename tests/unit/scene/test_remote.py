@@ -14,10 +14,13 @@ from rasterio.windows import Window
 
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable
+from geogaze.scene.header import describe
 from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import open_scene, scene_version
 from tests.factories import make_scene
 from tests.hosts import Host
+from tests.unit.scene.rasters import RGB, whole
 
 QUICK = Settings(connect_seconds=1, silence_seconds=1, request_seconds=2)
 
@@ -83,6 +86,29 @@ def test_a_host_that_is_away_is_an_outage_and_soon_told(
     assert not told.value.divisible, "its tiles are not to blame"
     host.mood = "well"
     assert (read(host, policy) == local(remote)).all()
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["window", "picture"])
+def test_a_host_that_goes_silent_is_not_asked_for_every_block(
+    host: Host, policy: SourcePolicy, small: bool
+) -> None:
+    """Where blocks may be left out, each of 80 would hold its lane up as long."""
+    make_scene(host.folder / "port.tif", 512, 640, tiled=True, blockxsize=64, blockysize=64)
+    uri = host.uri("port.tif")
+    with open_scene(uri, policy, QUICK) as dataset:
+        info = describe(dataset, uri, RGB, None, None)
+        reader = SceneReader(
+            dataset, info, whole(info), lenient=True, silence_seconds=QUICK.silence_seconds
+        )
+        host.mood, asked = "silent", len(host.asked)
+        box = (0, 0, 512, 640)
+        pixels = reader.read_small(box, (64, 80)) if small else reader.read(box)
+        host.mood = "well"
+    assert not pixels.valid.any()
+    assert len(host.asked) - asked <= 20, "a few requests for each of two reads"
+    reasons = [found.reason for found in pixels.damage]
+    assert len(reasons) == (0 if small else 80)
+    assert all(reason.endswith("could not be fetched") for reason in reasons)
 
 
 @pytest.mark.parametrize("mood", ["404", "410", "403", "401"])

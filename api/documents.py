@@ -125,6 +125,9 @@ class StatusInfo(BaseModel):
     lastError: str | None = Field(  # noqa: N815
         default=None, description="What last went wrong; the job may have got over it."
     )
+    warnings: list[str] | None = Field(
+        default=None, description="What may make its heat mean less than it seems, and the mend."
+    )
     links: list[Link]
 
 
@@ -171,6 +174,7 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         phase=status.phase.value,
         unitsLeft={phase.value: count.remaining for phase, count in status.phases.items()},
         lastError=status.last_error,
+        warnings=list(status.warnings) or None,
         links=links,
     )
 

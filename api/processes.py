@@ -13,12 +13,13 @@ from sqlalchemy import text
 from api import openapi
 from api.dependencies import With, WithAll, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary, wants_overlays
-from api.documents import Execute, Link, StatusInfo, status_info
+from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
 from geogaze.bundles import list_bundles
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
 from geogaze.ledger.submission import PROCESS, known
+from geogaze.planning.quote import Quote, quote_of
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.submit import asked_for, submit
 
@@ -142,10 +143,7 @@ async def execute(
     The job is in the database before this answers.
     """
     _check(process)
-    asked = ExplainRequest.parse(plain_inputs(body.inputs))
-    outputs = body.outputs or {}
-    if not wants_overlays(outputs):
-        asked = asked.model_copy(update={"overlays": False})
+    asked, outputs = _asked(body)
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
@@ -171,6 +169,36 @@ async def execute(
     if _prefers_async(prefer):
         response.headers["Preference-Applied"] = "respond-async"
     return status_info(status, base_url(request))
+
+
+@router.post(
+    "/processes/{process}/quote",
+    tags=["processes"],
+    response_model=Quote,
+    response_model_exclude_none=True,
+    responses=documented(404, 413),
+)
+async def quote(process: str, body: Execute, services: With) -> Any:
+    """What a job would take: tiles, layers, bytes, and seconds once you had one like it.
+
+    The body is that of an execution, and is planned and refused as one. Nothing is started,
+    nothing stored.
+    """
+    _check(process)
+    asked, outputs = _asked(body)
+    plan = await services.planner.plan(asked)
+    check_outputs(outputs, plan.layers, overlays=asked.overlays)
+    alike = {name: getattr(asked, name) for name in ("model", "method", "context")}
+    pace = await run_in_threadpool(services.ledger.pace, alike)
+    return quote_of(plan, services.settings, tiles_per_second=pace)
+
+
+def _asked(body: Execute) -> tuple[ExplainRequest, dict[str, Output]]:
+    """What a body asks for, and the products it names."""
+    asked, outputs = ExplainRequest.parse(plain_inputs(body.inputs)), body.outputs or {}
+    if not wants_overlays(outputs):
+        asked = asked.model_copy(update={"overlays": False})
+    return asked, outputs
 
 
 def _prefers_async(prefer: str | None) -> bool:

@@ -84,6 +84,15 @@ class Client:
             f"{key!r}, it is not made twice."
         ) from lost
 
+    def quote(self, inputs: Document) -> Document:
+        """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
+
+        Raises:
+            RemoteRefusal: the request is wrong; the message is the problem's detail.
+            RemoteError: the server failed or is not there.
+        """
+        return self._json("POST", "/processes/explain/quote", json={"inputs": inputs})
+
     def status(self, job: str) -> Document:
         """A job's status document."""
         return self._json("GET", f"/jobs/{job}")

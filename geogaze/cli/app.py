@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from geogaze import __version__
-from geogaze.cli import bench, image, local, methods, models, remote, serve, train
+from geogaze.cli import bench, image, local, methods, models, quote, remote, serve, train
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
 from geogaze.errors import GeogazeError, Interrupted
 
@@ -62,6 +62,7 @@ local.add_to(app)
 image.add_to(app)
 train.add_to(app)
 remote.add_to(app)
+quote.add_to(app)
 models.add_to(app)
 methods.add_to(app)
 bench.add_to(app)

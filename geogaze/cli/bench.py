@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from geogaze.cli.local import ContextOption, JsonOption, OverlapOption, OverlaysOption
+from geogaze.cli.options import ContextOption, JsonOption, OverlapOption, OverlaysOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.logs import configure_logging

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
-from geogaze.cli.local import JsonOption, MethodOption, ModelOption, OverwriteOption
+from geogaze.cli.options import JsonOption, MethodOption, ModelOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.errors import SceneUnreadable

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.interrupts import first_word
-from geogaze.cli.terminal import err, out, print_json, progress_bar
+from geogaze.cli.options import (
+    AoiOption,
+    BandsOption,
+    ClassesOption,
+    ColormapOption,
+    ContextOption,
+    ForceOption,
+    GsdOption,
+    JsonOption,
+    MethodOption,
+    ModelOption,
+    NormalizeOption,
+    OnErrorOption,
+    OverlapOption,
+    OverlaysOption,
+    OverwriteOption,
+    RescaleOption,
+    SquareOption,
+    build_request,
+)
+from geogaze.cli.quote import print_ahead, print_left, print_quote
+from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
-from geogaze.methods import MethodName
-from geogaze.outputs import check_file
-from geogaze.planning.request import Colormap, ExplainRequest, OnError
+from geogaze.outputs import Kind, check_file, check_folder
+from geogaze.planning.quote import Pace, quote_of
+from geogaze.planning.request import ExplainRequest
 from geogaze.planning.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
@@ -25,106 +45,18 @@ if TYPE_CHECKING:  # GDAL and torch take their time to load
     from geogaze.planning.plan import Plan
     from geogaze.runner.embedded import RunReport
 
-ModelOption = Annotated[
-    str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")
-]
-ClassesOption = Annotated[
-    str,
-    typer.Option(
-        help="all, top (each tile's best class), or names: airplane,runway,airplane vs runway"
-    ),
-]
-OverlapOption = Annotated[float, typer.Option(help="Overlap of neighbouring tiles, 0 to 0.9.")]
-GsdOption = Annotated[
-    float | None, typer.Option(help="Working resolution, metres per pixel. Default: the scene's.")
-]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Allow a --gsd finer than a quarter of the scene's pixels.")
-]
-AoiOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Only inside these polygons: GeoJSON, GeoPackage, shapefile, WKT or its file."
-    ),
-]
-SquareOption = Annotated[
-    bool, typer.Option("--square", help="Resample pixels that are no squares on the ground.")
-]
-NormalizeOption = Annotated[
-    Literal["job", "tile", "none"],
-    typer.Option(help="job: tiles compare; tile: each tile to 0..1; none: raw signed evidence."),
-]
-MethodOption = Annotated[
-    MethodName, typer.Option(help="How a score is attributed to places; see 'geogaze methods'.")
-]
-ContextOption = Annotated[
-    Literal["tile", "scene"],
-    typer.Option(help="tile: each tile by itself; scene: tiles share one run of the trunk."),
-]
-BandsOption = Annotated[
-    str | None, typer.Option(help="Scene bands for the model's, from 1, such as 4,3,2.")
-]
-RescaleOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Values that become 0 and 1, LO,HI; repeat it for one range per band."),
-]
-OverlaysOption = Annotated[
-    bool, typer.Option("--overlays/--no-overlays", help="Draw overlay-CLASS.tif too.")
-]
-ColormapOption = Annotated[Colormap, typer.Option(help="Colours of overlays.")]
-OnErrorOption = Annotated[
-    OnError, typer.Option(help="A tile that cannot be explained fails the job, or stays empty.")
-]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what an earlier command of this kind left.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON.")]
-
 _STOPPING = (
     "Stopping after the batch in hand. What is explained is kept, and the same command goes on "
     "from there. Ctrl-C again leaves at once."
 )
 
 
-def build_request(
-    *, classes: str, bands: str | None, rescale: list[str] | None, aoi: str | None, **inputs: Any
-) -> ExplainRequest:
-    """A request from command-line words; ``inputs`` are the request's own fields.
-
-    Raises:
-        InvalidRequest: a word does not parse.
-    """
-    return ExplainRequest.parse(
-        {
-            **inputs,
-            "classes": classes if classes in {"all", "top"} else _words(classes),
-            "bands": _numbers("--bands", bands, int) if bands else None,
-            "rescale": [_numbers("--rescale", r, float) for r in rescale] if rescale else None,
-            **({"aoi": _read_aoi(aoi)} if aoi else {}),
-        }
-    )
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _numbers(option: str, text: str, kind: type[int | float]) -> list[float]:
-    try:
-        return [kind(word) for word in text.split(",")]
-    except ValueError as error:
-        raise InvalidRequest(f"{option} takes numbers and commas, not {text!r}.") from error
-
-
-def _read_aoi(source: str) -> Any:
-    from geogaze.scene.areas import read_area
-
-    return read_area(source)
-
-
 def run(
     scene: Annotated[str, typer.Argument(help="A georeferenced GeoTIFF.")],
-    out_folder: Annotated[Path, typer.Option("--out", "-o", help="Folder for the products.")],
+    out_folder: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the products; needed for all but --dry-run."),
+    ] = None,
     model: ModelOption = DEFAULT_MODEL,
     classes: ClassesOption = "all",
     overlap: OverlapOption = 0.5,
@@ -147,6 +79,9 @@ def run(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Tiles in one forward. Default: what memory holds.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it takes: tiles, layers, gigabytes.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a scene on this machine.
@@ -159,6 +94,8 @@ def run(
         geogaze run port.tif --out why --classes "ship vs harbor,not ship" --context scene
 
         geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
+
+        geogaze run large.tif --gsd 0.3 --dry-run
     """
     chosen = {"device": device, "batch_size": batch}
     settings = get_settings().model_copy(
@@ -183,6 +120,11 @@ def run(
         context=context,
         on_error=on_error,
     )
+    if dry_run:
+        _plan_only(request, out_folder, settings, overwrite=overwrite, as_json=as_json)
+        return
+    if out_folder is None:
+        raise InvalidRequest("Say where the products go: --out FOLDER (or --dry-run makes none).")
     with first_word(_STOPPING):
         report = _run(request, out_folder, settings, overwrite=overwrite, quiet=as_json)
     if as_json:
@@ -210,8 +152,7 @@ def run(
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
         f"{length(plan.cell_metres)}. {_looked_at(plan)}"
     )
-    for warning in plan.warnings:
-        out.print(f"[yellow]Careful:[/] {escape(warning)}")
+    print_warnings(plan.warnings)
     for reason in report.skipped:
         out.print(f"{reason['tiles']:,} tiles were skipped: {reason['reason']}.")
     out.print(
@@ -237,17 +178,46 @@ def _looked_at(plan: Plan) -> str:
     )
 
 
+def _plan_only(
+    request: ExplainRequest,
+    folder: Path | None,
+    settings: Settings,
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Refuse what a run would refuse, else say what it takes; nothing is written."""
+    from geogaze.planning.plan import make_plan
+
+    if folder is not None:
+        check_folder(folder, Kind.RESULTS, overwrite=overwrite)
+    plan = make_plan(request, settings, local=True)
+    quote = quote_of(plan, settings)
+    if as_json:
+        planned = {"status": "planned", "classes": list(plan.layers)}
+        print_json({**planned, **quote.model_dump(mode="json")})
+        return
+    print_quote(quote, unknown="told by a run's first batches")
+    out.print(f"{_looked_at(plan)} Nothing was written.")
+
+
 def _run(
     request: ExplainRequest, folder: Path, settings: Settings, *, overwrite: bool, quiet: bool
 ) -> RunReport:
     from geogaze.runner.embedded import run as run_embedded
 
+    pace = Pace()
     with progress_bar("tiles", quiet=quiet) as bar:
         task = bar.add_task("reading the scene", total=None)
+
+        def planned(plan: Plan) -> None:
+            print_ahead(quote_of(plan, settings))
 
         def show(status: JobStatus, tiles: int) -> None:
             done = status.tiles_done + tiles
             share = done / status.tiles
+            if (left := pace.seconds_left(done, status.tiles)) is not None:
+                print_left(left)
             description = status.headline if share >= 1 else "explaining"
             bar.update(task, description=description, total=status.tiles, completed=done)
 
@@ -262,6 +232,7 @@ def _run(
             folder,
             settings,
             overwrite=overwrite,
+            on_planned=planned,
             on_progress=show,
             on_resumed=resumed,
         )

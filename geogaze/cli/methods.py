@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from geogaze.cli.local import JsonOption
+from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import out, print_json
 from geogaze.methods import METHODS
 

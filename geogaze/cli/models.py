@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import SHIPPED, Bundle, find_bundle, list_bundles, torchvision_catalogue
-from geogaze.cli.local import JsonOption, OverwriteOption
+from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.cli.train import (
     ArchOption,

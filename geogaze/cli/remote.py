@@ -10,8 +10,10 @@ import typer
 from rich.table import Column, Table
 
 from geogaze.bundles import DEFAULT_MODEL
-from geogaze.cli.local import (
+from geogaze.cli.options import (
+    DEFAULT_API,
     AoiOption,
+    ApiOption,
     BandsOption,
     ClassesOption,
     ColormapOption,
@@ -29,17 +31,15 @@ from geogaze.cli.local import (
     RescaleOption,
     SquareOption,
     build_request,
+    on_a_server,
 )
-from geogaze.cli.terminal import FAILED, err, out, print_json, progress_bar
+from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
 from geogaze.client import Client
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.request import Priority
+from geogaze.planning.wording import duration
 
-ApiOption = Annotated[
-    str, typer.Option("--api", envvar="GEOGAZE_API_URL", help="Address of the API.")
-]
-DEFAULT_API = "http://localhost:8080"
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 
 _COLOURS = {"successful": "green", "failed": "red", "running": "cyan", "dismissed": "dim"}
@@ -77,10 +77,8 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
-    if Path(scene).is_file():
-        scene = str(Path(scene).resolve())  # the server has another working directory
     request = build_request(
-        scene=scene,
+        scene=on_a_server(scene),
         model=model,
         classes=classes,
         overlap=overlap,
@@ -104,12 +102,14 @@ def submit(
         told = f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
         if wait:
             err.print(told, soft_wrap=True)  # whatever becomes of the waiting
+            print_warnings(status.get("warnings", ()), err)
             _follow(client, status["jobID"], as_json)
             return
     if as_json:
         print_json(status)
         return
     out.print(told, soft_wrap=True)
+    print_warnings(status.get("warnings", ()))
 
 
 def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
@@ -125,7 +125,7 @@ def _follow(client: Client, job: str, as_json: bool) -> None:
         def show(status: dict[str, Any]) -> None:
             told = status.get("message", "")
             if left := status.get("secondsLeft"):
-                told += f" · {status['tilesPerSecond']:,.1f} tiles/s · {_clock(left)} left"
+                told += f" · {status['tilesPerSecond']:,.1f} tiles/s · {duration(left)} left"
             bar.update(task, description=told, completed=status.get("progress", 0))
 
         def away(error: RemoteError) -> None:
@@ -151,18 +151,13 @@ def _later(job: str) -> str:
     return f"Follow it: geogaze watch {job}. End it: geogaze cancel {job}."
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
-
-
 def _print_status(status: dict[str, Any]) -> None:
     colour = _COLOURS.get(status["status"], "white")
     out.print(
         f"Job {status['jobID']} is [bold {colour}]{status['status']}[/]: "
         f"{status.get('message', '')}"
     )
+    print_warnings(status.get("warnings", ()))
     if status["status"] == "successful":
         out.print(f"Fetch it: geogaze results {status['jobID']} --download heat")
 

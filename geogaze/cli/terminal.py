@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -58,6 +60,12 @@ def progress_bar(unit: str, *, quiet: bool) -> Progress:
         disable=quiet,
         transient=True,
     )
+
+
+def print_warnings(warnings: Iterable[str], console: Console = out) -> None:
+    """What may make heat mean less than it seems."""
+    for warning in warnings:
+        console.print(f"[yellow]Careful:[/] {escape(warning)}", highlight=False)
 
 
 def print_json(document: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import TaskID
 
-from geogaze.cli.local import JsonOption, OverwriteOption
+from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest

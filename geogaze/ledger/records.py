@@ -50,6 +50,7 @@ class JobStatus:
     now: float
     last_error: str | None
     problem: dict[str, Any] | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def tiles_done(self) -> int:

@@ -22,6 +22,9 @@ from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, PhaseCount, Unit, now
 from geogaze.ledger.transitions import close_job, tell
 
+_NEWEST = (Job.created.desc(), Job.id.desc())  # as the indices have them
+_ALIKE_AMONG = 50  # inputs are looked into, job by job
+
 
 class Ledger:
     """Jobs in a SQL database. Each method is one transaction.
@@ -87,13 +90,42 @@ class Ledger:
             wanted.append(ran <= max_seconds)
         return self._statuses(*wanted, limit=limit, offset=offset)
 
+    def pace(self, inputs: dict[str, str]) -> float | None:
+        """Tiles per second, products included, of the newest job that succeeded with these inputs.
+
+        Looked for among the last few that succeeded, and where no tile was taken over; None where
+        there is none.
+        """
+        newest = (
+            select(Job.id)
+            .where(Job.state == JobState.SUCCESSFUL, *self._ours())
+            .order_by(*_NEWEST)
+            .limit(_ALIKE_AMONG)
+        )
+        alike = [Job.request[name].as_string() == value for name, value in inputs.items()]
+        with Session(self.engine) as session:
+            found = session.execute(
+                select(Job.tiles, (Job.finished - Job.started).label("seconds"))
+                .join(PhaseCount, PhaseCount.job_id == Job.id)
+                .where(
+                    Job.id.in_(newest),
+                    *alike,
+                    PhaseCount.phase == Phase.EXPLAIN,
+                    PhaseCount.tiles_reused == 0,
+                    Job.finished > Job.started,
+                )
+                .order_by(*_NEWEST)
+                .limit(1)
+            ).one_or_none()
+        return found.tiles / found.seconds if found else None
+
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
         with Session(self.engine) as session:
             moment = session.scalar(select(now())) or 0.0
             jobs = session.scalars(
                 select(Job)
                 .where(*wanted, *self._ours())
-                .order_by(Job.created.desc(), Job.id.desc())  # as the indices have them
+                .order_by(*_NEWEST)
                 .limit(limit)
                 .offset(offset)
             ).all()
@@ -245,4 +277,5 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
         now=moment,
         last_error=job.last_error,
         problem=job.problem,
+        warnings=tuple(job.warnings or ()),
     )

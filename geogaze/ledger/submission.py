@@ -26,7 +26,7 @@ class Submission:
     ``request`` holds the inputs as given, ``plan`` the plan as JSON. ``units`` has the number of
     units of each phase, of which explain has at least one; ``grid`` the rows and columns of tiles
     and the side of a unit's square of them. Jobs of one ``content`` explain alike. ``subscriber``
-    has URIs by OGC's names.
+    has URIs by OGC's names. ``warnings`` are for whoever asked.
     """
 
     request: dict[str, Any]
@@ -38,6 +38,7 @@ class Submission:
     priority: int = 0
     idempotency_key: str | None = None
     subscriber: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def accept(engine: Engine, job: Submission) -> UUID:
@@ -124,6 +125,7 @@ def _insert(engine: Engine, job: Submission) -> UUID:
                 content=job.content,
                 idempotency_key=job.idempotency_key,
                 subscriber=job.subscriber,
+                warnings=list(job.warnings),
                 message="waiting for a worker",
                 created=moment,
                 updated=moment,

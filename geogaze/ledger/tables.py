@@ -66,8 +66,9 @@ class Job(Base):
 
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
     ``content`` explain the same tiles in the same way. ``released`` is when the objects of a
-    dismissed job were removed. ``request``, ``plan`` and ``assets`` grow with the classes asked
-    for, so they are fetched only where they are looked at.
+    dismissed job were removed. ``warnings`` are the plan's, for the user.
+    ``request``, ``plan`` and ``assets`` grow with the classes asked for, so they are fetched only
+    where they are looked at.
     """
 
     __tablename__ = "jobs"
@@ -87,6 +88,7 @@ class Job(Base):
     content: Mapped[str] = mapped_column(String(64))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     subscriber: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    warnings: Mapped[list[str] | None] = mapped_column(JSON)
     message: Mapped[str] = mapped_column(Text, default="")
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     assets: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)

@@ -18,6 +18,7 @@ from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.methods import METHODS, Method, MethodName
 from geogaze.planning.place import Place, place_of
+from geogaze.planning.quote import finishing_bytes
 from geogaze.planning.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.planning.resolution import check_upsampling, resolution_advice
 from geogaze.scene.aoi import check_pixels, locate, pixel_box
@@ -30,9 +31,6 @@ TOP = "top"
 _MAX_NAME = 255  # bytes of a file's name
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
-# Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
-_CELL_BYTES = 43
-_TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12
 
 
 class MapGrid(NamedTuple):
@@ -213,16 +211,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
 
 
 def _check_finish(plan: Plan, settings: Settings) -> None:
-    """Refuse what a worker could not put together after hours of work.
-
-    Layers are mosaicked whole, as many at once as there are lanes; the table of tiles is one.
-    """
-    rows, cols = plan.lattice.rows, plan.lattice.cols
-    layers = 0 if plan.targets is None else len(plan.layers)
-    needed = {
-        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * settings.lanes,
-        f"a table of {plan.tiles:,} tiles": plan.tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * layers),
-    }
+    """Refuse what a worker could not put together after hours of work."""
+    needed = finishing_bytes(plan, settings)
     what, most = max(needed.items(), key=lambda pair: pair[1])
     if most > settings.max_finish_bytes:
         raise InvalidRequest(

@@ -91,5 +91,6 @@ def submit(
             priority=_URGENCY[request.priority],
             idempotency_key=idempotency_key,
             subscriber=subscriber,
+            warnings=plan.warnings,
         )
     )

@@ -12,6 +12,23 @@ def length(metres: float) -> str:
     return f"{_three(metres * 1000)} mm"
 
 
+def size(count: float) -> str:
+    """A number of bytes with its unit, three digits at most."""
+    for unit, of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= of:
+            return f"{_three(count / of)} {unit}"
+    return f"{_three(count / 1e3)} kB"
+
+
+def duration(seconds: float) -> str:
+    """A time as people tell it."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
 def _three(value: float) -> str:
     digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
     text = f"{value:,.{digits}f}"

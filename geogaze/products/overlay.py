@@ -87,6 +87,8 @@ def write_overlay(
         ]
         method = plan.explained_by.title
         draft.update_tags(AREA_OR_POINT="Area", GEOGAZE_CLASS=layer, GEOGAZE_METHOD=method)
+        if plan.warnings:
+            draft.update_tags(GEOGAZE_WARNINGS=" ".join(plan.warnings))
         for row in range(top, bottom, _READ):
             for col in range(left, right, _READ):
                 box = (row, col, min(row + _READ, bottom), min(col + _READ, right))

@@ -30,7 +30,7 @@ _FOOTER = 64
 _PAPER = (16, 20, 27)
 _INK = (236, 240, 245)
 _FAINT = (140, 150, 163)
-_NOWHERE = (232, 176, 92)  # what says that a class is best nowhere
+_WARNING = (232, 176, 92)  # also of a class that is best nowhere
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -127,15 +127,19 @@ def _sheet(plan: Plan, panels: list[_Panel]) -> Image.Image:
         f"one heat cell is {length(plan.cell_metres)}",
         f"{plan.explained_by.title}{at}",
     )
-    lines = _wrap(facts, _font(15), across - 2 * _MARGIN)
-    header = _HEADER + (len(lines) - 1) * _LINE
+    room = across - 2 * _MARGIN
+    lines = _wrap(facts, _font(15), room)
+    careful = [line for told in plan.warnings for line in _wrap(told.split(), _font(14), room, " ")]
+    header = _HEADER + (len(lines) + len(careful) - 1) * _LINE
     down = header + rows * height + (rows - 1) * _GAP + _FOOTER
     sheet = Image.new("RGB", (across, down), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    title = _fit(f"Where {plan.bundle.name} looks", _font(28), across - 2 * _MARGIN)
+    title = _fit(f"Where {plan.bundle.name} looks", _font(28), room)
     draw.text((_MARGIN, 20), title, _INK, font=_font(28))
     for i, line in enumerate(lines):
         draw.text((_MARGIN, 54 + i * _LINE), line, _FAINT, font=_font(15))
+    for i, line in enumerate(careful, start=len(lines)):
+        draw.text((_MARGIN, 54 + i * _LINE), line, _WARNING, font=_font(14))
     for i, panel in enumerate(panels):
         x = _MARGIN + (i % columns) * (width + _GAP)
         y = header + (i // columns) * (height + _GAP)
@@ -144,16 +148,16 @@ def _sheet(plan: Plan, panels: list[_Panel]) -> Image.Image:
         name = _fit(panel.name, _font(20), width)
         draw.text((x, below + 8), name, _FAINT if panel.nowhere else _INK, font=_font(20))
         caption = _fit(panel.caption, _font(14), width)
-        draw.text((x, below + 35), caption, _NOWHERE if panel.nowhere else _FAINT, font=_font(14))
+        draw.text((x, below + 35), caption, _WARNING if panel.nowhere else _FAINT, font=_font(14))
     _legend(draw, sheet, plan)
     return sheet
 
 
-def _wrap(facts: Sequence[str], font: _Font, width: int) -> list[str]:
-    """Facts in as few lines as fit, dots between them."""
+def _wrap(facts: Sequence[str], font: _Font, width: int, between: str = "   ·   ") -> list[str]:
+    """Facts (or words) in as few lines as fit."""
     lines = [_fit(facts[0], font, width)]
     for fact in facts[1:]:
-        longer = f"{lines[-1]}   ·   {fact}"
+        longer = f"{lines[-1]}{between}{fact}"
         if font.getlength(longer) <= width:
             lines[-1] = longer
         else:

@@ -79,6 +79,7 @@ def run(
     settings: Settings,
     *,
     overwrite: bool = False,
+    on_planned: Callable[[Plan], None] = lambda plan: None,
     on_progress: OnProgress = lambda status, tiles: None,
     on_resumed: OnResumed = lambda tiles, of: None,
 ) -> RunReport:
@@ -91,8 +92,9 @@ def run(
         settings: device, batch size and the like; where the ledger and objects live is not taken
             from them.
         overwrite: whether ``out`` may be in use; an earlier run's products there are replaced.
+        on_planned: called before any work.
         on_progress: called after every batch of tiles and every unit.
-        on_resumed: called first, where an earlier run explained some.
+        on_resumed: called before the work, where an earlier run explained some.
 
     Raises:
         Interrupted: by Ctrl-C, after the batch in hand; what was explained is kept.
@@ -102,6 +104,7 @@ def run(
     started = time.monotonic()
     check_folder(out, Kind.RESULTS, overwrite=overwrite)
     plan = make_plan(request, settings, local=True)
+    on_planned(plan)
     load_engine(plan.bundle, settings)  # missing weights show here
     with workspace(out, content_of(plan)) as space, _kept_for_the_next(space):
         job = _Job(request, plan, settings, space, on_progress)

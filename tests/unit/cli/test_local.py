@@ -223,3 +223,46 @@ def test_device_and_batch_may_be_chosen_for_one_run(
     geogaze("run", scene, "-o", "heat", *QUICK, "--device", "cuda:1", "--batch", 7)
     geogaze("run", scene, "-o", "heat", *QUICK)
     assert asked == [("cuda:1", 7), ("cpu", 0)]
+
+
+def test_a_dry_run_says_what_it_takes_and_leaves_nothing(
+    geogaze: Geogaze, scene: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    words = ("run", scene, *QUICK, "--dry-run")
+    done = geogaze(*words)
+    assert done.code == 0, done.err
+    for told in ("tiles     6", "1, each 4 × 5 cells of 16 m", "at most", "Nothing was written"):
+        assert told in done.out
+    report = geogaze(*words, "--out", "heat", "--json").last
+    assert (report["status"], report["tiles"], report["classes"]) == ("planned", 6, ["boat"])
+    assert (report["rows"], report["cols"], report["seconds"]) == (4, 5, None)
+    assert 0 < report["products_bytes"] < report["disk_bytes"]
+    assert sorted(tmp_path.rglob("*")) == before
+    made = geogaze("run", scene, *QUICK, "--out", "heat", "--json")
+    assert made.last["tiles"] == 6
+    assert "6 tiles; 1 layer of 4 × 5 cells; at most" in made.err
+    again = geogaze(*words, "--out", "heat")
+    assert again.code == 2, "what the run itself would refuse"
+    assert "--overwrite" in again.err
+
+
+def test_a_run_without_out_says_what_is_missing(geogaze: Geogaze, scene: Path) -> None:
+    done = geogaze("run", scene, *QUICK, "--json")
+    assert done.code == 2
+    assert "--out FOLDER" in done.last["detail"]
+
+
+def test_the_first_batches_of_a_run_tell_its_time(
+    geogaze: Geogaze, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geogaze.cli import local
+    from geogaze.planning.quote import Pace
+
+    seconds = iter(range(0, 10_000, 60))
+    monkeypatch.setattr(local, "Pace", lambda: Pace(lambda: float(next(seconds))))
+    done = geogaze("run", scene, "--out", "heat", *QUICK, "--batch", 1)
+    assert done.code == 0, done.err
+    # Batches of one tile, a minute each; the first is not measured, and 3 are left after two.
+    assert done.err.count("left for the tiles") == 1
+    assert "About 3 min 00 s left for the tiles" in done.err

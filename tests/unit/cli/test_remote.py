@@ -184,3 +184,19 @@ def test_a_wrong_request_exits_with_2_wherever_it_is_found(
     assert says in done.err
     assert server.ledger.jobs(limit=9) == []
     assert done.code == 2
+
+
+def test_a_quote_is_printed_and_starts_nothing(
+    geogaze: Geogaze, server: Server, scene: Path
+) -> None:
+    words = ("quote", scene, "--model", "tiny", "--classes", "boat,road", "--overlap", 0)
+    done = geogaze(*words)
+    assert done.code == 0, done.err
+    for told in ("tiles     4", "2, each 4 × 4 cells of 16 m", "at most", "not known"):
+        assert told in done.out
+    answer = geogaze(*words, "--json").last
+    assert (answer["tiles"], answer["layers"]) == (4, 2)
+    assert server.ledger.jobs(limit=9) == []
+    refused = geogaze("quote", scene, "--model", "tiny", "--classes", "boot")
+    assert refused.code == 2
+    assert "boat" in refused.err

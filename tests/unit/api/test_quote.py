@@ -1,0 +1,116 @@
+"""POST /processes/explain/quote: what a job would take, and nothing of it is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from geogaze.config import Settings
+from geogaze.ledger.states import JobState
+from geogaze.ledger.store import Ledger
+from geogaze.ledger.tables import Job
+from tests.unit.api.test_execution import EXECUTION, check_problem
+from tests.unit.api.test_jobs import end
+from tests.unit.api.testing import TestClient
+
+QUOTE = "/processes/explain/quote"
+
+
+@pytest.fixture
+def inputs(scene: Path) -> dict[str, Any]:
+    return {"scene": str(scene), "model": "tiny", "classes": ["boat", "road"]}
+
+
+def test_a_quote_says_what_an_execution_would_be(
+    http: TestClient, ledger: Ledger, settings: Settings, inputs: dict[str, Any]
+) -> None:
+    answer = http.post(QUOTE, json={"inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert set(told) == {
+        *("tiles", "layers", "rows", "cols", "cellMetres"),
+        *("productsBytes", "diskBytes", "memoryBytes", "warnings"),
+    }
+    assert ledger.jobs(limit=9) == []
+    assert not Path(settings.storage).exists() or not any(Path(settings.storage).rglob("*"))
+    assert told["layers"] == 2
+    job = http.post(EXECUTION, json={"inputs": inputs}).json()
+    assert job["tiles"] == told["tiles"] > 0
+
+
+def test_inputs_may_be_wrapped_and_products_chosen(
+    http: TestClient, inputs: dict[str, Any]
+) -> None:
+    plain = http.post(QUOTE, json={"inputs": inputs}).json()
+    wrapped = {name: {"value": value} for name, value in inputs.items()}
+    assert http.post(QUOTE, json={"inputs": wrapped}).json() == plain
+    heat = http.post(QUOTE, json={"inputs": inputs, "outputs": {"heat-boat": {}}}).json()
+    assert heat["productsBytes"] == plain["productsBytes"] - 2 * 96 * 128, "no overlays"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"scene": "none.tif"}, "none.tif"), ({"classes": ["boot"]}, "boat"), ({"gsd": 0}, "gsd")],
+)
+def test_what_an_execution_refuses_a_quote_does_in_the_same_words(
+    http: TestClient, inputs: dict[str, Any], change: dict[str, Any], says: str
+) -> None:
+    body = {"inputs": {**inputs, **change}}
+    refused = http.post(QUOTE, json=body)
+    check_problem(refused, 400)
+    assert says in refused.json()["detail"]
+    assert refused.json() == http.post(EXECUTION, json=body).json()
+    check_problem(http.post(QUOTE.replace("explain", "other"), json=body), 404)
+    unknown = http.post(QUOTE, json={"inputs": inputs, "outputs": {"mask": {}}})
+    assert "mask" in unknown.json()["detail"]
+
+
+def succeeded(http: TestClient, ledger: Ledger, inputs: Any, seconds: float, who: Any) -> None:
+    job = http.post(EXECUTION, json={"inputs": inputs}, headers=who).json()["jobID"]
+    end(ledger, UUID(job), JobState.SUCCESSFUL)
+    with Session(ledger.engine) as session, session.begin():
+        started = {"started": 1000.0, "finished": 1000.0 + seconds, "content": job}
+        session.execute(update(Job).where(Job.state == JobState.SUCCESSFUL).values(**started))
+
+
+class TestTime:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"tenant_header": "X-Tenant"})
+
+    def test_it_is_known_from_ones_own_last_job_like_it(
+        self, http: TestClient, ledger: Ledger, inputs: dict[str, Any]
+    ) -> None:
+        ours, theirs = {"X-Tenant": "ours"}, {"X-Tenant": "theirs"}
+
+        def seconds(who: dict[str, str], **changes: Any) -> float | None:
+            body = {"inputs": {**inputs, **changes}}
+            told = http.post(QUOTE, json=body, headers=who).json()
+            found: float | None = told.get("seconds")
+            return found
+
+        assert seconds(ours) is None
+        succeeded(http, ledger, inputs, 30.0, theirs)
+        assert seconds(ours) is None, "another's jobs are not looked at"
+        assert seconds(theirs) == pytest.approx(30)
+        assert seconds(theirs, classes="all") == pytest.approx(30)
+        assert seconds(theirs, overlap=0) == pytest.approx(15), "half the tiles"
+        assert seconds(theirs, method="saliency") is None
+        assert seconds(theirs, context="scene") is None
+
+    def test_who_asks_must_be_said(self, http: TestClient, inputs: dict[str, Any]) -> None:
+        check_problem(http.post(QUOTE, json={"inputs": inputs}), 400)
+
+
+def test_it_is_in_both_descriptions(http: TestClient) -> None:
+    for file in ("openapi.json", "openapi-3.0.json"):
+        document = http.get(f"/{file}").json()
+        operation = document["paths"]["/processes/{process}/quote"]["post"]
+        assert {"200", "400", "404", "413", "503"} <= set(operation["responses"])
+        shown = document["components"]["schemas"]["Quote"]["properties"]
+        assert {"tiles", "diskBytes", "seconds"} <= set(shown)

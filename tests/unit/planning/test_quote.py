@@ -44,6 +44,8 @@ def test_what_is_not_asked_for_is_not_counted(scene: Path, bundle_folder: Path) 
     assert one.products_bytes - plain.products_bytes == 260 * 200
     more = 260 * 200 + 7 * 9 * 4 * 4 / 3 + 2 * 30_000 + 48 * 4 + 1_300_000  # one more panel too
     assert two.products_bytes - one.products_bytes == pytest.approx(more, abs=1)
+    drafts = one.disk_bytes - one.products_bytes - 48 * 4 * 4
+    assert drafts == 260 * 200 * 4, "one layer has one draft, however many lanes there are"
     assert plain.disk_bytes - plain.products_bytes == 48 * 4 * 4, "no overlay, no draft of one"
     top = quote_of(plan_of(scene, bundle_folder, classes="top"), settings)
     assert (top.layers, top.memory_bytes) == (1, 48 * 1250)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5d0c3b7f2a91"
-down_revision = "4f0c2a9d71be"
+down_revision = "7b1d94e02c5a"
 branch_labels = None
 depends_on = None
 

@@ -177,6 +177,24 @@ def test_a_success_brings_the_results(
     assert json.loads(body) == http_.get(f"/jobs/{job}/results").json()
 
 
+def test_proxies_of_the_environment_are_not_asked(
+    ledger: Ledger,
+    callbacks: Callbacks,
+    job: UUID,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may lead to where no list allows."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    end(ledger, job, JobState.RUNNING)
+    assert send_one(callbacks)
+    assert [path for path, *_ in subscriber.came] == ["/begun"]
+
+
 def test_a_failure_brings_the_status(
     http_: TestClient, ledger: Ledger, callbacks: Callbacks, job: UUID, subscriber: Subscriber
 ) -> None:

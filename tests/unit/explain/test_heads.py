@@ -522,3 +522,17 @@ def test_rows_of_the_best_are_each_images_own() -> None:
     assert torch.equal(score_rows(weight, None, logits), weight[[1, 0]][None])
     rows = score_rows(weight, [(2, None), (0, 1)], logits)
     assert torch.equal(rows, torch.stack([weight[2], weight[0] - weight[1]])[:, None])
+
+
+def test_a_mixing_layer_that_changes_is_summed_anew() -> None:
+    torch.manual_seed(0)
+    mix = nn.Linear(C * SIDE**2, 3)
+    head = nn.Sequential(nn.Flatten(1), mix).double().requires_grad_(False)
+    known = recognise(head)
+    assert known is not None
+    activations = maps()
+    _, before = known.explain(activations, TARGETS, "gradcam")
+    with torch.no_grad():
+        mix.weight.mul_(-2)
+    _, after = known.explain(activations, TARGETS, "gradcam")
+    assert difference(after, -2 * before) < 1e-9

@@ -76,6 +76,8 @@ def test_measured_geometry_is_the_catalogues(name: str) -> None:
         # Looks at 0 … 4: two pixels to either side of 2, which is within a stride.
         (nn.Conv2d(3, 4, 5, stride=2), Registration(2, 2.0, 28, halo=2)),
         (nn.MaxPool2d(3, 2, padding=1), Registration(2, 0.0, 30, halo=2)),
+        (nn.MaxPool2d(3, 2), Registration(2, 1.0, 29, halo=2)),
+        (nn.MaxPool2d(3, 2, ceil_mode=True), Registration(2, 1.0, 30, halo=2)),
         (nn.Conv2d(3, 4, 1, stride=2), Registration(2, 0.0, 30, halo=2)),
         # 1 + 2·1 pixels to either side; the average's 2 pixels end at a half.
         (

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 from PIL import Image
+from rasterio.enums import Resampling
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable
@@ -287,6 +288,17 @@ def test_files_beside_the_scene_are_not_read(scene: Path) -> None:
         "scene.tif.aux.xml",
         "scene.tif.msk",
     ]
+
+
+def test_overviews_beside_the_scene_are_not_read(scene: Path) -> None:
+    """They may show something else than the scene."""
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(scene) as dataset:
+        dataset.build_overviews([2], Resampling.nearest)
+    assert scene.with_name("scene.tif.ovr").exists()
+    with rasterio.open(scene) as dataset:
+        assert dataset.overviews(1) == [2]
+    with open_scene(str(scene), ANY_FILE, SETTINGS) as dataset:
+        assert dataset.overviews(1) == []
 
 
 def test_scenes_over_the_pixel_cap_are_refused(scene: Path) -> None:

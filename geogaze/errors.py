@@ -17,7 +17,7 @@ class GeogazeError(Exception):
     spends_try: ClassVar[bool] = True
     """Whether a unit that failed so has one try less."""
     of_job: ClassVar[bool] = False
-    """Whether the other units of the job would meet it too, so that they wait together."""
+    """Whether the other units of the job would meet it too: they wait while one tries again."""
     divisible: ClassVar[bool] = False
     """Whether one of a unit's tiles may be to blame, so that the others can be saved."""
     ends_process: ClassVar[bool] = False

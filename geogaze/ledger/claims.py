@@ -183,6 +183,8 @@ class Claims:
             unit.state, unit.result = UnitState.DONE, result
             unit.token = unit.lease_until = None
             session.flush()
+            if unit.error:
+                _let_all_go_on(session, unit)
             remaining = leave(session, claim.job_id, claim.phase, tiles)
             session.execute(update(Job).where(Job.id == claim.job_id).values(updated=now()))
             if remaining == 0:
@@ -206,7 +208,7 @@ class Claims:
                 delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
                 unit.next_attempt_at = (session.scalar(select(now())) or 0.0) + delay
                 if error.of_job:
-                    _wait_together(session, unit)
+                    _let_one_look(session, unit, self._lease)
         return bool(spent)
 
     def release(self, claim: Claim) -> None:
@@ -265,12 +267,11 @@ def _mark(session: Session, job_id: UUID) -> None:
         )
 
 
-def _wait_together(session: Session, unit: Unit) -> None:
-    """Let the other units of a job wait as long: theirs would fail too.
+def _let_one_look(session: Session, unit: Unit, seconds: float) -> None:
+    """Let the other units of a job wait while this one tries again: theirs would fail too.
 
-    Else a job of many units on a silent host would hold lanes for as many times as it has units.
-    They keep their tries, for outages of a long job may be hours apart. The unit that failed goes
-    first after each wait, and so it is the one that ends the job if its host stays away.
+    Else a job on a silent host would hold a lane for each of its units. They go on once this one
+    has succeeded, or, should it never report, some seconds after it was due.
     """
     session.flush()
     session.execute(
@@ -278,9 +279,27 @@ def _wait_together(session: Session, unit: Unit) -> None:
         .where(
             Unit.job_id == unit.job_id,
             Unit.phase == unit.phase,
-            Unit.state.in_(unit_sources(UnitState.RUNNING)),
-            Unit.next_attempt_at < unit.next_attempt_at,
+            Unit.id != unit.id,
+            Unit.state.in_((UnitState.PENDING, UnitState.DISPATCHED)),
         )
-        # The messages of those that were handed out find nothing to claim.
-        .values(state=UnitState.PENDING, next_attempt_at=unit.next_attempt_at, dispatched_at=None)
+        .values(
+            state=UnitState.PENDING,
+            next_attempt_at=unit.next_attempt_at + seconds,
+            dispatched_at=None,
+            error=unit.error,
+        )
+    )
+
+
+def _let_all_go_on(session: Session, unit: Unit) -> None:
+    """End the wait of units that waited with a unit for what it has now succeeded at."""
+    session.execute(
+        update(Unit)
+        .where(
+            Unit.job_id == unit.job_id,
+            Unit.phase == unit.phase,
+            Unit.state == UnitState.PENDING,
+            Unit.error == unit.error,
+        )
+        .values(next_attempt_at=0.0)
     )

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from geogaze.errors import StaleClaim
+from geogaze.errors import SceneAway, ScratchUnusable, StaleClaim, StorageUnavailable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import Phase, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Lead, WorkerSeen
-from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
+from geogaze.ledger.tables import Lead, Unit, WorkerSeen
+from tests.unit.ledger.suite import ATTEMPTS, LEASE, OnSqlite, Suite, submission, submit
 
 
 class QueueSuite(Suite):
@@ -172,6 +172,75 @@ class QueueSuite(Suite):
         self.meddle(engine, units[5].id, failures=1)
         levels = {message.unit: message.level for message in queue.dispatch(6)}
         assert levels == {units[5].id: 0, units[4].id: 5}
+
+    # Outages that all units of a job would meet
+
+    def away(self, engine: Engine, job: UUID) -> tuple[list[Unit], list[Unit]]:
+        """Units of a job that may be tried at the next due moment, and those that wait on."""
+        units = [u for u in self.units(engine, job) if u.state is UnitState.PENDING]
+        soon = min(unit.next_attempt_at for unit in units)
+        return [u for u in units if u.next_attempt_at == soon], [
+            u for u in units if u.next_attempt_at > soon
+        ]
+
+    def test_one_unit_looks_whether_a_host_is_back_while_the_others_wait(
+        self, engine: Engine, ledger: Ledger, claims: Claims, queue: Queue
+    ) -> None:
+        job, other = submit(ledger, 5), submit(ledger, 5)
+        first, second = (
+            claims.claim(unit, "w")
+            for unit in [u.id for u in self.units(engine, job) if u.position < 2]
+        )
+        out = {u for u in self.dispatch(engine, 6) if self.job_of(engine)[u] == job}
+        assert first is not None
+        assert second is not None
+        assert out
+        for claim in (first, second):  # two lanes held it when the host went silent
+            assert claims.give_up(claim, SceneAway("silent"))
+        look, wait = self.away(engine, job)
+        assert [unit.id for unit in look] == [second.unit_id]
+        assert len(wait) == 4
+        assert all(u.next_attempt_at >= look[0].next_attempt_at + LEASE for u in wait)
+        assert {unit.failures for unit in wait} == {0, 1}, "who did not try has spent no try"
+        assert all(claims.claim(unit, "w") is None for unit in out), "its messages are void"
+        assert {u.state for u in self.units(engine, other)} == {
+            UnitState.PENDING,
+            UnitState.DISPATCHED,
+        }, "nobody else's units wait"
+        # It fails again, and again one of them looks; then it is there.
+        for _ in range(ATTEMPTS - 2):
+            self.meddle(engine, second.unit_id, next_attempt_at=0.0)
+            again = claims.claim(second.unit_id, "w")
+            assert again is not None
+            assert claims.give_up(again, SceneAway("silent, still"))
+            look, wait = self.away(engine, job)
+            assert [unit.id for unit in look] == [second.unit_id]
+            assert len(wait) == 4
+        self.meddle(engine, second.unit_id, next_attempt_at=0.0)
+        again = claims.claim(second.unit_id, "w")
+        assert again
+        claims.commit(again, {}, tiles=10)
+        look, wait = self.away(engine, job)
+        assert {unit.next_attempt_at for unit in look} == {0.0}
+        assert len(look) == 4
+        assert not wait
+
+    def test_success_ends_no_wait_for_something_else(
+        self, engine: Engine, ledger: Ledger, claims: Claims
+    ) -> None:
+        job = submit(ledger, 2)
+        first, second = (claims.claim(u, "w") for u in self.dispatch(engine, 2))
+        assert first is not None
+        assert second is not None
+        assert claims.give_up(first, StorageUnavailable("storage is out"))
+        assert claims.give_up(second, ScratchUnusable("the disk is full"))
+        self.meddle(engine, second.unit_id, next_attempt_at=0.0)
+        due = self.unit(engine, first.unit_id).next_attempt_at
+        again = claims.claim(second.unit_id, "w")
+        assert again
+        claims.commit(again, {}, tiles=10)
+        assert self.unit(engine, first.unit_id).next_attempt_at == due > 0
+        assert ledger.status(job).phases[Phase.EXPLAIN].remaining == 1
 
     # What a worker does next
 

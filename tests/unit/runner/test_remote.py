@@ -87,8 +87,10 @@ def test_a_host_that_comes_back_costs_tries_and_nothing_else(
         rows = session.execute(select(Unit.failures, Unit.next_attempt_at, Unit.state)).all()
     assert len(rows) > 2
     assert {row.state for row in rows} == {UnitState.PENDING}, "also those that were handed out"
-    assert len({row.next_attempt_at for row in rows}) == 1, "its other units wait with it"
-    assert sorted(row.failures for row in rows) == [0] * (len(rows) - 1) + [1]
+    looks = min(rows, key=lambda row: row.next_attempt_at)
+    assert looks.failures == 1
+    assert {row.failures for row in rows if row is not looks} == {0}, "the others wait for it"
+    assert min(row.next_attempt_at for row in rows if row is not looks) > looks.next_attempt_at
     assert "answered 503" in (status.last_error or "")
     host.mood = "well"
     assert finish(bureau, job).state is JobState.SUCCESSFUL

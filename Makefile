@@ -38,7 +38,7 @@ demo: install  ## Explain a scene: make demo [SCENE=path] [OUT=folder] [ARGS='--
 stack: install-dev redis  ## Run Redis, PostgreSQL, S3, API, dispatcher and a worker, no containers
 	$(BIN)/python -m infra.stack $(ARGS)
 
-.PHONY: redis outlast
+.PHONY: redis outlast silence
 redis:
 	@command -v redis-server >/dev/null || infra/apt-install.sh redis-server
 
@@ -64,6 +64,9 @@ EXAMPLES ?= 200
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)
+
+silence: install-dev redis  ## Hosts that accept and say nothing: what other users notice of them
+	@$(BIN)/python -m tests.benchmarks.silence
 
 outlast: install-dev redis  ## A broken device, a read-only database, 20 killed processes: figures
 	@$(BIN)/python -m tests.benchmarks.outlast $(ARGS)

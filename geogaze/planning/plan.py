@@ -172,7 +172,14 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
     version = scene_version(request.scene, policy, settings)
     with open_scene(request.scene, policy, settings, version=version) as dataset:
-        scene = describe(dataset, request.scene, bundle.bands, request.bands, request.rescale)
+        scene = describe(
+            dataset,
+            request.scene,
+            bundle.bands,
+            request.bands,
+            request.rescale,
+            silence_seconds=settings.silence_seconds,
+        )
     check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
     advice = (
         None if request.square else squares_advice(scene),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rasterio.io import DatasetReader
 
 from geogaze.errors import SceneUnusable
+from geogaze.scene.asking import Asking
 from geogaze.scene.bands import choose_bands
 from geogaze.scene.ground import metric_crs, pixel_sides
 from geogaze.scene.sample import refuse_empty, sample_values
@@ -63,6 +64,8 @@ def describe(
     band_names: Sequence[str],
     bands: Sequence[int] | None,
     rescale: Sequence[tuple[float, float]] | None,
+    *,
+    silence_seconds: float = math.inf,
 ) -> SceneInfo:
     """Check a scene and say what must be known to plan a job on it.
 
@@ -74,10 +77,12 @@ def describe(
         band_names: the model's bands, in order.
         bands: the scene's bands (from 1) for them, or None to choose.
         rescale: one (low, high) for all bands or one for each, or None to choose.
+        silence_seconds: a remote read that fails after so long met a silent host.
 
     Raises:
         SceneUnusable: no CRS, ground control points only, complex, empty, or wrong bands.
         SceneUnreadable: its percentiles are wanted and nothing of it can be read.
+        SceneUnreachable: the same of a remote scene.
     """
     if not dataset.crs or dataset.transform.is_identity:
         gcps, _ = dataset.gcps
@@ -95,6 +100,7 @@ def describe(
     if dtype.startswith("complex"):
         raise SceneUnusable(f"{uri!r} holds complex values; save magnitude or intensity first.")
     sides = pixel_sides(dataset)
+    asking = Asking(uri, silence_seconds)
     warnings: list[str] = []
     if rescale or dtype == "uint8":
         ranges, source = (
@@ -102,10 +108,10 @@ def describe(
             if rescale
             else _full_range(dataset, chosen)
         )
-        refuse_empty(dataset, uri, chosen)
+        refuse_empty(dataset, asking, chosen)
     else:
         source = "percentiles 2 and 98 of the scene"
-        ranges = _percentiles(dataset, uri, chosen, warnings)
+        ranges = _percentiles(dataset, asking, chosen, warnings)
     return SceneInfo(
         uri=uri,
         width=dataset.width,
@@ -172,11 +178,11 @@ def _full_range(dataset: DatasetReader, bands: Sequence[int]) -> tuple[Ranges, s
 
 
 def _percentiles(
-    dataset: DatasetReader, uri: str, bands: Sequence[int], warnings: list[str]
+    dataset: DatasetReader, asking: Asking, bands: Sequence[int], warnings: list[str]
 ) -> Ranges:
     """The range of each band by its own valid values; says what is odd of a band."""
     ranges: list[tuple[float, float]] = []
-    found = sample_values(dataset, uri, bands)
+    found = sample_values(dataset, asking, bands)
     for band, values in zip(bands, found, strict=True):
         if not len(values):
             warnings.append(f"Band {band} has no valid value that was found: it is shown as mean.")
@@ -190,8 +196,8 @@ def _percentiles(
             )
         elif not math.isfinite(high - low):
             raise SceneUnusable(
-                f"Band {band} of {uri!r} reaches from {low:g} to {high:g}, too far to compute "
-                "with. Say which values matter: --rescale LO,HI."
+                f"Band {band} of {asking.uri!r} reaches from {low:g} to {high:g}, too far to "
+                "compute with. Say which values matter: --rescale LO,HI."
             )
         ranges.append((low, high))
     return tuple(ranges)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -14,19 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from geogaze.errors import SceneUnreachable, SceneUnreadable
 from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scaling import unit_range
+from geogaze.scene.asking import Asking
 from geogaze.scene.header import SceneInfo
-from geogaze.scene.policy import is_remote
 from geogaze.scene.validity import known_bands, settle
 
 _PARTS = 16  # along each side of a small picture of a damaged scene
-_MOST_SILENCES = 2
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ class SceneReader:
         info: what it says of itself.
         working: the working grid.
         lenient: leave out blocks that cannot be read, rather than raise.
-        silence_seconds: a remote read that fails after so long met a silent host. After two it is
-            not asked again: of a large window each block would hold us up as long.
+        silence_seconds: a remote read that fails after so long met a silent host.
     """
 
     def __init__(
@@ -95,8 +92,7 @@ class SceneReader:
         silence_seconds: float = math.inf,
     ) -> None:
         self._dataset = dataset
-        self._silence_seconds = silence_seconds
-        self._silences = 0
+        self._asking = Asking(info.uri, silence_seconds)
         self._info = info
         self._working = working
         self._lenient = lenient
@@ -168,7 +164,7 @@ class SceneReader:
             pass  # of which block?
         blocks = list(self._blocks(box))
         lost = [
-            Damage(reach, f"{name} {self._fault}")
+            Damage(reach, f"{name} {self._asking.fault}")
             for name, window, reach in blocks
             if not self._intact(name, window)
         ]
@@ -188,7 +184,7 @@ class SceneReader:
                 name = f"A part (working pixel rows {row0}-{row1 - 1}, columns {col0}-{col1 - 1})"
                 if not self._lenient:
                     raise self._error(name, error) from error
-                damage.append(Damage(piece, f"{name} {self._fault}"))
+                damage.append(Damage(piece, f"{name} {self._asking.fault}"))
         damage.extend(lost)
         return values, known
 
@@ -212,7 +208,7 @@ class SceneReader:
         """Whether a block can be read; raises if not, and we are not lenient."""
         bands, shape = self._info.bands, (window.height, window.width)
         try:
-            with self._asking():
+            with self._asking.read():
                 values = self._dataset.read(list(bands), window=window)
                 known_bands(self._dataset, bands, values, window, shape)
         except RasterioError as error:
@@ -221,31 +217,8 @@ class SceneReader:
             return False
         return True
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Around a read: counts silences, and refuses where there were enough.
-
-        One may be met by a whole window, and one by the block that is to blame.
-        """
-        if self._silences >= _MOST_SILENCES:
-            raise RasterioIOError("its host is silent")
-        started = time.monotonic()
-        try:
-            yield
-        except RasterioError:
-            late = time.monotonic() - started >= self._silence_seconds
-            self._silences += late and is_remote(self._info.uri)
-            raise
-
-    @property
-    def _fault(self) -> str:
-        """What is wrong with what cannot be read."""
-        return "could not be fetched" if is_remote(self._info.uri) else "is damaged"
-
     def _error(self, block: str, error: RasterioError) -> SceneUnreadable | SceneUnreachable:
-        uri = self._info.uri
-        kind = SceneUnreachable if is_remote(uri) else SceneUnreadable
-        return kind(f"{block} of {uri!r} {self._fault}: {error}")
+        return self._asking.error(f"{block} of {self._info.uri!r}", error)
 
     def _read_inside(
         self, row0: float, col0: float, row1: float, col1: float, shape: tuple[int, int]
@@ -258,7 +231,7 @@ class SceneReader:
             min(row1 * down, info.height) - row0 * down,
         )
         exact = shape == (window.height, window.width)
-        with self._asking():
+        with self._asking.read():
             values = self._dataset.read(
                 list(info.bands),
                 window=window,

@@ -15,7 +15,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from geogaze.errors import SceneUnreadable, SceneUnusable
+from geogaze.errors import SceneUnusable
+from geogaze.scene.asking import Asking
 from geogaze.scene.validity import alpha_bands, known_bands
 
 _LOOK = 1024  # pixels per side of a decimated read
@@ -29,22 +30,23 @@ Found = list[NDArray[Any]]
 """Valid values of each band, one array (n,) per band."""
 
 
-def sample_values(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
+def sample_values(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Found:
     """Valid values of each band: from overviews, or where there are none from blocks spread over
     the scene. Reads no more of a large scene than of a small one.
 
     Raises:
         SceneUnusable: no valid pixel was found.
         SceneUnreadable: nothing could be read.
+        SceneUnreachable: nothing of a remote scene came.
     """
     try:
-        found = _sample(dataset, uri, bands)
+        found = _sample(dataset, asking, bands)
     except RasterioError as error:
-        raise SceneUnreadable(f"{uri!r} is damaged: {error}") from error
+        raise asking.error(repr(asking.uri), error) from error
     return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in found]
 
 
-def refuse_empty(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> None:
+def refuse_empty(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> None:
     """Look for one valid pixel, where any may be missing; one block has it, as a rule.
 
     A scene too large to be looked at as a whole, or one with damaged blocks, is left to the job.
@@ -54,9 +56,9 @@ def refuse_empty(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> None
     """
     if not _may_lack_pixels(dataset, bands):
         return
-    blocks = _Blocks(dataset, bands)
+    blocks = _Blocks(dataset, asking, bands)
     if not any(any(map(len, found)) for found in blocks) and blocks.all_seen and not blocks.damage:
-        raise _empty(uri)
+        raise _empty(asking.uri)
 
 
 def _may_lack_pixels(dataset: DatasetReader, bands: Sequence[int]) -> bool:
@@ -71,29 +73,31 @@ def _empty(uri: str) -> SceneUnusable:
     return SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
 
 
-def _sample(dataset: DatasetReader, uri: str, bands: Sequence[int]) -> Found:
+def _sample(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Found:
     shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
     damage: RasterioError | None = None
     if _decimated_bytes(dataset, bands, shrink) <= _BUDGET:
+        whole = Window(0, 0, dataset.width, dataset.height)
         try:
-            found = _read(dataset, bands, Window(0, 0, dataset.width, dataset.height), _LOOK)
+            found = _read(dataset, asking, bands, whole, _LOOK)
         except RasterioError as error:
             damage = error  # of one block, perhaps: the job decides what becomes of it
-            found = _pooled(_readable(dataset, bands))
+            found = _pooled(_readable(dataset, asking, bands))
         if any(map(len, found)):
             return found
     # Few valid pixels slip through a decimated read.
-    blocks = _Blocks(dataset, bands)
+    blocks = _Blocks(dataset, asking, bands)
     found = _pooled(blocks)
     if any(map(len, found)):
         return found
     if damage := blocks.damage or damage:
         raise damage
     if blocks.all_seen:
-        raise _empty(uri)
+        raise _empty(asking.uri)
     raise SceneUnusable(
-        f"{uri!r} has no valid pixel in the {blocks.read:,} of {blocks.total:,} blocks that were "
-        "looked at, so nothing tells how to scale its values. Say it yourself: --rescale LO,HI."
+        f"{asking.uri!r} has no valid pixel in the {blocks.read:,} of {blocks.total:,} blocks that "
+        "were looked at, so nothing tells how to scale its values. Say it yourself: "
+        "--rescale LO,HI."
     )
 
 
@@ -115,12 +119,15 @@ def _item_bytes(dataset: DatasetReader) -> int:
     return int(np.dtype(dataset.dtypes[0]).itemsize)
 
 
-def _read(dataset: DatasetReader, bands: Sequence[int], window: Window, side: int) -> Found:
+def _read(
+    dataset: DatasetReader, asking: Asking, bands: Sequence[int], window: Window, side: int
+) -> Found:
     """Valid values of a window in at most ``side`` × ``side`` pixels."""
     shrink = max(1.0, max(window.width, window.height) / side)
     shape = (max(1, int(window.height / shrink)), max(1, int(window.width / shrink)))
-    values = dataset.read(list(bands), window=window, out_shape=(len(bands), *shape))
-    known = known_bands(dataset, bands, values, window, shape)
+    with asking.read():
+        values = dataset.read(list(bands), window=window, out_shape=(len(bands), *shape))
+        known = known_bands(dataset, bands, values, window, shape)
     return [band[where] for band, where in zip(values, known, strict=True)]
 
 
@@ -128,20 +135,21 @@ def _pooled(pieces: Iterable[Found]) -> Found:
     return [np.concatenate(values) for values in zip(*pieces, strict=True)]
 
 
-def _readable(dataset: DatasetReader, bands: Sequence[int]) -> Iterator[Found]:
+def _readable(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Iterator[Found]:
     """A decimated read in parts, of those that can be read."""
     height, width = dataset.height / _PARTS, dataset.width / _PARTS
     for row, col in product(range(_PARTS), repeat=2):
         with suppress(RasterioError):
             part = Window(col * width, row * height, width, height)
-            yield _read(dataset, bands, part, _LOOK // _PARTS)
+            yield _read(dataset, asking, bands, part, _LOOK // _PARTS)
 
 
 class _Blocks:
     """The valid values of internal blocks, spread over the scene, until the budget is spent."""
 
-    def __init__(self, dataset: DatasetReader, bands: Sequence[int]) -> None:
+    def __init__(self, dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> None:
         self._dataset = dataset
+        self._asking = asking
         self._bands = bands
         self._height, self._width = dataset.block_shapes[bands[0] - 1]
         self._cols = math.ceil(dataset.width / self._width)
@@ -162,8 +170,9 @@ class _Blocks:
             top, left = row * self._height, col * self._width
             height = min(self._height, self._dataset.height - top)
             width = min(self._width, self._dataset.width - left)
+            block = Window(left, top, width, height)
             try:
-                yield _read(self._dataset, self._bands, Window(left, top, width, height), _LOOK)
+                yield _read(self._dataset, self._asking, self._bands, block, _LOOK)
             except RasterioError as error:
                 self.damage = error
         self.all_seen = True

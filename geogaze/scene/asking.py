@@ -1,0 +1,60 @@
+"""Reading from a scene whose host may fall silent: what is wrong then, and when to ask no more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rasterio.errors import RasterioError, RasterioIOError
+
+from geogaze.errors import SceneUnreachable, SceneUnreadable
+from geogaze.scene.policy import is_remote
+
+_MOST_SILENCES = 2
+
+
+class Asking:
+    """The reads of one open scene, each of which GDAL ends when its host has been silent a while.
+
+    Whoever goes on after a read that failed would be held up as long by every block of a large
+    scene. So a host that was silent twice is not asked again: once may be met by a whole window,
+    and once by the block that is to blame.
+
+    Args:
+        uri: the scene.
+        silence_seconds: a remote read that fails after so long met a silent host.
+    """
+
+    def __init__(self, uri: str, silence_seconds: float = math.inf) -> None:
+        self.uri = uri
+        self._silence_seconds = silence_seconds
+        self._silences = 0
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Around a read.
+
+        Raises:
+            RasterioError: it failed, or the host is not asked again.
+        """
+        if self._silences >= _MOST_SILENCES:
+            raise RasterioIOError("its host is silent")
+        started = time.monotonic()
+        try:
+            yield
+        except RasterioError:
+            late = time.monotonic() - started >= self._silence_seconds
+            self._silences += late and is_remote(self.uri)
+            raise
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with what cannot be read."""
+        return "could not be fetched" if is_remote(self.uri) else "is damaged"
+
+    def error(self, what: str, error: RasterioError) -> SceneUnreadable | SceneUnreachable:
+        """A failed read as an error of ours; of a remote scene it may come the next time."""
+        kind = SceneUnreachable if is_remote(self.uri) else SceneUnreadable
+        return kind(f"{what} {self.fault}: {error}")

@@ -292,7 +292,7 @@ def test_files_beside_the_scene_are_not_read(scene: Path) -> None:
 
 def test_overviews_beside_the_scene_are_not_read(scene: Path) -> None:
     """They may show something else than the scene."""
-    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(scene) as dataset:
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(scene, "r+") as dataset:
         dataset.build_overviews([2], Resampling.nearest)
     assert scene.with_name("scene.tif.ovr").exists()
     with rasterio.open(scene) as dataset:

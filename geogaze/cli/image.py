@@ -10,13 +10,14 @@ from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
 from geogaze.cli.options import JsonOption, MethodOption, ModelOption, OverwriteOption
-from geogaze.cli.terminal import err, out, print_json
-from geogaze.config import get_settings
+from geogaze.cli.terminal import err, out, print_json, print_warnings
+from geogaze.config import Settings, get_settings
 from geogaze.errors import SceneUnreadable
 from geogaze.methods import METHODS
 from geogaze.outputs import check_file
 from geogaze.targets import parse_target
 
+_FEW_TILES = 4  # a georeferenced picture of more is a scene
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 
@@ -55,12 +56,14 @@ def image(
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     if class_name:
-        parse_target(class_name, bundle)
+        parse_target(class_name, bundle)  # before the network is loaded
+    advice = _scene_advice(photo, bundle.input_size, settings)
     try:
         with Image.open(photo, formats=_FORMATS) as opened:
             pixels = np.asarray(opened.convert("RGB"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise SceneUnreadable(f"{photo} cannot be read as an image: {error}") from error
+        told = f"{photo} cannot be read as an image: {error}"
+        raise SceneUnreadable(f"{told}. {advice}" if advice else told) from error
     engine = load_engine(bundle, settings)
     found = explain_photo(engine, pixels, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(found.shown)}.png")
@@ -75,18 +78,39 @@ def image(
                 "top_class": found.ranking[0][0],
                 "top_probability": round(found.ranking[0][1], 6),
                 "class": found.shown,
+                "probability": round(found.probability, 6),
                 "overlay": str(target),
                 "ranking": [[name, round(p, 6)] for name, p in found.ranking[:5]],
+                "warnings": [advice] if advice else [],
             }
         )
         return
     table = Table("class", "probability", title=f"What {bundle.name} sees in {photo.name}")
-    for name, probability in found.ranking[:5]:
+    shown = found.ranking[:5]
+    if found.shown not in dict(shown):
+        shown.append((found.shown, found.probability))
+    for name, probability in shown:
         table.add_row(name, f"{probability:.3f}", style="bold" if name == found.shown else "")
     out.print(table)
     out.print(f"Where it looks for [bold]{found.shown}[/], by {METHODS[method].title}: {target}")
+    if advice:
+        print_warnings([advice])
     if note := METHODS[method].note:
         err.print(note, style="dim")
+
+
+def _scene_advice(photo: Path, size: int, settings: Settings) -> str | None:
+    """What to say where a picture is really a scene; None where it is not."""
+    from geogaze.scene.source import georeferenced_shape
+
+    rows, cols = georeferenced_shape(str(photo), settings) or (0, 0)
+    if rows * cols <= _FEW_TILES * size**2:
+        return None
+    return (
+        f"{photo.name} is a georeferenced scene of {cols:,} × {rows:,} pixels, and the model looks "
+        f"at {size} × {size} at a time: here it sees all of the scene at once, shrunk to that. "
+        f"Explain it tile by tile: geogaze run {photo} --out heat"
+    )
 
 
 def add_to(app: typer.Typer) -> None:

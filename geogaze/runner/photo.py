@@ -12,19 +12,21 @@ from geogaze.explain.engine import Engine
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.methods import METHODS
 from geogaze.products.color import lay_over, stretch
-from geogaze.targets import parse_target
+from geogaze.targets import layer_names, parse_target, target_probability
 
 
 @dataclass(frozen=True)
 class PhotoExplanation:
     """What a model sees in a photograph.
 
-    ``ranking`` holds (class, probability), best first; ``heat`` (h, w) 0..1 of ``shown``;
-    ``overlay`` (h, w, 3) RGB.
+    ``ranking`` holds (class, probability), best first; ``probability`` is that of ``shown``, as
+    :func:`geogaze.targets.target_probability` says, ``heat`` (h, w) 0..1 its evidence; ``overlay``
+    (h, w, 3) RGB.
     """
 
     ranking: list[tuple[str, float]]
     shown: str
+    probability: float
     heat: NDArray[np.float32]
     overlay: NDArray[np.uint8]
 
@@ -51,6 +53,7 @@ def explain_photo(
     window = engine.prepare(values, valid, ((0.0, 1.0),))
     (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
     share = result.probabilities[0]
+    probability = target_probability(share[None], targets[0])[0] if targets else share.max()
     ranking = [(bundle.classes[i], float(share[i])) for i in np.argsort(-share)]
     relu = np.maximum(result.evidence[0, 0], 0)
     if not per_pixel:
@@ -65,7 +68,9 @@ def explain_photo(
         cv2.resize(shown / (peak or 1), image.shape[1::-1], interpolation=cv2.INTER_LINEAR),
         dtype=np.float32,
     )
-    return PhotoExplanation(ranking, layer or ranking[0][0], heat, lay_over(image, heat))
+    shown_name = layer_names((layer,), bundle)[0] if layer else ranking[0][0]
+    overlay = lay_over(image, heat)
+    return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay)
 
 
 def _letterbox(

@@ -140,3 +140,15 @@ def _check_caps(uri: str, dataset: DatasetReader, settings: Settings) -> None:
             "(GEOGAZE_MAX_BLOCK_BYTES). Convert it with 'gdal_translate -co TILED=YES "
             "-co INTERLEAVE=BAND -co BIGTIFF=IF_SAFER' first."
         )
+
+
+def georeferenced_shape(path: str, settings: Settings) -> tuple[int, int] | None:
+    """Rows and columns of a local GeoTIFF that has a place on the map; None of any other file."""
+    with gdal_environment(settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path, driver="GTiff") as dataset:
+                placed = dataset.crs and not dataset.transform.is_identity
+                return dataset.shape if placed else None
+        except RasterioError:
+            return None

@@ -52,6 +52,25 @@ def test_the_best_class_is_shown_unless_another_is_asked_for(engine: Engine) -> 
     np.testing.assert_allclose(explain_photo(engine, image, names[0]).heat, best.heat, atol=1e-6)
 
 
+def test_the_probability_is_that_of_what_is_shown(engine: Engine) -> None:
+    image = picture(128, 128)
+    best = explain_photo(engine, image, None)
+    (first, p1), (second, p2), (third, p3) = best.ranking
+    assert p1 - p3 > 1e-3, "else any class's would do"
+    asked = {
+        first: p1,
+        third.upper(): p3,
+        f"{second} vs {third}": p2 / (p2 + p3),
+        f"not {second}": 1 - p2,
+    }
+    assert best.probability == pytest.approx(p1)
+    for name, expected in asked.items():
+        found = explain_photo(engine, image, name)
+        assert found.probability == pytest.approx(expected, abs=1e-5), name
+        assert found.shown.casefold() == name.casefold()
+    assert explain_photo(engine, image, third.upper()).shown == third
+
+
 def test_an_unknown_class_is_refused(engine: Engine) -> None:
     with pytest.raises(UnknownClass, match="boat"):
         explain_photo(engine, picture(64, 64), "boot")

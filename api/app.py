@@ -19,8 +19,9 @@ from geogaze.storage import open_storage
 
 _DESCRIPTION = """
 Grad-CAM heat for every class of an image classifier over whole georeferenced scenes, after
-[OGC API – Processes](https://docs.ogc.org/is/18-062r2/18-062r2.html). Submit with
-`POST /processes/explain/execution`, poll `/jobs/{job}`, fetch `/jobs/{job}/results`.
+[OGC API – Processes](https://docs.ogc.org/is/18-062r2/18-062r2.html). Ask what a job takes with
+`POST /processes/explain/quote`, submit with `POST /processes/explain/execution`, poll
+`/jobs/{job}`, fetch `/jobs/{job}/results`.
 """
 
 

@@ -52,9 +52,9 @@ def api(settings: Settings) -> Iterator[str]:
         thread.join()
 
 
-def submit(api: str, scene: str) -> httpx.Response:
+def submit(api: str, scene: str, what: str = "execution") -> httpx.Response:
     inputs = {"scene": scene, "model": "tiny", "classes": ["boat"]}
-    return httpx.post(f"{api}/processes/explain/execution", json={"inputs": inputs}, timeout=120)
+    return httpx.post(f"{api}/processes/explain/{what}", json={"inputs": inputs}, timeout=120)
 
 
 def test_many_submissions_of_a_silent_host_hold_up_nobody(
@@ -87,10 +87,13 @@ class TestDeadline:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"plan_seconds": 0.2})
 
-    def test_no_submission_waits_longer_than_the_deadline(self, api: str, host: Host) -> None:
+    @pytest.mark.parametrize("what", ["execution", "quote"])
+    def test_no_submission_waits_longer_than_the_deadline(
+        self, api: str, host: Host, what: str
+    ) -> None:
         host.mood = "silent"
         try:
-            answers = [submit(api, host.uri("port.tif")) for _ in range(4)]
+            answers = [submit(api, host.uri("port.tif"), what) for _ in range(4)]
         finally:
             host.closing.set()
         for answer in answers:

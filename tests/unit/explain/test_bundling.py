@@ -45,6 +45,20 @@ def test_what_is_written_reads_back_equal(model: nn.Module, tmp_path: Path) -> N
     assert names == {"item.json", "model.safetensors", "evaluation.json"}
 
 
+def test_a_layer_inside_the_network_has_no_halo_to_read(model: nn.Module, tmp_path: Path) -> None:
+    """Only a trunk that is cut off can run once over many tiles."""
+    assert write_bundle(model, tmp_path / "whole", **OPTIONS).halo
+    assert write_bundle(model, tmp_path / "inside", layer="stage3", **OPTIONS).halo is None
+    assert read_bundle(tmp_path / "inside").halo is None
+
+
+def test_others_may_read_a_bundle(model: nn.Module, tmp_path: Path) -> None:
+    """Who imports it is seldom who runs the workers."""
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mine").iterdir()}
+    assert modes == {"item.json": 0o644, "model.safetensors": 0o644}
+
+
 def test_nothing_else_is_left_beside_the_bundle(model: nn.Module, tmp_path: Path) -> None:
     write_bundle(model, tmp_path / "mine", **OPTIONS)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from geogaze.bundles import read_bundle
@@ -37,6 +37,7 @@ def test_what_is_written_reads_back_equal(model: nn.Module, tmp_path: Path) -> N
     assert read_bundle(tmp_path / "deep" / "mine") == written
     assert (written.stride, written.first_center, written.cells) == (32, 0.0, 2)
     assert (written.name, written.layer, written.gsd) == ("mine", "conv5", 0.3)
+    assert (written.mean, written.std) == (options["mean"], options["std"])
     loaded = load_model(written)
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -50,6 +51,16 @@ def test_a_layer_inside_the_network_has_no_halo_to_read(model: nn.Module, tmp_pa
     assert write_bundle(model, tmp_path / "whole", **OPTIONS).halo
     assert write_bundle(model, tmp_path / "inside", layer="stage3", **OPTIONS).halo is None
     assert read_bundle(tmp_path / "inside").halo is None
+
+
+def test_weights_are_halved_and_counters_stay_whole(model: nn.Module, tmp_path: Path) -> None:
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    stored = load_file(tmp_path / "mine" / "model.safetensors")
+    kinds = {name.rpartition(".")[2]: value.dtype for name, value in stored.items()}
+    assert kinds == {
+        **dict.fromkeys(("weight", "bias", "running_mean", "running_var"), torch.float16),
+        "num_batches_tracked": torch.int64,
+    }
 
 
 def test_others_may_read_a_bundle(model: nn.Module, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models import get_model_weights
+from torchvision.models import WeightsEnum, get_model_weights
 
 from geogaze.bundles import Bundle, file_sha256, find_bundle, read_bundle
 from geogaze.errors import InvalidBundle, UnsupportedArchitecture, WeightsUnavailable
@@ -150,6 +150,22 @@ def test_published_weights_in_the_folder_make_torchvisions_network(
         expected = theirs(images)
         assert expected.std(dim=0).max() > 1e-3
         torch.testing.assert_close(ours(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_published_weights_are_checked_when_they_are_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def fetch(self: object, **options: object) -> dict[str, torch.Tensor]:
+        asked.append(options)
+        raise OSError("no network")
+
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", fetch)
+    with pytest.raises(WeightsUnavailable):
+        load_model(find_bundle("shufflenet_v2_x0_5"))
+    assert asked[0]["check_hash"] is True
+    assert asked[0]["weights_only"] is True
 
 
 def test_published_weights_that_hold_code_do_not_run(checkpoints: Path, tmp_path: Path) -> None:

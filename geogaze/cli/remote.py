@@ -38,7 +38,6 @@ from geogaze.client import Client
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.planning.request import Priority
-from geogaze.planning.wording import duration
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 
@@ -119,17 +118,21 @@ def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = 
 
 
 def _follow(client: Client, job: str, as_json: bool) -> None:
-    with progress_bar("%", quiet=as_json) as bar:
-        task = bar.add_task("waiting", total=100)
+    with progress_bar("tiles", quiet=as_json) as bar:
+        task = bar.add_task("waiting", total=100, speed=None, left=None)
 
         def show(status: dict[str, Any]) -> None:
-            told = status.get("message", "")
-            if left := status.get("secondsLeft"):
-                told += f" · {status['tilesPerSecond']:,.1f} tiles/s · {duration(left)} left"
-            bar.update(task, description=told, completed=status.get("progress", 0))
+            bar.update(
+                task,
+                description=status.get("message", ""),
+                completed=status.get("progress", 0),
+                speed=status.get("tilesPerSecond"),
+                left=status.get("secondsLeft"),
+            )
 
         def away(error: RemoteError) -> None:
-            bar.update(task, description="the API does not answer; trying again")
+            told = "the API does not answer; trying again"
+            bar.update(task, description=told, speed=None, left=None)
 
         try:
             status = client.wait(job, on_status=show, on_away=away)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -33,7 +34,7 @@ INTERRUPTED = 130
 
 
 class SpeedColumn(ProgressColumn):
-    """Tiles (or images) per second."""
+    """Tiles (or images) per second: the task's field ``speed``, or what its steps come to."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -41,12 +42,28 @@ class SpeedColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The task's speed."""
-        speed = task.finished_speed or task.speed
+        speed = task.fields.get("speed", task.finished_speed or task.speed)
         return Text("" if speed is None else f"{speed:,.1f} {self._unit}/s", style="cyan")
 
 
+class LeftColumn(TimeRemainingColumn):
+    """Time left: the task's field ``left``, in seconds, or what its steps come to."""
+
+    def render(self, task: Task) -> Text:
+        """The time, or dashes where nobody can tell."""
+        if "left" not in task.fields:
+            return super().render(task)
+        left = task.fields["left"]
+        told = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
+        return Text(told, style="progress.remaining")
+
+
 def progress_bar(unit: str, *, quiet: bool) -> Progress:
-    """A bar on standard error with speed and time left."""
+    """A bar on standard error with speed and time left.
+
+    Tasks whose steps tell little (those of a job that goes on, or per cent) say both by their
+    fields ``speed`` and ``left``, which may be None.
+    """
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -55,7 +72,7 @@ def progress_bar(unit: str, *, quiet: bool) -> Progress:
         SpeedColumn(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        LeftColumn(),
         console=err,
         disable=quiet,
         transient=True,

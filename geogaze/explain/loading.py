@@ -12,6 +12,7 @@ from torchvision.models import get_model_weights
 from geogaze.bundles import Bundle, file_sha256
 from geogaze.errors import InvalidBundle, WeightsUnavailable
 from geogaze.explain.architectures import build
+from geogaze.explain.likeness import likeness
 
 
 def load_model(bundle: Bundle) -> nn.Module:
@@ -55,9 +56,18 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
         told = "; ".join(f"{_some(names)} {what}" for what, names in faults.items() if names)
         raise InvalidBundle(
             f"The weights of {source!r} do not fit the architecture {type(model).__name__}: "
-            f"{told}. Is --arch right, and are there as many classes?"
+            f"{told}. {_advice(state)}"
         )
     model.load_state_dict(wide, assign=True)
+
+
+def _advice(state: dict[str, Tensor]) -> str:
+    if found := likeness(state):
+        return (
+            f"They look like {found.architecture} with {found.classes:,} classes: use --arch "
+            f"{found.architecture}, and as many class names."
+        )
+    return "Is --arch right, and are there as many classes?"
 
 
 def _some(names: list[str]) -> str:

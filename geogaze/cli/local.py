@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from geogaze.bundles import DEFAULT_MODEL
+from geogaze.cli.bars import TilesBar
 from geogaze.cli.interrupts import first_word
 from geogaze.cli.options import (
     AoiOption,
@@ -30,18 +31,17 @@ from geogaze.cli.options import (
     SquareOption,
     build_request,
 )
-from geogaze.cli.quote import print_ahead, print_left, print_quote
+from geogaze.cli.quote import print_ahead, print_quote
 from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.outputs import Kind, check_file, check_folder
-from geogaze.planning.quote import Pace, quote_of
+from geogaze.planning.quote import quote_of
 from geogaze.planning.request import ExplainRequest
 from geogaze.planning.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
-    from geogaze.ledger.records import JobStatus
     from geogaze.planning.plan import Plan
     from geogaze.runner.embedded import RunReport
 
@@ -206,20 +206,11 @@ def _run(
 ) -> RunReport:
     from geogaze.runner.embedded import run as run_embedded
 
-    pace = Pace()
     with progress_bar("tiles", quiet=quiet) as bar:
-        task = bar.add_task("reading the scene", total=None)
+        tiles_bar = TilesBar(bar)
 
         def planned(plan: Plan) -> None:
             print_ahead(quote_of(plan, settings))
-
-        def show(status: JobStatus, tiles: int) -> None:
-            done = status.tiles_done + tiles
-            share = done / status.tiles
-            if (left := pace.seconds_left(done, status.tiles)) is not None:
-                print_left(left)
-            description = status.headline if share >= 1 else "explaining"
-            bar.update(task, description=description, total=status.tiles, completed=done)
 
         def resumed(tiles: int, of: int) -> None:
             bar.console.print(
@@ -233,7 +224,7 @@ def _run(
             settings,
             overwrite=overwrite,
             on_planned=planned,
-            on_progress=show,
+            on_progress=tiles_bar.show,
             on_resumed=resumed,
         )
 

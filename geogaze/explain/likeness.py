@@ -28,11 +28,7 @@ def likeness(state: Mapping[str, Tensor]) -> Likeness | None:
 
     Auxiliary classifiers, which only train, do not count.
     """
-    shapes = {
-        name: tuple(value.shape)
-        for name, value in state.items()
-        if not name.lower().startswith("aux") and not name.endswith("num_batches_tracked")
-    }
+    shapes = _shapes(state)
     regnet = any(name.startswith("trunk_output.") for name in state)
     found = [
         Likeness(name, classes)
@@ -43,6 +39,14 @@ def likeness(state: Mapping[str, Tensor]) -> Likeness | None:
         and (classes := _classes(name, shapes))
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {
+        name: tuple(value.shape)
+        for name, value in state.items()
+        if not name.lower().startswith("aux") and not name.endswith("num_batches_tracked")
+    }
 
 
 def _parameters(state: Mapping[str, Tensor]) -> int:
@@ -61,11 +65,7 @@ def _near(architecture: str, parameters: int) -> bool:
 
 def _classes(architecture: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """With how many classes the shapes are an architecture's; 0 where they are not."""
-    own = {
-        name: tuple(value.shape)
-        for name, value in build(architecture, _PUBLISHED).state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    own = _shapes(build(architecture, _PUBLISHED).state_dict())
     if own.keys() != shapes.keys():
         return 0
     other = [name for name, shape in own.items() if shapes[name] != shape]

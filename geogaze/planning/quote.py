@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,9 +21,6 @@ _DRAFT_BYTES = 4  # of an overlay's pixel before it is a JPEG
 _ROW_BYTES = 120  # of a tile in the table that is kept
 _PANEL_BYTES, _PANELS = 1_300_000, 6  # of the contact sheet
 _FILE_BYTES = 30_000  # what a layer's file has besides its pixels
-
-_MEASURED_BATCHES = 2
-_MEASURED_SECONDS = 2.0
 
 
 class Quote(BaseModel):
@@ -94,37 +89,3 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
         warnings=plan.warnings,
     )
-
-
-class Pace:
-    """How long the tiles of a job take, by its first batches.
-
-    The first one is not measured: networks are loaded and files opened before it.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._done: int | None = None
-        self._start: tuple[int, float] | None = None
-        self._batches = 0
-
-    def seconds_left(self, done: int, of: int) -> float | None:
-        """Until the last tile, as soon as the first batches tell; None before, and once told.
-
-        Args:
-            done: tiles that are explained by now.
-            of: tiles of the job.
-        """
-        before, self._done = self._done, done
-        if before is None or done <= before or self._batches < 0:
-            return None
-        now = self._clock()
-        if self._start is None:
-            self._start = done, now
-            return None
-        self._batches += 1
-        since_tiles, since = done - self._start[0], now - self._start[1]
-        if self._batches < _MEASURED_BATCHES or since < _MEASURED_SECONDS:
-            return None
-        self._batches = -1
-        return max(0, of - done) * since / since_tiles

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rich.progress import Progress
 
 from geogaze.cli import remote
+from geogaze.cli.bars import TilesBar
 from geogaze.cli.terminal import LeftColumn, SpeedColumn, progress_bar
 from geogaze.client import Client
+from geogaze.ledger.pace import Pace
+from geogaze.ledger.records import JobStatus, PhaseStatus
+from geogaze.ledger.states import JobState, Phase
 from tests.unit.cli.conftest import Geogaze
 
 
@@ -64,3 +69,39 @@ def test_watching_says_the_servers_own_figures(
     monkeypatch.setattr(Client, "wait", wait)
     assert geogaze("watch", "some-job").code == 0
     assert said == [("", "-:--:--"), ("4.0 tiles/s", "0:00:44"), ("", "-:--:--")]
+
+
+def status(tiles_done: int, of: int = 1000) -> JobStatus:
+    state = JobState.SUCCESSFUL if tiles_done == of else JobState.RUNNING
+    explain = PhaseStatus(9, 9, tiles_done, 0, 0, Pace())
+    times = dict.fromkeys(["created", "updated", "started", "finished", "now"], 0.0)
+    return JobStatus(
+        id=uuid4(),
+        tenant="default",
+        process="explain",
+        state=state,
+        phase=Phase.EXPLAIN,
+        message="done",
+        tiles=of,
+        phases={Phase.EXPLAIN: explain},
+        last_error=None,
+        problem=None,
+        **times,  # type: ignore[arg-type]
+    )
+
+
+def test_a_run_that_goes_on_says_the_pace_of_its_own_batches() -> None:
+    """Of 1,000 tiles 900 were there: rich's own estimate would be seconds."""
+    moment = [50.0]
+    bar = progress_bar("tiles", quiet=True)
+    tiles_bar = TilesBar(bar, lambda: moment[0])
+    tiles_bar.show(status(900), 0)
+    assert shown(bar) == ("", "-:--:--")
+    for batch in range(1, 6):
+        moment[0] += 20 if batch == 1 else 4  # the network is loaded first
+        tiles_bar.show(status(900), 2 * batch)
+    assert shown(bar) == ("0.5 tiles/s", "0:03:00")
+    tiles_bar.show(status(900), 0)  # a unit was handed back
+    assert bar.tasks[0].completed == 910
+    tiles_bar.show(status(1000), 0)
+    assert (bar.tasks[0].description, *shown(bar)) == ("done", "", "-:--:--")

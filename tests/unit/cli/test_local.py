@@ -257,12 +257,12 @@ def test_the_first_batches_of_a_run_tell_its_time(
     geogaze: Geogaze, scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from geogaze.cli import local
-    from geogaze.planning.quote import Pace
+    from geogaze.cli.bars import TilesBar
 
     seconds = iter(range(0, 10_000, 60))
-    monkeypatch.setattr(local, "Pace", lambda: Pace(lambda: float(next(seconds))))
+    monkeypatch.setattr(local, "TilesBar", lambda bar: TilesBar(bar, lambda: float(next(seconds))))
     done = geogaze("run", scene, "--out", "heat", *QUICK, "--batch", 1)
     assert done.code == 0, done.err
-    # Batches of one tile, a minute each; the first is not measured, and 3 are left after two.
+    # Batches of one tile, a minute each; the first is not measured, and 4 are left after two.
     assert done.err.count("left for the tiles") == 1
-    assert "About 3 min 00 s left for the tiles" in done.err
+    assert "About 4 min 00 s left for the tiles" in done.err

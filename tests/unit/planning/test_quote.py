@@ -9,7 +9,7 @@ import pytest
 
 from geogaze.config import Settings
 from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.quote import Pace, finishing_bytes, quote_of
+from geogaze.planning.quote import finishing_bytes, quote_of
 from geogaze.planning.request import ExplainRequest
 from tests.factories import make_scene
 
@@ -66,41 +66,6 @@ def test_products_stay_within_what_was_said(tmp_path: Path, bundle_folder: Path)
     report = run(request, tmp_path / "out", settings, on_planned=said.append)
     made = sum(path.stat().st_size for path in report.assets.values())
     assert made <= quote_of(said[0], settings).products_bytes <= 10 * made
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def told(calls: list[tuple[float, int]], of: int) -> list[float | None]:
-    """What is said after each call, (seconds, tiles done)."""
-    clock = Clock()
-    pace = Pace(clock)
-    said = []
-    for clock.now, done in calls:
-        said.append(pace.seconds_left(done, of))
-    return said
-
-
-def test_the_first_batches_tell_how_long_the_rest_takes_once() -> None:
-    calls = [(0.0, 0), (60.0, 10), (64.0, 20), (68.0, 30), (72.0, 40), (90.0, 50)]
-    # 30 s of loading are no part of the pace: 20 tiles in 8 s, 70 are left.
-    assert told(calls, 100) == [None, None, None, pytest.approx(28), None, None]
-
-
-def test_what_was_there_before_is_no_pace() -> None:
-    calls = [(0.0, 600), (10.0, 610), (11.0, 620), (13.0, 640)]
-    assert told(calls, 1000) == [None, None, None, pytest.approx(360 / 10)]
-
-
-def test_a_blink_of_the_eye_tells_nothing_yet() -> None:
-    calls = [(0.0, 0), (1.0, 10), (1.01, 20), (1.02, 30), (1.03, 30), (3.5, 80)]
-    assert told(calls, 80)[:5] == [None] * 5, "neither too soon nor without new tiles"
-    assert told(calls, 80)[5] == 0
-    assert told(calls[:4], 80) == [None] * 4
 
 
 def test_coarse_scenes_are_quoted_with_their_warning(tmp_path: Path, bundle_folder: Path) -> None:

@@ -59,7 +59,7 @@ def _parameters(state: Mapping[str, Tensor]) -> int:
 
 def _near(architecture: str, parameters: int) -> bool:
     """Whether it may have so many parameters, with some number of classes; spares building it."""
-    published = get_model_weights(architecture).DEFAULT.meta["num_params"]
+    published: int = get_model_weights(architecture).DEFAULT.meta["num_params"]
     return abs(parameters - published) <= max(_PUBLISHED * _WIDEST, published // 10)
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from geogaze.grid.blend import window
 from geogaze.planning.plan import Plan
 from geogaze.products.cog import write_cog
+from geogaze.products.heat import BLOCK, lattice_profile
 from geogaze.products.tiles import TileTable
 
-_BLOCK = 256
 _TURN = 0.618034  # of the colour circle from class to class: neighbours differ most
 
 
@@ -63,20 +63,7 @@ def write_classes(plan: Plan, best: NDArray[np.int64], target: Path, scratch: Pa
     names = plan.bundle.classes
     dtype, nothing = ("uint8", 255) if len(names) <= 255 else ("uint16", 65535)
     source = scratch / "classes-draft.tif"
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "width": plan.lattice.cols,
-        "height": plan.lattice.rows,
-        "count": 1,
-        "dtype": dtype,
-        "nodata": nothing,
-        "crs": plan.scene.crs_wkt,
-        "transform": plan.heat_transform,
-        "photometric": "palette",
-        "tiled": True,
-        "blockxsize": _BLOCK,
-        "blockysize": _BLOCK,
-    }
+    profile = {"dtype": dtype, "nodata": nothing, "photometric": "palette"} | lattice_profile(plan)
     with rasterio.open(source, "w", **profile) as dataset:
         dataset.write(np.where(best < 0, nothing, best).astype(dtype), 1)
         table = {i: (*rgb, 255) for i, rgb in enumerate(colours(len(names)))}
@@ -85,7 +72,7 @@ def write_classes(plan: Plan, best: NDArray[np.int64], target: Path, scratch: Pa
         dataset.update_tags(AREA_OR_POINT="Area", GEOGAZE_MODEL=plan.bundle.name)
         found = np.unique(best[best >= 0]).tolist()
         dataset.update_tags(1, **{f"CLASS_{i}": names[i] for i in found})
-    write_cog(source, target, block=_BLOCK, COMPRESS="DEFLATE", OVERVIEW_RESAMPLING="MODE")
+    write_cog(source, target, block=BLOCK, COMPRESS="DEFLATE", OVERVIEW_RESAMPLING="MODE")
     source.unlink()
 
 

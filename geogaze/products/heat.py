@@ -18,7 +18,7 @@ from geogaze.planning.request import Normalize
 from geogaze.products.cog import write_cog
 
 QUANTILE = 0.999
-_BLOCK = 256
+BLOCK = 256
 
 TileMap = tuple[int, int, NDArray[np.float32]]  # tile row, tile column, evidence (cells, cells)
 
@@ -93,23 +93,26 @@ def _tile_heat(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
     return relu / peak if peak > 0 else relu
 
 
-def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) -> None:
-    """Write a layer as COG with statistics, unit, description and provenance tags."""
-    source = scratch / "heat.tif"
-    profile: dict[str, Any] = {
+def lattice_profile(plan: Plan) -> dict[str, Any]:
+    """How a draft on the lattice is written, all but its values' type and nodata value."""
+    return {
         "driver": "GTiff",
         "width": plan.lattice.cols,
         "height": plan.lattice.rows,
         "count": 1,
-        "dtype": "float32",
-        "nodata": float("nan"),
         "crs": plan.scene.crs_wkt,
         "transform": plan.heat_transform,
         "tiled": True,
-        "blockxsize": _BLOCK,
-        "blockysize": _BLOCK,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
     }
-    with rasterio.open(source, "w", **profile) as dataset:
+
+
+def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) -> None:
+    """Write a layer as COG with statistics, unit, description and provenance tags."""
+    source = scratch / "heat.tif"
+    profile = lattice_profile(plan)
+    with rasterio.open(source, "w", dtype="float32", nodata=float("nan"), **profile) as dataset:
         dataset.write(heat.values, 1)
         meaning = _MEANING[heat.normalize].format(method=plan.explained_by.title)
         dataset.set_band_description(1, f"{layer} ({meaning})")
@@ -121,7 +124,7 @@ def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) 
     write_cog(
         source,
         target,
-        block=_BLOCK,
+        block=BLOCK,
         COMPRESS="DEFLATE",
         PREDICTOR="3",
         OVERVIEW_RESAMPLING="AVERAGE",

@@ -169,6 +169,24 @@ def test_a_lane_that_cannot_go_on_hands_its_unit_back_and_ends_its_process(
     assert seen(ledger) == [], "it said that it goes"
 
 
+def test_a_process_that_cannot_go_on_ends_also_where_it_cannot_say_so(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would live on, and reject every message that comes to it."""
+    from worker import tasks
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("something else is broken too")
+
+    ends: list[int] = []
+    monkeypatch.setattr(worker, "leave", broken)
+    monkeypatch.setattr(tasks, "these_lanes", lambda: Lanes(worker, 1))
+    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
+    monkeypatch.setattr(tasks.os, "_exit", ends.append)
+    tasks.end_process(DeviceBroke("CUDA error"))
+    assert ends == [70]
+
+
 def test_whatever_befalls_the_reporting_thread_it_reports_again(
     ledger: Ledger, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

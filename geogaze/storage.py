@@ -26,14 +26,11 @@ if TYPE_CHECKING:
 _MULTIPART_BYTES = 16 * 2**20
 _DELETE_AT_ONCE = 1000
 _DRAFT = ".geogaze-draft-"
-_COPY_BYTES = 2**20
 
 
 class Storage(ABC):
-    """Whole-object writes, ranged reads. Keys use ``/`` and never start with it.
-
-    Any method raises StorageUnavailable where the store is away, full or refuses: that is no
-    fault of the object's.
+    """Whole-object writes, ranged reads; raises StorageUnavailable where the store is away, full
+    or refuses. Keys use ``/`` and never start with it.
     """
 
     @abstractmethod
@@ -125,7 +122,7 @@ class FolderStorage(Storage):
     @override
     def get_file(self, key: str, path: Path) -> None:
         with self._opened(key) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, _COPY_BYTES)
+            shutil.copyfileobj(source, target)
 
     def _opened(self, key: str) -> BinaryIO:
         with self._errors(key):
@@ -139,10 +136,8 @@ class FolderStorage(Storage):
         try:
             yield
         except OSError as error:
-            raise StorageUnavailable(
-                f"The storage folder {self.root} refused {key!r}: {error}. Is it full, read-only "
-                "or away?"
-            ) from error
+            told = f"{self.root} refused {key!r}: {error}. Is it full or read-only?"
+            raise StorageUnavailable(told) from error
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:

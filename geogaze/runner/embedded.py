@@ -176,10 +176,8 @@ class _Job:
         )
         self._settings = here
         self._progress = _Progress(on_progress)
-        self._worker = Worker.from_settings(
-            here,
-            on_tiles=self._progress.add,
-            ends_with=(StorageUnavailable,),  # a full disk gets no emptier while we wait
+        self._worker = Worker.from_settings(  # a full disk gets no emptier while we wait
+            here, on_tiles=self._progress.add, ends_with=(StorageUnavailable,)
         )
         self._ledger = self._worker.bench.ledger
         self._queue = Queue(self._ledger.engine)
@@ -263,8 +261,7 @@ class _Job:
 def _found(ledger: Ledger, request: ExplainRequest) -> UUID | None:
     """The job of the same request that an earlier run left."""
     asked = asked_for(request)
-    left = [state for state in JobState if state is not JobState.DISMISSED]
-    jobs = ledger.jobs(limit=1000, states=left)
+    jobs = ledger.jobs(limit=1000, states=set(JobState) - {JobState.DISMISSED})
     return next((job.id for job in jobs if ledger.request(job.id) == asked), None)
 
 

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -142,12 +143,12 @@ def _check_caps(uri: str, dataset: DatasetReader, settings: Settings) -> None:
         )
 
 
-def georeferenced_shape(path: str, settings: Settings) -> tuple[int, int] | None:
+def georeferenced_shape(file: Path, settings: Settings) -> tuple[int, int] | None:
     """Rows and columns of a local GeoTIFF that has a place on the map; None of any other file."""
     with gdal_environment(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            with rasterio.open(path, driver="GTiff") as dataset:
+            with rasterio.open(file, driver="GTiff") as dataset:
                 placed = dataset.crs and not dataset.transform.is_identity
                 return dataset.shape if placed else None
         except RasterioError:

@@ -54,7 +54,7 @@ def explain(
     def opened(*_: Any) -> Iterator[None]:
         yield None
 
-    def reader(*_: Any, lenient: bool) -> None:
+    def reader(*_: Any, lenient: bool, **__: Any) -> None:
         asked.append(lenient)
 
     def explained(plan: Plan, chunk: Any, *_: Any) -> ChunkResult:

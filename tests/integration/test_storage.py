@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from geogaze.config import Settings
-from geogaze.errors import StorageUnavailable
+from geogaze.errors import ObjectNotFound, StorageUnavailable
 from geogaze.storage import S3Storage, Storage, open_storage
 from infra.services import S3Endpoint
 from tests.unit.test_storage import TEN, StorageContract
@@ -144,6 +144,11 @@ class TestS3(StorageContract):
         storage.client.meta.events.register(event, end)
         storage.abort_uploads(-3600)
         assert self.running(storage) == set()
+
+    def test_an_object_that_a_head_does_not_find_is_missing(self, storage: S3Storage) -> None:
+        """Answers to HEAD have no body, so no name for the error; transfers may ask by it."""
+        with pytest.raises(ObjectNotFound, match="no object 'nowhere'"), storage._errors("nowhere"):
+            storage.client.head_object(Bucket=storage.bucket, Key=storage.prefix + "nowhere")
 
     @pytest.mark.parametrize(
         "changes",

@@ -43,8 +43,13 @@ def test_every_tile_is_told_once_with_its_reason(plan: Plan) -> None:
         {"reason": "Block", "tiles": 1, "positions": [[0, 0]]},
         {"reason": "it broke", "tiles": 1, "positions": [[0, 2]]},
     ]
-    (first, *_) = unseen_tiles(plan, [part(1)], chunks, [], found_heat=True)
-    assert first == {"reason": "no valid pixel", "tiles": 1}
+    assert unseen_tiles(plan, [part(1)], chunks, [], found_heat=True) == [
+        {"reason": "no valid pixel", "tiles": 1},
+        {"reason": "outside the area of interest", "tiles": 2},
+    ]
+    two = [part(1, Block=[[1, 1], [0, 0]])]
+    (_, block) = unseen_tiles(plan, two, chunks, [], found_heat=True)
+    assert block == {"reason": "Block", "tiles": 2, "positions": [[0, 0], [1, 1]]}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from geogaze import __version__
 from geogaze.config import Settings, get_settings
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
-from geogaze.planning.planner import Planner
+from geogaze.processes.planner import Planner
 from geogaze.storage import open_storage
 
 _DESCRIPTION = """

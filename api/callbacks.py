@@ -48,7 +48,7 @@ class Callbacks:
         each: int = _EACH,
     ) -> None:
         self._services = services
-        self._deliveries = Deliveries(services.ledger.engine)
+        self._deliveries = Deliveries(services.ledger.database)
         self._seconds, self._at_once, self._each = seconds, at_once, each
         self._tls = httpx.create_ssl_context(trust_env=False)
 

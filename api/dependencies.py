@@ -13,7 +13,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, JobNotFound
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.submission import DEFAULT_TENANT
-from geogaze.planning.planner import Planner
+from geogaze.processes.planner import Planner
 from geogaze.storage import Storage
 
 _LONGEST = 255

@@ -11,8 +11,8 @@ from api.openapi import dialect_30
 from geogaze import __version__
 from geogaze.errors import InvalidRequest
 from geogaze.ledger.submission import PROCESS
-from geogaze.planning.plan import TOP
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.plan import TOP
+from geogaze.processes.explain.request import ExplainRequest
 
 _GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 _OUTPUTS = {

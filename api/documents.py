@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from geogaze.ledger.records import JobStatus
-from geogaze.planning.limits import check_values
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.limits import check_values
 
 
 class Link(BaseModel):

@@ -15,13 +15,13 @@ from api.dependencies import With, WithAll, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary, wants_overlays
 from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
-from geogaze.bundles import list_bundles
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
 from geogaze.ledger.submission import PROCESS, known
-from geogaze.planning.quote import Quote, quote_of
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import asked_for, submit
+from geogaze.models.registry import list_bundles
+from geogaze.processes.explain.quote import Quote, quote_of
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import asked_for, submit
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ def conformance() -> dict[str, list[str]]:
 @router.get("/health", tags=["service"], responses=documented())
 def health(services: WithAll) -> dict[str, str]:
     """Whether the service and its database answer."""
-    with services.ledger.engine.connect() as connection:
+    with services.ledger.database.connect() as connection:
         connection.execute(text("SELECT 1"))
     return {"status": "ok"}
 
@@ -147,7 +147,7 @@ async def execute(
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
-    engine, document = services.ledger.engine, asked_for(asked, outputs)
+    engine, document = services.ledger.database, asked_for(asked, outputs)
     job = await run_in_threadpool(known, engine, tenant, idempotency_key, document, subscriber)
     if job is None:
         plan = await services.planner.plan(asked)  # on threads that nobody else waits for

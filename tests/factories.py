@@ -76,8 +76,8 @@ def make_bundle(
     """A bundle with random weights: small, quick, and with a real network's geometry."""
     import torch
 
-    from geogaze.explain.architectures import build
-    from geogaze.explain.bundling import write_bundle
+    from geogaze.networks.architectures import build
+    from geogaze.networks.bundling import write_bundle
 
     torch.manual_seed(seed)
     model = build(architecture, len(classes), initialise=True)

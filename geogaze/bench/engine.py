@@ -12,12 +12,12 @@ from torch import Tensor
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
-from geogaze.explain.architectures import Split, split
 from geogaze.explain.device import bf16_where, keep_freed_memory
 from geogaze.explain.engine import Engine, EngineOptions
-from geogaze.explain.loading import load_model
 from geogaze.explain.prepare import count_flops, narrow
-from geogaze.targets import own
+from geogaze.models.targets import own
+from geogaze.networks.architectures import Split, split
+from geogaze.networks.loading import load_model
 
 Dtype = Literal["fp32", "bf16"]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from geogaze.bundles import Bundle, torchvision_catalogue
-from geogaze.explain.architectures import build
-from geogaze.explain.bundling import write_bundle
-from geogaze.explain.registration import Registration
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import torchvision_catalogue
+from geogaze.networks.architectures import build
+from geogaze.networks.bundling import write_bundle
+from geogaze.networks.registration import Registration
 
 NULL = "geogaze-null"
 NULL_SIZE = 8

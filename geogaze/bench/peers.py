@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from geogaze.bench.clock import seconds
 from geogaze.errors import InvalidRequest
-from geogaze.explain.architectures import Split, split
+from geogaze.networks.architectures import Split, split
 
 Maps = Callable[[int], Tensor]
 """Maps (B, rows, cols) of a class for the batch."""

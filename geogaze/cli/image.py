@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from geogaze.bundles import DEFAULT_MODEL, file_stem, find_bundle
 from geogaze.cli.options import JsonOption, MethodOption, ModelOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json, print_warnings
 from geogaze.config import Settings, get_settings
 from geogaze.errors import SceneUnreadable
-from geogaze.methods import METHODS
+from geogaze.files import file_stem
+from geogaze.models.methods import METHODS
+from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.models.targets import parse_target
 from geogaze.outputs import check_file
-from geogaze.targets import parse_target
 
 _FEW_TILES = 4  # a georeferenced picture of more is a scene
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")

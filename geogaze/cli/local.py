@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.bars import TilesBar
 from geogaze.cli.interrupts import first_word
 from geogaze.cli.options import (
@@ -36,13 +35,14 @@ from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
+from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.outputs import Kind, check_file, check_folder
-from geogaze.planning.quote import quote_of
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.wording import length
+from geogaze.processes.explain.quote import quote_of
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
-    from geogaze.planning.plan import Plan
+    from geogaze.processes.explain.plan import Plan
     from geogaze.runner.embedded import RunReport
 
 _STOPPING = (
@@ -187,7 +187,7 @@ def _plan_only(
     as_json: bool,
 ) -> None:
     """Refuse what a run would refuse, else say what it takes; nothing is written."""
-    from geogaze.planning.plan import make_plan
+    from geogaze.processes.explain.plan import make_plan
 
     if folder is not None:
         check_folder(folder, Kind.RESULTS, overwrite=overwrite)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import out, print_json
-from geogaze.methods import METHODS
+from geogaze.models.methods import METHODS
 
 
 def methods(as_json: JsonOption = False) -> None:

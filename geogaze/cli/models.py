@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from geogaze.bundles import SHIPPED, Bundle, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.cli.train import (
@@ -22,7 +21,9 @@ from geogaze.cli.train import (
 )
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
-from geogaze.planning.wording import length
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
+from geogaze.wording import length
 
 models = typer.Typer(invoke_without_command=True)
 
@@ -98,9 +99,9 @@ def import_checkpoint(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Turn a checkpoint into a bundle. Pickles are read without executing what they contain."""
-    from geogaze.explain.architectures import build
-    from geogaze.explain.bundling import check_target, read_checkpoint, write_bundle
-    from geogaze.explain.loading import assign_state
+    from geogaze.networks.architectures import build
+    from geogaze.networks.bundling import check_target, read_checkpoint, write_bundle
+    from geogaze.networks.loading import assign_state
 
     names = _class_names(classes)
     check_target(bundle_folder, names, overwrite=overwrite)
@@ -121,7 +122,7 @@ def import_checkpoint(
         )
     out.print(
         f"[bold]{bundle.name}[/]: {bundle.architecture}, {len(names)} classes, "
-        f"cells of {bundle.stride} px at {bundle.layer}. Use it with --model {bundle_folder}"
+        f"cells of {bundle.stride} px at {bundle.module}. Use it with --model {bundle_folder}"
     )
 
 
@@ -130,7 +131,7 @@ def catalogue(
     target: Annotated[Path, typer.Argument()] = SHIPPED / "torchvision.json",
 ) -> None:
     """Write the description of torchvision's published models (for developers)."""
-    from geogaze.explain.catalogue import describe_torchvision
+    from geogaze.networks.catalogue import describe_torchvision
 
     target.write_text(json.dumps(describe_torchvision(), indent=1) + "\n")
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from geogaze.errors import InvalidRequest
-from geogaze.methods import MethodName
-from geogaze.planning.request import Colormap, ExplainRequest, OnError
+from geogaze.models.methods import MethodName
+from geogaze.processes.explain.request import Colormap, ExplainRequest, OnError
 
 ModelOption = Annotated[
     str, typer.Option("--model", help="A bundle's name or folder, or a torchvision architecture.")

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.options import (
     DEFAULT_API,
     AoiOption,
@@ -30,8 +29,9 @@ from geogaze.cli.options import (
 )
 from geogaze.cli.terminal import err, out, print_json, print_warnings
 from geogaze.client import Client
-from geogaze.planning.quote import Quote
-from geogaze.planning.wording import duration, length, size
+from geogaze.models.registry import DEFAULT_MODEL
+from geogaze.processes.explain.quote import Quote
+from geogaze.wording import duration, length, size
 
 
 def print_ahead(quote: Quote) -> None:

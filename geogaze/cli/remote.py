@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from geogaze.bundles import DEFAULT_MODEL
 from geogaze.cli.options import (
     DEFAULT_API,
     AoiOption,
@@ -36,8 +35,9 @@ from geogaze.cli.options import (
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
 from geogaze.client import Client
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
+from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.outputs import Kind, check_folder, former_products
-from geogaze.planning.request import Priority
+from geogaze.processes.explain.request import Priority
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 

@@ -69,8 +69,8 @@ def train(
         geogaze run port.tif --out heat --model my-ships
     """
     from geogaze.explain.device import pick_device
-    from geogaze.explain.train import Recipe
-    from geogaze.explain.train import train as fit
+    from geogaze.networks.training import Recipe
+    from geogaze.networks.training import train as fit
 
     settings = get_settings()
     recipe = Recipe(

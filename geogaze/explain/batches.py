@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from geogaze.explain.device import is_out_of_memory, on_device
-from geogaze.explain.gradcam import Explanation
-from geogaze.targets import probabilities
+from geogaze.explain.routes import Explanation
+from geogaze.models.targets import probabilities
 
 log = structlog.get_logger()
 

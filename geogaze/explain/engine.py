@@ -14,10 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from geogaze.bundles import Bundle
 from geogaze.config import Settings
 from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
-from geogaze.explain.architectures import Split, cut_at, split
 from geogaze.explain.batches import Batches, BatchResult, Clock
 from geogaze.explain.device import (
     GraphedTrunk,
@@ -27,8 +25,6 @@ from geogaze.explain.device import (
     on_device,
     pick_device,
 )
-from geogaze.explain.gradcam import Explanation, explain, explain_activations
-from geogaze.explain.loading import load_model
 from geogaze.explain.prepare import (
     narrow,
     pixels_at_once,
@@ -36,10 +32,14 @@ from geogaze.explain.prepare import (
     tiles_at_once,
     working_bytes,
 )
+from geogaze.explain.routes import Explanation, explain, explain_activations
 from geogaze.explain.shared import Block
 from geogaze.explain.upload import Uploader
-from geogaze.methods import METHODS
-from geogaze.targets import Target
+from geogaze.models.bundles import Bundle
+from geogaze.models.methods import METHODS
+from geogaze.models.targets import Target
+from geogaze.networks.architectures import Split, cut_at, split
+from geogaze.networks.loading import load_model
 
 if TYPE_CHECKING:
     from geogaze.explain.pixels import PixelNetwork
@@ -70,7 +70,7 @@ class Engine:
         self.bundle = bundle
         self.device = pick_device(options.device)
         on_gpu = self.device.type == "cuda"
-        cut = cut_at(load_model(bundle), bundle.layer)
+        cut = cut_at(load_model(bundle), bundle.module)
         self._bf16 = isinstance(cut, Split) and (
             options.precision == "bf16" or (options.precision == "auto" and on_gpu)
         )
@@ -152,7 +152,7 @@ class Engine:
             window: (1, bands, H, W), from :meth:`prepare`.
             corners: n tiles inside the window.
             targets: K scores, or None for each tile's own best class.
-            method: a key of :data:`geogaze.methods.METHODS`.
+            method: a key of :data:`geogaze.models.methods.METHODS`.
 
         Raises:
             OutOfMemory: not even one tile fits.
@@ -271,7 +271,7 @@ class Engine:
         if found.evidence.shape[2:] != (cells, cells):
             rows, cols = found.evidence.shape[2:]
             raise InvalidBundle(
-                f"The layer {self.bundle.layer!r} of {self.bundle.name!r} has {rows} × {cols} "
+                f"The layer {self.bundle.module!r} of {self.bundle.name!r} has {rows} × {cols} "
                 f"activations for a tile; its item.json says {cells} × {cells}. Import it anew."
             )
         return found

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
 from geogaze.explain.cams import CAMS
-from geogaze.targets import Target
+from geogaze.models.targets import Target
 
 _IDENTITIES = frozenset({nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d})  # in evaluation
 _CHANNELWISE = frozenset(

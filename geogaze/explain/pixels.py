@@ -29,8 +29,8 @@ from captum.attr import (
 from torch import Tensor, fx, nn
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
-from geogaze.explain.architectures import Split
-from geogaze.targets import Target
+from geogaze.models.targets import Target
+from geogaze.networks.architectures import Split
 
 STEPS = 50
 """Points of the Gauss-Legendre quadrature of integrated gradients."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def window(cells: int) -> NDArray[np.float64]:
+def cell_weights(cells: int) -> NDArray[np.float64]:
     """Weights (cells, cells) of a tile's cells: a pyramid, positive everywhere.
 
     Borders weigh least, because there the network saw padding in place of surroundings, but they
@@ -22,13 +22,13 @@ class Mosaic:
     def __init__(self, rows: int, cols: int, cells: int) -> None:
         self._sum = np.zeros((rows, cols))
         self._weight = np.zeros((rows, cols))
-        self._window = window(cells)
+        self._weights = cell_weights(cells)
 
     def add(self, values: NDArray[np.float32], row: int, col: int) -> None:
         """Lay one map (cells, cells) with its first cell at (row, col), cut to the lattice."""
         height = min(values.shape[0], self._sum.shape[0] - row)
         width = min(values.shape[1], self._sum.shape[1] - col)
-        weight = self._window[:height, :width]
+        weight = self._weights[:height, :width]
         self._sum[row : row + height, col : col + width] += values[:height, :width] * weight
         self._weight[row : row + height, col : col + width] += weight
 

@@ -12,10 +12,11 @@ import random
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, case, func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
 from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState, unit_sources
@@ -30,15 +31,15 @@ _PLANS_KEPT = 16  # of jobs that a worker was at lately
 class Claims:
     """The workers' side of the ledger. Each method is one transaction."""
 
-    def __init__(self, engine: Engine, *, lease_seconds: float, max_attempts: int) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, *, lease_seconds: float, max_attempts: int) -> None:
+        self._database = database
         self._lease = lease_seconds
         self._max_attempts = max_attempts
         self._plans: dict[UUID, dict[str, Any]] = {}
 
     def report(self, worker: str, slots: int) -> None:
         """Say that a worker process lives and how many units it takes at once."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             moment = session.scalar(select(now())) or 0.0
             session.merge(WorkerSeen(name=worker, slots=slots, seen=moment))
 
@@ -49,22 +50,22 @@ class Claims:
         lease would.
         """
         held = (Unit.state == UnitState.RUNNING, Unit.worker == worker)
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             jobs = session.scalars(select(Unit.job_id).where(*held).distinct()).all()
         for job in jobs:
-            with Session(self._engine) as session, session.begin():
+            with Session(self._database) as session, session.begin():
                 lock_job(session, job)
                 session.execute(
                     update(Unit).where(Unit.job_id == job, *held).values(lease_until=0.0)
                 )
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             if seen := session.get(WorkerSeen, worker):
                 session.delete(seen)
 
     def claim(self, unit_id: UUID, worker: str) -> Claim | None:
         """Take a unit, or None where it is done, held by another, not due or its job has ended."""
         token = uuid4()
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             job_of_unit = select(Unit.job_id).where(Unit.id == unit_id).scalar_subquery()
             job = session.scalar(select(Job).where(Job.id == job_of_unit).with_for_update())
             if job is None or job.state not in OPEN_JOB:
@@ -128,7 +129,7 @@ class Claims:
         Raises:
             StaleClaim: the unit is somebody else's, or its job has ended.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             self._hold(session, claim).lease_until = (
                 session.scalar(select(now())) or 0.0
             ) + self._lease
@@ -139,7 +140,7 @@ class Claims:
         Raises:
             StaleClaim: it does not.
         """
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             held = session.scalar(
                 select(Unit.id)
                 .join(Job, Job.id == Unit.job_id)
@@ -155,7 +156,7 @@ class Claims:
             StaleClaim: it does not.
         """
         is_open = select(Job.id).where(Job.id == claim.job_id, Job.state.in_(OPEN_JOB)).exists()
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             held = session.scalar(  # alone in its transaction, so it needs no lock on its job
                 update(Unit)
                 .where(Unit.id == claim.unit_id, Unit.token == claim.token, is_open)
@@ -164,7 +165,7 @@ class Claims:
             )
         if held is None:
             raise _not_ours(claim)
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             _mark(session, claim.job_id)
 
     def commit(self, claim: Claim, result: dict[str, Any], *, tiles: int) -> None:
@@ -178,7 +179,7 @@ class Claims:
         Raises:
             StaleClaim: the claim was lost; nothing becomes visible.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
             unit.state, unit.result = UnitState.DONE, result
             unit.token = unit.lease_until = None
@@ -200,7 +201,7 @@ class Claims:
         Raises:
             StaleClaim: the claim was lost.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
             spent = settle_failure(session, unit, error, self._max_attempts)
             if spent:
@@ -217,7 +218,7 @@ class Claims:
         Raises:
             StaleClaim: the claim was lost.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
             unit.state = UnitState.PENDING
             unit.token = unit.lease_until = unit.dispatched_at = None

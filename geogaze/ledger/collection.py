@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import Engine, and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition
+from geogaze.ledger.database import Database
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit, now
@@ -20,17 +21,17 @@ _AT_ONCE = 500
 class Collection:
     """The sweeper's side of the ledger."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def expire(self, seconds: float) -> list[UUID]:
         """Dismiss jobs that ended longer ago than this, and name them."""
         ended = (JobState.SUCCESSFUL, JobState.FAILED)
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             due = session.scalars(
                 select(Job.id).where(Job.state.in_(ended), Job.finished < now() - seconds)
             ).all()
-        ledger = Ledger(self._engine)
+        ledger = Ledger(self._database)
         expired = []
         for job in due:
             with suppress(IllegalTransition):  # it was dismissed in the meantime
@@ -40,7 +41,7 @@ class Collection:
 
     def dismissed(self) -> list[tuple[UUID, str]]:
         """Jobs that were dismissed and whose objects are still to be removed, with content."""
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             found = session.execute(
                 select(Job.id, Job.content)
                 .where(Job.state == JobState.DISMISSED, Job.released.is_(None))
@@ -50,7 +51,7 @@ class Collection:
 
     def released(self, job_id: UUID) -> None:
         """Note that a dismissed job's objects are gone; its units go too, its record stays."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             lock_job(session, job_id)
             busy = session.scalar(
                 select(func.count())
@@ -78,7 +79,7 @@ class Collection:
             and_(Unit.state == UnitState.DONE, Job.state != JobState.DISMISSED),
             and_(Unit.state == UnitState.RUNNING, Job.state.in_(OPEN_JOB)),
         )
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             for start in range(0, len(wanted), _AT_ONCE):
                 found = session.scalars(
                     select(Unit.prefix)

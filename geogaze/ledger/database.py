@@ -1,11 +1,14 @@
-"""Engines and sessions."""
+"""Where the ledger is kept: PostgreSQL or SQLite."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, exc
+from sqlalchemy import Engine as Database  # the network side has an engine of its own
+from sqlalchemy import create_engine, event, exc
 from sqlalchemy.engine import make_url
+
+__all__ = ["DATABASE_AWAY", "Database", "connect"]
 
 DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """What is raised while a database is down, restarting, cut off, read-only after a fail-over (which
@@ -21,8 +24,8 @@ _SILENCE = {
 """libpq: a server that has gone silent is away, not waited for."""
 
 
-def connect(url: str) -> Engine:
-    """An engine for the ledger, on PostgreSQL or SQLite.
+def connect(url: str) -> Database:
+    """A database for the ledger, on PostgreSQL or SQLite.
 
     What the URL's query says, such as ``connect_timeout``, goes before our own choice.
     """
@@ -30,10 +33,10 @@ def connect(url: str) -> Engine:
     if address.get_backend_name() == "postgresql":
         silence = {name: value for name, value in _SILENCE.items() if name not in address.query}
         return create_engine(url, pool_pre_ping=True, connect_args=silence)
-    engine = create_engine(url, connect_args={"timeout": 30})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
+    database = create_engine(url, connect_args={"timeout": 30})
+    event.listen(database, "connect", _configure_sqlite)
+    event.listen(database, "begin", _begin_immediate)
+    return database
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

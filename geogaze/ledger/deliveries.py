@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from geogaze.ledger.database import Database
 from geogaze.ledger.tables import Delivery, Job, now
 
 _BACKOFF_BASE = 2.0
@@ -31,8 +32,8 @@ class Due:
 class Deliveries:
     """The outbox. Several processes may empty it at once."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def take(
         self, *, hold_seconds: float, max_attempts: int, besides: Iterable[str] = ()
@@ -44,7 +45,7 @@ class Deliveries:
             max_attempts: tries that a message has.
             besides: beginnings of addresses whose messages are let be.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             found = session.execute(
                 select(Delivery, Job.subscriber)
                 .join(Job, Job.id == Delivery.job_id)
@@ -79,5 +80,5 @@ class Deliveries:
         self._note(due, next_attempt_at=now() + delay, error=error)
 
     def _note(self, due: Due, **values: object) -> None:
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             session.execute(update(Delivery).where(Delivery.id == due.id).values(values))

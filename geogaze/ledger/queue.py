@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import Engine, case, delete, func, insert, or_, select, update
+from sqlalchemy import case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from geogaze.errors import WorkerLost
+from geogaze.ledger.database import Database
 from geogaze.ledger.records import Message
 from geogaze.ledger.states import OPEN_JOB, Phase, UnitState, unit_sources
 from geogaze.ledger.tables import Job, Lead, Unit, WorkerSeen, now
@@ -24,13 +25,13 @@ _WORKER_SILENT_SECONDS = 60.0
 class Queue:
     """The dispatcher's side of the ledger. Each method is one transaction, or one for each unit."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def lead(self, name: str, holder: str, seconds: float) -> bool:
         """Be, or stay, the one holder of a lead for some seconds, by the database's clock."""
         values = {"holder": holder, "until": now() + seconds}
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             mine = session.scalar(
                 update(Lead)
                 .where(Lead.name == name, or_(Lead.holder == holder, Lead.until < now()))
@@ -40,7 +41,7 @@ class Queue:
             if mine or session.get(Lead, name):
                 return bool(mine)
         try:
-            with Session(self._engine) as session, session.begin():
+            with Session(self._database) as session, session.begin():
                 session.execute(insert(Lead).values(name=name, **values))
         except IntegrityError:  # another was quicker
             return False
@@ -48,12 +49,12 @@ class Queue:
 
     def resign(self, name: str, holder: str) -> None:
         """Give a lead up, so that another need not wait for its end."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             session.execute(delete(Lead).where(Lead.name == name, Lead.holder == holder))
 
     def slots(self) -> int:
         """Units that all living workers together take at once."""
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             alive = WorkerSeen.seen > now() - _WORKER_SILENT_SECONDS
             return session.scalar(select(func.sum(WorkerSeen.slots)).where(alive)) or 0
 
@@ -63,7 +64,7 @@ class Queue:
         Urgent jobs come first; among equals tenants take turns, and so do the jobs of each, those
         first that have least in hand. At most ``limit`` units lie in the broker unclaimed.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             waiting = session.scalar(
                 select(func.count())
                 .select_from(Unit)
@@ -163,7 +164,7 @@ class Queue:
 
     def following(self, job: UUID) -> UUID | None:
         """A due unit of a job that is past explaining, for a worker that has just been at it."""
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             return session.scalar(
                 select(Unit.id)
                 .join(Job, Job.id == Unit.job_id)
@@ -187,7 +188,7 @@ class Queue:
             Unit.state == UnitState.DISPATCHED,
             Unit.dispatched_at < now() - redeliver_seconds,
         )
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             expired = session.execute(
                 select(Unit.id, Unit.job_id).where(
                     Unit.state == UnitState.RUNNING, Unit.lease_until < now()
@@ -196,7 +197,7 @@ class Queue:
             jobs = session.scalars(select(Unit.job_id).where(*undelivered).distinct()).all()
         freed = sum(self._settle_lost(unit, job, max_attempts) for unit, job in expired)
         for job in jobs:
-            with Session(self._engine) as session, session.begin():
+            with Session(self._database) as session, session.begin():
                 lock_job(session, job)
                 taken_back = session.scalars(
                     update(Unit)
@@ -212,7 +213,7 @@ class Queue:
 
         As if their workers had vanished and their messages been lost.
         """
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             session.execute(
                 update(Unit).where(Unit.state == UnitState.RUNNING).values(lease_until=0.0)
             )
@@ -222,7 +223,7 @@ class Queue:
         return self.sweep(redeliver_seconds=0.0, max_attempts=max_attempts)
 
     def _settle_lost(self, unit_id: UUID, job_id: UUID, max_attempts: int) -> bool:
-        with Session(self._engine) as session, session.begin():
+        with Session(self._database) as session, session.begin():
             state = lock_job(session, job_id)
             unit = session.scalar(
                 select(Unit)
@@ -249,7 +250,7 @@ class Queue:
 
     def next_due_in(self) -> float | None:
         """Seconds until some unit of an open job may be claimed; None if none ever will."""
-        with Session(self._engine) as session:
+        with Session(self._database) as session:
             return session.scalar(
                 select(func.min(Unit.next_attempt_at) - now())
                 .join(Job, Job.id == Unit.job_id)

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition, JobNotFound
+from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
 from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState, check_job_step
@@ -30,25 +31,25 @@ class Ledger:
     """Jobs in a SQL database. Each method is one transaction.
 
     Args:
-        engine: the database.
+        database: where it is.
         tenant: whose jobs are seen; None for the operator, who sees all.
     """
 
-    def __init__(self, engine: Engine, tenant: str | None = None) -> None:
-        self.engine = engine
+    def __init__(self, database: Database, tenant: str | None = None) -> None:
+        self.database = database
         self._tenant = tenant
 
     def of(self, tenant: str) -> Ledger:
         """The same ledger, with one tenant's jobs alone."""
-        return Ledger(self.engine, tenant)
+        return Ledger(self.database, tenant)
 
     def create_tables(self) -> None:
         """Make the tables of an embedded ledger; servers are migrated by Alembic instead."""
-        Base.metadata.create_all(self.engine)
+        Base.metadata.create_all(self.database)
 
     def submit(self, job: Submission) -> UUID:
         """Accept a job; see :func:`geogaze.ledger.submission.accept`."""
-        return accept(self.engine, job)
+        return accept(self.database, job)
 
     def status(self, job_id: UUID) -> JobStatus:
         """Where a job stands.
@@ -103,7 +104,7 @@ class Ledger:
             .limit(_ALIKE_AMONG)
         )
         alike = [Job.request[name].as_string() == value for name, value in inputs.items()]
-        with Session(self.engine) as session:
+        with Session(self.database) as session:
             found = session.execute(
                 select(Job.tiles, (Job.finished - Job.started).label("seconds"))
                 .join(PhaseCount, PhaseCount.job_id == Job.id)
@@ -120,7 +121,7 @@ class Ledger:
         return found.tiles / found.seconds if found else None
 
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
-        with Session(self.engine) as session:
+        with Session(self.database) as session:
             moment = session.scalar(select(now())) or 0.0
             jobs = session.scalars(
                 select(Job)
@@ -152,7 +153,7 @@ class Ledger:
         Raises:
             JobNotFound: there is none.
         """
-        with Session(self.engine) as session:
+        with Session(self.database) as session:
             return self._visible(session, job_id).request
 
     def assets(self, job_id: UUID) -> dict[str, Any] | None:
@@ -161,7 +162,7 @@ class Ledger:
         Raises:
             JobNotFound: there is none.
         """
-        with Session(self.engine) as session:
+        with Session(self.database) as session:
             return self._visible(session, job_id).assets
 
     def dismiss(self, job_id: UUID, reason: str = "dismissed by request") -> JobStatus:
@@ -171,7 +172,7 @@ class Ledger:
             JobNotFound: there is none.
             IllegalTransition: it was dismissed before.
         """
-        with Session(self.engine) as session, session.begin():
+        with Session(self.database) as session, session.begin():
             job = self._visible(session, job_id, lock=True)
             check_job_step(job.state, JobState.DISMISSED)
             close_job(session, job_id, JobState.DISMISSED, reason)
@@ -185,7 +186,7 @@ class Ledger:
             JobNotFound: there is none.
             IllegalTransition: it has not failed.
         """
-        with Session(self.engine) as session, session.begin():
+        with Session(self.database) as session, session.begin():
             job = self._visible(session, job_id, lock=True)
             if job.state is not JobState.FAILED:
                 raise IllegalTransition(
@@ -237,7 +238,7 @@ class Ledger:
         return [Skipped(u.root, _window(u), u.error or "") for u in rows]
 
     def _units(self, job_id: UUID, phase: Phase, state: UnitState) -> Sequence[Unit]:
-        with Session(self.engine) as session:
+        with Session(self.database) as session:
             self._visible(session, job_id)
             return session.scalars(
                 select(Unit)

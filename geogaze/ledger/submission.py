@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, case, func, insert, literal, select, update
+from sqlalchemy import case, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IdempotencyKeyReused
+from geogaze.ledger.database import Database
 from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState
 from geogaze.ledger.tables import Job, PhaseCount, Unit, new_id, now
 from geogaze.ledger.transitions import advance, open_phase
@@ -41,7 +42,7 @@ class Submission:
     warnings: tuple[str, ...] = ()
 
 
-def accept(engine: Engine, job: Submission) -> UUID:
+def accept(database: Database, job: Submission) -> UUID:
     """Accept a job: its row, the counts of its phases and the units of the first.
 
     What an earlier job of the same tenant and content has explained is taken over. A job whose
@@ -50,11 +51,11 @@ def accept(engine: Engine, job: Submission) -> UUID:
     Raises:
         IdempotencyKeyReused: the key came before, with another request or subscriber.
     """
-    asked = (engine, job.tenant, job.idempotency_key, job.request, job.subscriber)
+    asked = (database, job.tenant, job.idempotency_key, job.request, job.subscriber)
     if earlier := known(*asked):
         return earlier
     try:
-        return _insert(engine, job)
+        return _insert(database, job)
     except IntegrityError:
         # Another process has just accepted the same key.
         if earlier := known(*asked):
@@ -63,7 +64,7 @@ def accept(engine: Engine, job: Submission) -> UUID:
 
 
 def known(
-    engine: Engine,
+    database: Database,
     tenant: str,
     key: str | None,
     request: dict[str, Any],
@@ -76,7 +77,7 @@ def known(
     """
     if key is None:
         return None
-    with Session(engine) as session:
+    with Session(database) as session:
         found = session.execute(
             select(Job.id, Job.request, Job.subscriber).where(
                 Job.tenant == tenant, Job.idempotency_key == key
@@ -102,10 +103,10 @@ def _addresses(subscriber: dict[str, Any] | None) -> dict[str, Any]:
     return {name: uri for name, uri in (subscriber or {}).items() if name.endswith("Uri")}
 
 
-def _insert(engine: Engine, job: Submission) -> UUID:
+def _insert(database: Database, job: Submission) -> UUID:
     job_id = uuid4()
     rows, cols, side = job.grid
-    with Session(engine) as session, session.begin():
+    with Session(database) as session, session.begin():
         source = _source(session, job)
         moment = session.scalar(select(now()))
         session.execute(

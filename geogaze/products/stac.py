@@ -21,9 +21,9 @@ from pystac.extensions.raster import (
 from pystac.extensions.render import Render, RenderExtension
 
 from geogaze import __version__
-from geogaze.planning.plan import Plan
-from geogaze.products.classes import legend
-from geogaze.products.tiles import Standing
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.classes import legend
+from geogaze.products.make.tiles import Standing
 
 _ROLES = {
     "heat": ["data"],
@@ -59,7 +59,7 @@ def item_json(
         created: when the job was accepted, seconds since 1970.
         assets: name → file, type, size, sha256.
         calibration: layer → scale and statistics.
-        paths: how gradients were had, see :mod:`geogaze.explain.gradcam`.
+        paths: how gradients were had, see :mod:`geogaze.explain.routes`.
         standing: layer → what the model says of it, tile by tile.
     """
     place = plan.place
@@ -74,7 +74,7 @@ def item_json(
             "processing:software": {"geogaze": __version__},
             "geogaze:model": plan.bundle.name,
             "geogaze:weights": plan.bundle.weights,
-            "geogaze:layer": plan.bundle.layer,
+            "geogaze:layer": plan.bundle.module,
             "geogaze:method": plan.explained_by.title,
             "geogaze:method_source": plan.explained_by.source,
             **({"geogaze:method_note": note} if (note := plan.explained_by.note) else {}),

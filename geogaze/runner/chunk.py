@@ -15,11 +15,11 @@ from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part
-from geogaze.planning.plan import Plan
+from geogaze.models.targets import target_probability
+from geogaze.processes.explain.plan import Plan
 from geogaze.scene.aoi import inside_mask
 from geogaze.scene.reader import Pixels, SceneReader
 from geogaze.storage import Storage
-from geogaze.targets import target_probability
 
 Pulse = Callable[[int], None]
 """Called after every batch with the tiles it did; raises to stop the work."""

@@ -33,9 +33,9 @@ from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.outputs import Kind, check_folder, former_products
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import asked_for, content_of, submit
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import asked_for, content_of, submit
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
 from geogaze.runner.workspace import Workspace, workspace
@@ -179,8 +179,8 @@ class _Job:
         self._worker = Worker.from_settings(  # a full disk gets no emptier while we wait
             here, on_tiles=self._progress.add, ends_with=(StorageUnavailable,)
         )
-        self._ledger = self._worker.bench.ledger
-        self._queue = Queue(self._ledger.engine)
+        self._ledger = self._worker.resources.ledger
+        self._queue = Queue(self._ledger.database)
         try:
             self._ledger.create_tables()
             self._id = _found(self._ledger, request) or submit(self._ledger, request, plan)
@@ -198,7 +198,7 @@ class _Job:
     @property
     def storage(self) -> FolderStorage:
         """Where its products lie."""
-        storage = self._worker.bench.storage
+        storage = self._worker.resources.storage
         assert isinstance(storage, FolderStorage)
         return storage
 
@@ -209,7 +209,7 @@ class _Job:
 
     def close(self) -> None:
         """Let go of the ledger."""
-        self._ledger.engine.dispose()
+        self._ledger.database.dispose()
 
     def _take_back(self) -> None:
         """Free units that nobody has in hand: this process is the only one at work here."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from geogaze.explain.engine import Engine
 from geogaze.grid.resample import lattice_offset, resample_matrix
-from geogaze.methods import METHODS
-from geogaze.products.color import lay_over, stretch
-from geogaze.targets import layer_names, parse_target, target_probability
+from geogaze.models.methods import METHODS
+from geogaze.models.targets import layer_names, parse_target, target_probability
+from geogaze.products.make.color import lay_over, stretch
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class PhotoExplanation:
     """What a model sees in a photograph.
 
     ``ranking`` holds (class, probability), best first; ``probability`` is that of ``shown``, as
-    :func:`geogaze.targets.target_probability` says, ``heat`` (h, w) 0..1 its evidence; ``overlay``
-    (h, w, 3) RGB.
+    :func:`geogaze.models.targets.target_probability` says, ``heat`` (h, w) 0..1 its evidence;
+    ``overlay`` (h, w, 3) RGB.
     """
 
     ranking: list[tuple[str, float]]
@@ -39,9 +39,9 @@ def explain_photo(
     Args:
         engine: the model.
         image: (h, w, 3) RGB.
-        layer: a class, or a score as :func:`geogaze.targets.parse_target` reads it; None for the
-            best class.
-        method: a key of :data:`geogaze.methods.METHODS`.
+        layer: a class, or a score as :func:`geogaze.models.targets.parse_target` reads it; None
+            for the best class.
+        method: a key of :data:`geogaze.models.methods.METHODS`.
 
     Raises:
         UnknownClass: the model has no such class.

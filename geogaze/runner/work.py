@@ -29,7 +29,7 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
-from geogaze.runner.phases import Bench, Outcome, perform
+from geogaze.runner.phases import Outcome, Resources, perform
 from geogaze.runner.scratch import clean_scratch
 from geogaze.storage import open_storage
 
@@ -53,7 +53,7 @@ class Worker:
     """Does units, each on the thread that asks for it.
 
     Args:
-        bench: what it works with.
+        resources: what it works with.
         claims: where units are claimed.
         on_tiles: told of the tiles of every batch.
         ends_with: errors after which it goes on no more, besides those that end any process.
@@ -61,16 +61,16 @@ class Worker:
 
     def __init__(
         self,
-        bench: Bench,
+        resources: Resources,
         claims: Claims,
         *,
         on_tiles: TileCallback = lambda tiles: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> None:
-        self.bench = bench
+        self.resources = resources
         self._ends_with = ends_with
         self._claims = claims
-        self._queue = Queue(bench.ledger.engine)
+        self._queue = Queue(resources.ledger.database)
         self._on_tiles = on_tiles
         self._stopping = threading.Event()
         self._name = process_name()
@@ -91,12 +91,12 @@ class Worker:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
         )
-        bench = Bench(settings, Ledger(engine), open_storage(settings))
-        return cls(bench, claims, on_tiles=on_tiles, ends_with=ends_with)
+        resources = Resources(settings, Ledger(engine), open_storage(settings))
+        return cls(resources, claims, on_tiles=on_tiles, ends_with=ends_with)
 
     def enlist(self) -> None:
         """Take the place of a process that crashed, if one did, and say regularly that we live."""
-        clean_scratch(self.bench.settings)
+        clean_scratch(self.resources.settings)
         # Before the first claim under this name: later it would take our own units away.
         with suppress(*DATABASE_AWAY):  # then their leases run out
             self._claims.leave(self._name)
@@ -115,7 +115,7 @@ class Worker:
     def _report(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._claims.report(self._name, self.bench.settings.lanes)
+                self._claims.report(self._name, self.resources.settings.lanes)
             except DATABASE_AWAY as error:
                 log.warning("worker not reported", error=str(error))
             except Exception:  # a worker that nobody hears of gets no work
@@ -186,7 +186,7 @@ class Worker:
         return None
 
     def _do(self, claim: Claim, on_left_behind: LaneCallback) -> None:
-        lane, lease = threading.current_thread(), self.bench.settings.lease_seconds
+        lane, lease = threading.current_thread(), self.resources.settings.lease_seconds
         with Heartbeat(self._claims, claim, lease, lambda: on_left_behind(lane)) as heart:
             asked = told = -math.inf
             done = 0
@@ -208,11 +208,11 @@ class Worker:
                     asked = moment
                 self._on_tiles(tiles)
 
-            self._commit(claim, perform(self.bench, claim, pulse))
+            self._commit(claim, perform(self.resources, claim, pulse))
 
     def _commit(self, claim: Claim, outcome: Outcome) -> None:
         """Hand in what is done; while the database is away, for as long as the claim may hold."""
-        until = time.monotonic() + self.bench.settings.lease_seconds
+        until = time.monotonic() + self.resources.settings.lease_seconds
         doubt: Exception | None = None
         while True:
             try:
@@ -251,7 +251,7 @@ class Worker:
     def _discard(self, claim: Claim) -> None:
         """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
         try:
-            self.bench.storage.delete(claim.prefix)
+            self.resources.storage.delete(claim.prefix)
         except StorageUnavailable as error:
             log.warning("part not removed", prefix=claim.prefix, error=str(error))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geogaze.config import Settings
 from geogaze.logs import configure_logging
-from geogaze.planning.request import Context, ExplainRequest
+from geogaze.processes.explain.request import Context, ExplainRequest
 from geogaze.runner.embedded import run
 
 _CLASSES = ("airplane", "runway", "buildings")

@@ -20,7 +20,7 @@ from rasterio.features import rasterize
 
 from geogaze.config import Settings
 from geogaze.logs import configure_logging
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 
 

@@ -18,10 +18,10 @@ _FLAT = "shufflenet_v2_x0_5"
 _PEAK = """
 import sys
 import torch
-from geogaze.bundles import read_bundle
+from geogaze.models.item import read_bundle
 from geogaze.explain.device import keep_freed_memory
 from geogaze.explain.engine import Engine, EngineOptions
-from geogaze.targets import own
+from geogaze.models.targets import own
 from pathlib import Path
 
 def peak():  # of this program alone; what getrusage tells includes the parent's at its fork
@@ -61,7 +61,7 @@ def main() -> None:
     from geogaze.bench.networks import random_bundle
     from geogaze.explain.device import keep_freed_memory
     from geogaze.explain.engine import Engine, EngineOptions
-    from geogaze.targets import own
+    from geogaze.models.targets import own
 
     with tempfile.TemporaryDirectory() as scratch:
         for name in sys.argv[1:] or ["vgg16", "resnet50", "mobilenet_v2", "mobilenet_v3_large"]:

@@ -18,7 +18,7 @@ import rasterio
 
 from geogaze.config import Settings
 from geogaze.logs import configure_logging
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 from tests.factories import make_bundle, make_scene
 

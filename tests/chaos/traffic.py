@@ -17,7 +17,7 @@ from uuid import uuid4
 from geogaze.client import ENDED, Client
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, RemoteError, UnitBroke
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner import phases
 from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.embedded import run

@@ -13,9 +13,9 @@ from geogaze import s3 as access
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable
 from geogaze.ledger.states import JobState
-from geogaze.planning.plan import make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import submit
+from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import submit
 from geogaze.scene import version
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.source import open_scene, scene_version

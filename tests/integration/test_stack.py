@@ -26,7 +26,7 @@ from geogaze.errors import RemoteError
 from geogaze.ledger.database import connect
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.tables import Job, Unit
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 from infra.stack import Stack
 from tests.factories import ROTATED, make_scene

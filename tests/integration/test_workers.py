@@ -22,9 +22,9 @@ from geogaze.ledger.database import connect
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit, WorkerSeen
-from geogaze.planning.plan import make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import submit
+from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import submit
 from infra.stack import Dispatcher, Worker
 from tests.factories import make_scene
 from worker.app import QUEUE

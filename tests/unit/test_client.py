@@ -31,11 +31,11 @@ class Server:
         self.app = make_app(self.settings)
         self.ledger: Ledger = self.app.state.services.ledger
         self.storage: FolderStorage = self.app.state.services.storage
-        self.claims = Claims(self.ledger.engine, lease_seconds=60, max_attempts=3)
+        self.claims = Claims(self.ledger.database, lease_seconds=60, max_attempts=3)
 
     def work(self, files: dict[str, str] | None = None, error: Exception | None = None) -> None:
         """Do one unit; the last brings the products, file names by product."""
-        unit = due(self.ledger.engine)
+        unit = due(self.ledger.database)
         assert unit
         claim = self.claims.claim(unit, "worker")
         assert claim
@@ -54,7 +54,7 @@ class Server:
 def server(tmp_path: Path, bundle_folder: Path) -> Iterator[Server]:
     server = Server(tmp_path, bundle_folder)
     yield server
-    server.ledger.engine.dispose()
+    server.ledger.database.dispose()
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def settings(settings: Settings) -> Settings:
 def http_(app: FastAPI) -> Iterator[TestClient]:
     """The API without its own thread for callbacks."""
     yield TestClient(app, raise_server_exceptions=False)
-    app.state.services.ledger.engine.dispose()
+    app.state.services.ledger.database.dispose()
 
 
 @pytest.fixture
@@ -123,12 +123,12 @@ def send_one(callbacks: Callbacks) -> bool:
 
 def make_due(ledger: Ledger) -> None:
     """Wait out the pause between two tries."""
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Delivery).values(next_attempt_at=0.0))
 
 
 def outbox(ledger: Ledger) -> list[Delivery]:
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         found = session.scalars(select(Delivery)).all()
         session.expunge_all()
         return list(found)
@@ -164,7 +164,7 @@ def test_a_success_brings_the_results(
     assert (path, headers["Geogaze-Event"]) == ("/begun", "inProgress")
     assert json.loads(body)["status"] == "running"
     assert json.loads(body)["links"][0]["href"] == f"http://testserver/jobs/{job}"
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         made = {"key": "jobs/x", "file": "heat-boat.tif", "type": "image/tiff"}
         session.execute(update(Job).values(assets={"files": {"heat-boat": made}, "skipped": []}))
         close_job(session, job, JobState.SUCCESSFUL, "done")
@@ -251,7 +251,7 @@ def test_without_a_secret_nothing_is_signed(
     assert send_one(Callbacks(app.state.services))
     ((_, headers, _),) = subscriber.came
     assert "Geogaze-Signature" not in headers
-    ledger.engine.dispose()
+    ledger.database.dispose()
 
 
 @pytest.mark.parametrize("status", [500, 404, 302])
@@ -322,7 +322,7 @@ def test_what_cannot_be_told_does_not_keep_others_waiting(
         raise LookupError("Unable to locate credentials")
 
     end(ledger, job, JobState.SUCCESSFUL)
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(
             update(Delivery).where(Delivery.event == "inProgress").values(next_attempt_at=1.0)
         )
@@ -433,7 +433,7 @@ def test_nobody_waits_for_anothers_subscriber(
         http_, scene, successUri=f"{subscriber.url}/x", inProgressUri=f"{subscriber.url}/y"
     ).json()["jobID"]
     end(ledger, UUID(good), JobState.RUNNING)
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(
             update(Delivery).where(Delivery.job_id == UUID(good)).values(next_attempt_at=1.0)
         )

@@ -61,7 +61,7 @@ def test_an_accepted_job_is_in_the_ledger(http: TestClient, ledger: Ledger, scen
     assert status.tiles == info["tiles"] > 0
     asked = ledger.request(status.id)
     assert {name: asked[name] for name in inputs} == inputs
-    assert due(ledger.engine)
+    assert due(ledger.database)
 
 
 @pytest.mark.parametrize("form", ["path", "uri", "href"])

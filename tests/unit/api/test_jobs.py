@@ -32,13 +32,13 @@ OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 
 def end(ledger: Ledger, job: UUID, state: JobState) -> None:
     """Bring a submitted job to a state, without any work."""
-    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
     assets = {"files": {}, "skipped": []}
     while state is not JobState.ACCEPTED and ledger.status(job).state in OPEN_JOB:
         if state is JobState.DISMISSED:
             ledger.dismiss(job)
             return
-        unit = due(ledger.engine)
+        unit = due(ledger.database)
         assert unit
         claim = claims.claim(unit, "worker")
         assert claim
@@ -51,7 +51,7 @@ def end(ledger: Ledger, job: UUID, state: JobState) -> None:
 
 
 def place(ledger: Ledger, job: UUID, moment: datetime) -> None:
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Job).where(Job.id == job).values(created=moment.timestamp()))
 
 
@@ -218,9 +218,9 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
     assert info["phase"] == "explain"
     assert (info["tilesDone"], info["tilesReused"]) == (0, 0)
     assert not {"secondsLeft", "tilesPerSecond", "lastError"} & set(info)
-    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
     for step in range(2):
-        unit = due(ledger.engine)
+        unit = due(ledger.database)
         assert unit
         claim = claims.claim(unit, "worker")
         assert claim
@@ -233,12 +233,12 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
     assert info["unitsLeft"]["explain"] == 2
     assert not {"secondsLeft", "tilesPerSecond"} & set(info)  # as long as no batch was told
     assert info["lastError"] == "S3 did not answer"
-    unit = due(ledger.engine)
+    unit = due(ledger.database)
     assert unit
     claim = claims.claim(unit, "worker")
     assert claim
     claims.tell(claim, 2)
-    with Session(ledger.engine) as session, session.begin():  # as if it had been a while ago
+    with Session(ledger.database) as session, session.begin():  # as if it had been a while ago
         (count,) = session.scalars(select(PhaseCount).where(PhaseCount.pace.is_not(None)))
         count.pace = [[at - 200.0, tiles] for at, tiles in count.pace or ()]
     claims.tell(claim, 6)
@@ -262,8 +262,8 @@ def test_only_a_failed_job_can_be_retried(
 
 def test_a_failed_job_goes_on_where_it_was(http: TestClient, ledger: Ledger) -> None:
     job = submit(ledger, 2)
-    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
-    unit = due(ledger.engine)
+    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    unit = due(ledger.database)
     assert unit
     claim = claims.claim(unit, "worker")
     assert claim
@@ -284,7 +284,7 @@ def test_skipped_tiles_are_told(http: TestClient, ledger: Ledger) -> None:
     end(ledger, job, JobState.SUCCESSFUL)
     assert http.get(f"/jobs/{job}/skipped").json() == {"skipped": []}
     found = [{"reason": "Block (row 1, column 0) is damaged", "tiles": 1, "positions": [[2, 0]]}]
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Job).values(assets={"files": {}, "skipped": found}))
     assert http.get(f"/jobs/{job}/skipped").json() == {"skipped": found}
 
@@ -295,9 +295,9 @@ def test_a_job_from_submission_to_removal(
     inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat"], "overlap": 0}
     location = http.post(EXECUTION, json={"inputs": inputs}).headers["location"]
     worker = Worker.from_settings(settings)
-    ledger = worker.bench.ledger
+    ledger = worker.resources.ledger
     progress = [http.get(location).json()["progress"]]
-    while unit := due(ledger.engine):
+    while unit := due(ledger.database):
         assert worker.run(unit)
         progress.append(http.get(location).json()["progress"])
     info = http.get(location).json()
@@ -320,6 +320,6 @@ def test_a_job_from_submission_to_removal(
 
     assert http.delete(location).json()["status"] == "dismissed"
     check_problem(http.get(f"{location}/results"), 410)
-    Sweeper(settings, Collection(ledger.engine), storage).release()
+    Sweeper(settings, Collection(ledger.database), storage).release()
     assert list(storage.keys("")) == []
-    ledger.engine.dispose()
+    ledger.database.dispose()

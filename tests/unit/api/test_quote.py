@@ -73,7 +73,7 @@ def test_what_an_execution_refuses_a_quote_does_in_the_same_words(
 def succeeded(http: TestClient, ledger: Ledger, inputs: Any, seconds: float, who: Any) -> None:
     job = http.post(EXECUTION, json={"inputs": inputs}, headers=who).json()["jobID"]
     end(ledger, UUID(job), JobState.SUCCESSFUL)
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         started = {"started": 1000.0, "finished": 1000.0 + seconds, "content": job}
         session.execute(update(Job).where(Job.state == JobState.SUCCESSFUL).values(**started))
 

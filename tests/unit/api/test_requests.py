@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from geogaze.config import Settings
 from geogaze.ledger.store import Ledger
-from geogaze.planning.limits import DEEPEST, MOST_POINTS
+from geogaze.processes.limits import DEEPEST, MOST_POINTS
 from tests.unit.api.test_execution import EXECUTION, check_problem, post_raw
 from tests.unit.api.testing import TestClient, make_app
 
@@ -32,7 +32,7 @@ def changed(settings: Settings) -> Iterator[Any]:
 
     yield make
     for client in made:
-        client.app.state.services.ledger.engine.dispose()  # type: ignore[attr-defined]
+        client.app.state.services.ledger.database.dispose()  # type: ignore[attr-defined]
 
 
 def test_head_is_answered_wherever_get_is(http: TestClient) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from geogaze import __version__
 from geogaze.ledger.store import Ledger
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from tests.unit.api.testing import TestClient
 
 
@@ -117,7 +117,7 @@ def test_health(http: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch)
     def refuse() -> None:
         raise OperationalError("SELECT 1", {}, ConnectionError("secret host"))
 
-    monkeypatch.setattr(app.state.services.ledger.engine, "connect", refuse)
+    monkeypatch.setattr(app.state.services.ledger.database, "connect", refuse)
     answer = http.get("/health")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"

@@ -36,9 +36,9 @@ def address(app: FastAPI) -> Iterator[str]:
 
 def work_off(settings: Settings) -> None:
     worker = Worker.from_settings(settings)
-    while unit := due(worker.bench.ledger.engine):
+    while unit := due(worker.resources.ledger.database):
         assert worker.run(unit)
-    worker.bench.ledger.engine.dispose()
+    worker.resources.ledger.database.dispose()
 
 
 def test_owslib_reads_executes_and_gets_results(

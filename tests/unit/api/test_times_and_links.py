@@ -52,7 +52,7 @@ def test_the_page_before_an_odd_one_is_the_first(http: TestClient, ledger: Ledge
 
 
 def publish(ledger: Ledger, job: UUID, assets: dict[str, Any]) -> None:
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Job).where(Job.id == job).values(assets=assets))
 
 

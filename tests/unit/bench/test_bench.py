@@ -24,8 +24,8 @@ from geogaze.cli.app import app
 from geogaze.config import Settings
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.explain.engine import load_engine
-from geogaze.planning.plan import make_plan
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from geogaze.explain.architectures import build
+from geogaze.networks.architectures import build
 from tests.factories import make_values
 from tests.unit.cli.conftest import Geogaze
 

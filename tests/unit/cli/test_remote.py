@@ -33,7 +33,7 @@ def server(tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
     monkeypatch.setenv("GEOGAZE_API_URL", "http://heat.example.org")
     yield server
-    server.ledger.engine.dispose()
+    server.ledger.database.dispose()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import rasterio
 from affine import Affine
 from PIL import Image, ImageDraw
 
-from geogaze.planning.plan import Plan
-from geogaze.products.preview import write_preview
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.preview import write_preview
 from tests.factories import make_scene
 from tests.unit.api.testing import TestClient, due, make_app, make_settings
 from tests.unit.cli.conftest import Geogaze
@@ -89,9 +89,9 @@ def test_a_jobs_status_tells_it_over_http_from_the_beginning(
         assert "warnings" not in submit(fine)
         job = submit(scene)
         assert TOLD in job["warnings"][0]
-        while unit := due(worker.bench.ledger.engine):
+        while unit := due(worker.resources.ledger.database):
             worker.run(unit)
         ended = http.get(f"/jobs/{job['jobID']}").json()
         assert (ended["status"], ended["warnings"]) == ("successful", job["warnings"])
         assert sum("warnings" in one for one in http.get("/jobs").json()["jobs"]) == 1
-    worker.bench.ledger.engine.dispose()
+    worker.resources.ledger.database.dispose()

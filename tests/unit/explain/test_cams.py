@@ -8,11 +8,11 @@ from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGrad
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from geogaze.explain.architectures import Split
 from geogaze.explain.cams import CAMS, weigh
-from geogaze.explain.captured import Captured
-from geogaze.explain.gradcam import explain
-from geogaze.targets import own
+from geogaze.explain.routes import explain
+from geogaze.models.targets import own
+from geogaze.networks.architectures import Split
+from geogaze.networks.captured import Captured
 
 # Two channels of two positions each.
 A = torch.tensor([[1.0, 3.0], [2.0, 0.0]]).double().reshape(1, 2, 1, 2)

@@ -12,15 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from geogaze.bundles import Bundle, read_bundle
 from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory
 from geogaze.explain import engine as engine_module
-from geogaze.explain.architectures import Split, split
 from geogaze.explain.engine import Engine, EngineOptions, load_engine
-from geogaze.explain.gradcam import Explanation, explain_activations
-from geogaze.explain.loading import load_model
 from geogaze.explain.pixels import PixelNetwork
-from geogaze.targets import own
+from geogaze.explain.routes import Explanation, explain_activations
+from geogaze.models.bundles import Bundle
+from geogaze.models.item import read_bundle
+from geogaze.models.targets import own
+from geogaze.networks.architectures import Split, split
+from geogaze.networks.loading import load_model
 from tests.factories import make_values
 
 TILE, STRIDE = 64, 32

@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from geogaze.bench.engine import bench_engine
-from geogaze.bundles import Bundle, read_bundle
 from geogaze.explain.engine import Engine, EngineOptions
-from geogaze.targets import own
+from geogaze.models.bundles import Bundle
+from geogaze.models.item import read_bundle
+from geogaze.models.targets import own
 from tests.factories import make_bundle, make_values
 
 if not torch.cuda.is_available():

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
 from geogaze.explain import heads
-from geogaze.explain.architectures import Split
 from geogaze.explain.cams import CAMS
-from geogaze.explain.gradcam import explain_activations
 from geogaze.explain.heads import ChannelHead, VectorHead, recognise, score_rows, scores
-from geogaze.targets import Target, own
-from tests.unit.explain.test_architectures import CLASSES, pictures, pieces
+from geogaze.explain.routes import explain_activations
+from geogaze.models.targets import Target, own
+from geogaze.networks.architectures import Split
+from tests.unit.networks.test_architectures import CLASSES, pictures, pieces
 
 C, SIDE = 6, 7  # of the activations that toy heads take
 

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
-from geogaze.explain.architectures import Split, build, split
 from geogaze.explain.pixels import PIXEL_METHODS, STEPS, PixelNetwork
-from geogaze.targets import Target
+from geogaze.models.targets import Target
+from geogaze.networks.architectures import Split, build, split
 
 TARGETS: list[Target] = [(3, None), (0, 2), (None, 3)]
 RELU_METHODS = ("deconvnet", "guided-backprop", "guided-gradcam")

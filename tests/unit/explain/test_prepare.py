@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from geogaze.explain import prepare
-from geogaze.explain.architectures import Split, build, split
-from geogaze.explain.gradcam import explain
 from geogaze.explain.prepare import (
     count_flops,
     narrow,
@@ -19,8 +17,10 @@ from geogaze.explain.prepare import (
     tiles_at_once,
     working_bytes,
 )
-from geogaze.targets import own
-from tests.unit.explain.test_architectures import NETWORKS, Own, network, pictures
+from geogaze.explain.routes import explain
+from geogaze.models.targets import own
+from geogaze.networks.architectures import Split, build, split
+from tests.unit.networks.test_architectures import NETWORKS, Own, network, pictures
 
 CPU = torch.device("cpu")
 NORMED = [
@@ -57,7 +57,7 @@ def test_folded_trunks_compute_what_they_did(name: str) -> None:
     # DenseNet normalises before it convolves, which cannot be folded for the most part.
     left = norms(quick.trunk)
     assert left < had / 1.5 if name == "densenet121" else left == 0
-    assert (quick.head, quick.layer) == (cut.head, cut.layer)
+    assert (quick.head, quick.module) == (cut.head, cut.module)
     # The given cut is as it was.
     assert torch.equal(again, expected)
     after = cut.trunk.state_dict()

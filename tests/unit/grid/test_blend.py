@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from geogaze.grid.blend import Mosaic, window
+from geogaze.grid.blend import Mosaic, cell_weights
 from geogaze.grid.lattice import Lattice
 from geogaze.grid.tiling import Tiling
 
@@ -60,7 +60,7 @@ def test_blend_is_the_weighted_mean_cell_by_cell(tiling: Tiling, seed: int) -> N
 
 @pytest.mark.parametrize("cells", [1, 2, 3, 7, 14])
 def test_window_is_positive_symmetric_and_highest_in_the_middle(cells: int) -> None:
-    weights = window(cells)
+    weights = cell_weights(cells)
     assert weights.shape == (cells, cells)
     assert (weights > 0).all()
     np.testing.assert_array_equal(weights, weights.T)

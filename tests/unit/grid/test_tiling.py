@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geogaze.bundles import torchvision_catalogue
 from geogaze.grid.lattice import Lattice
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
+from geogaze.models.registry import torchvision_catalogue
 from tests.unit.grid.strategies import tilings
 
 

@@ -107,7 +107,7 @@ class Suite:
 
     def take(self, ledger: Ledger, claims: Claims) -> Claim:
         """Claim whatever is due."""
-        (unit,) = self.dispatch(ledger.engine, 1)
+        (unit,) = self.dispatch(ledger.database, 1)
         claim = claims.claim(unit, "worker")
         assert claim is not None
         return claim
@@ -115,7 +115,7 @@ class Suite:
     def finish(self, ledger: Ledger, claims: Claims, count: int = 99) -> None:
         """Do so many due units, or all there are; each explains ten tiles, or its window's."""
         for _ in range(count):
-            if not (units := self.dispatch(ledger.engine, 1)):
+            if not (units := self.dispatch(ledger.database, 1)):
                 return
             claim = claims.claim(units[0], "worker")
             assert claim is not None
@@ -131,8 +131,10 @@ class Suite:
     def poison(self, ledger: Ledger, claims: Claims, job: UUID, bad: set[int]) -> None:
         """Do a job of one row of tiles, some of which kill whoever tries, until it ends."""
         for _ in range(1000):
-            self.make_due(ledger.engine)
-            open_units = [u for u in self.units(ledger.engine, job) if u.state is UnitState.PENDING]
+            self.make_due(ledger.database)
+            open_units = [
+                u for u in self.units(ledger.database, job) if u.state is UnitState.PENDING
+            ]
             claim = claims.claim(open_units[0].id, "worker") if open_units else None
             if claim is None:
                 return

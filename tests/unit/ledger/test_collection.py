@@ -160,7 +160,7 @@ class CollectionSuite(Suite):
         assert collection.expire(DAY) == []
 
     def take_of(self, ledger: Ledger, claims: Claims, job: UUID):
-        claim = claims.claim(self.units(ledger.engine, job)[0].id, "worker")
+        claim = claims.claim(self.units(ledger.database, job)[0].id, "worker")
         assert claim is not None
         return claim
 

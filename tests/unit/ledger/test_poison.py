@@ -39,7 +39,7 @@ class PoisonSuite(Suite):
     def check_tiles(self, ledger: Ledger, job: UUID) -> None:
         """Every tile has one unit that is not split, and the counts agree."""
         status = ledger.status(job)
-        units = [u for u in self.units(ledger.engine, job) if u.phase is Phase.EXPLAIN]
+        units = [u for u in self.units(ledger.database, job) if u.phase is Phase.EXPLAIN]
         whole = [unit for unit in units if unit.state is not UnitState.SPLIT]
         columns = [col for unit in whole for col in range(*columns_of(unit))]
         assert sorted(columns) == list(range(status.tiles))

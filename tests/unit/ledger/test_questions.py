@@ -24,12 +24,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(connect(f"sqlite:///{tmp_path / 'ledger.db'}"))
     ledger.create_tables()
     yield ledger
-    ledger.engine.dispose()
+    ledger.database.dispose()
 
 
 def test_jobs_are_found_by_how_long_they_ran(ledger: Ledger) -> None:
     jobs = [submit(ledger) for _ in range(3)]
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         for job, seconds in zip(jobs, (5, 50, 500), strict=True):
             ended = {"started": 1000.0, "finished": 1000.0 + seconds}
             session.execute(update(Job).where(Job.id == job).values(ended))
@@ -44,8 +44,8 @@ def test_jobs_are_found_by_how_long_they_ran(ledger: Ledger) -> None:
 
 def test_a_claim_holds_until_its_job_ends(ledger: Ledger) -> None:
     job = submit(ledger, 2)
-    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
-    claim = claims.claim(Queue(ledger.engine).dispatch(1)[0].unit, "worker")
+    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claim = claims.claim(Queue(ledger.database).dispatch(1)[0].unit, "worker")
     assert claim
     claims.check(claim)
     ledger.dismiss(job)
@@ -57,8 +57,8 @@ def test_a_job_that_runs_cannot_be_retried(ledger: Ledger) -> None:
     job = submit(ledger, 2)
     with pytest.raises(IllegalTransition, match="accepted"):
         ledger.retry(job)
-    claims = Claims(ledger.engine, lease_seconds=60, max_attempts=3)
-    claim = claims.claim(Queue(ledger.engine).dispatch(1)[0].unit, "worker")
+    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claim = claims.claim(Queue(ledger.database).dispatch(1)[0].unit, "worker")
     assert claim
     with pytest.raises(IllegalTransition, match="running"):
         ledger.retry(job)

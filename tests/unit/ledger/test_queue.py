@@ -34,10 +34,10 @@ class QueueSuite(Suite):
         done = self.take(ledger, claims)
         claims.commit(done, {}, tiles=0)
         self.meddle(engine, lost.unit_id, lease_until=self.clock(engine) - 1)
-        waiting, undelivered = self.dispatch(ledger.engine, 2)
+        waiting, undelivered = self.dispatch(ledger.database, 2)
         self.meddle(engine, undelivered, dispatched_at=self.clock(engine) - 31)
         pending = [u.id for u in self.units(engine) if u.state is UnitState.PENDING]
-        assert self.sweep(ledger.engine, 30) == 2
+        assert self.sweep(ledger.database, 30) == 2
         states = {unit.id: unit.state for unit in self.units(engine)}
         assert states == {
             running.unit_id: UnitState.RUNNING,
@@ -49,7 +49,7 @@ class QueueSuite(Suite):
         }
         freed = self.unit(engine, lost.unit_id)
         assert (freed.token, freed.lease_until) == (None, None)
-        assert self.sweep(ledger.engine, 30) == 0
+        assert self.sweep(ledger.database, 30) == 0
         with pytest.raises(StaleClaim):
             claims.renew(lost)
         claims.commit(running, {}, tiles=0)
@@ -58,18 +58,18 @@ class QueueSuite(Suite):
 
     def test_dispatch_keeps_to_its_limit(self, ledger: Ledger, claims: Claims) -> None:
         submit(ledger, 5)
-        first = self.dispatch(ledger.engine, 2)
+        first = self.dispatch(ledger.database, 2)
         assert len(set(first)) == 2
-        assert self.dispatch(ledger.engine, 2) == []
+        assert self.dispatch(ledger.database, 2) == []
         assert claims.claim(first[0], "worker") is not None
-        assert len(self.dispatch(ledger.engine, 2)) == 1
-        assert len(self.dispatch(ledger.engine, 100)) == 2
-        assert self.dispatch(ledger.engine, 100) == []
+        assert len(self.dispatch(ledger.database, 2)) == 1
+        assert len(self.dispatch(ledger.database, 100)) == 2
+        assert self.dispatch(ledger.database, 100) == []
 
     def test_a_small_job_is_in_the_first_batch(self, ledger: Ledger) -> None:
         large, small = submit(ledger, 100), submit(ledger)
-        units = {unit.id: unit.job_id for unit in self.units(ledger.engine)}
-        assert {units[unit] for unit in self.dispatch(ledger.engine, 2)} == {large, small}
+        units = {unit.id: unit.job_id for unit in self.units(ledger.database)}
+        assert {units[unit] for unit in self.dispatch(ledger.database, 2)} == {large, small}
 
     def test_a_small_job_does_not_wait_where_one_slot_at_a_time_gets_free(
         self, ledger: Ledger, claims: Claims
@@ -86,8 +86,8 @@ class QueueSuite(Suite):
 
     def test_a_jobs_units_go_out_in_order(self, ledger: Ledger) -> None:
         submit(ledger, 12)
-        positions = {unit.id: unit.position for unit in self.units(ledger.engine)}
-        assert [positions[unit] for unit in self.dispatch(ledger.engine, 12)] == list(range(12))
+        positions = {unit.id: unit.position for unit in self.units(ledger.database)}
+        assert [positions[unit] for unit in self.dispatch(ledger.database, 12)] == list(range(12))
 
     def test_dispatchers_side_by_side_send_each_unit_once(
         self, ledger: Ledger, engine: Engine
@@ -97,7 +97,7 @@ class QueueSuite(Suite):
 
         def send(_: int) -> list[UUID]:
             barrier.wait()
-            return [unit for _ in range(10) for unit in self.dispatch(ledger.engine, 20)]
+            return [unit for _ in range(10) for unit in self.dispatch(ledger.database, 20)]
 
         with ThreadPoolExecutor(4) as pool:
             sent = [unit for units in pool.map(send, range(4)) for unit in units]
@@ -143,7 +143,7 @@ class QueueSuite(Suite):
         assert levels == [*range(9), *[9] * 90]  # the first of a job go first in the broker, too
         small = submit(ledger)
         (message,) = queue.dispatch(100)
-        assert self.job_of(ledger.engine)[message.unit] == small
+        assert self.job_of(ledger.database)[message.unit] == small
         assert message.level == 0
 
     def test_urgent_jobs_come_first(self, ledger: Ledger, claims: Claims) -> None:

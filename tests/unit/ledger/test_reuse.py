@@ -21,7 +21,7 @@ class ReuseSuite(Suite):
     def fresh(self, ledger: Ledger, job: UUID) -> None:
         status = ledger.status(job)
         assert (status.phase, status.tiles_reused, status.tiles_done) == (Phase.EXPLAIN, 0, 0)
-        units = self.units(ledger.engine, job)
+        units = self.units(ledger.database, job)
         assert {(unit.state, unit.prefix) for unit in units} == {(UnitState.PENDING, None)}
 
     def test_a_job_that_was_explained_before_goes_on_from_there(
@@ -121,7 +121,7 @@ class ReuseSuite(Suite):
         few = ledger.submit(asked)
         self.finish(ledger, claims, 1)
         more = ledger.submit(asked)
-        unit = next(u for u in self.units(ledger.engine, more) if u.state is UnitState.PENDING)
+        unit = next(u for u in self.units(ledger.database, more) if u.state is UnitState.PENDING)
         claim = claims.claim(unit.id, "worker")
         assert claim is not None
         claims.commit(claim, {}, tiles=10)

@@ -71,7 +71,7 @@ class LedgerSuite(Suite):
     ) -> None:
         asked = submission()
         job = ledger.submit(asked)
-        (unit,) = self.dispatch(ledger.engine, 1)
+        (unit,) = self.dispatch(ledger.database, 1)
         moment = self.clock(engine)
         claim = claims.claim(unit, "alice")
         assert claim is not None
@@ -91,7 +91,7 @@ class LedgerSuite(Suite):
 
     def test_a_hint_works_without_dispatch(self, ledger: Ledger, claims: Claims) -> None:
         submit(ledger)
-        (unit,) = self.units(ledger.engine)
+        (unit,) = self.units(ledger.database)
         assert claims.claim(unit.id, "worker")
 
     def test_unknown_finished_and_early_units_are_not_to_be_had(
@@ -102,7 +102,7 @@ class LedgerSuite(Suite):
         done = self.take(ledger, claims)
         claims.commit(done, {}, tiles=1)
         assert claims.claim(done.unit_id, "worker") is None
-        (early,) = self.dispatch(ledger.engine, 1)
+        (early,) = self.dispatch(ledger.database, 1)
         self.meddle(engine, early, next_attempt_at=self.clock(engine) + 60)
         assert claims.claim(early, "worker") is None
 
@@ -129,7 +129,7 @@ class LedgerSuite(Suite):
         submit(ledger)
         stale = self.take(ledger, claims)
         self.meddle(engine, stale.unit_id, lease_until=1.0)
-        assert self.sweep(ledger.engine) == 1
+        assert self.sweep(ledger.database) == 1
         fresh = self.take(ledger, claims)
         assert (fresh.unit_id, fresh.attempt) == (stale.unit_id, 2)
         assert fresh.prefix != stale.prefix
@@ -188,14 +188,14 @@ class LedgerSuite(Suite):
         assert status.finished is not None
         assert status.finished >= (status.started or 0)
         assert {unit.state for unit in self.units(engine, job)} == {UnitState.DONE}
-        assert self.dispatch(ledger.engine, 9) == []
-        assert Queue(ledger.engine).next_due_in() is None
+        assert self.dispatch(ledger.database, 9) == []
+        assert Queue(ledger.database).next_due_in() is None
 
     def test_progress_never_falls(self, ledger: Ledger, claims: Claims) -> None:
         job = submit(ledger, 3, calibrate=2, render=2)
         seen = [0]
-        while self.dispatch(ledger.engine, 1):
-            (unit,) = [u for u in self.units(ledger.engine) if u.state is UnitState.DISPATCHED]
+        while self.dispatch(ledger.database, 1):
+            (unit,) = [u for u in self.units(ledger.database) if u.state is UnitState.DISPATCHED]
             claim = claims.claim(unit.id, "worker")
             assert claim is not None
             claims.commit(claim, {"assets": {}}, tiles=10)
@@ -210,7 +210,7 @@ class LedgerSuite(Suite):
         job = submit(ledger, 3)
         first, second = self.take(ledger, claims), self.take(ledger, claims)
         self.meddle(engine, first.unit_id, lease_until=1.0)
-        self.sweep(ledger.engine)
+        self.sweep(ledger.database)
         claims.commit(second, {"seen": 2}, tiles=0)
         again = self.take(ledger, claims)
         claims.commit(again, {"seen": 1}, tiles=0)
@@ -248,9 +248,9 @@ class LedgerSuite(Suite):
         assert unit.next_attempt_at > moment
         assert (unit.token, unit.lease_until, unit.error) == (None, None, "S3 is away")
         assert ledger.status(job).state is JobState.RUNNING
-        assert self.dispatch(ledger.engine, 9) == []
+        assert self.dispatch(ledger.database, 9) == []
         assert claims.claim(claim.unit_id, "worker") is None
-        assert 0 < (Queue(ledger.engine).next_due_in() or 0) <= ceilings[0]
+        assert 0 < (Queue(ledger.database).next_due_in() or 0) <= ceilings[0]
         self.meddle(engine, claim.unit_id, next_attempt_at=0.0)
         second = self.take(ledger, claims)
         assert second.attempt == 2
@@ -293,7 +293,7 @@ class LedgerSuite(Suite):
         }
         assert status.finished is not None
         assert self.unit(engine, claim.unit_id).state is UnitState.FAILED
-        assert self.dispatch(ledger.engine, 9) == []
+        assert self.dispatch(ledger.database, 9) == []
         other = next(u for u in self.units(engine, job) if u.id != claim.unit_id)
         assert claims.claim(other.id, "worker") is None
 
@@ -356,8 +356,8 @@ class LedgerSuite(Suite):
         assert status.finished is not None
         if before.finished is not None:
             assert status.finished == before.finished
-        assert self.dispatch(ledger.engine, 9) == []
-        assert Queue(ledger.engine).next_due_in() is None
+        assert self.dispatch(ledger.database, 9) == []
+        assert Queue(ledger.database).next_due_in() is None
         if state is JobState.RUNNING:
             for late in (
                 lambda: claims.commit(claim, {}, tiles=1),
@@ -373,14 +373,14 @@ class LedgerSuite(Suite):
 
     def test_jobs_pages_newest_first(self, ledger: Ledger) -> None:
         jobs = [submit(ledger) for _ in range(5)]
-        self.spread(ledger.engine, jobs)
+        self.spread(ledger.database, jobs)
         newest = jobs[::-1]
         pages = [[j.id for j in ledger.jobs(limit=2, offset=offset)] for offset in (0, 2, 4, 6)]
         assert pages == [newest[:2], newest[2:4], newest[4:], []]
 
     def test_jobs_filters(self, ledger: Ledger, claims: Claims) -> None:
         jobs = [submit(ledger) for _ in range(4)]
-        self.spread(ledger.engine, jobs)
+        self.spread(ledger.database, jobs)
         ledger.dismiss(jobs[1])
         for _ in jobs[1:]:
             self.take(ledger, claims)
@@ -428,7 +428,7 @@ class LedgerSuite(Suite):
     ) -> None:
         units, threads = 12, 8
         job = submit(ledger, units, calibrate=2)
-        wanted = self.dispatch(ledger.engine, units)
+        wanted = self.dispatch(ledger.database, units)
         barrier = Barrier(threads)
 
         def work(number: int) -> list[Claim]:

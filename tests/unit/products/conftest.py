@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import open_scene

@@ -9,9 +9,9 @@ import pytest
 import rasterio
 from structlog.testing import capture_logs
 
-from geogaze.planning.plan import Plan
-from geogaze.products.classes import best_classes, colours, legend, write_classes
-from geogaze.products.tiles import TileTable, standings
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.classes import best_classes, colours, legend, write_classes
+from geogaze.products.make.tiles import TileTable, standings
 from tests.unit.products.conftest import MakePlan
 
 

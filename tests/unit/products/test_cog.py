@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from geogaze.config import Settings
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.products.cog import departures, write_cog
-from geogaze.products.heat import Heat, write_heat
-from geogaze.products.overlay import write_overlay
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.products.make.cog import departures, write_cog
+from geogaze.products.make.heat import Heat, write_heat
+from geogaze.products.make.overlay import write_overlay
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import SourcePolicy, open_scene
 from tests.factories import NORTH_UP, make_scene
@@ -144,7 +144,7 @@ def test_a_file_that_is_not_as_asked_is_named_and_kept(
     found = " ".join(departures(plain, 512))
     for word in ("layout", "blocks", "overviews"):
         assert word in found
-    monkeypatch.setattr("geogaze.products.cog.departures", lambda path, block: ["it is odd"])
+    monkeypatch.setattr("geogaze.products.make.cog.departures", lambda path, block: ["it is odd"])
     with capture_logs() as told:
         write_cog(plain, tmp_path / "cog.tif", block=256, COMPRESS="DEFLATE")
     assert told[0]["departures"] == ["it is odd"]

@@ -7,8 +7,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from geogaze.planning.request import Colormap
-from geogaze.products.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
+from geogaze.processes.explain.request import Colormap
+from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
 
 
 def test_colours_run_from_blue_to_red() -> None:

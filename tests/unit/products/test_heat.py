@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
-from geogaze.planning.plan import Plan
-from geogaze.products.heat import Heat, blend, calibrate, write_heat
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.heat import Heat, blend, calibrate, write_heat
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan
 

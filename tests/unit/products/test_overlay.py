@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from rio_cogeo.cogeo import cog_validate
 
-from geogaze.planning.plan import Plan
-from geogaze.planning.request import Colormap
-from geogaze.products.color import MAX_OPACITY, colormap
-from geogaze.products.overlay import rgb_image, shown_heat, write_overlay
-from geogaze.products.preview import Layer, write_preview
-from geogaze.products.tiles import Standing
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.request import Colormap
+from geogaze.products.make.color import MAX_OPACITY, colormap
+from geogaze.products.make.overlay import rgb_image, shown_heat, write_overlay
+from geogaze.products.make.preview import Layer, write_preview
+from geogaze.products.make.tiles import Standing
 from tests.factories import ROTATED, make_scene, make_values, write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader
 
@@ -75,7 +75,7 @@ def test_a_hot_cell_lies_there_across_blocks_and_within_an_area(
     plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Drawn in many small steps, and from a corner that is no cell's."""
-    monkeypatch.setattr("geogaze.products.overlay._READ", 512)
+    monkeypatch.setattr("geogaze.products.make.overlay._READ", 512)
     scene = grey(tmp_path / "grey.tif", 700, 700)
     left, top, right, bottom = (430_000 + 35, 5_410_000 - 35, 430_000 + 340, 5_410_000 - 340)
     ring = [[left, top], [left, bottom], [right, bottom], [right, top], [left, top]]

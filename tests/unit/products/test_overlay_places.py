@@ -11,11 +11,11 @@ from affine import Affine
 from PIL import Image
 from pyproj import Transformer
 
-from geogaze.planning.plan import Plan
-from geogaze.products import preview
-from geogaze.products.overlay import _fill, write_overlay
-from geogaze.products.preview import Layer, write_preview
-from geogaze.products.tiles import Standing
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make import preview
+from geogaze.products.make.overlay import _fill, write_overlay
+from geogaze.products.make.preview import Layer, write_preview
+from geogaze.products.make.tiles import Standing
 from tests.factories import write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader
 

@@ -10,9 +10,9 @@ import pystac
 import pytest
 from shapely.geometry import shape
 
-from geogaze.planning.plan import Plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.tiles import Standing
 from geogaze.products.stac import item_json
-from geogaze.products.tiles import Standing
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.schemas.validation import validate
 from tests.unit.products.conftest import MakePlan

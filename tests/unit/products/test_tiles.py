@@ -8,8 +8,8 @@ import geopandas
 import numpy as np
 import pytest
 
-from geogaze.planning.plan import Plan
-from geogaze.products.tiles import Standing, TileTable, standings, strongest, write_tiles
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.tiles import Standing, TileTable, standings, strongest, write_tiles
 from tests.factories import ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from geogaze.config import Settings
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport, run
 from tests.factories import make_scene
 
@@ -30,8 +30,8 @@ def _one_thread() -> Iterator[None]:
 def wide_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """128-pixel tiles of 4 × 4 cells, stride 32, first centre 0. Batch statistics fit the scenes,
     so that what the network sees shows in what it says."""
-    from geogaze.explain.architectures import build
-    from geogaze.explain.bundling import write_bundle
+    from geogaze.networks.architectures import build
+    from geogaze.networks.bundling import write_bundle
 
     torch.manual_seed(5)
     model = build("shufflenet_v2_x0_5", 3, initialise=True)

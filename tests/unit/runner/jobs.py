@@ -10,9 +10,9 @@ from geogaze.config import Settings
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import submit
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import submit
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
 
@@ -33,12 +33,12 @@ class Bureau:
         )
         self.bundle = bundle
         self.worker = Worker.from_settings(self.settings)
-        self.ledger = self.worker.bench.ledger
+        self.ledger = self.worker.resources.ledger
         self.ledger.create_tables()
 
     @property
     def storage(self) -> FolderStorage:
-        storage = self.worker.bench.storage
+        storage = self.worker.resources.storage
         assert isinstance(storage, FolderStorage)
         return storage
 
@@ -51,7 +51,7 @@ class Bureau:
 
     def work(self, job: UUID) -> JobStatus:
         """Do whatever is due until the job has ended."""
-        queue = Queue(self.ledger.engine)
+        queue = Queue(self.ledger.database)
         while (status := self.ledger.status(job)).state in OPEN_JOB:
             messages = queue.dispatch(1)
             assert messages, "a unit waits for something"
@@ -66,4 +66,4 @@ class Bureau:
         return {name: self.storage.get(key) for name, key in files.items()}
 
     def close(self) -> None:
-        self.ledger.engine.dispose()
+        self.ledger.database.dispose()

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geogaze.bundles import Bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.explain.engine import load_engine
 from geogaze.grid.tiling import Chunk
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
+from geogaze.models.bundles import Bundle
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import explain_chunk
-from geogaze.runner.phases import resolve_bundle
+from geogaze.runner.phases.explain import resolve_bundle
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import SourcePolicy, open_scene
 from tests.factories import make_values, write_scene

@@ -20,8 +20,8 @@ from torch import Tensor
 from geogaze.config import Settings
 from geogaze.explain.batches import BatchResult
 from geogaze.grid.lattice import Box
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult, _touched, explain_chunk
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import Damage, Pixels, SceneReader

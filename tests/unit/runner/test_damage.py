@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geogaze.errors import SceneUnreadable
-from geogaze.planning.plan import Plan
+from geogaze.processes.explain.plan import Plan
 from geogaze.runner.embedded import RunReport
 from tests.factories import make_scene
 from tests.unit.runner.conftest import Explain

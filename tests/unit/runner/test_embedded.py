@@ -18,15 +18,16 @@ from PIL import Image
 from rasterio.warp import transform_geom
 from rio_cogeo.cogeo import cog_validate
 
-from geogaze.bundles import file_sha256, read_bundle
 from geogaze.errors import GeogazeError, InvalidRequest, SceneUnreadable, UnknownClass
-from geogaze.explain.architectures import split
-from geogaze.explain.gradcam import explain as explain_batch
-from geogaze.explain.loading import load_model
 from geogaze.explain.prepare import quicken
-from geogaze.planning.request import ExplainRequest
+from geogaze.explain.routes import explain as explain_batch
+from geogaze.files import file_sha256
+from geogaze.models.item import read_bundle
+from geogaze.models.targets import own
+from geogaze.networks.architectures import split
+from geogaze.networks.loading import load_model
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport
-from geogaze.targets import own
 from tests.factories import NORTH_UP, ROTATED, make_scene, make_values, write_scene
 from tests.schemas.validation import validate
 from tests.unit.runner.conftest import Explain

@@ -14,10 +14,12 @@ import pytest
 from geogaze.config import Settings
 from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.states import Phase
-from geogaze.planning.plan import Plan, make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.runner import phases
+from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult, ChunkTable, store_chunk
+from geogaze.runner.phases import Outcome, Resources, render
+from geogaze.runner.phases import explain as explain_phase
+from geogaze.runner.phases.calibrate import _maps
 from geogaze.storage import FolderStorage
 
 
@@ -46,7 +48,7 @@ def claim_of(failures: int, root: int = 0) -> Claim:
 
 def explain(
     monkeypatch: pytest.MonkeyPatch, folder: Path, plan: Plan, failures: int
-) -> tuple[bool, phases.Outcome]:
+) -> tuple[bool, Outcome]:
     """Do a unit whose reader and engine are made up: its reader's patience, and the outcome."""
     asked: list[bool] = []
 
@@ -64,13 +66,13 @@ def explain(
         table.top[0] = 1
         return ChunkResult(table, np.zeros((1, 1, 2, 2), dtype=np.float32), "made up", {})
 
-    monkeypatch.setattr(phases, "load_engine", lambda *_: None)
-    monkeypatch.setattr(phases, "_open_scene", opened)
-    monkeypatch.setattr(phases, "SceneReader", reader)
-    monkeypatch.setattr(phases, "explain_chunk", explained)
+    monkeypatch.setattr("geogaze.runner.phases.explain.load_engine", lambda *_: None)
+    monkeypatch.setattr("geogaze.runner.phases.explain.open_planned", opened)
+    monkeypatch.setattr("geogaze.runner.phases.resources.SceneReader", reader)
+    monkeypatch.setattr("geogaze.runner.phases.explain.explain_chunk", explained)
     settings = Settings(max_attempts=3)
-    bench = phases.Bench(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]
-    outcome = phases._explain(bench, claim_of(failures), plan, lambda tiles: None, folder)
+    resources = Resources(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]
+    outcome = explain_phase.run(resources, claim_of(failures), plan, lambda tiles: None, folder)
     (lenient,) = asked
     return lenient, outcome
 
@@ -136,9 +138,9 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
         evidence = evidence.reshape(len(plan.layers), len(tiles), cells, cells)
         store_chunk(storage, f"parts/{number}/", table, evidence)
         parts.append(Part(0, window, f"parts/{number}/", {}))
-    bench = phases.Bench(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
+    resources = Resources(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
     whole = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    found = list(phases._maps(bench, claim_of(0), plan, whole, lambda tiles: None))
+    found = list(_maps(resources, claim_of(0), plan, whole, lambda tiles: None))
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
 
@@ -153,10 +155,11 @@ def test_an_overlay_shows_its_own_layer(
         drawn.append((layer, heat))
         target.write_bytes(b"overlay")
 
-    monkeypatch.setattr(phases, "write_overlay", write)
+    monkeypatch.setattr("geogaze.runner.phases.render.write_overlay", write)
     monkeypatch.setattr(
-        phases, "_load_heat", lambda bench, part, scratch: part.result["asset"]["key"]
+        "geogaze.runner.phases.render.load_heat",
+        lambda resources, part, scratch: part.result["asset"]["key"],
     )
-    bench = phases.Bench(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
-    phases._render(bench, claim_of(0, root=1), plan, lambda tiles: None, tmp_path)
+    resources = Resources(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
+    render.run(resources, claim_of(0, root=1), plan, lambda tiles: None, tmp_path)
     assert drawn == [(plan.layers[1], "heat-1")]

@@ -30,7 +30,7 @@ from geogaze.explain.engine import Engine
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
-from geogaze.planning.request import ExplainRequest
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner import embedded, work
 from geogaze.runner.embedded import RunReport, run
 from geogaze.runner.work import Worker

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from geogaze.bundles import SHIPPED, read_bundle
 from geogaze.errors import UnknownClass
 from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.models.item import read_bundle
+from geogaze.models.registry import SHIPPED
+from geogaze.models.targets import parse_target
 from geogaze.runner.photo import explain_photo
-from geogaze.targets import parse_target
 from tests.factories import make_values
 
 

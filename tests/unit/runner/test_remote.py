@@ -15,9 +15,9 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.tables import Unit
-from geogaze.planning.plan import make_plan
-from geogaze.planning.request import ExplainRequest
-from geogaze.planning.submit import submit
+from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import submit
 from geogaze.runner.lanes import Lanes
 from tests.factories import make_scene
 from tests.hosts import Host
@@ -79,11 +79,11 @@ def test_a_host_that_comes_back_costs_tries_and_nothing_else(
 ) -> None:
     job = accept(bureau, host.uri("port.tif"))
     host.mood = "503"
-    message, *_ = Queue(bureau.ledger.engine).dispatch(2)
+    message, *_ = Queue(bureau.ledger.database).dispatch(2)
     bureau.worker.run(message.unit)
     status = bureau.ledger.status(job)
     assert status.state is JobState.RUNNING
-    with Session(bureau.ledger.engine) as session:
+    with Session(bureau.ledger.database) as session:
         rows = session.execute(select(Unit.failures, Unit.next_attempt_at, Unit.state)).all()
     assert len(rows) > 2
     assert {row.state for row in rows} == {UnitState.PENDING}, "also those that were handed out"
@@ -99,13 +99,13 @@ def test_a_host_that_comes_back_costs_tries_and_nothing_else(
 def test_short_outages_now_and_then_do_not_add_up(bureau: Bureau, host: Host, remote: Path) -> None:
     """More of them than a unit has tries, each met by another unit."""
     job = accept(bureau, host.uri("port.tif"))
-    queue = Queue(bureau.ledger.engine)
+    queue = Queue(bureau.ledger.database)
     for _ in range(TRIES + 1):
         host.mood = "503"
         [message] = queue.dispatch(1)
         bureau.worker.run(message.unit)
         host.mood = "well"
-        with Session(bureau.ledger.engine) as session, session.begin():
+        with Session(bureau.ledger.database) as session, session.begin():
             session.execute(update(Unit).values(next_attempt_at=0.0))
         [message] = queue.dispatch(1)
         bureau.worker.run(message.unit)
@@ -132,7 +132,7 @@ def test_a_scene_replaced_after_submission_is_not_explained(
 ) -> None:
     """Not in mixture with the old one, nor is anything kept under the old one's name."""
     job = accept(bureau, host.uri("port.tif"))
-    [message] = Queue(bureau.ledger.engine).dispatch(1)
+    [message] = Queue(bureau.ledger.database).dispatch(1)
     bureau.worker.run(message.unit)
     assert bureau.ledger.status(job).tiles_done > 0
     make_scene(remote, 300, 350, seed=5)
@@ -166,7 +166,7 @@ def finish(bureau: Bureau, job: UUID) -> JobStatus:
 
 def drive(bureau: Bureau, lanes: Lanes, until: Callable[[], bool], seconds: float) -> None:
     """Hand out units as the dispatcher and Celery do, until something holds."""
-    queue, end = Queue(bureau.ledger.engine), time.monotonic() + seconds
+    queue, end = Queue(bureau.ledger.database), time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "it never came"
         ended = lanes.ended

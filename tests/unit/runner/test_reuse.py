@@ -98,7 +98,7 @@ def test_what_was_taken_over_outlives_the_job_it_came_from(
     expected = (bureau.work(first), bureau.products(first))[1]
     second = bureau.submit(big_scene)
     bureau.ledger.dismiss(first)
-    sweeper = Sweeper(bureau.settings, Collection(bureau.ledger.engine), bureau.storage)
+    sweeper = Sweeper(bureau.settings, Collection(bureau.ledger.database), bureau.storage)
     assert sweeper.release() == len(expected) + 1, "products alone, no parts"
     assert bureau.work(second).state is JobState.SUCCESSFUL
     assert bureau.products(second) == expected

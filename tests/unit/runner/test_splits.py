@@ -12,10 +12,10 @@ import pytest
 from geogaze.errors import HostOutOfMemory, UnitBroke
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, Phase
-from geogaze.planning.plan import Plan
+from geogaze.processes.explain.plan import Plan
 from geogaze.runner import work
 from geogaze.runner.chunk import Pulse
-from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.phases import Outcome, Resources
 from tests.unit.runner.jobs import Bureau
 
 Judge = Callable[[list[tuple[int, int]]], None]
@@ -36,13 +36,13 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Judge], list[int]]:
     def install(judge: Judge) -> list[int]:
         done: list[int] = []
 
-        def judging(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+        def judging(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
             if claim.phase is not Phase.EXPLAIN:
-                return perform(bench, claim, pulse)
+                return perform(resources, claim, pulse)
             tiles = list(Plan.model_validate(claim.plan).chunk(claim.root, claim.window).tiles())
             judge(tiles)
             done.append(len(tiles))
-            return perform(bench, claim, pulse)
+            return perform(resources, claim, pulse)
 
         monkeypatch.setattr(work, "perform", judging)
         return done

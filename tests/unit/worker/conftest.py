@@ -18,7 +18,7 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.runner import work
 from geogaze.runner.chunk import Pulse
-from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.work import Worker
 
 AWAY: list[Exception] = [
@@ -29,7 +29,7 @@ AWAY: list[Exception] = [
 ]
 """What a database raises that may be back the next time."""
 
-Task = Callable[[Bench, Claim, Pulse], Outcome]
+Task = Callable[[Resources, Claim, Pulse], Outcome]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 def worker(settings: Settings, ledger: Ledger) -> Iterator[Worker]:
     worker = Worker.from_settings(settings)
     yield worker
-    worker.bench.ledger.engine.dispose()
+    worker.resources.ledger.database.dispose()
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Task], None]:
     """Say what a unit's work is. Before it, a part is written."""
 
     def set_task(task: Task) -> None:
-        def perform(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
-            bench.storage.put(f"{claim.prefix}part", b"evidence")
-            return task(bench, claim, pulse)
+        def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
+            resources.storage.put(f"{claim.prefix}part", b"evidence")
+            return task(resources, claim, pulse)
 
         monkeypatch.setattr(work, "perform", perform)
 

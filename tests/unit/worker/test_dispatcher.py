@@ -66,7 +66,7 @@ def broker() -> Broker:
 
 @pytest.fixture
 def queue(ledger: Ledger) -> Queue:
-    return Queue(ledger.engine)
+    return Queue(ledger.database)
 
 
 @pytest.fixture
@@ -75,18 +75,18 @@ def dispatcher(settings: Settings, queue: Queue, broker: Broker) -> Dispatcher:
 
 
 def states(ledger: Ledger) -> list[UnitState]:
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         return list(session.scalars(select(Unit.state).order_by(Unit.position)))
 
 
 def age(ledger: Ledger, seconds: float) -> None:
     """Let time pass for what was dispatched."""
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Unit).values(dispatched_at=Unit.dispatched_at - seconds))
 
 
 def claim(ledger: Ledger, unit: UUID) -> None:
-    assert Claims(ledger.engine, lease_seconds=30, max_attempts=3).claim(unit, "worker")
+    assert Claims(ledger.database, lease_seconds=30, max_attempts=3).claim(unit, "worker")
 
 
 def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker: Broker) -> None:
@@ -106,7 +106,7 @@ def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker:
 def test_as_many_are_sent_as_workers_soon_take(
     ledger: Ledger, settings: Settings, dispatcher: Dispatcher
 ) -> None:
-    claims = Claims(ledger.engine, lease_seconds=30, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=30, max_attempts=3)
     for name in ("a", "b"):
         claims.report(name, 5)
     submit(ledger, 100)
@@ -121,7 +121,7 @@ def test_messages_of_a_job_with_little_in_hand_overtake(
     small = submit(ledger)
     dispatcher.round()
     assert [priority for *_, priority in broker.messages] == [0, 1, 2, 0]
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         assert session.get_one(Unit, broker.units[3]).job_id == small
 
 
@@ -151,7 +151,7 @@ def test_a_second_dispatcher_stands_by_until_the_first_is_silent(
         claim(ledger, unit)
     submit(ledger, 2)
     assert second.round() == 0
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Lead).values(until=1.0))
     assert second.round() == 2
     assert dispatcher.round() == 0
@@ -263,5 +263,5 @@ def test_a_dead_redis_raises_what_the_dispatcher_waits_out(
     celery.conf.broker_connection_timeout = 0.1
     submit(ledger)
     with pytest.raises(BROKER_AWAY):
-        Dispatcher(settings, Queue(ledger.engine), celery).round()
+        Dispatcher(settings, Queue(ledger.database), celery).round()
     celery.close()

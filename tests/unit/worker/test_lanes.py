@@ -26,7 +26,7 @@ from geogaze.ledger.tables import Unit, WorkerSeen
 from geogaze.runner.chunk import Pulse
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.names import name_children
-from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY
@@ -50,7 +50,7 @@ class Gate:
         self.inside: list[Claim] = []
         self._passes = threading.Semaphore(0)
 
-    def __call__(self, bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def __call__(self, resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         self.inside.append(claim)
         assert self._passes.acquire(timeout=10)
         return MADE
@@ -60,14 +60,14 @@ class Gate:
 
 
 def rows(ledger: Ledger) -> list[Unit]:
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         found = session.scalars(select(Unit).order_by(Unit.job_id, Unit.phase, Unit.position)).all()
         session.expunge_all()
         return list(found)
 
 
 def seen(ledger: Ledger) -> list[tuple[str, int]]:
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         return [(row.name, row.slots) for row in session.scalars(select(WorkerSeen))]
 
 
@@ -82,7 +82,7 @@ def test_take_returns_once_a_lane_is_free(ledger: Ledger, lanes: Lanes, does: An
     gate = Gate()
     does(gate)
     submit(ledger, 3)
-    units = [message.unit for message in Queue(ledger.engine).dispatch(3)]
+    units = [message.unit for message in Queue(ledger.database).dispatch(3)]
     lanes.take(units[0])
     assert lanes.busy == 1, "the other lane is free"
     returned = threading.Event()
@@ -105,7 +105,7 @@ def test_take_returns_once_a_lane_is_free(ledger: Ledger, lanes: Lanes, does: An
 
 
 def test_a_lane_brings_a_job_to_its_end(ledger: Ledger, lanes: Lanes, does: Any) -> None:
-    does(lambda bench, claim, pulse: MADE)
+    does(lambda resources, claim, pulse: MADE)
     job, other = submit(ledger, 1, calibrate=2), submit(ledger)
     unit = next(unit.id for unit in rows(ledger) if unit.job_id == job)
     lanes.take(unit)
@@ -119,7 +119,7 @@ def test_a_unit_that_is_put_off_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr("geogaze.ledger.claims.random.uniform", lambda low, high: high)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         if claim.phase is Phase.PUBLISH:
             raise StorageUnavailable("S3 did not answer")
         return MADE
@@ -141,7 +141,7 @@ def test_a_lane_that_cannot_go_on_hands_its_unit_back_and_ends_its_process(
     """Were the process to live on, every later message would be taken and dropped."""
     from worker import tasks
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         raise error
 
     does(task)
@@ -225,7 +225,7 @@ def test_two_workers_on_one_host_have_two_names(settings: Settings) -> None:
 def test_units_in_hand_are_handed_back_at_the_end(
     ledger: Ledger, worker: Worker, does: Any
 ) -> None:
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         while True:
             pulse(1)
             time.sleep(0.01)
@@ -247,7 +247,7 @@ def test_a_process_takes_over_from_the_one_that_crashed(
 ) -> None:
     submit(ledger, 2)
     ours, others = rows(ledger)
-    claims = Claims(ledger.engine, lease_seconds=1000, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=1000, max_attempts=3)
     assert claims.claim(ours.id, worker._name)
     assert claims.claim(others.id, "another")
     worker.enlist()
@@ -256,7 +256,7 @@ def test_a_process_takes_over_from_the_one_that_crashed(
         assert seen(ledger) == [(worker._name, settings.lanes)]
     finally:
         worker.stop()
-    assert Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3) == 1
+    assert Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3) == 1
     assert [unit.state for unit in rows(ledger)] == [UnitState.PENDING, UnitState.RUNNING]
 
 
@@ -267,7 +267,7 @@ def test_the_celery_task_runs_the_unit_it_is_told(
 
     lanes = Lanes(worker, 1)
     monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
-    does(lambda bench, claim, pulse: MADE)
+    does(lambda resources, claim, pulse: MADE)
     job: UUID = submit(ledger)
     (unit,) = rows(ledger)
     assert tasks.run_unit.name == "geogaze.run_unit"

@@ -18,7 +18,7 @@ from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.runner.chunk import Pulse
 from geogaze.runner.heartbeat import Heartbeat
-from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.work import Stopped, Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.test_work import row
@@ -36,13 +36,13 @@ def job(ledger: Ledger) -> UUID:
 
 @pytest.fixture
 def unit(ledger: Ledger, job: UUID) -> UUID:
-    return Queue(ledger.engine).dispatch(1)[0].unit
+    return Queue(ledger.database).dispatch(1)[0].unit
 
 
 def test_a_worker_told_to_stop_hands_its_unit_back_at_the_next_pulse(
     ledger: Ledger, worker: Worker, unit: UUID, does: Any
 ) -> None:
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         pulse(1)
         worker.stop()
         pulse(1)
@@ -70,7 +70,7 @@ def test_a_lost_claim_ends_the_work_though_the_database_does_not_answer_it(
     monkeypatch.setattr(worker._claims, "check", away)
     ended: list[StaleClaim] = []
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         ledger.dismiss(job)
         end = time.monotonic() + 20
         try:
@@ -90,7 +90,7 @@ def test_a_lost_claim_ends_the_work_though_the_database_does_not_answer_it(
 def test_a_lease_is_renewed_at_a_third_of_its_length(worker: Worker, unit: UUID, does: Any) -> None:
     found: list[float] = []
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         found.append(Heartbeat(worker._claims, claim, 60.0, lambda: None)._renew_seconds)
         return Outcome({})
 
@@ -109,7 +109,7 @@ def test_want_of_memory_is_taken_for_that(
         seen.append(error)
         return give_up(claim, error)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         raise MemoryError("Unable to allocate 9 GiB")
 
     monkeypatch.setattr(worker._claims, "give_up", remember)

@@ -35,7 +35,7 @@ def storage(settings: Settings) -> Storage:
 
 @pytest.fixture
 def collection(ledger: Ledger) -> Collection:
-    return Collection(ledger.engine)
+    return Collection(ledger.database)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def sweeper(settings: Settings, collection: Collection, storage: Storage) -> Swe
 
 @pytest.fixture
 def claims(ledger: Ledger) -> Claims:
-    return Claims(ledger.engine, lease_seconds=30, max_attempts=3)
+    return Claims(ledger.database, lease_seconds=30, max_attempts=3)
 
 
 class Hand:
@@ -55,7 +55,7 @@ class Hand:
         self.ledger, self.claims, self.storage = ledger, claims, storage
 
     def take(self) -> Claim:
-        (message,) = Queue(self.ledger.engine).dispatch(1)
+        (message,) = Queue(self.ledger.database).dispatch(1)
         claim = self.claims.claim(message.unit, "worker")
         assert claim is not None
         for name in ("evidence", "ratios"):
@@ -90,10 +90,10 @@ def test_what_crashes_left_behind_is_removed_and_nothing_else(
     job = ledger.submit(submission(3))
     lost, done = hand.take(), hand.take()
     hand.commit(done)
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Unit).where(Unit.id == lost.unit_id).values(lease_until=1.0))
     assert sweeper.collect_all() == 0, "who lost its lease may still commit"
-    Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3)
+    Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3)
     again = hand.take()
     storage.put("elsewhere/note", b"not ours to judge")
     assert sweeper.collect_all() == 2
@@ -144,7 +144,7 @@ def test_a_worker_that_writes_on_is_cleaned_up_after(
     assert sweeper.release() == 2
     storage.put(f"{claim.prefix}late", b"0")
     assert sweeper.release() == 1, "until its lease has run out"
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(update(Unit).values(lease_until=1.0))
     sweeper.release()
     assert collection.dismissed() == []
@@ -160,7 +160,7 @@ def test_old_jobs_expire(
     old, recent = ledger.submit(submission()), ledger.submit(submission())
     hand.finish(old)
     hand.finish(recent)
-    with Session(ledger.engine) as session, session.begin():
+    with Session(ledger.database) as session, session.begin():
         session.execute(
             update(Job).where(Job.id == old).values(finished=Job.finished - settings.retention - 1)
         )

@@ -23,7 +23,7 @@ from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit
 from geogaze.runner.chunk import Pulse
-from geogaze.runner.phases import Bench, Outcome
+from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY, Task
@@ -43,29 +43,29 @@ def job(ledger: Ledger) -> UUID:
 
 @pytest.fixture
 def unit(ledger: Ledger, job: UUID) -> UUID:
-    return Queue(ledger.engine).dispatch(1)[0].unit
+    return Queue(ledger.database).dispatch(1)[0].unit
 
 
 def raising(error: BaseException) -> Task:
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         raise error
 
     return task
 
 
 def row(ledger: Ledger, unit: UUID) -> Unit:
-    with Session(ledger.engine) as session:
+    with Session(ledger.database) as session:
         found = session.scalars(select(Unit).where(Unit.id == unit)).one()
         session.expunge_all()
         return found
 
 
 def parts(worker: Worker) -> list[str]:
-    return list(worker.bench.storage.keys("parts/"))
+    return list(worker.resources.storage.keys("parts/"))
 
 
 def sweep(ledger: Ledger) -> int:
-    return Queue(ledger.engine).sweep(redeliver_seconds=60, max_attempts=3)
+    return Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3)
 
 
 def database_away() -> OperationalError:
@@ -78,7 +78,7 @@ def test_a_unit_is_done_and_committed(
     told: list[int] = []
     worker = Worker.from_settings(settings, on_tiles=told.append)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         pulse(3)
         pulse(4)
         return Outcome({"seen": 7}, tiles=7)
@@ -91,7 +91,7 @@ def test_a_unit_is_done_and_committed(
     assert ledger.status(job).tiles_done == 7
     assert worker.run(unit) is None  # the same message once more
     assert told == [3, 4]
-    worker.bench.ledger.engine.dispose()
+    worker.resources.ledger.database.dispose()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_batches_are_told_now_and_then_in_the_place_of_asking(
             said.append("check")
         check(claim)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         for tiles in (3, 4, 2):
             pulse(tiles)
         return Outcome({}, tiles=9)
@@ -139,7 +139,7 @@ def test_batches_of_a_running_unit_show(
 ) -> None:
     seen: list[tuple[int, int]] = []
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         pulse(4)
         status = ledger.status(job)
         seen.append((status.tiles_seen, status.progress))
@@ -157,7 +157,7 @@ def test_a_long_unit_keeps_its_claim(
     monkeypatch.setattr(worker._claims, "_lease", 600.0)
     leases: list[float | None] = []
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         end = time.monotonic() + 20
         while len(leases) < 4 and time.monotonic() < end:
             if (lease := row(ledger, unit).lease_until) not in leases:
@@ -191,7 +191,7 @@ def test_a_missed_beat_is_not_the_end(
 
     monkeypatch.setattr(worker._claims, "renew", shaky)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         end = time.monotonic() + 10
         while len(beats) < 3 and time.monotonic() < end:
             pulse(0)
@@ -211,7 +211,7 @@ def test_a_dismissed_job_stops_its_unit(
 ) -> None:
     stopped = []
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         ledger.dismiss(job)
         end = time.monotonic() + 10
         with contextlib.suppress(StaleClaim):
@@ -234,9 +234,9 @@ def test_who_lost_the_lease_leaves_the_others_part_alone(
 ) -> None:
     other = Worker.from_settings(settings)
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         if claim.attempt == 1:
-            with Session(ledger.engine) as session, session.begin():
+            with Session(ledger.database) as session, session.begin():
                 session.execute(update(Unit).where(Unit.id == unit).values(lease_until=1.0))
             sweep(ledger)
             assert other.run(unit)
@@ -246,7 +246,7 @@ def test_who_lost_the_lease_leaves_the_others_part_alone(
     assert worker.run(unit)
     assert row(ledger, unit).result == {"attempt": 2}
     assert parts(worker) == [f"{row(ledger, unit).prefix}part"]
-    other.bench.ledger.engine.dispose()
+    other.resources.ledger.database.dispose()
 
 
 def test_what_a_retry_cannot_help_fails_the_job(
@@ -319,7 +319,7 @@ def test_storage_that_is_away_for_deletion_too_is_waited_out(
     def away(prefix: str) -> None:
         raise StorageUnavailable("S3 did not answer")
 
-    monkeypatch.setattr(worker.bench.storage, "delete", away)
+    monkeypatch.setattr(worker.resources.storage, "delete", away)
     does(raising(StorageUnavailable("S3 did not answer")))
     assert worker.run(unit)
     assert row(ledger, unit).state is UnitState.PENDING
@@ -335,7 +335,7 @@ def test_a_stale_unit_survives_storage_that_is_away(
     def away(prefix: str) -> None:
         raise StorageUnavailable("S3 did not answer")
 
-    monkeypatch.setattr(worker.bench.storage, "delete", away)
+    monkeypatch.setattr(worker.resources.storage, "delete", away)
     does(raising(StaleClaim("lost")))
     assert worker.run(unit)
 
@@ -364,7 +364,7 @@ def test_a_database_that_stays_away_at_the_commit_fails_no_job(
         raise error
 
     monkeypatch.setattr(worker._claims, "commit", away)
-    does(lambda bench, claim, pulse: Outcome({}))
+    does(lambda resources, claim, pulse: Outcome({}))
     assert worker.run(unit)
     assert ledger.status(job).state is JobState.RUNNING
     assert row(ledger, unit).failures == 0
@@ -389,7 +389,7 @@ def test_what_is_done_is_handed_in_once_the_database_is_back(
         commit(*args, **options)
 
     monkeypatch.setattr(worker._claims, "commit", shaky)
-    does(lambda bench, claim, pulse: Outcome({"seen": 7}))
+    does(lambda resources, claim, pulse: Outcome({"seen": 7}))
     assert worker.run(unit)
     assert (row(ledger, unit).state, row(ledger, unit).attempt) == (UnitState.DONE, 1)
     assert len(parts(worker)) == 1
@@ -426,7 +426,7 @@ def test_a_unit_that_is_nobodys_and_hangs_in_a_read_is_left_behind(
         behind.append(lane)
         left.set()
 
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         inside.set()
         assert host_answers.wait(20)
         pulse(0)
@@ -440,7 +440,7 @@ def test_a_unit_that_is_nobodys_and_hangs_in_a_read_is_left_behind(
         if how == "dismissed":
             ledger.dismiss(job)
         else:
-            with Session(ledger.engine) as session, session.begin():
+            with Session(ledger.database) as session, session.begin():
                 session.execute(update(Unit).where(Unit.id == unit).values(lease_until=1.0))
                 session.execute(update(Unit).where(Unit.id == unit).values(token=uuid4()))
         assert left.wait(20)
@@ -484,7 +484,7 @@ def test_a_worker_told_to_stop_hands_its_unit_back(
     assert row(ledger, unit).state is UnitState.PENDING
     assert row(ledger, unit).next_attempt_at == 0
     left = parts(worker)
-    does(lambda bench, claim, pulse: Outcome({}))
+    does(lambda resources, claim, pulse: Outcome({}))
     assert worker.run(unit)
     assert row(ledger, unit).state is UnitState.DONE
     (new,) = set(parts(worker)) - set(left)  # what is left over is the sweeper's
@@ -508,7 +508,7 @@ def test_a_part_that_was_committed_is_kept_whatever_comes_after(
         raise how()
 
     monkeypatch.setattr(worker._claims, "commit", commit_and_fail)
-    does(lambda bench, claim, pulse: Outcome({}))
+    does(lambda resources, claim, pulse: Outcome({}))
     with contextlib.suppress(SystemExit):
         worker.run(unit)
     assert row(ledger, unit).state is UnitState.DONE
@@ -518,7 +518,7 @@ def test_a_part_that_was_committed_is_kept_whatever_comes_after(
 def test_a_worker_told_to_stop_stops_though_its_unit_is_void(
     ledger: Ledger, worker: Worker, job: UUID, unit: UUID, does: Any
 ) -> None:
-    def task(bench: Bench, claim: Claim, pulse: Pulse) -> Outcome:
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         ledger.dismiss(job)
         raise SystemExit(0)
 

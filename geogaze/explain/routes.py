@@ -1,0 +1,128 @@
+"""Class evidence for every class of a batch from one pass through the network.
+
+The network is cut at the target layer. What lies before runs once, without gradients; only what
+lies behind is differentiated, along one of three paths:
+
+- ``channel-shift``: the head is known from its modules, see :mod:`geogaze.explain.heads`;
+- ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
+  that need the gradient at every position;
+- ``graph``: the same on the autograd graph behind a layer inside the network, which is caught by
+  a hook, for layers that a network cannot be cut at.
+
+Methods per pixel (:mod:`geogaze.explain.pixels`) report ``pixels``. All are exact.
+What is exact along none is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from geogaze.errors import UnsupportedArchitecture
+from geogaze.explain.cams import CAMS
+from geogaze.explain.device import is_out_of_memory
+from geogaze.explain.heads import ShiftHead, recognise, score_rows
+from geogaze.models.targets import Target
+from geogaze.networks.architectures import Split
+from geogaze.networks.captured import Captured
+
+Route = Literal["channel-shift", "head-vjp", "graph", "pixels"]
+_SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | None] = WeakKeyDictionary()
+_GROUP_BYTES = 256 * 2**20  # of gradients at every position, which come for several scores at once
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a network says of a batch, and why.
+
+    ``logits`` (B, classes) float32; ``evidence`` (B, K, g, g) float32, signed, in logits: on a
+    network that pools globally and ends in one linear layer, its spatial mean is the class's logit
+    less its bias. ``path`` is how the gradient was had.
+    """
+
+    logits: Tensor
+    evidence: Tensor
+    path: Route
+
+
+def explain(
+    cut: Split | Captured,
+    images: Tensor,
+    targets: Sequence[Target] | None,
+    method: str = "gradcam",
+) -> Explanation:
+    """Signed class evidence, exact: for Grad-CAM Σ_k (Σ_ij ∂y/∂A_kij) · A_k for activations A.
+
+    This is Grad-CAM without its ReLU, scaled by the number of activations, which makes maps of
+    different grid sizes comparable.
+
+    Args:
+        cut: the network; its parameters need no gradients.
+        images: (B, bands, T, T) float32, normalised, on the network's device.
+        targets: K scores, or None for each image's own best class (K = 1).
+        method: a key of :data:`geogaze.explain.cams.CAMS`.
+
+    Raises:
+        UnsupportedArchitecture: the layer gives no maps, or the logits do not depend on it.
+    """
+    if isinstance(cut, Split):
+        with torch.no_grad():
+            activations = cut.trunk(images)
+        return explain_activations(cut, activations, targets, method)
+    activations, logits = cut.run(images)
+    return _differentiated(activations, logits, targets, method, "graph")
+
+
+def explain_activations(
+    cut: Split, activations: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
+) -> Explanation:
+    """As :func:`explain`, from the trunk's activations (B, C, g, g) on."""
+    head = _shift_head(cut)
+    if head is not None and (method == "gradcam" or head.uniform):
+        logits, evidence = head.explain(activations, targets, method)
+        return Explanation(logits, evidence, "channel-shift")
+    activations = activations.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = cut.head(activations.clone())  # a head may work in place
+    return _differentiated(activations, logits, targets, method, "head-vjp")
+
+
+def _shift_head(cut: Split) -> ShiftHead | None:
+    """The head's channel-shift form, looked for once."""
+    if cut not in _SHIFT_HEADS:
+        _SHIFT_HEADS[cut] = recognise(cut.head)
+    return _SHIFT_HEADS[cut]
+
+
+def _differentiated(
+    activations: Tensor,
+    logits: Tensor,
+    targets: Sequence[Target] | None,
+    method: str,
+    path: Route,
+) -> Explanation:
+    classes = logits.shape[1]
+    identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
+    rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
+    group = max(1, _GROUP_BYTES // (activations.numel() * activations.element_size()))
+    maps = []
+    for first in range(0, len(rows), group):
+        wanted = rows[first : first + group]
+        try:
+            (gradients,) = torch.autograd.grad(
+                logits, activations, wanted, retain_graph=True, is_grads_batched=True
+            )
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise UnsupportedArchitecture(
+                f"The logits cannot be differentiated by the target layer: {error}"
+            ) from error
+        with torch.no_grad():
+            maps.append(CAMS[method].positional(gradients, activations))
+    return Explanation(logits.detach(), torch.cat(maps, dim=1), path)

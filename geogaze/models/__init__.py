@@ -1,0 +1,1 @@
+"""What geogaze knows of models without torch, and the models that it brings."""

@@ -1,0 +1,66 @@
+"""What geogaze knows of a model without loading it.
+
+Planning (and so the API, which has no torch) needs only this description; weights are loaded by
+:mod:`geogaze.networks.loading`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from geogaze.files import file_stem
+
+RESERVED_CLASSES = frozenset({"all", "top"})
+
+
+class Bundle(BaseModel):
+    """A model and all that is needed to use it right.
+
+    ``stride`` and ``first_center`` are pixels of the model's input: activation ``i`` looks at a
+    window centred on pixel ``first_center + i * stride``. ``cells`` is the side of the activation
+    grid for one input of ``input_size`` pixels. ``halo`` is how far the module looks beyond a
+    tile, in pixels, a multiple of ``stride``; None where it looks at the whole input or is inside
+    the network, so that tiles cannot share its activations.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    name: str
+    architecture: str
+    classes: tuple[str, ...] = Field(min_length=1)
+    bands: tuple[str, ...] = ("red", "green", "blue")
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_size: int = Field(gt=0)
+    gsd: float | None = Field(default=None, gt=0, description="metres per pixel of training")
+    module: str = Field(alias="layer", description="the network's module that is looked at")
+    stride: int = Field(gt=0)
+    first_center: float
+    cells: int = Field(gt=0)
+    halo: int | None = Field(default=None, gt=0)
+    weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
+    folder: Path | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise ValueError("bands, mean and std differ in length")
+        check_classes(self.classes)
+        return self
+
+
+def check_classes(names: tuple[str, ...]) -> None:
+    """Refuse class names that could not be told apart, by name or by file.
+
+    Raises:
+        ValueError: says which.
+    """
+    if len(set(names)) != len(names):
+        raise ValueError("class names repeat")
+    if len({file_stem(name).casefold() for name in names}) != len(names):
+        raise ValueError("class names are too alike to name files after them")
+    if taken := RESERVED_CLASSES & set(names):
+        raise ValueError(f"class names {sorted(taken)} are reserved")

@@ -1,0 +1,128 @@
+"""A bundle on disk: a folder with ``model.safetensors`` and ``item.json``, a STAC Item (MLM)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from geogaze.errors import InvalidBundle
+from geogaze.models.bundles import Bundle
+
+MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read ``item.json`` of a bundle folder.
+
+    Raises:
+        InvalidBundle: not a STAC Item with the MLM extension, or fields are missing.
+    """
+    try:
+        properties = json.loads((folder / "item.json").read_text())["properties"]
+        source = properties["mlm:input"][0]
+        return Bundle(
+            name=folder.resolve().name,  # what a user calls it by
+            architecture=properties["mlm:architecture"],
+            classes=tuple(c["name"] for c in properties["mlm:output"][0]["classification:classes"]),
+            bands=tuple(band["name"] for band in source["bands"]),
+            mean=tuple(scaling["mean"] for scaling in source["value_scaling"]),
+            std=tuple(scaling["stddev"] for scaling in source["value_scaling"]),
+            input_size=source["input"]["shape"][-1],
+            gsd=properties.get("gsd"),
+            module=properties["geogaze:layer"],
+            stride=properties["geogaze:stride"],
+            first_center=properties["geogaze:first_center"],
+            cells=properties["geogaze:cells"],
+            halo=properties.get("geogaze:halo"),
+            weights=f"sha256:{properties['geogaze:sha256']}",
+            folder=folder.resolve(),
+        )
+    except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
+        raise InvalidBundle(
+            f"{folder / 'item.json'} does not describe a bundle ({error!r}). "
+            "Make one with 'geogaze train' or 'geogaze models import'."
+        ) from error
+
+
+def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
+    """The STAC Item (MLM extension) of a bundle.
+
+    Args:
+        bundle: the description; ``weights`` must be a sha256.
+        extra: further properties (accuracy, provenance).
+
+    Returns:
+        A JSON object that :func:`read_bundle` reads back to an equal description.
+    """
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [MLM_SCHEMA],
+        "id": bundle.name,
+        "geometry": None,
+        "properties": {
+            "datetime": datetime.now(UTC).isoformat(),
+            **({"gsd": bundle.gsd} if bundle.gsd else {}),
+            "bands": [{"name": band} for band in bundle.bands],
+            "mlm:name": bundle.name,
+            "mlm:architecture": bundle.architecture,
+            "mlm:framework": "pytorch",
+            "mlm:tasks": ["classification"],
+            "mlm:input": [
+                {
+                    "name": "image",
+                    "bands": [{"name": band} for band in bundle.bands],
+                    "input": {
+                        "shape": [-1, len(bundle.bands), bundle.input_size, bundle.input_size],
+                        "dim_order": ["batch", "bands", "height", "width"],
+                        "data_type": "float32",
+                    },
+                    "value_scaling": [
+                        {"type": "z-score", "mean": mean, "stddev": std}
+                        for mean, std in zip(bundle.mean, bundle.std, strict=True)
+                    ],
+                    "resize_type": None,
+                    "pre_processing_function": None,
+                }
+            ],
+            "mlm:output": [
+                {
+                    "name": "logits",
+                    "tasks": ["classification"],
+                    "result": {
+                        "shape": [-1, len(bundle.classes)],
+                        "dim_order": ["batch", "class"],
+                        "data_type": "float32",
+                    },
+                    "classification:classes": [
+                        {"value": i, "name": name, "description": name}
+                        for i, name in enumerate(bundle.classes)
+                    ],
+                    "post_processing_function": None,
+                }
+            ],
+            "mlm:hyperparameters": {"input_size": bundle.input_size},
+            "geogaze:layer": bundle.module,
+            "geogaze:stride": bundle.stride,
+            "geogaze:first_center": bundle.first_center,
+            "geogaze:cells": bundle.cells,
+            "geogaze:halo": bundle.halo,
+            "geogaze:sha256": bundle.weights.removeprefix("sha256:"),
+            **extra,
+        },
+        "assets": {
+            "model": {
+                "href": "./model.safetensors",
+                "type": "application/vnd.safetensors",
+                "title": "Weights (half precision)",
+                "roles": ["mlm:model", "mlm:weights"],
+                "mlm:artifact_type": "safetensors",
+                "bands": [{"name": band} for band in bundle.bands],
+            }
+        },
+        "links": [],
+    }

@@ -1,0 +1,144 @@
+"""What evidence is asked for: a class, one class rather than another, or all but a class.
+
+A score is linear in the logits, so its evidence costs no more than a class's own: the map of
+``airplane vs runway`` is the map of the difference of the two logits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geogaze.errors import UnknownClass
+from geogaze.models.bundles import Bundle
+
+Target = tuple[int | None, int | None]
+"""``(plus, minus)``: the score logit[plus] - logit[minus], where None leaves a term out."""
+
+_VERSUS = re.compile(r"\svs\s", re.IGNORECASE)
+_NOT = re.compile(r"not\s", re.IGNORECASE)
+_OFFERED = 3
+
+
+def parse_target(name: str, bundle: Bundle) -> Target:
+    """The target that a layer's name stands for.
+
+    ``ship`` is the class's own score, ``ship vs harbor`` the evidence for one class rather than
+    the other, ``not ship`` the evidence against a class (Selvaraju et al. 2017, "counterfactual
+    explanations"). A class that is itself called so comes first. Case, spaces, hyphens and
+    underscores do not matter, and a number is a class's position where no class is called so.
+
+    Raises:
+        UnknownClass: the model has no such class.
+    """
+    terms = _terms(name, bundle)
+    if missing := _missing(terms, bundle):
+        raise _unknown(missing, bundle)
+    plus, minus = (None if term is None else _position(term, bundle) for term in terms)
+    return plus, minus
+
+
+def layer_names(names: Iterable[str], bundle: Bundle) -> tuple[str, ...]:
+    """Layers' names as the model spells its classes, each once.
+
+    Raises:
+        UnknownClass: names all that are no classes, with near ones.
+    """
+    names = tuple(names)
+    if missing := _missing([term for name in names for term in _terms(name, bundle)], bundle):
+        raise _unknown(missing, bundle)
+    return tuple(dict.fromkeys(_spelled(parse_target(name, bundle), bundle) for name in names))
+
+
+def _terms(name: str, bundle: Bundle) -> tuple[str | None, str | None]:
+    """The class names in a layer's name: what speaks for it, and what against."""
+    if _named(name, bundle) is None:
+        if versus := _VERSUS.search(name):
+            return name[: versus.start()].strip(), name[versus.end() :].strip()
+        if negation := _NOT.match(name.lstrip()):
+            return None, name.lstrip()[negation.end() :].strip()
+    return name, None
+
+
+def _missing(terms: Iterable[str | None], bundle: Bundle) -> list[str]:
+    given = dict.fromkeys(term for term in terms if term is not None)
+    return [term for term in given if _position(term, bundle) is None]
+
+
+def _spelled(target: Target, bundle: Bundle) -> str:
+    plus, minus = (None if at is None else bundle.classes[at] for at in target)
+    if plus is None:
+        return f"not {minus}"
+    return plus if minus is None else f"{plus} vs {minus}"
+
+
+def _key(name: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", name.casefold()).split())
+
+
+def _named(name: str, bundle: Bundle) -> int | None:
+    """The position of the class of this name, spelled so or nearly so."""
+    if name in bundle.classes:
+        return bundle.classes.index(name)
+    key = _key(name)
+    alike = [at for at, known in enumerate(bundle.classes) if _key(known) == key]
+    return alike[0] if len(alike) == 1 and key else None
+
+
+def _position(name: str, bundle: Bundle) -> int | None:
+    found = _named(name, bundle)
+    number = name.strip()
+    if found is None and number.isdecimal() and int(number) < len(bundle.classes):
+        return int(number)
+    return found
+
+
+def _unknown(names: Sequence[str], bundle: Bundle) -> UnknownClass:
+    told = []
+    for name in names:
+        near = ", ".join(map(repr, _nearest(name, bundle.classes)))
+        told.append(f"{name!r}{f' (did you mean {near}?)' if near else ''}")
+    return UnknownClass(
+        f"Model {bundle.name!r} has no class {'; nor '.join(told)}. "
+        f"'geogaze models show {bundle.name}' lists all {len(bundle.classes)}."
+    )
+
+
+def _nearest(name: str, classes: Sequence[str]) -> list[str]:
+    known = {_key(known): known for known in classes}
+    return [known[key] for key in get_close_matches(_key(name), known, n=_OFFERED, cutoff=0.5)]
+
+
+def own(indices: Sequence[int]) -> tuple[Target, ...]:
+    """The targets of classes' own scores."""
+    return tuple((index, None) for index in indices)
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax of logits (n, classes)."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+    return result
+
+
+def target_probability(share: NDArray[np.float32], target: Target) -> NDArray[np.float32]:
+    """How probable a target is, by the class probabilities ``share`` (n, classes).
+
+    A class's own probability; of two classes, that it is the first, given it is one of them; or
+    that it is not the class.
+    """
+    plus, minus = target
+    if plus is None:
+        result: NDArray[np.float32] = 1 - share[:, minus]
+    elif minus is None:
+        result = share[:, plus]
+    else:
+        both = share[:, plus] + share[:, minus]
+        result = np.divide(
+            share[:, plus], both, out=np.full_like(both, 0.5), where=both > 0, dtype=np.float32
+        )
+    return result

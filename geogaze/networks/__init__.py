@@ -1,0 +1,1 @@
+"""Networks: built, cut, measured, loaded, stored and trained. Needs torch."""

@@ -1,0 +1,131 @@
+"""Writing bundles: weights, STAC Item and evaluation in one folder."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from geogaze.errors import InvalidRequest
+from geogaze.files import file_sha256
+from geogaze.models.bundles import Bundle, check_classes
+from geogaze.models.item import bundle_item
+from geogaze.networks.architectures import Split, cut_at
+from geogaze.networks.registration import Registration, measure
+from geogaze.outputs import Kind, check_folder
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def half_state(model: nn.Module) -> dict[str, Tensor]:
+    """A network's state with floating point tensors in half precision, as bundles store it."""
+    return {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in model.state_dict().items()
+    }
+
+
+def check_target(out: Path, classes: tuple[str, ...], *, overwrite: bool = False) -> None:
+    """Refuse early what :func:`write_bundle` could not write.
+
+    Raises:
+        InvalidRequest: the folder is in use, or a class name cannot be used.
+    """
+    check_folder(out, Kind.BUNDLE, overwrite=overwrite)
+    try:
+        check_classes(classes)
+    except ValueError as error:
+        raise InvalidRequest(f"These classes cannot be used: {error}.") from error
+
+
+def write_bundle(
+    model: nn.Module,
+    out: Path,
+    *,
+    architecture: str,
+    classes: tuple[str, ...],
+    input_size: int,
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+    gsd: float | None = None,
+    layer: str | None = None,
+    registration: Registration | None = None,
+    evaluation: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
+
+    The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
+    known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
+
+    Raises:
+        InvalidRequest: the folder is in use.
+        UnsupportedArchitecture: the network has no cut or no such layer, or its activations no
+            regular grid.
+    """
+    check_target(out, classes, overwrite=overwrite)
+    out = out.resolve()
+    cut = cut_at(model, layer)
+    registration = registration or measure(cut.trunk, len(mean), input_size)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        made = Path(scratch) / "bundle"
+        made.mkdir()
+        save_file(half_state(model), made / "model.safetensors")
+        bundle = Bundle(
+            name=out.name,
+            architecture=architecture,
+            classes=classes,
+            mean=mean,
+            std=std,
+            input_size=input_size,
+            gsd=gsd,
+            module=cut.module,
+            stride=registration.stride,
+            first_center=registration.first_center,
+            cells=registration.cells,
+            halo=registration.halo if isinstance(cut, Split) else None,
+            weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
+            folder=out,
+        )
+        extra = {"geogaze:accuracy": evaluation["accuracy"]} if evaluation else {}
+        (made / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
+        if evaluation:
+            (made / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+        for path in made.iterdir():
+            path.chmod(0o644)
+        if out.exists():
+            out.rename(Path(scratch) / "former")
+        made.rename(out)
+    return bundle
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """A state dict from a ``.safetensors`` or a pickled checkpoint, loaded without executing it.
+
+    Raises:
+        InvalidRequest: the file is missing or holds anything but tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+    except UnpicklingError as error:  # torch's advice is to execute it
+        raise InvalidRequest(
+            f"{path} holds more than tensors, or is no checkpoint, and is not executed to see. "
+            "Save the model's state_dict() with torch.save, or as .safetensors."
+        ) from error
+    except Exception as error:
+        raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise InvalidRequest(f"{path} holds more than tensors; save the model's state_dict().")
+    return {name.removeprefix("module."): value for name, value in state.items()}

@@ -1,0 +1,102 @@
+"""From a bundle's description to a network that can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from geogaze.errors import InvalidBundle, WeightsUnavailable
+from geogaze.files import file_sha256
+from geogaze.models.bundles import Bundle
+from geogaze.networks.architectures import build
+from geogaze.networks.likeness import likeness
+
+
+def load_model(bundle: Bundle) -> nn.Module:
+    """The bundle's network with its weights, float32, in evaluation mode, on the CPU.
+
+    Raises:
+        InvalidBundle: the weights are missing, are not those described, or do not fit.
+        WeightsUnavailable: published weights are not on disk and cannot be fetched.
+    """
+    published = bundle.folder is None
+    model = build(bundle.architecture, len(bundle.classes), published=published)
+    state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)
+    assign_state(model, state, source=bundle.name)
+    return model.requires_grad_(False)
+
+
+_NAMED = 5  # of keys that do not fit
+
+
+def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
+    """Give a network its parameters, widened to float32.
+
+    Raises:
+        InvalidBundle: names or shapes differ.
+    """
+    wanted = set(model.state_dict())
+    # Auxiliary classifiers only train; the rest must match.
+    state = {k: v for k, v in state.items() if k in wanted or not k.lower().startswith("aux")}
+    wide = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    faults = {
+        "missing": sorted(own.keys() - wide.keys()),
+        "unknown": sorted(wide.keys() - own.keys()),
+        "of another shape": [
+            f"{name} {tuple(wide[name].shape)} for {shape}"
+            for name, shape in own.items()
+            if name in wide and tuple(wide[name].shape) != shape
+        ],
+    }
+    if any(faults.values()):
+        told = "; ".join(f"{_some(names)} {what}" for what, names in faults.items() if names)
+        raise InvalidBundle(
+            f"The weights of {source!r} do not fit the architecture {type(model).__name__}: "
+            f"{told}. {_advice(state)}"
+        )
+    model.load_state_dict(wide, assign=True)
+
+
+def _advice(state: dict[str, Tensor]) -> str:
+    if found := likeness(state):
+        return (
+            f"They look like {found.architecture} with {found.classes:,} classes: use --arch "
+            f"{found.architecture}, and as many class names."
+        )
+    return "Is --arch right, and are there as many classes?"
+
+
+def _some(names: list[str]) -> str:
+    """A few names and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more are" if more > 0 else " are")
+
+
+def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
+    if (found := f"sha256:{file_sha256(path)}") != bundle.weights:
+        raise InvalidBundle(f"{path} has {found}, but its item.json says {bundle.weights}.")
+    return load_file(path)
+
+
+def _published(bundle: Bundle) -> dict[str, Tensor]:
+    weights = get_model_weights(bundle.architecture).DEFAULT
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(
+            progress=False, check_hash=True, weights_only=True
+        )
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"The published weights of {bundle.architecture!r} are not on this machine and could "
+            f"not be fetched ({error}). Put the file {Path(weights.url).name} into the folder "
+            f"{folder}, or import weights of your own with 'geogaze models import'."
+        ) from error
+    return state

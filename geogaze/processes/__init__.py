@@ -1,0 +1,1 @@
+"""What can be asked for: processes, their requests, plans, phases and outputs."""

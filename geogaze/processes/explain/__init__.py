@@ -1,0 +1,1 @@
+"""The process ``explain``: heat of an image classifier over a scene."""

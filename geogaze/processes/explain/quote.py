@@ -1,0 +1,91 @@
+"""What a job takes, before any work: tiles, layers, bytes, and minutes once its pace is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:  # plans are held against these figures when they are made
+    from geogaze.config import Settings
+    from geogaze.processes.explain.plan import Plan
+
+# Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
+_CELL_BYTES = 43
+_TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12
+_FLOAT_BYTES = 4
+_WITH_OVERVIEWS = 4 / 3
+_OVERLAY_BYTES = 1.0  # of a pixel, overviews included: measured, noise 0.97, an airport 0.27
+_DRAFT_BYTES = 4  # of an overlay's pixel before it is a JPEG
+_ROW_BYTES = 120  # of a tile in the table that is kept
+_PANEL_BYTES, _PANELS = 1_300_000, 6  # of the contact sheet
+_FILE_BYTES = 30_000  # what a layer's file has besides its pixels
+
+
+class Quote(BaseModel):
+    """What a job takes at most; tiles and cells without data cost less. Sizes are in bytes."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    tiles: int = Field(description="Tiles to explain, those without data included.")
+    layers: int = Field(description="Heat layers.")
+    rows: int = Field(description="Heat cells down a layer.")
+    cols: int = Field(description="Heat cells across a layer.")
+    cell_metres: float = Field(description="Side of a heat cell on the ground.")
+    products_bytes: int = Field(description="All products.")
+    disk_bytes: int = Field(description="Disk or storage while at work, products included.")
+    memory_bytes: int = Field(
+        description="Memory to put the products together; the network and its batch are besides."
+    )
+    seconds: float | None = Field(
+        default=None, description="All of it, at the pace of the last job like it; else left out."
+    )
+    warnings: tuple[str, ...] = Field(
+        default=(), description="What may make its heat mean less than it seems, and the mend."
+    )
+
+
+def finishing_bytes(plan: Plan, settings: Settings) -> dict[str, int]:
+    """Memory that a worker needs to finish a job: by what, in words.
+
+    Layers are mosaicked whole, as many at once as there are lanes; the table of tiles is one.
+    """
+    rows, cols = plan.lattice.rows, plan.lattice.cols
+    layers = 0 if plan.targets is None else len(plan.layers)
+    return {
+        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * settings.lanes,
+        f"a table of {plan.tiles:,} tiles": plan.tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * layers),
+    }
+
+
+def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None = None) -> Quote:
+    """What a planned job takes.
+
+    Args:
+        plan: the job's plan.
+        settings: of whoever does it.
+        tiles_per_second: the pace of jobs like it, products included, where it is known.
+    """
+    top, left, bottom, right = plan.bounds
+    layers, pixels = len(plan.layers), (bottom - top) * (right - left)
+    heat = plan.lattice.rows * plan.lattice.cols * _FLOAT_BYTES * _WITH_OVERVIEWS
+    overlay = pixels * _OVERLAY_BYTES if plan.overlays else 0
+    table = plan.tiles * (_ROW_BYTES + _FLOAT_BYTES * layers)
+    sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
+    products = round(layers * (heat + overlay + 2 * _FILE_BYTES) + table + sheet)
+    parts = plan.tiles * layers * plan.tiling.cells**2 * _FLOAT_BYTES
+    at_once = min(settings.lanes, layers)
+    drafts = at_once * pixels * _DRAFT_BYTES if plan.overlays else 0
+    return Quote(
+        tiles=plan.tiles,
+        layers=layers,
+        rows=plan.lattice.rows,
+        cols=plan.lattice.cols,
+        cell_metres=plan.cell_metres,
+        products_bytes=products,
+        disk_bytes=products + parts + drafts,
+        memory_bytes=max(finishing_bytes(plan, settings).values()),
+        seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
+        warnings=plan.warnings,
+    )

@@ -1,0 +1,147 @@
+"""What a user asks for. The HTTP process, the command line and Python share this model."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from geogaze.errors import InvalidRequest
+from geogaze.grid.tiling import MAX_OVERLAP
+from geogaze.models.methods import MethodName
+from geogaze.models.registry import DEFAULT_MODEL
+from geogaze.processes.limits import check_points, check_values
+
+Normalize = Literal["job", "tile", "none"]
+Context = Literal["tile", "scene"]
+OnError = Literal["fail", "skip"]
+Priority = Literal["low", "normal", "high"]
+Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
+Range = tuple[float, float]
+LayerNames = Annotated[
+    tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)
+]
+
+
+class ExplainRequest(BaseModel):
+    """Inputs of the process ``explain``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    scene: str = Field(
+        min_length=1,
+        max_length=4096,
+        title="Scene",
+        description="A georeferenced GeoTIFF: a path, s3:// or https:// URI the operator allows.",
+        examples=["s3://imagery/airport-01.tif"],
+    )
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        min_length=1,
+        max_length=255,
+        title="Model",
+        description="A bundle's name or a torchvision architecture such as vgg16.",
+    )
+    classes: Literal["all", "top"] | LayerNames = Field(
+        default="all",
+        title="Classes",
+        description="all, top (each tile's own best class, as one layer), or a list of names; "
+        "'ship vs harbor' is the evidence for one class rather than another, 'not ship' that "
+        "against a class.",
+        examples=[["airplane", "runway", "airplane vs runway"]],
+    )
+    overlap: float = Field(
+        default=0.5, ge=0, le=MAX_OVERLAP, title="Overlap of neighbouring tiles, share of a tile"
+    )
+    method: MethodName = Field(
+        default="gradcam",
+        title="Method",
+        description="gradcam and its kin give one value per activation; saliency, deconvnet, "
+        "guided-backprop, integrated-gradients and guided-gradcam one per pixel.",
+    )
+    context: Context = Field(
+        default="tile",
+        title="Context",
+        description="tile: each tile by itself, as the network was trained; scene: tiles share one "
+        "run over their surroundings, quicker the more they overlap.",
+    )
+    gsd: float | None = Field(
+        default=None,
+        ge=1e-3,
+        le=1e6,
+        title="Working ground sample distance, metres; default: the scene's",
+    )
+    square: bool = Field(
+        default=False,
+        title="Square pixels",
+        description="Resample pixels that are no squares on the ground (degrees) to squares.",
+    )
+    force: bool = Field(
+        default=False,
+        title="Work finer than a quarter of the scene's pixels, which shows nothing new",
+    )
+    normalize: Normalize = Field(
+        default="job",
+        title="Normalisation",
+        description="job: one scale per class, tiles comparable; tile: each tile to 0..1, as "
+        "textbooks do; none: raw signed evidence.",
+    )
+    bands: Annotated[tuple[int, ...], Field(max_length=1024)] | None = Field(
+        default=None, title="Scene bands (from 1) for the model's bands, in order"
+    )
+    rescale: Annotated[tuple[Range, ...], Field(max_length=1024)] | None = Field(
+        default=None, title="Values that become 0 and 1: one pair, or one for each band"
+    )
+    aoi: Annotated[dict[str, Any], AfterValidator(check_points)] | None = Field(
+        default=None, title="Area of interest, GeoJSON in longitude and latitude"
+    )
+    overlays: bool = Field(default=True, title="Make overlay-<class>.tif")
+    colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
+    on_error: OnError = Field(
+        default="fail",
+        title="Bad tiles",
+        description="What becomes of a job with a tile that cannot be read or explained. fail: the "
+        "job fails and names it; skip: the tile stays empty, and the results list it.",
+    )
+    priority: Priority = Field(
+        default="normal", title="Priority", description="Urgent jobs go before all others."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, values: Any) -> Any:
+        return check_values(values)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> ExplainRequest:
+        """Validate inputs, with one readable line for all that is wrong.
+
+        Raises:
+            InvalidRequest: an input is missing, unknown, of the wrong type or out of range.
+        """
+        if "aoi" in values and values["aoi"] is None:
+            # Where a file or a query came back empty, it was not the whole scene that was meant.
+            raise InvalidRequest("aoi: null is no area; leave it out for the whole scene")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidRequest(readable(error)) from error
+
+
+def readable(error: ValidationError) -> str:
+    """A validation error in one line: ``overlap: Input should be … (got 1.5); …``."""
+    lines: dict[str, str] = {}
+    for detail in error.errors():
+        # Branches of a union repeat a field; the first says enough.
+        name = str(detail["loc"][0])[:80] if detail["loc"] else "request"
+        got = reprlib.repr(detail["input"])
+        lines.setdefault(name, f"{name}: {detail['msg']} (got {got[:60]})")
+    return "; ".join(lines.values())

@@ -1,0 +1,1 @@
+"""Making products: what draws and writes (GDAL, OpenCV, GeoPandas)."""

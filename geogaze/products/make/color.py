@@ -1,0 +1,70 @@
+"""Heat as colour."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from geogaze.processes.explain.request import Colormap
+
+MAX_OPACITY = 0.75
+_FULL_AT = 0.6  # heat from which the colour is as opaque as it gets
+_MAPS: dict[Colormap, int] = {
+    "turbo": cv2.COLORMAP_TURBO,
+    "inferno": cv2.COLORMAP_INFERNO,
+    "magma": cv2.COLORMAP_MAGMA,
+    "plasma": cv2.COLORMAP_PLASMA,
+    "viridis": cv2.COLORMAP_VIRIDIS,
+    "cividis": cv2.COLORMAP_CIVIDIS,
+}
+
+
+def colormap(name: Colormap = "turbo") -> NDArray[np.uint8]:
+    """The colours (256, 3) RGB of heat 0..1: one of OpenCV's maps without its darkest ends."""
+    ramp = np.linspace(40, 245, 256).round().astype(np.uint8)
+    colours = cv2.applyColorMap(ramp[:, None], _MAPS[name])[:, 0, ::-1]
+    return np.ascontiguousarray(colours)
+
+
+def opacity(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Opacity 0..MAX_OPACITY of heat 0..1: what is cold stays clear, so the image shows."""
+    level = np.clip(heat / _FULL_AT, 0, 1)
+    smooth: NDArray[np.float32] = level * level * (3 - 2 * level) * np.float32(MAX_OPACITY)
+    return smooth
+
+
+def lay_over(
+    image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Colormap = "turbo"
+) -> NDArray[np.uint8]:
+    """Heat (h, w) in 0..1 or NaN over an image (h, w, 3) RGB."""
+    known = np.nan_to_num(heat)
+    index = (np.clip(known, 0, 1) * 255).round().astype(np.uint8)
+    alpha = opacity(known)[..., None]
+    mixed = image * (1 - alpha) + colormap(colours)[index] * alpha
+    return mixed.round().astype(np.uint8)
+
+
+def stretch(
+    heat: NDArray[np.float32], cell: tuple[float, float, float], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Lattice cells to pixels, bilinear between cell centres, constant beyond the outermost.
+
+    Args:
+        heat: (rows, cols).
+        cell: left and top of cell (0, 0) in corner coordinates of the pixels, and pixels per cell.
+        shape: pixels (h, w) wanted.
+    """
+    left, top, size = cell
+    # Pixel centres to cell centres: cell = (pixel + 0.5 - left) / size - 0.5.
+    across = (0.5 - left) / size - 0.5
+    down = (0.5 - top) / size - 0.5
+    matrix = np.array([[1 / size, 0, across], [0, 1 / size, down]])
+    stretched = cv2.warpAffine(
+        heat,
+        matrix,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(stretched, dtype=np.float32)

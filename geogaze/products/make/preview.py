@@ -1,0 +1,197 @@
+"""The contact sheet: the scene, and the strongest classes' overlays, in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, stretch
+from geogaze.products.make.overlay import rgb_image, shown_heat
+from geogaze.products.make.tiles import Standing
+from geogaze.scene.reader import SceneReader
+from geogaze.wording import length
+
+_PANEL = 640
+_SLOT = 300  # least width for a panel: room for its caption
+_SHEET = 760  # least width of the sheet: room for what stands above and below
+_MARGIN = 28
+_GAP = 18
+_CAPTION = 60
+_LINE = 20
+_HEADER = 84  # with one line of facts
+_FOOTER = 64
+_PAPER = (16, 20, 27)
+_INK = (236, 240, 245)
+_FAINT = (140, 150, 163)
+_WARNING = (232, 176, 92)  # also of a class that is best nowhere
+
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+class Layer(NamedTuple):
+    """A layer to show: ``heat`` (rows, cols), and what the model says of it."""
+
+    name: str
+    heat: NDArray[np.float32]
+    standing: Standing
+
+    @property
+    def caption(self) -> str:
+        """Of how many tiles it is the best class, and how probable it gets."""
+        won, highest, classes = self.standing.won, self.standing.highest, self.standing.classes
+        if highest is None:
+            return "no tile was looked at"
+        if classes:
+            return "best class of tiles: " + ", ".join(
+                f"{name} {count:,}" for name, count in classes.items()
+            )
+        probable = f"highest probability {highest:.2f}"
+        if won is None:
+            return probable
+        tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
+        return f"best class of {tiles}, {probable}"
+
+
+class _Panel(NamedTuple):
+    name: str
+    picture: Image.Image
+    caption: str = ""
+    nowhere: bool = False
+
+
+def write_preview(plan: Plan, reader: SceneReader, layers: list[Layer], target: Path) -> None:
+    """Draw the contact sheet.
+
+    Args:
+        plan: the job's plan.
+        reader: the open scene.
+        layers: the layers to show, strongest first.
+        target: the PNG to write.
+    """
+    image, valid, shrink = _thumbnail(plan, reader)
+    panels = [_Panel("scene", _on_paper(image, valid))]
+    for layer in layers:
+        lattice = plan.lattice
+        cell = (
+            (lattice.offset + lattice.col0 * lattice.stride - plan.bounds[1]) / shrink,
+            (lattice.offset + lattice.row0 * lattice.stride - plan.bounds[0]) / shrink,
+            lattice.stride / shrink,
+        )
+        shown = stretch(np.nan_to_num(shown_heat(layer.heat, plan.normalize)), cell, valid.shape)
+        picture = _on_paper(lay_over(image, shown, plan.colormap), valid)
+        panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))
+    _sheet(plan, panels).save(target, optimize=True)
+
+
+def _thumbnail(
+    plan: Plan, reader: SceneReader
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
+    """The explained part of the scene (h, w, 3), what is valid (h, w), and how much smaller."""
+    top, left, bottom, right = plan.bounds
+    shrink = max(bottom - top, right - left) / _PANEL
+    shape = (max(1, round((bottom - top) / shrink)), max(1, round((right - left) / shrink)))
+    pixels = reader.read_small((top, left, bottom, right), shape)
+    shown = pixels.shown(plan.scene.rescale, plan.bundle.mean)
+    return rgb_image(shown), pixels.valid, shrink
+
+
+def _on_paper(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Image.Image:
+    shown = np.where(valid[..., None], image, np.array(_PAPER, dtype=np.uint8) + 14)
+    height, width = shown.shape[:2]
+    # Small scenes are enlarged so that the sheet has one size of panel.
+    factor = _PANEL / max(height, width)
+    if factor > 1:
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        shown = cv2.resize(shown.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return Image.fromarray(shown.astype(np.uint8))
+
+
+def _sheet(plan: Plan, panels: list[_Panel]) -> Image.Image:
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    width = max(panels[0].picture.width, _SLOT)
+    height = panels[0].picture.height + _CAPTION
+    across = max(2 * _MARGIN + columns * width + (columns - 1) * _GAP, _SHEET)
+    at = "" if plan.explained_by.per_pixel else f" at {plan.bundle.module}"
+    facts = (
+        plan.scene.uri.rsplit("/", 1)[-1],
+        f"{plan.tiles:,} tiles",
+        f"one heat cell is {length(plan.cell_metres)}",
+        f"{plan.explained_by.title}{at}",
+    )
+    room = across - 2 * _MARGIN
+    lines = _wrap(facts, _font(15), room)
+    careful = [line for told in plan.warnings for line in _wrap(told.split(), _font(14), room, " ")]
+    header = _HEADER + (len(lines) + len(careful) - 1) * _LINE
+    down = header + rows * height + (rows - 1) * _GAP + _FOOTER
+    sheet = Image.new("RGB", (across, down), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    title = _fit(f"Where {plan.bundle.name} looks", _font(28), room)
+    draw.text((_MARGIN, 20), title, _INK, font=_font(28))
+    for i, line in enumerate(lines):
+        draw.text((_MARGIN, 54 + i * _LINE), line, _FAINT, font=_font(15))
+    for i, line in enumerate(careful, start=len(lines)):
+        draw.text((_MARGIN, 54 + i * _LINE), line, _WARNING, font=_font(14))
+    for i, panel in enumerate(panels):
+        x = _MARGIN + (i % columns) * (width + _GAP)
+        y = header + (i // columns) * (height + _GAP)
+        sheet.paste(panel.picture, (x, y))
+        below = y + panel.picture.height
+        name = _fit(panel.name, _font(20), width)
+        draw.text((x, below + 8), name, _FAINT if panel.nowhere else _INK, font=_font(20))
+        caption = _fit(panel.caption, _font(14), width)
+        draw.text((x, below + 35), caption, _WARNING if panel.nowhere else _FAINT, font=_font(14))
+    _legend(draw, sheet, plan)
+    return sheet
+
+
+def _wrap(facts: Sequence[str], font: _Font, width: int, between: str = "   ·   ") -> list[str]:
+    """Facts (or words) in as few lines as fit."""
+    lines = [_fit(facts[0], font, width)]
+    for fact in facts[1:]:
+        longer = f"{lines[-1]}{between}{fact}"
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_fit(fact, font, width))
+    return lines
+
+
+def _fit(text: str, font: _Font, width: int) -> str:
+    """A text, cut where it is wider than there is room."""
+    if font.getlength(text) <= width:
+        return text
+    room = (n for n in range(len(text), 0, -1) if font.getlength(text[:n] + "…") <= width)
+    return text[: next(room, 0)].rstrip(" ,") + "…"
+
+
+def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, plan: Plan) -> None:
+    long, height = 240, 12
+    top = sheet.height - _FOOTER + 20
+    ramp = colormap(plan.colormap)[np.linspace(0, 255, long).astype(int)].astype(np.float32)
+    level = np.clip(np.linspace(0, 1, long) / 0.6, 0, 1)[:, None]
+    alpha = level * level * (3 - 2 * level) * MAX_OPACITY
+    bar = np.array(_PAPER) * (1 - alpha) + ramp * alpha
+    strip = np.repeat(bar[None].astype(np.uint8), height, axis=0)
+    sheet.paste(Image.fromarray(strip), (_MARGIN, top))
+    draw.rectangle((_MARGIN, top, _MARGIN + long - 1, top + height - 1), outline=_FAINT)
+    note = {
+        "job": "0 to 1, one scale per class over the whole scene: tiles compare",
+        "tile": "0 to 1 within each tile: tiles do not compare",
+        "none": "raw evidence, shown up to each class's maximum",
+    }[plan.normalize]
+    left = _MARGIN + long + 14
+    note = _fit(note, _font(15), sheet.width - left - _MARGIN)
+    draw.text((left, top - 3), note, _FAINT, font=_font(15))
+
+
+def _font(size: int) -> _Font:
+    return ImageFont.load_default(size)

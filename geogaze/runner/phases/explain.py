@@ -1,0 +1,59 @@
+"""The phase explain: a chunk of tiles, read, explained and stored as a part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geogaze.config import Settings
+from geogaze.errors import InvalidBundle
+from geogaze.explain.engine import load_engine
+from geogaze.ledger.records import Claim
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import find_bundle
+from geogaze.processes.explain.plan import Plan
+from geogaze.runner.chunk import (
+    Pulse,
+    explain_chunk,
+    store_chunk,
+)
+from geogaze.runner.phases.resources import (
+    Outcome,
+    Resources,
+    open_planned,
+    reader_of,
+)
+from geogaze.scene.policy import is_remote
+
+
+def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
+    """The bundle of a plan, as it lies on this machine.
+
+    Raises:
+        InvalidBundle: it has other weights here than where the job was planned.
+    """
+    if plan.local:
+        return plan.bundle
+    bundle = find_bundle(plan.bundle.name, settings.model_folders)
+    if bundle.weights != plan.bundle.weights:
+        raise InvalidBundle(
+            f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "
+            f"was accepted with {plan.bundle.weights}. Give all machines the same bundles."
+        )
+    return bundle
+
+
+def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
+    """One chunk, from pixels to a stored part."""
+    settings = resources.settings
+    engine = load_engine(resolve_bundle(plan, settings), settings)
+    chunk = plan.chunk(claim.root, claim.window)
+    # What a remote store did not send may come the next time.
+    last_try = claim.failures + 1 >= settings.max_attempts
+    lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
+    with open_planned(resources, plan) as dataset:
+        reader = reader_of(resources, plan, dataset, lenient=lenient)
+        done = explain_chunk(plan, chunk, reader, engine, pulse)
+    store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
+    seen = done.table.seen
+    result = {"seen": int(seen.sum()), "path": done.path, "unreadable": done.unreadable}
+    return Outcome(result, tiles=len(seen))

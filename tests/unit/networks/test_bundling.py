@@ -1,0 +1,162 @@
+"""Writing bundles, and reading checkpoints without running them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from geogaze.errors import InvalidRequest, UnsupportedArchitecture
+from geogaze.models.item import read_bundle
+from geogaze.networks.architectures import build
+from geogaze.networks.bundling import read_checkpoint, write_bundle
+from geogaze.networks.loading import load_model
+
+OPTIONS: dict[str, Any] = {
+    "architecture": "shufflenet_v2_x0_5",
+    "classes": ("boat", "field"),
+    "input_size": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return build("shufflenet_v2_x0_5", 2, initialise=True)
+
+
+def test_what_is_written_reads_back_equal(model: nn.Module, tmp_path: Path) -> None:
+    options = OPTIONS | {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "gsd": 0.3}
+    evaluation = {"accuracy": 0.75, "confusion": [[1, 1], [0, 2]]}
+    written = write_bundle(model, tmp_path / "deep" / "mine", evaluation=evaluation, **options)
+    assert read_bundle(tmp_path / "deep" / "mine") == written
+    assert (written.stride, written.first_center, written.cells) == (32, 0.0, 2)
+    assert (written.name, written.module, written.gsd) == ("mine", "conv5", 0.3)
+    assert (written.mean, written.std) == (options["mean"], options["std"])
+    loaded = load_model(written)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(images), model(images), rtol=0.02, atol=0.02)
+    names = {path.name for path in written.folder.iterdir()}  # type: ignore[union-attr]
+    assert names == {"item.json", "model.safetensors", "evaluation.json"}
+
+
+def test_a_layer_inside_the_network_has_no_halo_to_read(model: nn.Module, tmp_path: Path) -> None:
+    """Only a trunk that is cut off can run once over many tiles."""
+    assert write_bundle(model, tmp_path / "whole", **OPTIONS).halo
+    assert write_bundle(model, tmp_path / "inside", layer="stage3", **OPTIONS).halo is None
+    assert read_bundle(tmp_path / "inside").halo is None
+
+
+def test_weights_are_halved_and_counters_stay_whole(model: nn.Module, tmp_path: Path) -> None:
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    stored = load_file(tmp_path / "mine" / "model.safetensors")
+    kinds = {name.rpartition(".")[2]: value.dtype for name, value in stored.items()}
+    assert kinds == {
+        **dict.fromkeys(("weight", "bias", "running_mean", "running_var"), torch.float16),
+        "num_batches_tracked": torch.int64,
+    }
+
+
+def test_others_may_read_a_bundle(model: nn.Module, tmp_path: Path) -> None:
+    """Who imports it is seldom who runs the workers."""
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mine").iterdir()}
+    assert modes == {"item.json": 0o644, "model.safetensors": 0o644}
+
+
+def test_nothing_else_is_left_beside_the_bundle(model: nn.Module, tmp_path: Path) -> None:
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_bundle_is_replaced(model: nn.Module, tmp_path: Path) -> None:
+    evaluation = {"accuracy": 0.75}
+    write_bundle(model, tmp_path / "mine", evaluation=evaluation, **OPTIONS)
+    other = OPTIONS | {"classes": ("a", "b")}
+    with pytest.raises(InvalidRequest, match="--overwrite"):
+        write_bundle(model, tmp_path / "mine", **other)
+    assert read_bundle(tmp_path / "mine").classes == OPTIONS["classes"]
+    write_bundle(model, tmp_path / "mine", overwrite=True, **other)
+    assert read_bundle(tmp_path / "mine").classes == ("a", "b")
+    assert not (tmp_path / "mine" / "evaluation.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_no_bundle_is_refused_and_stays(
+    model: nn.Module, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "photos"
+    if kind == "file":
+        out.write_text("precious")
+    else:
+        out.mkdir()
+        (out / "holiday.jpg").write_text("precious")
+    before = sorted(tmp_path.rglob("*"))
+    for overwrite in (False, True):
+        with pytest.raises(InvalidRequest, match="photos"):
+            write_bundle(model, out, overwrite=overwrite, **OPTIONS)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failed_write_leaves_the_old_bundle(model: nn.Module, tmp_path: Path) -> None:
+    write_bundle(model, tmp_path / "mine", **OPTIONS)
+    with pytest.raises(UnsupportedArchitecture):
+        write_bundle(nn.Linear(2, 2), tmp_path / "mine", overwrite=True, **OPTIONS)
+    odd = OPTIONS | {"classes": ("all", "boat")}
+    with pytest.raises(InvalidRequest, match="reserved"):
+        write_bundle(model, tmp_path / "mine", overwrite=True, **odd)
+    assert read_bundle(tmp_path / "mine").classes == OPTIONS["classes"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda state: {"state_dict": state, "epoch": 3}])
+def test_checkpoints_are_read(tmp_path: Path, wrap: Any) -> None:
+    state = {"module.fc.weight": torch.ones(2, 3), "module.fc.bias": torch.zeros(2)}
+    torch.save(wrap(state), tmp_path / "checkpoint.pth")
+    read = read_checkpoint(tmp_path / "checkpoint.pth")
+    assert set(read) == {"fc.weight", "fc.bias"}
+    assert torch.equal(read["fc.weight"], torch.ones(2, 3))
+
+
+def test_safetensors_are_read_like_other_checkpoints(tmp_path: Path) -> None:
+    save_file({"module.fc.bias": torch.ones(2)}, tmp_path / "checkpoint.safetensors")
+    assert set(read_checkpoint(tmp_path / "checkpoint.safetensors")) == {"fc.bias"}
+
+
+class Malicious:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_a_checkpoint_that_holds_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    torch.save({"fc.weight": Malicious(tmp_path / "ran")}, tmp_path / "evil.pth")
+    with pytest.raises(InvalidRequest, match=r"evil\.pth"):
+        read_checkpoint(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"epoch": 3}, {"fc.weight": torch.ones(2), "epoch": 3}, torch.ones(2), [torch.ones(2)]],
+)
+def test_a_checkpoint_of_anything_but_tensors_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(InvalidRequest, match=r"odd\.pth"):
+        read_checkpoint(tmp_path / "odd.pth")
+
+
+@pytest.mark.parametrize("name", ["missing.pth", "missing.safetensors", "text.pth"])
+def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    with pytest.raises(InvalidRequest, match=name):
+        read_checkpoint(tmp_path / name)

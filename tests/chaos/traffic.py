@@ -18,9 +18,9 @@ from geogaze.client import ENDED, Client
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, RemoteError, UnitBroke
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.runner import phases
 from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.embedded import run
+from geogaze.runner.phases import explain as explain_phase
 from infra.stack import Stack
 from tests.chaos.hosts import Hosts
 from tests.factories import ROTATED, make_scene
@@ -221,7 +221,7 @@ def _poison_that_hurts() -> Iterator[None]:
             raise UnitBroke("poison")
         return explain_chunk(plan, chunk, *others)
 
-    with patch.object(phases, "explain_chunk", judged):
+    with patch.object(explain_phase, "explain_chunk", judged):
         yield
 
 

@@ -23,7 +23,7 @@ from typing import Any
 def _install(options: dict[str, Any]) -> None:
     from geogaze import storage
     from geogaze.ledger import claims
-    from geogaze.runner import phases
+    from geogaze.runner.phases import calibrate, explain
     from geogaze.scene import reader
 
     chance = random.Random(f"{options['seed']}-{os.getpid()}-{time.time_ns()}")
@@ -92,8 +92,8 @@ def _install(options: dict[str, Any]) -> None:
     reader.SceneReader.read = after("read", reader.SceneReader.read)
     storage.S3Storage.put = after("put", storage.S3Storage.put)
     claims.Claims.commit = before("commit", claims.Claims.commit)
-    phases.explain_chunk = poisoned(phases.explain_chunk)
-    phases.write_heat = sometimes_full(phases.write_heat)
+    explain.explain_chunk = poisoned(explain.explain_chunk)
+    calibrate.write_heat = sometimes_full(calibrate.write_heat)
 
 
 def _skew(seconds: float) -> None:

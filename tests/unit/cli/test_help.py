@@ -115,7 +115,7 @@ def test_help_keeps_every_word(geogaze: Geogaze) -> None:
 def test_training_has_one_bar_for_each_phase(
     geogaze: Geogaze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from geogaze.explain import train
+    from geogaze.networks import training
 
     bars: list[str] = []
 
@@ -131,6 +131,6 @@ def test_training_has_one_bar_for_each_phase(
         "add_task",
         lambda self, name, **options: bars.append(name) or add_task(self, name, **options),
     )
-    monkeypatch.setattr(train, "train", fit)
+    monkeypatch.setattr(training, "train", fit)
     assert geogaze("train", "chips", "-o", "mine").code == 2
     assert bars == ["training", "testing"]

@@ -14,8 +14,8 @@ from torchvision.models.efficientnet import FusedMBConv, MBConv
 from torchvision.models.resnet import Bottleneck
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain import architectures as module
 from geogaze.explain.heads import recognise
+from geogaze.networks import architectures as module
 from geogaze.networks.architectures import FAMILIES, Split, architectures, build, cut_at, split
 from geogaze.networks.captured import Captured
 
@@ -218,7 +218,7 @@ def test_what_is_not_a_known_convolutional_classifier_is_refused(name: str) -> N
 def test_every_offered_family_has_a_cut() -> None:
     named = [name for name in architectures() if not name.startswith(("regnet", "inception"))]
     for name in named[::5]:
-        assert split(build(name, 2)).layer
+        assert split(build(name, 2)).module
 
 
 def test_a_network_may_say_itself_where_it_is_cut() -> None:

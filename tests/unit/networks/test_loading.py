@@ -90,7 +90,7 @@ def test_auxiliary_classifiers_of_checkpoints_are_left_out() -> None:
 
 
 def test_a_bundle_that_names_a_layer_of_another_grid_is_refused(bundle_folder: Path) -> None:
-    bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage2"})
+    bundle = read_bundle(bundle_folder).model_copy(update={"module": "stage2"})
     engine = Engine(bundle, EngineOptions("cpu"))
     window = engine.prepare(
         np.zeros((3, 64, 64), dtype=np.uint8), np.ones((64, 64), dtype=bool), ((0.0, 255.0),)
@@ -100,7 +100,7 @@ def test_a_bundle_that_names_a_layer_of_another_grid_is_refused(bundle_folder: P
 
 
 def test_a_bundle_that_names_no_layer_of_its_network_is_refused(bundle_folder: Path) -> None:
-    bundle = read_bundle(bundle_folder).model_copy(update={"layer": "stage9"})
+    bundle = read_bundle(bundle_folder).model_copy(update={"module": "stage9"})
     with pytest.raises(UnsupportedArchitecture, match=r"'stage9'.*stage4"):
         Engine(bundle, EngineOptions("cpu"))
 

@@ -325,13 +325,11 @@ def test_products_that_cannot_be_put_into_place_are_not_lost(
 def test_a_job_that_failed_is_tried_again_by_the_same_command(
     go: Go, monkeypatch: pytest.MonkeyPatch, explained: Counter[Any]
 ) -> None:
-    from geogaze.runner import phases
-
     def broken(*_: Any) -> None:
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as patch:
-        patch.setattr(phases, "write_preview", broken)
+        patch.setattr("geogaze.runner.phases.publish.write_preview", broken)
         patch.setattr("geogaze.ledger.claims._BACKOFF_CAP", 0.0)
         with pytest.raises(UnitBroke, match=r"out of luck.*the same command goes on"):
             go("out", classes=["boat"])

@@ -11,7 +11,7 @@ import pytest
 
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.states import JobState
-from geogaze.runner import phases
+from geogaze.runner.phases import explain as explain_phase
 from tests.factories import make_scene
 from tests.unit.runner.jobs import Bureau
 from worker.sweeper import Sweeper
@@ -28,13 +28,13 @@ def bureau(tmp_path: Path, wide_bundle: Path) -> Iterator[Bureau]:
 def explained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for each chunk that is explained."""
     chunks: list[int] = []
-    explain = phases.explain_chunk
+    explain = explain_phase.explain_chunk
 
     def counting(*args: Any) -> Any:
         chunks.append(len(chunks))
         return explain(*args)
 
-    monkeypatch.setattr(phases, "explain_chunk", counting)
+    monkeypatch.setattr(explain_phase, "explain_chunk", counting)
     return chunks
 
 

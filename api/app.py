@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import jobs, middleware, openapi, problems, processes
+from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
 from geogaze import __version__
 from geogaze.config import Settings, get_settings
+from geogaze.doors import resolve
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
 from geogaze.processes.planner import Planner
@@ -49,8 +50,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.include_router(processes.router)
-    app.include_router(jobs.router)
+    for router in routes.ROUTERS:
+        app.include_router(resolve(router))
     openapi.install(app)
     middleware.install(app, settings)
     return app

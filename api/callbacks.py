@@ -17,7 +17,7 @@ import structlog
 
 from api.dependencies import Services
 from api.documents import status_info
-from api.jobs import result_links
+from api.results import result_links
 from geogaze.ledger.deliveries import Deliveries, Due
 
 log = structlog.get_logger()

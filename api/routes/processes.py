@@ -1,4 +1,4 @@
-"""The service's face and its one process, ``explain``."""
+"""Processes: list, description, execution, quote."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import text
 
-from api import openapi
-from api.dependencies import With, WithAll, base_url, tenant_of
+from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary, wants_overlays
 from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, ProcessNotFound
 from geogaze.ledger.submission import PROCESS, known
-from geogaze.models.registry import list_bundles
 from geogaze.processes.explain.quote import Quote, quote_of
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import asked_for, submit
@@ -26,68 +23,6 @@ from geogaze.processes.submit import asked_for, submit
 log = structlog.get_logger()
 
 router = APIRouter()
-
-_REL = "http://www.opengis.net/def/rel/ogc/1.0"
-_CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
-CONFORMANCE = [
-    f"{_CONF}/{name}"
-    for name in (
-        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "callback"),
-    )
-]
-
-
-@router.get("/", tags=["service"], summary="Landing page", responses=documented())
-def landing_page(request: Request) -> dict[str, Any]:
-    """Where everything is."""
-    base = base_url(request)
-    links = [
-        Link(href=f"{base}/", title="this page"),
-        *(
-            Link(
-                href=f"{base}/{file}",
-                rel="service-desc",
-                type=f"{openapi.MEDIA_TYPE}{version}",
-                title=f"OpenAPI {version}",
-            )
-            for file, version in (("openapi-3.0.json", "3.0"), ("openapi.json", "3.1"))
-        ),
-        Link(href=f"{base}/docs", rel="service-doc", type="text/html"),
-        Link(href=f"{base}/conformance", rel=f"{_REL}/conformance"),
-        Link(href=f"{base}/processes", rel=f"{_REL}/processes"),
-        Link(href=f"{base}/jobs", rel=f"{_REL}/job-list"),
-    ]
-    return {
-        "title": "geogaze",
-        "description": "Where on the map does a neural network look?",
-        "links": [link.model_dump(exclude_none=True) for link in links],
-    }
-
-
-@router.get("/conformance", tags=["service"], responses=documented())
-def conformance() -> dict[str, list[str]]:
-    """The parts of the standard that this service implements."""
-    return {"conformsTo": CONFORMANCE}
-
-
-@router.get("/health", tags=["service"], responses=documented())
-def health(services: WithAll) -> dict[str, str]:
-    """Whether the service and its database answer."""
-    with services.ledger.database.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    return {"status": "ok"}
-
-
-@router.get("/models", tags=["service"], responses=documented())
-def models(services: WithAll) -> dict[str, Any]:
-    """Bundles that jobs may name, with their classes."""
-    bundles = list_bundles(services.settings.model_folders)
-    return {
-        "models": [
-            bundle.model_dump(mode="json", exclude={"folder"}, exclude_none=True)
-            for bundle in bundles
-        ]
-    }
 
 
 @router.get("/processes", tags=["processes"], responses=documented())

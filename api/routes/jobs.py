@@ -1,30 +1,20 @@
-"""Jobs: list, status, results, dismissal."""
+"""Jobs: list, status, dismissal, retry."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.dependencies import JobId, Services, With, base_url
-from api.descriptions import is_wanted
+from api.dependencies import JobId, With, base_url
 from api.documents import JobList, Link, StatusInfo, status_info
 from api.problems import documented
-from geogaze.errors import IllegalTransition, InvalidRequest, JobFailed, ResultNotReady, ResultsGone
+from geogaze.errors import IllegalTransition, InvalidRequest
 from geogaze.ledger.states import JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-_RESULTS = {
-    "heat-airplane": {
-        "href": "https://s3.example/geogaze/jobs/…/heat-airplane.tif?X-Amz-Signature=…",
-        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
-        "title": "heat-airplane.tif",
-    }
-}
 
 
 @router.get("", response_model=JobList, response_model_exclude_none=True, responses=documented())
@@ -84,47 +74,6 @@ def job(request: Request, job_id: JobId, services: With) -> Any:
     return status_info(services.ledger.status(job_id), base_url(request))
 
 
-@router.get(
-    "/{job}/results",
-    responses={
-        200: {"content": {"application/json": {"example": _RESULTS}}},
-        **documented(404, 410),
-    },
-)
-def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
-    """Links to a successful job's products; they work for a while without further credentials."""
-    return result_links(services, job_id)
-
-
-def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
-    """The results document of a successful job.
-
-    Raises:
-        JobFailed, ResultsGone, ResultNotReady: it is none.
-    """
-    status = services.ledger.status(job_id)
-    if status.state is JobState.FAILED:
-        raise JobFailed(f"Job {job_id} failed: {status.message}")
-    if status.state is JobState.DISMISSED:
-        raise ResultsGone(f"Job {job_id} was dismissed and its products removed.")
-    assets = services.ledger.assets(job_id)
-    if status.state is not JobState.SUCCESSFUL or assets is None:
-        raise ResultNotReady(
-            f"Job {job_id} is {status.state.value} ({status.progress} %); ask again later."
-        )
-    seconds = services.settings.presign_seconds
-    outputs = services.ledger.request(job_id).get("outputs", ())
-    return {
-        name: {
-            "href": services.storage.link(made["key"], seconds),
-            "type": made["type"],
-            "title": made["file"],
-        }
-        for name, made in assets["files"].items()
-        if is_wanted(name, outputs)
-    }
-
-
 @router.delete(
     "/{job}",
     response_model=StatusInfo,
@@ -152,16 +101,6 @@ def dismiss(request: Request, job_id: JobId, services: With) -> Any:
 def retry(request: Request, job_id: JobId, services: With) -> Any:
     """Go on with a failed job: what it has done stays, only the rest is tried again."""
     return status_info(services.ledger.retry(job_id), base_url(request))
-
-
-@router.get("/{job}/skipped", responses=documented(404))
-def skipped(job_id: JobId, services: With) -> dict[str, list[dict[str, Any]]]:
-    """Tiles that a successful job went on without: why, how many, and where it went wrong which."""
-    status = services.ledger.status(job_id)
-    assets = services.ledger.assets(job_id)
-    if assets is None:
-        raise ResultNotReady(f"Job {job_id} is {status.state.value}; ask again once it succeeded.")
-    return {"skipped": assets["skipped"]}
 
 
 def _interval(text: str | None) -> tuple[float | None, float | None]:

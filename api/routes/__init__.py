@@ -1,0 +1,14 @@
+"""The rooms of the API, one file each."""
+
+from __future__ import annotations
+
+ROUTERS = [
+    "api.routes.landing:router",
+    "api.routes.conformance:router",
+    "api.routes.health:router",
+    "api.routes.models:router",
+    "api.routes.processes:router",
+    "api.routes.jobs:router",
+    "api.routes.results:router",
+]
+"""Where each room's routes are; the application resolves all of them when it is made."""

@@ -1,0 +1,23 @@
+"""What this service promises."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.problems import documented
+
+router = APIRouter()
+
+_CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
+CONFORMANCE = [
+    f"{_CONF}/{name}"
+    for name in (
+        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "callback"),
+    )
+]
+
+
+@router.get("/conformance", tags=["service"], responses=documented())
+def conformance() -> dict[str, list[str]]:
+    """The parts of the standard that this service implements."""
+    return {"conformsTo": CONFORMANCE}

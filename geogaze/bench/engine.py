@@ -16,8 +16,9 @@ from geogaze.explain.device import bf16_where, keep_freed_memory
 from geogaze.explain.engine import Engine, EngineOptions
 from geogaze.explain.prepare import count_flops, narrow
 from geogaze.models.targets import own
-from geogaze.networks.architectures import Split, split
+from geogaze.networks.cuts import split
 from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
 
 Dtype = Literal["fp32", "bf16"]
 
@@ -89,7 +90,7 @@ def bench_engine(
         "batch": batch,
         "device": str(engine.device),
         "dtype": dtype,
-        "path": found.path,
+        "path": found.route,
         "forward_s": forward_s,
         "explain_s": explain_s,
         "ratio": ratio,

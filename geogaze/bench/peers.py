@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from geogaze.bench.clock import seconds
 from geogaze.errors import InvalidRequest
-from geogaze.networks.architectures import Split, split
+from geogaze.networks.cuts import split
+from geogaze.networks.split import Split
 
 Maps = Callable[[int], Tensor]
 """Maps (B, rows, cols) of a class for the batch."""

@@ -27,13 +27,13 @@ class BatchResult:
     """Of some tiles of a window.
 
     ``tiles`` (n,) int64 are positions among the corners asked for; ``logits`` (n, classes) and
-    signed ``evidence`` (n, K, g, g) are float32; ``path`` says how the gradient was had.
+    signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had.
     """
 
     tiles: NDArray[np.int64]
     logits: NDArray[np.float32]
     evidence: NDArray[np.float32]
-    path: str
+    route: str
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ class Running:
         self._tiles = tiles
         self._clock = clock
         found = compute(tiles)
-        self._path, self._shape = found.path, found.evidence.shape
+        self._route, self._shape = found.route, found.evidence.shape
         self._packed = torch.cat([found.logits, found.evidence.flatten(1)], dim=1)
         self._classes = found.logits.shape[1]
         if self._packed.is_cuda:
@@ -61,7 +61,7 @@ class Running:
         seconds = self._clock.seconds()  # waits for the download
         packed = self._packed.numpy()
         evidence = packed[:, self._classes :].reshape(self._shape)
-        return BatchResult(self._tiles, packed[:, : self._classes], evidence, self._path), seconds
+        return BatchResult(self._tiles, packed[:, : self._classes], evidence, self._route), seconds
 
 
 class Clock:

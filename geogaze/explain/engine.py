@@ -38,8 +38,9 @@ from geogaze.explain.upload import Uploader
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
-from geogaze.networks.architectures import Split, cut_at, split
+from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
 
 if TYPE_CHECKING:
     from geogaze.explain.pixels import PixelNetwork

@@ -30,7 +30,7 @@ from torch import Tensor, fx, nn
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
 from geogaze.models.targets import Target
-from geogaze.networks.architectures import Split
+from geogaze.networks.split import Split
 
 STEPS = 50
 """Points of the Gauss-Legendre quadrature of integrated gradients."""

@@ -1,7 +1,7 @@
 """Class evidence for every class of a batch from one pass through the network.
 
 The network is cut at the target layer. What lies before runs once, without gradients; only what
-lies behind is differentiated, along one of three paths:
+lies behind is differentiated, along one of three routes:
 
 - ``channel-shift``: the head is known from its modules, see :mod:`geogaze.explain.heads`;
 - ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
@@ -28,8 +28,8 @@ from geogaze.explain.cams import CAMS
 from geogaze.explain.device import is_out_of_memory
 from geogaze.explain.heads import ShiftHead, recognise, score_rows
 from geogaze.models.targets import Target
-from geogaze.networks.architectures import Split
 from geogaze.networks.captured import Captured
+from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "head-vjp", "graph", "pixels"]
 _SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | None] = WeakKeyDictionary()
@@ -42,12 +42,12 @@ class Explanation:
 
     ``logits`` (B, classes) float32; ``evidence`` (B, K, g, g) float32, signed, in logits: on a
     network that pools globally and ends in one linear layer, its spatial mean is the class's logit
-    less its bias. ``path`` is how the gradient was had.
+    less its bias. ``route`` is how the gradient was had.
     """
 
     logits: Tensor
     evidence: Tensor
-    path: Route
+    route: Route
 
 
 def explain(
@@ -104,7 +104,7 @@ def _differentiated(
     logits: Tensor,
     targets: Sequence[Target] | None,
     method: str,
-    path: Route,
+    route: Route,
 ) -> Explanation:
     classes = logits.shape[1]
     identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
@@ -125,4 +125,4 @@ def _differentiated(
             ) from error
         with torch.no_grad():
             maps.append(CAMS[method].positional(gradients, activations))
-    return Explanation(logits.detach(), torch.cat(maps, dim=1), path)
+    return Explanation(logits.detach(), torch.cat(maps, dim=1), route)

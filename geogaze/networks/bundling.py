@@ -16,8 +16,9 @@ from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
 from geogaze.models.bundles import Bundle, check_classes
 from geogaze.models.item import bundle_item
-from geogaze.networks.architectures import Split, cut_at
+from geogaze.networks.cuts import cut_at
 from geogaze.networks.registration import Registration, measure
+from geogaze.networks.split import Split
 from geogaze.outputs import Kind, check_folder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -7,13 +7,14 @@ from typing import Any
 
 from torchvision.models import get_model_weights
 
-from geogaze.networks.architectures import architectures, build, split
+from geogaze.networks.architectures import build, torchvision_architectures
+from geogaze.networks.cuts import split
 from geogaze.networks.registration import measure
 
 
 def describe_torchvision() -> dict[str, Any]:
     """Geometry, normalisation and weight files of all supported published classifiers."""
-    described = {name: _describe(name) for name in architectures()}
+    described = {name: _describe(name) for name in torchvision_architectures()}
     categories = get_model_weights("vgg16").DEFAULT.meta["categories"]
     return {"classes": _distinct(categories), "architectures": described}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torchvision.models import get_model_weights
 
-from geogaze.networks.architectures import architectures, build
+from geogaze.networks.architectures import build, torchvision_architectures
 
 _PUBLISHED = 1000  # classes
 _WIDEST = 8192  # features that any of torchvision's classifiers ends with, and then some
@@ -32,7 +32,7 @@ def likeness(state: Mapping[str, Tensor]) -> Likeness | None:
     regnet = any(name.startswith("trunk_output.") for name in state)
     found = [
         Likeness(name, classes)
-        for name in architectures()
+        for name in torchvision_architectures()
         # RegNets take memory to build.
         if name.startswith("regnet") == regnet
         and _near(name, _parameters(state))

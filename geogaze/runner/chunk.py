@@ -62,14 +62,14 @@ class ChunkTable:
 class ChunkResult:
     """A chunk, explained.
 
-    ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``path`` says
+    ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``route`` says
     how gradients were had, empty where no tile was seen; ``unreadable`` has the tiles (row,
     column) that touch a damaged block, by what it is called.
     """
 
     table: ChunkTable
     evidence: NDArray[np.float32]
-    path: str
+    route: str
     unreadable: dict[str, list[tuple[int, int]]]
 
 
@@ -108,7 +108,7 @@ def explain_chunk(
     size, maps = plan.bundle.input_size, plan.maps
     to_lattice = resample_matrix(size, maps.stride, maps.cells)
     one_to_one = divides(size, maps.stride, maps.cells)
-    path = ""
+    route = ""
     if len(seen):
         window = engine.prepare(pixels.values, pixels.known, plan.scene.rescale)
         corners = [(windows[i][0].start, windows[i][1].start) for i in seen]
@@ -125,12 +125,12 @@ def explain_chunk(
                 evidence[:, batch.tiles] = (
                     found if one_to_one else to_lattice @ found @ to_lattice.T
                 )
-                path = batch.path
+                route = batch.route
                 pulse(len(tiles))
     if left_out := int((table.top[seen] < 0).sum()):
         # Their evidence would be whatever lay in memory.
         raise RuntimeError(f"{left_out} of {len(seen)} tiles were not explained: a bug.")
-    return ChunkResult(table, evidence, path, unreadable)
+    return ChunkResult(table, evidence, route, unreadable)
 
 
 def _touched(

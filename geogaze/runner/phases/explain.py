@@ -55,5 +55,5 @@ def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: P
         done = explain_chunk(plan, chunk, reader, engine, pulse)
     store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
-    result = {"seen": int(seen.sum()), "path": done.path, "unreadable": done.unreadable}
+    result = {"seen": int(seen.sum()), "path": done.route, "unreadable": done.unreadable}
     return Outcome(result, tiles=len(seen))

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from geogaze.explain.cams import CAMS, weigh
 from geogaze.explain.routes import explain
 from geogaze.models.targets import own
-from geogaze.networks.architectures import Split
 from geogaze.networks.captured import Captured
+from geogaze.networks.split import Split
 
 # Two channels of two positions each.
 A = torch.tensor([[1.0, 3.0], [2.0, 0.0]]).double().reshape(1, 2, 1, 2)

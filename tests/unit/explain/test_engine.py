@@ -20,8 +20,9 @@ from geogaze.explain.routes import Explanation, explain_activations
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
-from geogaze.networks.architectures import Split, split
+from geogaze.networks.cuts import split
 from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
 from tests.factories import make_values
 
 TILE, STRIDE = 64, 32
@@ -86,7 +87,7 @@ def test_each_tile_gets_what_it_gets_alone(engine: Engine) -> None:
     pixels = window(engine)
     results = list(engine.explain_tiles(pixels, CORNERS, TARGETS))
     assert [len(r.tiles) for r in results] == [4, 4, 4]
-    assert {r.path for r in results} == {"channel-shift"}
+    assert {r.route for r in results} == {"channel-shift"}
     logits, evidence = joined(results)
     assert evidence.shape == (12, 2, 2, 2)
     for i, (row, col) in enumerate(CORNERS):
@@ -209,7 +210,7 @@ def test_each_tile_may_be_asked_for_its_own_best_class(engine: Engine) -> None:
 def test_methods_per_pixel_come_at_pixel_resolution(engine: Engine) -> None:
     (result,) = engine.explain_tiles(window(engine), CORNERS[:1], TARGETS, "saliency")
     assert result.evidence.shape == (1, 2, TILE, TILE)
-    assert result.path == "pixels"
+    assert result.route == "pixels"
     assert result.evidence.min() >= 0
     (plain,) = engine.explain_tiles(window(engine), CORNERS[:1], TARGETS)
     close(result.logits, plain.logits)

@@ -14,7 +14,7 @@ from geogaze.explain.cams import CAMS
 from geogaze.explain.heads import ChannelHead, VectorHead, recognise, score_rows, scores
 from geogaze.explain.routes import explain_activations
 from geogaze.models.targets import Target, own
-from geogaze.networks.architectures import Split
+from geogaze.networks.split import Split
 from tests.unit.networks.test_architectures import CLASSES, pictures, pieces
 
 C, SIDE = 6, 7  # of the activations that toy heads take
@@ -302,7 +302,7 @@ def test_known_heads_are_recognised_and_exact(kind: str, name: str) -> None:
     assert len(many) > SIDE**2
     for targets in (TARGETS, many):
         result = explain_activations(cut, activations, targets)
-        assert result.path == "channel-shift"
+        assert result.route == "channel-shift"
         assert difference(result.evidence[:, : len(TARGETS)], expected) < 1e-9
         assert difference(result.evidence[:, -len(TARGETS) :], expected) < 1e-9
         torch.testing.assert_close(result.logits, head(activations))
@@ -316,7 +316,7 @@ def test_uniform_heads_serve_every_method(name: str) -> None:
     for method in CAMS:
         result = explain_activations(Split(nn.Identity(), head, ""), activations, TARGETS, method)
         expected = explain_activations(opaque, activations, TARGETS, method)
-        assert (result.path, expected.path) == ("channel-shift", "head-vjp")
+        assert (result.route, expected.route) == ("channel-shift", "head-vjp")
         assert difference(result.evidence, expected.evidence) < 1e-9
 
 
@@ -327,7 +327,7 @@ def test_other_known_heads_serve_gradcam_alone(name: str) -> None:
     head = make((SHIFTED | BY_CHANNEL)[name]())
     cut = Split(nn.Identity(), head, "")
     for method in CAMS:
-        path = explain_activations(cut, maps(), TARGETS, method).path
+        path = explain_activations(cut, maps(), TARGETS, method).route
         assert path == ("channel-shift" if method == "gradcam" else "head-vjp")
 
 
@@ -339,7 +339,7 @@ def test_unknown_heads_are_not_recognised_and_still_exact(name: str) -> None:
     classes = head(activations).shape[1]
     targets = [t for t in TARGETS if max(i for i in t if i is not None) < classes]
     result = explain_activations(cut, activations, targets)
-    assert result.path == "head-vjp"
+    assert result.route == "head-vjp"
     assert difference(result.evidence, reference(head, activations, targets)) < 1e-9
 
 
@@ -437,7 +437,7 @@ def test_maps_are_those_computed_by_hand(name: str) -> None:
     first, second = torch.tensor(expected)
     for targets in (own((0, 1)), contrast):
         result = explain_activations(cut, HAND, targets)
-        assert result.path == "channel-shift"
+        assert result.route == "channel-shift"
         wanted = torch.stack([first, second, first - second, -second])[: len(targets)].float()
         torch.testing.assert_close(result.evidence[0, :, 0], wanted)
         torch.testing.assert_close(result.logits, torch.tensor([logits]).float())
@@ -476,7 +476,7 @@ def test_derivatives_from_the_cells_and_from_the_classes_agree(name: str, sides:
     few = [asked[start : start + cells] for start in range(0, len(asked), cells)]
     parts = [explain_activations(cut, activations, part) for part in few]
     assert sides == ["_from_cells"] + ["_from_classes"] * len(few)
-    assert {together.path, *(part.path for part in parts)} == {"channel-shift"}
+    assert {together.route, *(part.route for part in parts)} == {"channel-shift"}
     by_parts = torch.cat([part.evidence for part in parts], dim=1)
     assert difference(together.evidence, by_parts) < 1e-9
     torch.testing.assert_close(together.logits, parts[0].logits)

@@ -17,7 +17,9 @@ from torchvision.models import SqueezeNet
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
 from geogaze.explain.pixels import PIXEL_METHODS, STEPS, PixelNetwork
 from geogaze.models.targets import Target
-from geogaze.networks.architectures import Split, build, split
+from geogaze.networks.architectures import build
+from geogaze.networks.cuts import split
+from geogaze.networks.split import Split
 
 TARGETS: list[Target] = [(3, None), (0, 2), (None, 3)]
 RELU_METHODS = ("deconvnet", "guided-backprop", "guided-gradcam")

@@ -19,7 +19,9 @@ from geogaze.explain.prepare import (
 )
 from geogaze.explain.routes import explain
 from geogaze.models.targets import own
-from geogaze.networks.architectures import Split, build, split
+from geogaze.networks.architectures import build
+from geogaze.networks.cuts import split
+from geogaze.networks.split import Split
 from tests.unit.networks.test_architectures import NETWORKS, Own, network, pictures
 
 CPU = torch.device("cpu")

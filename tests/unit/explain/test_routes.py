@@ -16,8 +16,9 @@ from geogaze.explain import routes
 from geogaze.explain.cams import CAMS
 from geogaze.explain.routes import Explanation, explain, explain_activations
 from geogaze.models.targets import Target, own
-from geogaze.networks.architectures import Split, split
 from geogaze.networks.captured import Captured
+from geogaze.networks.cuts import split
+from geogaze.networks.split import Split
 from tests.unit.networks.test_architectures import (
     CLASSES,
     NETWORKS,
@@ -108,7 +109,7 @@ def test_evidence_is_that_of_a_slow_loop(name: str, method: str) -> None:
     expected = slow_cams(method, known_gradients(name), maps)
     assert difference(result.evidence, expected) < 1e-5
     shifted = method == "gradcam" or name not in NOT_UNIFORM
-    assert result.path == ("channel-shift" if shifted else "head-vjp")
+    assert result.route == ("channel-shift" if shifted else "head-vjp")
     with torch.no_grad():
         torch.testing.assert_close(result.logits, pieces(name).head(maps.clone()))
     assert difference(result.evidence[:, 0], result.evidence[:, 1]) > 1e-3, "classes differ"
@@ -122,9 +123,9 @@ def test_the_three_ways_and_captum_agree(name: str) -> None:
         model, layer = nn.Sequential(cut.trunk, cut.head), "0"
     maps = activations(name)
     found = explain_activations(cut, maps, TARGETS)
-    assert found.path == "channel-shift"
+    assert found.route == "channel-shift"
     graph = explain(Captured(model, layer), images, TARGETS)
-    assert graph.path == "graph"
+    assert graph.route == "graph"
     assert difference(graph.evidence, found.evidence) < 1e-5
     torch.testing.assert_close(graph.logits, found.logits)
     captum = LayerGradCam(model, model.get_submodule(layer))
@@ -133,7 +134,7 @@ def test_the_three_ways_and_captum_agree(name: str) -> None:
     assert difference(found.evidence[:, 1], theirs[:, 0] * cells) < 1e-5
     for method in CAMS:
         vjp = explain_activations(Split(cut.trunk, Opaque(cut.head), ""), maps, TARGETS, method)
-        assert vjp.path == "head-vjp"
+        assert vjp.route == "head-vjp"
         own_path = explain_activations(cut, maps, TARGETS, method).evidence
         assert difference(vjp.evidence, own_path) < 1e-5
 
@@ -164,7 +165,7 @@ def test_a_layer_inside_the_network_is_explained_along_the_graph(name: str, laye
     gradients = slow_gradients(rest, maps, TARGETS)
     for method in CAMS:
         result = explain(cut, images, TARGETS, method)
-        assert result.path == "graph"
+        assert result.route == "graph"
         assert difference(result.evidence, slow_cams(method, gradients, maps)) < 1e-5
     with torch.no_grad():
         torch.testing.assert_close(result.logits, model(images))
@@ -324,7 +325,7 @@ def test_without_targets_each_image_gets_its_best(kind: str) -> None:
         chosen = best.logits.argmax(dim=1)
         assert len(chosen.unique()) > 1
         every = explain(cut, images, EVERY, method)
-        assert best.path == every.path
+        assert best.route == every.route
         assert best.evidence.shape == (5, 1, *every.evidence.shape[2:])
         assert difference(best.evidence[:, 0], every.evidence[range(5), chosen]) < 1e-5
 

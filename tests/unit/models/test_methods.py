@@ -15,7 +15,7 @@ from geogaze.explain.pixels import PIXEL_METHODS, PixelNetwork
 from geogaze.explain.routes import explain
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.targets import Target
-from geogaze.networks.architectures import Split
+from geogaze.networks.split import Split
 
 TARGETS: list[Target] = [(0, None), (1, None), (0, 1), (None, 1)]
 

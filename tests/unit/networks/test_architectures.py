@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pkgutil
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -16,8 +18,12 @@ from torchvision.models.resnet import Bottleneck
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.explain.heads import recognise
 from geogaze.networks import architectures as module
-from geogaze.networks.architectures import FAMILIES, Split, architectures, build, cut_at, split
+from geogaze.networks import families
+from geogaze.networks.architectures import architectures, build
 from geogaze.networks.captured import Captured
+from geogaze.networks.cuts import cut_at, split
+from geogaze.networks.families import FAMILIES
+from geogaze.networks.split import Split
 
 NETWORKS = {
     "alexnet": 64,
@@ -150,9 +156,25 @@ class Plain(nn.Module):
 
 
 def test_every_family_has_a_member_here() -> None:
-    for family in FAMILIES:
-        assert any(name.startswith(family) for name in NETWORKS), family
+    for prefix in [prefix for family in FAMILIES for prefix in family.prefixes]:
+        assert any(name.startswith(prefix) for name in NETWORKS), prefix
     assert set(NETWORKS) <= set(architectures())
+
+
+def test_every_type_and_every_name_is_of_one_family() -> None:
+    assert len(set(architectures())) == len(architectures())
+    types = [kind for family in FAMILIES for kind in family.types]
+    assert len(set(types)) == len(types)
+
+
+def test_a_file_forgotten_in_the_table_is_noticed() -> None:
+    modules = [
+        import_module(f"{families.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(families.__path__)
+    ]
+    written = [module.FAMILY for module in modules if hasattr(module, "FAMILY")]
+    assert len(written) == len(FAMILIES)
+    assert all(family in FAMILIES for family in written)
 
 
 @pytest.mark.parametrize(("name", "size"), NETWORKS.items())

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.models.registry import torchvision_catalogue
-from geogaze.networks.architectures import build, split
+from geogaze.networks.architectures import build
+from geogaze.networks.cuts import split
 from geogaze.networks.registration import Registration, measure
 
 KNOWN = {

@@ -24,7 +24,7 @@ from geogaze.explain.routes import explain as explain_batch
 from geogaze.files import file_sha256
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
-from geogaze.networks.architectures import split
+from geogaze.networks.cuts import split
 from geogaze.networks.loading import load_model
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport

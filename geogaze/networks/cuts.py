@@ -1,0 +1,49 @@
+"""Where a classifier is cut in two: where its family says, or at a layer that is named."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from geogaze.errors import UnsupportedArchitecture
+from geogaze.networks.captured import Captured
+from geogaze.networks.families import FAMILIES
+from geogaze.networks.split import Split
+
+
+def cut_at(model: nn.Module, layer: str | None = None) -> Split | Captured:
+    """Cut a classifier at a layer.
+
+    Args:
+        model: the network.
+        layer: a module's name; None for behind the last convolutional feature map.
+
+    Raises:
+        UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
+    """
+    try:
+        natural = split(model)
+    except UnsupportedArchitecture:
+        if layer is None:
+            raise
+        return Captured(model, layer)
+    return natural if layer in {None, natural.module} else Captured(model, layer)
+
+
+def split(model: nn.Module) -> Split:
+    """Cut a classifier behind its last convolutional feature map.
+
+    Raises:
+        UnsupportedArchitecture: the family is unknown.
+    """
+    families = {kind: family for family in FAMILIES for kind in family.types}
+    for kind in type(model).__mro__:
+        if kind in families:
+            return families[kind].split(model)
+    # Not isinstance of the protocol, which from Python 3.12 on overlooks submodules.
+    trunk, head = (getattr(model, name, None) for name in ("trunk", "head"))
+    if isinstance(trunk, nn.Module) and isinstance(head, nn.Module):
+        return Split(trunk, head, "trunk")
+    raise UnsupportedArchitecture(
+        f"{type(model).__name__} has no known cut between features and classifier. Name a layer, "
+        "or give it the attributes trunk and head."
+    )

@@ -1,0 +1,36 @@
+"""The families of networks that geogaze can build and cut: one file and one line for each.
+
+The cut lies behind the last convolutional feature map, after its activation function where the
+head sees that. ``head(trunk(x))`` equals ``model(x)`` for every family, which tests hold.
+"""
+
+from __future__ import annotations
+
+from geogaze.networks.families import (
+    convnext,
+    densenet,
+    efficientnet,
+    inception,
+    mnasnet,
+    mobilenet,
+    regnet,
+    resnet,
+    shufflenet,
+    squeezenet,
+    vgg,
+)
+from geogaze.networks.families.family import Family
+
+FAMILIES: list[Family] = [
+    convnext.FAMILY,
+    densenet.FAMILY,
+    efficientnet.FAMILY,
+    inception.FAMILY,
+    mnasnet.FAMILY,
+    mobilenet.FAMILY,
+    regnet.FAMILY,
+    resnet.FAMILY,
+    shufflenet.FAMILY,
+    squeezenet.FAMILY,
+    vgg.FAMILY,
+]

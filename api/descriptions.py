@@ -1,73 +1,59 @@
-"""What the one process takes and makes, as the standard describes processes."""
+"""What processes take and make, as the standard describes processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from api.documents import Link, Output
 from api.openapi import dialect_30
-from geogaze import __version__
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.submission import PROCESS
-from geogaze.processes.explain.plan import TOP
-from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.request import ProcessRequest
+from geogaze.processes.table import Process
 
-_GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
-_OUTPUTS = {
-    "heat-{class}": (
-        "Heat of a class, one product for each: heat-airplane, heat-runway, …",
-        _GEOTIFF,
-    ),
-    "overlay-{class}": (
-        "Heat over the scene, one product for each class unless overlays is false",
-        _GEOTIFF,
-    ),
-    "classes": ("Best class of each cell, where classes is top", _GEOTIFF),
-    "tiles": ("Predictions for each tile, GeoParquet", "application/vnd.apache.parquet"),
-    "preview": ("Contact sheet", "image/png"),
-    "item": ("STAC Item", "application/geo+json"),
-}
 _QUALIFIED = frozenset({"value", "mediaType", "encoding", "schema", "format"})
 
 
-def summary(base: str) -> dict[str, Any]:
-    """The process in the list of processes."""
-    link = Link(href=f"{base}/processes/{PROCESS}", title="its description")
+def summary(process: Process, base: str) -> dict[str, Any]:
+    """A process in the list of processes."""
+    link = Link(href=f"{base}/processes/{process.id}", title="its description")
     return {
-        "id": PROCESS,
-        "title": "Explain a scene",
-        "description": "Grad-CAM heat of every class of an image classifier over a whole scene.",
-        "version": __version__,
-        "jobControlOptions": ["async-execute", "dismiss"],
+        "id": process.id,
+        "title": process.title,
+        "description": process.description,
+        "version": process.version,
+        "jobControlOptions": list(process.job_control),
         "outputTransmission": ["reference"],
         "links": [link.model_dump(exclude_none=True)],
     }
 
 
-def description(base: str) -> dict[str, Any]:
-    """The process with its inputs and outputs."""
+def description(process: Process, base: str) -> dict[str, Any]:
+    """A process with its inputs and outputs."""
     execute = Link(
-        href=f"{base}/processes/{PROCESS}/execution",
+        href=f"{base}/processes/{process.id}/execution",
         rel="http://www.opengis.net/def/rel/ogc/1.0/execute",
         title="start a job by POST",
     )
-    made = summary(base)
+    summed_up = summary(process, base)
     return {
-        **made,
-        "links": [*made["links"], execute.model_dump(exclude_none=True)],
-        "inputs": _inputs(),
+        **summed_up,
+        "links": [*summed_up["links"], execute.model_dump(exclude_none=True)],
+        "inputs": _inputs(process.request),
         "outputs": {
-            name: {"title": title, "schema": {"type": "string", "contentMediaType": media_type}}
-            for name, (title, media_type) in _OUTPUTS.items()
+            name: {
+                "title": output.title,
+                "schema": {"type": "string", "contentMediaType": output.media_type},
+            }
+            for name, output in process.outputs.items()
         },
     }
 
 
 @cache
-def _inputs() -> dict[str, Any]:
-    schema = ExplainRequest.model_json_schema()
+def _inputs(request: type[ProcessRequest]) -> dict[str, Any]:
+    schema = request.model_json_schema()
     required = set(schema.get("required", []))
     inputs = {}
     for name, field in schema["properties"].items():
@@ -84,55 +70,52 @@ def _inputs() -> dict[str, Any]:
     return inputs
 
 
-def plain_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs without the standard's wrapping: ``{"value": …}``, and a scene's ``{"href": …}``."""
+def plain_inputs(request: type[ProcessRequest], inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs without the standard's wrapping: ``{"value": …}``, and ``{"href": …}`` of files."""
     plain = {
         name: given["value"]
         if isinstance(given, dict) and "value" in given and set(given) <= _QUALIFIED
         else given
         for name, given in inputs.items()
     }
-    if isinstance(plain.get("scene"), dict):
-        plain["scene"] = plain["scene"].get("href")
+    for name in request.by_reference:
+        if isinstance(plain.get(name), dict):
+            plain[name] = plain[name].get("href")
     return plain
 
 
-def wants_overlays(outputs: Iterable[str]) -> bool:
-    """Whether any overlay is among the products asked for; without any named, all are."""
-    names = list(outputs)
-    return not names or any(name.startswith("overlay-") for name in names)
-
-
 def is_wanted(name: str, outputs: Iterable[str]) -> bool:
-    """Whether a product is among those asked for."""
+    """Whether a product is among those asked for, itself or as one of a kind."""
     wanted = set(outputs)
     return not wanted or bool({name, _kind(name)} & wanted)
 
 
-def check_outputs(outputs: dict[str, Output], layers: Iterable[str], *, overlays: bool) -> None:
+def check_outputs(
+    process: Process, outputs: Mapping[str, Output], products: Collection[str]
+) -> None:
     """Refuse products that a job does not make.
+
+    Args:
+        process: the job's.
+        outputs: what is asked for.
+        products: names and kinds of what the job makes.
 
     Raises:
         InvalidRequest: says which, and what there is.
     """
-    kinds = ["heat", *(["overlay"] if overlays else [])]
-    layered = {f"{kind}-{layer}" for kind in kinds for layer in [*layers, "{class}"]}
-    made = layered | {name for name in _OUTPUTS if "{" not in name}
-    if TOP not in layers:
-        made.discard("classes")
-    if unknown := [name for name in outputs if name not in made]:
-        offered = sorted(made)
+    if unknown := [name for name in outputs if name not in products]:
+        offered = sorted(products)
         more = f" and {len(offered) - 20} more" if len(offered) > 20 else ""
         raise InvalidRequest(
             f"outputs: there is no {unknown[0][:80]!r}; there are {', '.join(offered[:20])}{more}."
         )
     for name, wanted in outputs.items():
         asked = wanted.format.mediaType if wanted.format else None
-        _, media_type = _OUTPUTS[_kind(name)]
+        media_type = process.outputs[name if name in process.outputs else _kind(name)].media_type
         if asked and asked.partition(";")[0].strip() != media_type.partition(";")[0]:
             raise InvalidRequest(f"outputs: {name!r} comes as {media_type}, not as {asked!r}.")
 
 
 def _kind(name: str) -> str:
-    """The name of a product in the description."""
-    return name if name in _OUTPUTS else f"{name.partition('-')[0]}-{{class}}"
+    """The name in the description of a product that is one of a kind: ``heat-{class}``."""
+    return f"{name.partition('-')[0]}-{{class}}"

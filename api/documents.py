@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from geogaze.ledger.records import JobStatus
-from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.limits import check_values
+from geogaze.processes.request import ProcessRequest
+from geogaze.processes.table import all_processes, phase_references
 
 
 class Link(BaseModel):
@@ -49,17 +50,25 @@ class Output(BaseModel):
 
 
 def _describe_inputs(schema: dict[str, Any]) -> None:
-    """Each input as such, or as the standard wraps it."""
-    described = ExplainRequest.model_json_schema()
+    """The inputs of one process or another, each input as such or as the standard wraps it."""
+    ways = [_inputs_of(process.request) for process in all_processes()]
+    schema |= ways[0] if len(ways) == 1 else {"anyOf": ways}
+
+
+def _inputs_of(request: type[ProcessRequest]) -> dict[str, Any]:
+    described = request.model_json_schema()
     for name, field in described["properties"].items():
         wrapped = {"type": "object", "required": ["value"], "properties": {"value": field}}
         ways = [field, wrapped]
-        if name == "scene":
+        if name in request.by_reference:
             href = {"type": "string"}
             ways.append({"type": "object", "required": ["href"], "properties": {"href": href}})
         described["properties"][name] = {"anyOf": ways}
-    schema |= {key: described[key] for key in ("properties", "required")}
-    schema["additionalProperties"] = False
+    return {
+        "properties": described["properties"],
+        "required": described.get("required", []),
+        "additionalProperties": False,
+    }
 
 
 class Execute(BaseModel):
@@ -94,6 +103,10 @@ class Execute(BaseModel):
         return check_values(values)
 
 
+def _name_phases(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(phase_references())
+
+
 class StatusInfo(BaseModel):
     """A job's state."""
 
@@ -118,7 +131,7 @@ class StatusInfo(BaseModel):
     secondsLeft: float | None = Field(  # noqa: N815
         default=None, description="Until the last tile is explained, at this speed."
     )
-    phase: Literal["explain", "calibrate", "render", "publish"]
+    phase: str = Field(json_schema_extra=_name_phases)
     unitsLeft: dict[str, int] = Field(  # noqa: N815
         description="Units of work that each phase still has."
     )

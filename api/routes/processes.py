@@ -10,15 +10,17 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.dependencies import With, base_url, tenant_of
-from api.descriptions import check_outputs, description, plain_inputs, summary, wants_overlays
+from api.descriptions import check_outputs, description, plain_inputs, summary
 from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
 from geogaze.config import Settings
+from geogaze.doors import resolve
 from geogaze.errors import InvalidRequest, ProcessNotFound
-from geogaze.ledger.submission import PROCESS, known
-from geogaze.processes.explain.quote import Quote, quote_of
-from geogaze.processes.explain.request import ExplainRequest
+from geogaze.ledger.submission import known
+from geogaze.processes.explain.quote import Quote
+from geogaze.processes.request import ProcessRequest
 from geogaze.processes.submit import asked_for, submit
+from geogaze.processes.table import Process, all_processes, find_process
 
 log = structlog.get_logger()
 
@@ -29,10 +31,10 @@ router = APIRouter()
 def processes(
     request: Request, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
 ) -> dict[str, Any]:
-    """The processes of this service: one."""
+    """The processes of this service."""
     base = base_url(request)
     return {
-        "processes": [summary(base)][:limit],
+        "processes": [summary(process, base) for process in all_processes()[:limit]],
         "links": [Link(href=f"{base}/processes").model_dump(exclude_none=True)],
     }
 
@@ -40,8 +42,7 @@ def processes(
 @router.get("/processes/{process}", tags=["processes"], responses=documented(404))
 def process(request: Request, process: str) -> dict[str, Any]:
     """Inputs and outputs of a process."""
-    _check(process)
-    return description(base_url(request))
+    return description(find_process(process), base_url(request))
 
 
 @router.post(
@@ -77,16 +78,16 @@ async def execute(
 
     The job is in the database before this answers.
     """
-    _check(process)
-    asked, outputs = _asked(body)
+    wanted = find_process(process)
+    asked, outputs = _asked(wanted, body)
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
     engine, document = services.ledger.database, asked_for(asked, outputs)
     job = await run_in_threadpool(known, engine, tenant, idempotency_key, document, subscriber)
     if job is None:
-        plan = await services.planner.plan(asked)  # on threads that nobody else waits for
-        check_outputs(outputs, plan.layers, overlays=asked.overlays)
+        plan = await services.planner.plan(wanted, asked)  # on threads nobody else waits for
+        check_outputs(wanted, outputs, plan.products)
         job = await run_in_threadpool(
             submit,
             services.ledger,
@@ -97,8 +98,7 @@ async def execute(
             subscriber=subscriber,
             outputs=outputs,
         )
-        scene = asked.scene.partition("?")[0][:200]  # what follows may be a signature
-        log.info("job accepted", job=str(job), model=plan.bundle.name, scene=scene)
+        log.info("job accepted", job=str(job), process=wanted.id, **plan.logged())
     status = await run_in_threadpool(services.ledger.status, job)
     response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
     if _prefers_async(prefer):
@@ -119,21 +119,22 @@ async def quote(process: str, body: Execute, services: With) -> Any:
     The body is that of an execution, and is planned and refused as one. Nothing is started,
     nothing stored.
     """
-    _check(process)
-    asked, outputs = _asked(body)
-    plan = await services.planner.plan(asked)
-    check_outputs(outputs, plan.layers, overlays=asked.overlays)
-    alike = {name: getattr(asked, name) for name in ("model", "method", "context")}
+    wanted = find_process(process)
+    if wanted.quote is None:
+        raise ProcessNotFound(f"Nobody can tell what a job of {process!r} would take: just run it.")
+    asked, outputs = _asked(wanted, body)
+    plan = await services.planner.plan(wanted, asked)
+    check_outputs(wanted, outputs, plan.products)
+    alike = {name: getattr(asked, name) for name in wanted.alike}
     pace = await run_in_threadpool(services.ledger.pace, alike)
-    return quote_of(plan, services.settings, tiles_per_second=pace)
+    return resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
 
 
-def _asked(body: Execute) -> tuple[ExplainRequest, dict[str, Output]]:
+def _asked(process: Process, body: Execute) -> tuple[ProcessRequest, dict[str, Output]]:
     """What a body asks for, and the products it names."""
-    asked, outputs = ExplainRequest.parse(plain_inputs(body.inputs)), body.outputs or {}
-    if not wants_overlays(outputs):
-        asked = asked.model_copy(update={"overlays": False})
-    return asked, outputs
+    outputs = body.outputs or {}
+    request = process.request.parse(plain_inputs(process.request, body.inputs))
+    return request.narrowed(outputs), outputs
 
 
 def _prefers_async(prefer: str | None) -> bool:
@@ -155,8 +156,3 @@ def _subscriber(body: Execute, request: Request, settings: Settings) -> dict[str
                 f"{name}: this server may not call {host!r} (GEOGAZE_CALLBACK_HOSTS)."
             )
     return {**uris, "base": base_url(request)}
-
-
-def _check(process: str) -> None:
-    if process != PROCESS:
-        raise ProcessNotFound(f"There is no process {process[:80]!r}; there is {PROCESS!r}.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from geogaze.config import Settings
+from geogaze.doors import resolve
 from geogaze.errors import SceneAway
-from geogaze.processes.explain.plan import Plan, make_plan
-from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.plan import ProcessPlan
+from geogaze.processes.request import ProcessRequest
+from geogaze.processes.table import Process
 from geogaze.scene.policy import SourcePolicy
 
 
@@ -26,21 +28,24 @@ class Planner:
         self._lock = threading.Lock()
         self._desks: dict[str, ThreadPoolExecutor] = {}
 
-    async def plan(self, request: ExplainRequest) -> Plan:
-        """Plan a job, as :func:`geogaze.processes.explain.plan.make_plan` does.
+    async def plan(self, process: Process, request: ProcessRequest) -> ProcessPlan:
+        """Plan a job, as the process's own function does.
 
         Raises:
             SceneAway: it took too long; what was begun ends by the limits for remote reads.
             GeogazeError: what the request is not fit for.
         """
-        place = self._policy.place(request.scene)
+        source = request.source
+        place = self._policy.place(source) if source is not None else process.id
         seconds = self._settings.plan_seconds
-        made = self._desk(place).submit(make_plan, request, self._settings)
+        planned: Future[ProcessPlan] = self._desk(place).submit(
+            resolve(process.plan), request, self._settings
+        )
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(made), seconds)
+            return await asyncio.wait_for(asyncio.wrap_future(planned), seconds)
         except TimeoutError as error:
             raise SceneAway(
-                f"{request.scene!r} could not be opened and planned within {seconds:g} s: it takes "
+                f"{source!r} could not be opened and planned within {seconds:g} s: it takes "
                 f"long, or others from {place!r} do. Try again later."
             ) from error
 

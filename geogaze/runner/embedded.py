@@ -35,7 +35,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.processes.submit import asked_for, content_of, submit
+from geogaze.processes.submit import asked_for, submit
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
 from geogaze.runner.workspace import Workspace, workspace
@@ -106,7 +106,7 @@ def run(
     plan = make_plan(request, settings, local=True)
     on_planned(plan)
     load_engine(plan.bundle, settings)  # missing weights show here
-    with workspace(out, content_of(plan)) as space, _kept_for_the_next(space):
+    with workspace(out, plan.content) as space, _kept_for_the_next(space):
         job = _Job(request, plan, settings, space, on_progress)
         if job.before:
             on_resumed(job.before, plan.tiles)

@@ -29,7 +29,7 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
-from geogaze.runner.phases import Outcome, Resources, perform
+from geogaze.runner.phases import Outcome, Resources, load_phases, perform
 from geogaze.runner.scratch import clean_scratch
 from geogaze.storage import open_storage
 
@@ -84,7 +84,8 @@ class Worker:
         on_tiles: TileCallback = lambda tiles: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> Worker:
-        """A worker on the database and storage that the settings name."""
+        """A worker on the database and storage that the settings name, with all phases loaded."""
+        load_phases()
         engine = connect(settings.database_url)
         claims = Claims(
             engine,

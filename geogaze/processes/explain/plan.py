@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from affine import Affine
-from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
+from geogaze import __version__
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.files import file_stem
 from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.registry import find_bundle
-from geogaze.models.targets import Target, layer_names, parse_target
+from geogaze.models.targets import Target, parse_target
+from geogaze.processes.explain.layers import TOP, layers_of
 from geogaze.processes.explain.place import Place, place_of
 from geogaze.processes.explain.quote import finishing_bytes
 from geogaze.processes.explain.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
+from geogaze.processes.plan import ProcessPlan
 from geogaze.scene.aoi import check_pixels, locate, pixel_box
 from geogaze.scene.header import SceneInfo, describe, squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.source import open_scene, scene_version
 
-TOP = "top"
-_MAX_NAME = 255  # bytes of a file's name
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
 
@@ -43,15 +46,17 @@ class MapGrid(NamedTuple):
     first_center: float
 
 
-class Plan(BaseModel):
-    """All that units of work need to know, as JSON in the job's row.
+_SHOWN_LATER = {"normalize", "overlays", "colormap", "place"}
+"""What the explained parts do not depend on."""
+
+
+class Plan(ProcessPlan):
+    """The plan of a job of ``explain``.
 
     ``layers`` are the heat layers to make: class names, or just ``top``. ``aoi`` is in the
     scene's CRS. ``scale`` is scene pixels per working pixel, the mean of both sides where
-    ``square`` makes working pixels squares on the ground. ``warnings`` are for the user.
+    ``square`` makes working pixels squares on the ground.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     scene: SceneInfo
     bundle: Bundle
@@ -63,7 +68,6 @@ class Plan(BaseModel):
     on_error: OnError = "fail"
     scale: float
     square: bool = False
-    warnings: tuple[str, ...] = ()
     aoi: dict[str, Any] | None
     local: bool
     method: MethodName = "gradcam"
@@ -157,6 +161,53 @@ class Plan(BaseModel):
         """Side of a heat cell on the ground."""
         return self.lattice.stride * self.working_metres
 
+    @property
+    @override
+    def units(self) -> dict[str, int]:
+        layers = len(self.layers)
+        return {
+            "explain": self.chunk_count,
+            "calibrate": layers,
+            "render": layers if self.overlays else 0,
+            "publish": 1,
+        }
+
+    @property
+    @override
+    def grid(self) -> tuple[int, int, int]:
+        return self.tiling.rows, self.tiling.cols, self.chunk_side
+
+    @property
+    @override
+    def content(self) -> str:
+        """Of scene (with its version), weights, geometry, layers, method: all but what only shows
+        the parts. A scene whose version is not known is like no other.
+        """
+        if self.scene.version is None:
+            return uuid4().hex
+        known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
+        known["bundle"] = self.bundle.model_dump(mode="json", exclude={"folder", "name"})
+        known["geogaze"] = __version__
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    @override
+    def products(self) -> frozenset[str]:
+        kinds = ["heat", *(["overlay"] if self.overlays else [])]
+        layered = {f"{kind}-{layer}" for kind in kinds for layer in [*self.layers, "{class}"]}
+        classes = {"classes"} if TOP in self.layers else set()
+        return frozenset({*layered, *classes, "tiles", "preview", "item"})
+
+    @override
+    def kept(self) -> dict[str, Any]:
+        exclude = None if self.local else {"bundle": {"folder"}}
+        return self.model_dump(mode="json", exclude=exclude)
+
+    @override
+    def logged(self) -> dict[str, str]:
+        scene = self.scene.uri.partition("?")[0][:200]  # what follows may be a signature
+        return {"model": self.bundle.name, "scene": scene}
+
 
 def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = False) -> Plan:
     """Check a request against its scene and model, and decide everything.
@@ -170,7 +221,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         GeogazeError: of the kind that says what does not fit; nothing has been written by then.
     """
     bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
-    layers = _layers(request, bundle)
+    layers = layers_of(request, bundle)
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
     version = scene_version(request.scene, policy, settings)
     with open_scene(request.scene, policy, settings, version=version) as dataset:
@@ -229,26 +280,6 @@ def _check_finish(plan: Plan, settings: Settings) -> None:
             f"{settings.max_finish_bytes / 1e9:.3g} GB are allowed (GEOGAZE_MAX_FINISH_BYTES). Ask "
             "for a coarser GSD, a smaller overlap or an area."
         )
-
-
-def _layers(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
-    if request.classes == "all":
-        layers = bundle.classes
-    elif request.classes == TOP:
-        return (TOP,)
-    else:
-        layers = layer_names(request.classes, bundle)
-    if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
-        raise InvalidRequest(
-            f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "
-            "ask for them in separate jobs."
-        )
-    for layer in layers:
-        if len(f"overlay-{file_stem(layer)}.tif".encode()) > _MAX_NAME:
-            raise InvalidRequest(
-                f"The layer {layer!r} is too long to name a file after. Rename the model's class."
-            )
-    return layers
 
 
 def _check_method(plan: Plan) -> None:

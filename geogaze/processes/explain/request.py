@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import reprlib
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field
+from typing_extensions import override
 
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
 from geogaze.models.methods import MethodName
 from geogaze.models.registry import DEFAULT_MODEL
-from geogaze.processes.limits import check_points, check_values
+from geogaze.processes.limits import check_points
+from geogaze.processes.request import ProcessRequest
 
 Normalize = Literal["job", "tile", "none"]
 Context = Literal["tile", "scene"]
@@ -30,11 +25,13 @@ LayerNames = Annotated[
     tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)
 ]
 
+_URGENCY = {"low": -1, "normal": 0, "high": 1}
 
-class ExplainRequest(BaseModel):
+
+class ExplainRequest(ProcessRequest):
     """Inputs of the process ``explain``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    by_reference: ClassVar[frozenset[str]] = frozenset({"scene"})
 
     scene: str = Field(
         min_length=1,
@@ -115,33 +112,27 @@ class ExplainRequest(BaseModel):
         default="normal", title="Priority", description="Urgent jobs go before all others."
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def _check(cls, values: Any) -> Any:
-        return check_values(values)
-
-    @classmethod
-    def parse(cls, values: dict[str, Any]) -> ExplainRequest:
-        """Validate inputs, with one readable line for all that is wrong.
-
-        Raises:
-            InvalidRequest: an input is missing, unknown, of the wrong type or out of range.
-        """
+    @override
+    def parse(cls, values: dict[str, Any]) -> Self:
         if "aoi" in values and values["aoi"] is None:
             # Where a file or a query came back empty, it was not the whole scene that was meant.
             raise InvalidRequest("aoi: null is no area; leave it out for the whole scene")
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise InvalidRequest(readable(error)) from error
+        return super().parse(values)
 
+    @property
+    @override
+    def source(self) -> str:
+        return self.scene
 
-def readable(error: ValidationError) -> str:
-    """A validation error in one line: ``overlap: Input should be … (got 1.5); …``."""
-    lines: dict[str, str] = {}
-    for detail in error.errors():
-        # Branches of a union repeat a field; the first says enough.
-        name = str(detail["loc"][0])[:80] if detail["loc"] else "request"
-        got = reprlib.repr(detail["input"])
-        lines.setdefault(name, f"{name}: {detail['msg']} (got {got[:60]})")
-    return "; ".join(lines.values())
+    @property
+    @override
+    def urgency(self) -> int:
+        return _URGENCY[self.priority]
+
+    @override
+    def narrowed(self, outputs: Collection[str]) -> Self:
+        """Without overlays where products are named and no overlay is among them."""
+        if not outputs or any(name.startswith("overlay-") for name in outputs):
+            return self
+        return self.model_copy(update={"overlays": False})

@@ -12,7 +12,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geogaze.processes.explain.plan import TOP, Plan
+from geogaze.processes.explain.layers import TOP
+from geogaze.processes.explain.plan import Plan
 
 
 @dataclass(frozen=True)

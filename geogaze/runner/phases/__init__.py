@@ -1,27 +1,34 @@
-"""What a unit of each phase does: one file for each. Its outcome is small JSON for the ledger."""
+"""What a unit of each phase does: one file for each. Its outcome is small JSON for the ledger.
+
+A phase is a function ``run(resources, claim, pulse, scratch)`` that makes of the claim's plan what
+its process says, and hands an outcome to the ledger. Which there are, the table of processes says.
+"""
 
 from __future__ import annotations
 
+from geogaze.doors import resolve
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import Phase
-from geogaze.processes.explain.plan import Plan
+from geogaze.processes.table import phase_references
 from geogaze.runner.chunk import Pulse
-from geogaze.runner.phases import calibrate, explain, publish, render
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.scratch import scratch_folder
 
-__all__ = ["PHASES", "Outcome", "Resources", "perform"]
+__all__ = ["Outcome", "Resources", "load_phases", "perform"]
 
-PHASES = {
-    Phase.EXPLAIN: explain.run,
-    Phase.CALIBRATE: calibrate.run,
-    Phase.RENDER: render.run,
-    Phase.PUBLISH: publish.run,
-}
+
+def load_phases() -> None:
+    """Import all phases, so that one that is missing shows before there is any work.
+
+    Raises:
+        LookupError: a process names a phase's function that is not there.
+    """
+    for reference in phase_references().values():
+        resolve(reference)
 
 
 def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
     """Do a claimed unit's work, up to its commit."""
-    plan = Plan.model_validate(claim.plan)
+    run = resolve(phase_references()[claim.phase])
     with scratch_folder(resources.settings) as scratch:
-        return PHASES[claim.phase](resources, claim, plan, pulse, scratch)
+        outcome: Outcome = run(resources, claim, pulse, scratch)
+    return outcome

@@ -31,8 +31,9 @@ from geogaze.runner.phases.resources import (
 from geogaze.runner.unseen import check_empty
 
 
-def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One layer, from the evidence of all tiles to its heat."""
+    plan = Plan.model_validate(claim.plan)
     layer = plan.layers[claim.root]
     coverage = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     heat = blend(plan, _maps(resources, claim, plan, coverage, pulse), coverage)

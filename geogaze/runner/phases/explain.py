@@ -42,8 +42,9 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
     return bundle
 
 
-def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One chunk, from pixels to a stored part."""
+    plan = Plan.model_validate(claim.plan)
     settings = resources.settings
     engine = load_engine(resolve_bundle(plan, settings), settings)
     chunk = plan.chunk(claim.root, claim.window)

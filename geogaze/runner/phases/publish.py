@@ -34,8 +34,9 @@ from geogaze.runner.unseen import unseen_tiles
 PARQUET = "application/vnd.apache.parquet"
 
 
-def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The tables, the contact sheet and the Item: what needs all that came before."""
+    plan = Plan.model_validate(claim.plan)
     parts = resources.ledger.parts(claim.job_id, Phase.EXPLAIN)
     tables = ahead(lambda part: load_table(resources.storage, part), parts)
     chunks = [(plan.chunk(p.root, p.window), t) for p, t in zip(parts, tables, strict=True)]

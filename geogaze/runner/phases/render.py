@@ -22,8 +22,9 @@ from geogaze.runner.phases.resources import (
 )
 
 
-def run(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse, scratch: Path) -> Outcome:
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One layer's overlay."""
+    plan = Plan.model_validate(claim.plan)
     layer = plan.layers[claim.root]
     heat_part = resources.ledger.parts(claim.job_id, Phase.CALIBRATE)[claim.root]
     heat = load_heat(resources, heat_part, scratch)

@@ -19,10 +19,8 @@ from geogaze.errors import (
     UnknownClass,
     UnknownModel,
 )
-from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan, _check_finish, make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.processes.submit import content_of, units_of
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
 
 SETTINGS = Settings()
@@ -234,13 +232,13 @@ def test_others_may_name_neither_folders_of_models_nor_any_file(
 
 def test_units_of_a_plan(plan_of: Any) -> None:
     settings = Settings(chunk_tiles=9)
-    assert units_of(plan_of(settings)) == {
-        Phase.EXPLAIN: 6,
-        Phase.CALIBRATE: 3,
-        Phase.RENDER: 3,
-        Phase.PUBLISH: 1,
+    assert plan_of(settings).units == {
+        "explain": 6,
+        "calibrate": 3,
+        "render": 3,
+        "publish": 1,
     }
-    assert units_of(plan_of(settings, classes="top", overlays=False))[Phase.RENDER] == 0
+    assert plan_of(settings, classes="top", overlays=False).units["render"] == 0
 
 
 def test_contrasts_are_layers_of_their_own(plan_of: Any) -> None:
@@ -323,7 +321,7 @@ def test_a_split_units_chunk_is_its_window(plan_of: Any) -> None:
     ids=str,
 )
 def test_what_only_shows_parts_leaves_their_name(plan_of: Any, inputs: dict[str, Any]) -> None:
-    assert content_of(plan_of(**inputs)) == content_of(plan_of())
+    assert plan_of(**inputs).content == plan_of().content
 
 
 @pytest.mark.parametrize(
@@ -343,7 +341,7 @@ def test_what_only_shows_parts_leaves_their_name(plan_of: Any, inputs: dict[str,
     ids=str,
 )
 def test_what_parts_depend_on_is_in_their_name(plan_of: Any, inputs: dict[str, Any]) -> None:
-    assert content_of(plan_of(**inputs)) != content_of(plan_of())
+    assert plan_of(**inputs).content != plan_of().content
 
 
 def test_a_model_is_known_by_its_weights_not_by_its_name(
@@ -351,19 +349,19 @@ def test_a_model_is_known_by_its_weights_not_by_its_name(
 ) -> None:
     copy = tmp_path / "another-name"
     shutil.copytree(bundle_folder, copy)
-    assert content_of(plan_of(model=str(copy))) == content_of(plan_of())
+    assert plan_of(model=str(copy)).content == plan_of().content
     retrained = make_bundle(tmp_path / "tiny", seed=1)
-    assert content_of(plan_of(model=str(retrained))) != content_of(plan_of())
+    assert plan_of(model=str(retrained)).content != plan_of().content
 
 
 def test_a_scene_without_a_version_is_like_no_other(plan_of: Any) -> None:
     plan = plan_of()
     unknown = plan.model_copy(update={"scene": plan.scene.model_copy(update={"version": None})})
-    assert len({content_of(plan), content_of(unknown), content_of(unknown)}) == 3
+    assert len({plan.content, unknown.content, unknown.content}) == 3
 
 
 def test_a_scene_that_changed_is_another(plan_of: Any, scene: Path) -> None:
-    before = content_of(plan_of())
+    before = plan_of().content
     make_scene(scene, seed=1)
     os.utime(scene, ns=(1, 1))
-    assert content_of(plan_of()) != before
+    assert plan_of().content != before

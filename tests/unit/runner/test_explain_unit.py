@@ -30,7 +30,7 @@ def plan(scene: Path, bundle_folder: Path) -> Plan:
     )
 
 
-def claim_of(failures: int, root: int = 0) -> Claim:
+def claim_of(plan: Plan, failures: int, root: int = 0) -> Claim:
     return Claim(
         unit_id=uuid4(),
         job_id=uuid4(),
@@ -42,7 +42,7 @@ def claim_of(failures: int, root: int = 0) -> Claim:
         failures=failures,
         token=uuid4(),
         prefix="parts/a/",
-        plan={},
+        plan=plan.model_dump(mode="json"),
     )
 
 
@@ -72,7 +72,7 @@ def explain(
     monkeypatch.setattr("geogaze.runner.phases.explain.explain_chunk", explained)
     settings = Settings(max_attempts=3)
     resources = Resources(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]
-    outcome = explain_phase.run(resources, claim_of(failures), plan, lambda tiles: None, folder)
+    outcome = explain_phase.run(resources, claim_of(plan, failures), lambda tiles: None, folder)
     (lenient,) = asked
     return lenient, outcome
 
@@ -140,7 +140,7 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
         parts.append(Part(0, window, f"parts/{number}/", {}))
     resources = Resources(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
     whole = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    found = list(_maps(resources, claim_of(0), plan, whole, lambda tiles: None))
+    found = list(_maps(resources, claim_of(plan, 0), plan, whole, lambda tiles: None))
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
 
@@ -161,5 +161,5 @@ def test_an_overlay_shows_its_own_layer(
         lambda resources, part, scratch: part.result["asset"]["key"],
     )
     resources = Resources(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
-    render.run(resources, claim_of(0, root=1), plan, lambda tiles: None, tmp_path)
+    render.run(resources, claim_of(plan, 0, root=1), lambda tiles: None, tmp_path)
     assert drawn == [(plan.layers[1], "heat-1")]

@@ -1,0 +1,37 @@
+"""The layers that a request asks for."""
+
+from __future__ import annotations
+
+from geogaze.errors import InvalidRequest
+from geogaze.files import file_stem
+from geogaze.models.bundles import Bundle
+from geogaze.models.targets import layer_names
+from geogaze.processes.explain.request import ExplainRequest
+
+TOP = "top"
+_MAX_NAME = 255  # bytes of a file's name
+
+
+def layers_of(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
+    """Names of the heat layers to make: class names, contrasts of classes, or just ``top``.
+
+    Raises:
+        InvalidRequest: the bundle has no such class, or files cannot be named after them.
+    """
+    if request.classes == "all":
+        layers = bundle.classes
+    elif request.classes == TOP:
+        return (TOP,)
+    else:
+        layers = layer_names(request.classes, bundle)
+    if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
+        raise InvalidRequest(
+            f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "
+            "ask for them in separate jobs."
+        )
+    for layer in layers:
+        if len(f"overlay-{file_stem(layer)}.tif".encode()) > _MAX_NAME:
+            raise InvalidRequest(
+                f"The layer {layer!r} is too long to name a file after. Rename the model's class."
+            )
+    return layers

@@ -1,0 +1,70 @@
+"""What the requests of all processes have in common."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from geogaze.errors import InvalidRequest
+from geogaze.processes.limits import check_values
+
+
+class ProcessRequest(BaseModel):
+    """The inputs of a process; a process's own model adds its fields.
+
+    ``by_reference`` names the inputs that may come as ``{"href": …}``, the standard's way of
+    pointing at a file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    by_reference: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, values: Any) -> Any:
+        return check_values(values)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Validate inputs, with one readable line for all that is wrong.
+
+        Raises:
+            InvalidRequest: an input is missing, unknown, of the wrong type or out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidRequest(readable(error)) from error
+
+    @property
+    def source(self) -> str | None:
+        """The path or URI that planning has to open, which may keep it waiting; None if none."""
+        return None
+
+    @property
+    def urgency(self) -> int:
+        """Jobs of higher urgency go before all others; 0 for most."""
+        return 0
+
+    def narrowed(self, outputs: Collection[str]) -> Self:
+        """The request without what only makes products that nobody asked for.
+
+        Args:
+            outputs: names of products asked for; none: all.
+        """
+        return self
+
+
+def readable(error: ValidationError) -> str:
+    """A validation error in one line: ``overlap: Input should be … (got 1.5); …``."""
+    lines: dict[str, str] = {}
+    for detail in error.errors():
+        # Branches of a union repeat a field; the first says enough.
+        name = str(detail["loc"][0])[:80] if detail["loc"] else "request"
+        got = reprlib.repr(detail["input"])
+        lines.setdefault(name, f"{name}: {detail['msg']} (got {got[:60]})")
+    return "; ".join(lines.values())

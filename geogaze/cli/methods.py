@@ -19,7 +19,8 @@ def methods(as_json: JsonOption = False) -> None:
         geogaze methods
     """
     if as_json:
-        print_json([asdict(method) for method in METHODS.values()])
+        facts = [asdict(method) for method in METHODS.values()]
+        print_json([{k: v for k, v in f.items() if k != "implementation"} for f in facts])
         return
     table = Table("method", "one value per", "source and notes")
     for method in METHODS.values():

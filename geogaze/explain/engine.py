@@ -43,7 +43,7 @@ from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
 
 if TYPE_CHECKING:
-    from geogaze.explain.pixels import PixelNetwork
+    from geogaze.explain.pixels.network import PixelNetwork
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
@@ -106,7 +106,7 @@ class Engine:
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
-        from geogaze.explain.pixels import PixelNetwork  # captum takes a while to import
+        from geogaze.explain.pixels.network import PixelNetwork  # captum takes a while to import
 
         cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
         cut.trunk.to(self.device)
@@ -186,7 +186,7 @@ class Engine:
             window: (1, bands, H, W) with the bundle's halo around all tiles.
             corners: n tiles at whole strides from each other.
             targets: K scores, or None for each tile's own best class.
-            method: a key of :data:`geogaze.explain.cams.CAMS`.
+            method: a class activation map of :data:`geogaze.models.methods.METHODS`.
 
         Raises:
             OutOfMemory: not even one tile fits.

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
-from geogaze.explain.cams import CAMS
+from geogaze.explain.cams.cam import find_cam
 from geogaze.models.targets import Target
 
 _IDENTITIES = frozenset({nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d})  # in evaluation
@@ -131,7 +131,7 @@ class VectorHead:
         with torch.no_grad():
             if self.mix is not None:
                 weights = weights @ self._summed(activations.shape[1])
-            return logits, CAMS[method].pooled(weights, activations)
+            return logits, find_cam(method).pooled(weights, activations)
 
     def _from_classes(
         self, vector: Tensor, targets: Sequence[Target] | None

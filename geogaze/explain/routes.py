@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.cams import CAMS
+from geogaze.explain.cams.cam import find_cam
 from geogaze.explain.device import is_out_of_memory
 from geogaze.explain.heads import ShiftHead, recognise, score_rows
 from geogaze.models.targets import Target
@@ -65,7 +65,7 @@ def explain(
         cut: the network; its parameters need no gradients.
         images: (B, bands, T, T) float32, normalised, on the network's device.
         targets: K scores, or None for each image's own best class (K = 1).
-        method: a key of :data:`geogaze.explain.cams.CAMS`.
+        method: a class activation map of :data:`geogaze.models.methods.METHODS`.
 
     Raises:
         UnsupportedArchitecture: the layer gives no maps, or the logits do not depend on it.
@@ -124,5 +124,5 @@ def _differentiated(
                 f"The logits cannot be differentiated by the target layer: {error}"
             ) from error
         with torch.no_grad():
-            maps.append(CAMS[method].positional(gradients, activations))
+            maps.append(find_cam(method).positional(gradients, activations))
     return Explanation(logits.detach(), torch.cat(maps, dim=1), route)

@@ -1,27 +1,14 @@
 """The methods by name: what each computes, who published it, and what checks say of it.
 
 Described here without torch, so that the API can offer them; computed in
-:mod:`geogaze.explain.cams` and :mod:`geogaze.explain.pixels`. The formulae are for activations A
-(channels k, positions ij, N positions) and a score y, with G = ∂y/∂A.
+:mod:`geogaze.explain.cams` and :mod:`geogaze.explain.pixels`. A new one is one file there and one
+line here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-MethodName = Literal[
-    "gradcam",
-    "gradcam++",
-    "hirescam",
-    "layercam",
-    "xgradcam",
-    "saliency",
-    "deconvnet",
-    "guided-backprop",
-    "integrated-gradients",
-    "guided-gradcam",
-]
+from typing import TYPE_CHECKING, Literal
 
 
 @dataclass(frozen=True)
@@ -30,14 +17,17 @@ class Method:
 
     ``per_pixel`` methods give a map at the model's input resolution, the others one value for each
     activation. ``signed`` ones tell evidence for from evidence against. ``note`` says when a
-    method equals another, or what published sanity checks found.
+    method equals another, or what published sanity checks found. ``implementation`` refers to a
+    :class:`geogaze.explain.cams.cam.Cam` or, per pixel, to a
+    :class:`geogaze.explain.pixels.method.PixelMethod`.
     """
 
-    name: MethodName
+    name: str
     title: str
     source: str
     per_pixel: bool
     signed: bool
+    implementation: str
     note: str = ""
 
 
@@ -47,17 +37,31 @@ _GAP = "Where the network pools globally and ends in one linear layer, it equals
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("gradcam", "Grad-CAM", "Selvaraju et al. 2017, arXiv:1610.02391", False, True),
+        Method(
+            "gradcam",
+            "Grad-CAM",
+            "Selvaraju et al. 2017, arXiv:1610.02391",
+            False,
+            True,
+            "geogaze.explain.cams.gradcam:CAM",
+        ),
         Method(
             "gradcam++",
             "Grad-CAM++",
             "Chattopadhay et al. 2018, arXiv:1710.11063",
             False,
             False,
+            "geogaze.explain.cams.gradcam_plus_plus:CAM",
             "Derived for activations that are not negative; its scale follows no unit.",
         ),
         Method(
-            "hirescam", "HiResCAM", "Draelos and Carin 2020, arXiv:2011.08891", False, True, _GAP
+            "hirescam",
+            "HiResCAM",
+            "Draelos and Carin 2020, arXiv:2011.08891",
+            False,
+            True,
+            "geogaze.explain.cams.hirescam:CAM",
+            _GAP,
         ),
         Method(
             "layercam",
@@ -65,16 +69,26 @@ METHODS: dict[str, Method] = {
             "Jiang et al. 2021, doi:10.1109/TIP.2021.3089943",
             False,
             False,
+            "geogaze.explain.cams.layercam:CAM",
             "Where the network pools globally and ends in one linear layer, it is Grad-CAM without "
             "the channels of negative weight.",
         ),
-        Method("xgradcam", "XGrad-CAM", "Fu et al. 2020, arXiv:2008.02312", False, True, _GAP),
+        Method(
+            "xgradcam",
+            "XGrad-CAM",
+            "Fu et al. 2020, arXiv:2008.02312",
+            False,
+            True,
+            "geogaze.explain.cams.xgradcam:CAM",
+            _GAP,
+        ),
         Method(
             "saliency",
             "Saliency",
             "Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034",
             True,
             False,
+            "geogaze.explain.pixels.saliency:METHOD",
             "Passes published sanity checks (it depends on the parameters of all layers; Adebayo "
             "et al. 2018, arXiv:1810.03292), but shows how sensitive the score is to small "
             "changes, not what makes it up.",
@@ -85,6 +99,7 @@ METHODS: dict[str, Method] = {
             "Zeiler and Fergus 2014, arXiv:1311.2901",
             True,
             False,
+            "geogaze.explain.pixels.deconvnet:METHOD",
             "Found to recover parts of the image rather than explain the decision (Nie et al. "
             "2018, arXiv:1805.07039) and not to depend on the parameters of later layers (Sixt et "
             "al. 2020, arXiv:1912.09818)." + _RELU,
@@ -95,6 +110,7 @@ METHODS: dict[str, Method] = {
             "Springenberg et al. 2014, arXiv:1412.6806",
             True,
             False,
+            "geogaze.explain.pixels.guided_backprop:METHOD",
             "Fails published sanity checks: it hardly changes when higher layers are randomised "
             "(Adebayo et al. 2018, arXiv:1810.03292; Sixt et al. 2020, arXiv:1912.09818) and "
             "recovers parts of the image whatever the class (Nie et al. 2018, arXiv:1805.07039)."
@@ -106,6 +122,7 @@ METHODS: dict[str, Method] = {
             "Sundararajan, Taly and Yan 2017, arXiv:1703.01365",
             True,
             True,
+            "geogaze.explain.pixels.integrated_gradients:METHOD",
             "Sums, up to the error of its 50 steps, to the score less that of an image of mean "
             "colour; multiplied by the input, its maps can resemble the image whatever the network "
             "has learnt (Adebayo et al. 2018, arXiv:1810.03292).",
@@ -116,9 +133,16 @@ METHODS: dict[str, Method] = {
             "Selvaraju et al. 2017, arXiv:1610.02391",
             True,
             False,
+            "geogaze.explain.pixels.guided_gradcam:METHOD",
             "Fails published sanity checks, as guided backpropagation does, whose detail it shows "
             "(Adebayo et al. 2018, arXiv:1810.03292): only the coarse Grad-CAM in it tells classes "
             "apart." + _RELU,
         ),
     )
 }
+
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[tuple(METHODS)]
+"""A method's name; the request model, OpenAPI and the command line read the choices off it."""

@@ -10,11 +10,12 @@ from typing_extensions import override
 
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
-from geogaze.models.methods import MethodName
+from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import ProcessRequest
 
+_PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Normalize = Literal["job", "tile", "none"]
 Context = Literal["tile", "scene"]
 OnError = Literal["fail", "skip"]
@@ -61,8 +62,8 @@ class ExplainRequest(ProcessRequest):
     method: MethodName = Field(
         default="gradcam",
         title="Method",
-        description="gradcam and its kin give one value per activation; saliency, deconvnet, "
-        "guided-backprop, integrated-gradients and guided-gradcam one per pixel.",
+        description="gradcam and its kin give one value per activation; "
+        f"{', '.join(_PER_PIXEL[:-1])} and {_PER_PIXEL[-1]} one per pixel.",
     )
     context: Context = Field(
         default="tile",

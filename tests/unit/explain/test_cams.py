@@ -8,11 +8,14 @@ from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGrad
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from geogaze.explain.cams import CAMS, weigh
+from geogaze.explain.cams.cam import find_cam, weigh
 from geogaze.explain.routes import explain
+from geogaze.models.methods import METHODS
 from geogaze.models.targets import own
 from geogaze.networks.captured import Captured
 from geogaze.networks.split import Split
+
+CAMS = {name: find_cam(name) for name, method in METHODS.items() if not method.per_pixel}
 
 # Two channels of two positions each.
 A = torch.tensor([[1.0, 3.0], [2.0, 0.0]]).double().reshape(1, 2, 1, 2)

@@ -15,7 +15,7 @@ from torch import Tensor
 from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory
 from geogaze.explain import engine as engine_module
 from geogaze.explain.engine import Engine, EngineOptions, load_engine
-from geogaze.explain.pixels import PixelNetwork
+from geogaze.explain.pixels.network import PixelNetwork
 from geogaze.explain.routes import Explanation, explain_activations
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle

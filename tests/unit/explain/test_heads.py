@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
 from geogaze.explain import heads
-from geogaze.explain.cams import CAMS
 from geogaze.explain.heads import ChannelHead, VectorHead, recognise, score_rows, scores
 from geogaze.explain.routes import explain_activations
+from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.split import Split
 from tests.unit.networks.test_architectures import CLASSES, pictures, pieces
+
+CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
 
 C, SIDE = 6, 7  # of the activations that toy heads take
 

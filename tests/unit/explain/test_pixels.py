@@ -15,12 +15,15 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
-from geogaze.explain.pixels import PIXEL_METHODS, STEPS, PixelNetwork
+from geogaze.explain.pixels.integrated_gradients import STEPS
+from geogaze.explain.pixels.network import PixelNetwork
+from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.architectures import build
 from geogaze.networks.cuts import split
 from geogaze.networks.split import Split
 
+PIXEL_METHODS = tuple(name for name, method in METHODS.items() if method.per_pixel)
 TARGETS: list[Target] = [(3, None), (0, 2), (None, 3)]
 RELU_METHODS = ("deconvnet", "guided-backprop", "guided-gradcam")
 ANY_NETWORK = ("saliency", "integrated-gradients")

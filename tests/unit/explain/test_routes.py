@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.explain import routes
-from geogaze.explain.cams import CAMS
 from geogaze.explain.routes import Explanation, explain, explain_activations
+from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import split
@@ -32,6 +32,7 @@ TARGETS: list[Target] = [(0, None), (9, None), (3, 0), (None, 9)]
 EVERY = own(range(CLASSES))
 NOT_UNIFORM = ("alexnet", "vgg11", "squeezenet1_1")
 NOT_AFFINE = (*NOT_UNIFORM, "mobilenet_v3_small", "convnext_tiny")
+CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
 LINEAR_METHODS = ("gradcam", "hirescam", "xgradcam")
 
 

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from geogaze.explain.cams import CAMS
-from geogaze.explain.pixels import PIXEL_METHODS, PixelNetwork
+from geogaze.doors import resolve
+from geogaze.explain import cams, pixels
+from geogaze.explain.cams.cam import Cam
+from geogaze.explain.pixels.method import PixelMethod
+from geogaze.explain.pixels.network import PixelNetwork
 from geogaze.explain.routes import explain
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.targets import Target
 from geogaze.networks.split import Split
+from geogaze.processes.explain.request import ExplainRequest
 
 TARGETS: list[Target] = [(0, None), (1, None), (0, 1), (None, 1)]
 
 
 def test_what_is_described_is_computed_and_the_other_way_round() -> None:
-    described = {name for name, method in METHODS.items() if not method.per_pixel}
-    assert described == set(CAMS)
-    assert {name for name, method in METHODS.items() if method.per_pixel} == set(PIXEL_METHODS)
-    assert set(METHODS) == set(get_args(MethodName))
+    for method in METHODS.values():
+        kind = PixelMethod if method.per_pixel else Cam
+        assert isinstance(resolve(method.implementation), kind), method.name
+    described = {method.implementation.partition(":")[0] for method in METHODS.values()}
+    written = {
+        f"{package.__name__}.{found.name}"
+        for package, attribute in ((cams, "CAM"), (pixels, "METHOD"))
+        for found in pkgutil.iter_modules(package.__path__)
+        if hasattr(import_module(f"{package.__name__}.{found.name}"), attribute)
+    }
+    assert described == written
+
+
+def test_a_request_may_name_each_of_them() -> None:
+    assert get_args(MethodName) == tuple(METHODS)
+    schema = ExplainRequest.model_json_schema()["properties"]["method"]
+    assert (schema["type"], schema["enum"]) == ("string", list(METHODS))
 
 
 def test_each_is_described_with_its_source() -> None:

@@ -1,0 +1,48 @@
+"""What a method per pixel is: the score that captum differentiates, and what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+Rows = tuple[Tensor | None, Tensor | None]
+"""A target for each image of a batch: positions (B,) int64 in its logits, or None."""
+
+
+class Score(nn.Module):
+    """A network as captum wants it: from images (B, bands, T, T) to one score each, (B,)."""
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits (B, classes) of images."""
+        result: Tensor = self.head(self.trunk(images))
+        return result
+
+    def forward(self, images: Tensor, plus: Tensor | None, minus: Tensor | None) -> Tensor:
+        """Logits at ``plus`` less those at ``minus``; None leaves a term out."""
+        logits = self.logits(images)
+        score = logits.new_zeros(len(logits))
+        if plus is not None:
+            score = score + logits.gather(1, plus[:, None])[:, 0]
+        if minus is not None:
+            score = score - logits.gather(1, minus[:, None])[:, 0]
+        return score
+
+
+@dataclass(frozen=True)
+class PixelMethod:
+    """A way to attribute a score to pixels.
+
+    ``attribute`` gives a map (B, T, T) of images (B, bands, T, T) for a score of each.
+    ``replaces_relu`` says that it replaces what ReLU does in the backward pass, so that it is
+    defined only where ReLU is the only nonlinearity.
+    """
+
+    attribute: Callable[[Score, Tensor, Rows], Tensor]
+    replaces_relu: bool = False

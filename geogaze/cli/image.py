@@ -102,7 +102,7 @@ def image(
 
 def _scene_advice(photo: Path, size: int, settings: Settings) -> str | None:
     """What to say where a picture is really a scene; None where it is not."""
-    from geogaze.scene.source import georeferenced_shape
+    from geogaze.scene.gdal import georeferenced_shape
 
     rows, cols = georeferenced_shape(photo, settings) or (0, 0)
     if rows * cols <= _FEW_TILES * size**2:

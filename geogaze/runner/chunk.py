@@ -18,7 +18,7 @@ from geogaze.ledger.records import Part
 from geogaze.models.targets import target_probability
 from geogaze.processes.explain.plan import Plan
 from geogaze.scene.aoi import inside_mask
-from geogaze.scene.reader import Pixels, SceneReader
+from geogaze.scene.view import Pixels, SceneView
 from geogaze.storage import Storage
 
 Pulse = Callable[[int], None]
@@ -74,7 +74,7 @@ class ChunkResult:
 
 
 def explain_chunk(
-    plan: Plan, chunk: Chunk, reader: SceneReader, engine: Engine, pulse: Pulse
+    plan: Plan, chunk: Chunk, scene: SceneView, engine: Engine, pulse: Pulse
 ) -> ChunkResult:
     """Explain a chunk, from one windowed read.
 
@@ -83,7 +83,7 @@ def explain_chunk(
     """
     tiling, halo = plan.tiling, plan.halo
     top, left, bottom, right = tiling.chunk_window(chunk)
-    pixels = reader.read((top - halo, left - halo, bottom + halo, right + halo))
+    pixels = scene.read((top - halo, left - halo, bottom + halo, right + halo))
     pulse(0)
     looked = pixels.valid & _wanted(plan, pixels)
     coverage = cell_coverage(

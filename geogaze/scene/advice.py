@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 _PICTURES = {
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -30,14 +28,12 @@ _VECTORS = {
 _PAGES = (b"<!doctype html", b"<html")
 
 
-def why_no_geotiff(start: bytes) -> str | None:
-    """What to tell of a file that starts so; None where it is a TIFF.
+def why_no_scene(start: bytes) -> str:
+    """What to tell of a file of no format that scenes have, and that starts so.
 
     Args:
         start: its first hundred bytes or so; fewer where it has fewer.
     """
-    if start.startswith(_TIFF):
-        return None
     if not start:
         return "It is empty."
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")

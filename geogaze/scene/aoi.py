@@ -22,7 +22,7 @@ from shapely.geometry import mapping, shape
 
 from geogaze.errors import AoiOutsideScene
 from geogaze.grid.lattice import Box, WorkingGrid
-from geogaze.scene.header import SceneInfo
+from geogaze.scene.info import SceneInfo
 
 _EPSG = re.compile(
     r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{1,6})",

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioError
 
 from geogaze.errors import SceneUnreachable, SceneUnreadable
 from geogaze.scene.policy import is_remote
+from geogaze.scene.reader import PartUnread, unread
 
 _MOST_SILENCES = 2
 
@@ -37,24 +38,18 @@ class Asking:
         """Around a read.
 
         Raises:
-            RasterioError: it failed, or the host is not asked again.
+            PartUnread: it failed, or the host is not asked again.
         """
         if self._silences >= _MOST_SILENCES:
-            raise RasterioIOError("its host is silent")
+            raise PartUnread("its host is silent")
         started = time.monotonic()
         try:
             yield
-        except RasterioError:
+        except RasterioError as error:
             late = time.monotonic() - started >= self._silence_seconds
             self._silences += late and is_remote(self.uri)
-            raise
+            raise PartUnread(str(error)) from error
 
-    @property
-    def fault(self) -> str:
-        """What is wrong with what cannot be read."""
-        return "could not be fetched" if is_remote(self.uri) else "is damaged"
-
-    def error(self, what: str, error: RasterioError) -> SceneUnreadable | SceneUnreachable:
-        """A failed read as an error of ours; of a remote scene it may come the next time."""
-        kind = SceneUnreachable if is_remote(self.uri) else SceneUnreadable
-        return kind(f"{what} {self.fault}: {error}")
+    def error(self, what: str, error: PartUnread) -> SceneUnreadable | SceneUnreachable:
+        """A failed read as an error for the user."""
+        return unread(self.uri, what, error)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 
 import pyproj
+from affine import Affine
 from pyproj.exceptions import ProjError
-from rasterio.io import DatasetReader
 
 from geogaze.errors import SceneUnusable
 
 _EARTH = 6_378_137.0
 _ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator by far more
+_EQUAL = 1.001  # sides of a pixel that are equal but for the projection
 
 
-def pixel_sides(dataset: DatasetReader) -> tuple[float, float]:
+def pixel_sides(
+    name: str, crs_wkt: str, affine: Affine, shape: tuple[int, int]
+) -> tuple[float, float]:
     """Sides of a pixel on the ground, metres: along a row and along a column, scene's centre.
+
+    Args:
+        name: the scene's, for messages.
+        crs_wkt: its CRS.
+        affine: pixel (col, row) corners to CRS coordinates.
+        shape: its pixels (h, w).
 
     The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
     state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
@@ -24,23 +33,18 @@ def pixel_sides(dataset: DatasetReader) -> tuple[float, float]:
         SceneUnusable: the CRS is a local grid, or the coordinates lie nowhere.
     """
     try:
-        sides = _measure(dataset, pyproj.CRS.from_wkt(dataset.crs.to_wkt()))
+        sides = _measure(pyproj.CRS.from_wkt(crs_wkt), affine, shape)
     except (ProjError, AttributeError) as error:  # AttributeError: a CRS without an ellipsoid
-        raise SceneUnusable(
-            f"The CRS of {dataset.name!r} is tied to no place on Earth: {error}"
-        ) from error
+        raise SceneUnusable(f"The CRS of {name!r} is tied to no place on Earth: {error}") from error
     if not all(math.isfinite(side) and side > 0 for side in sides):
-        raise SceneUnusable(
-            f"The CRS and affine of {dataset.name!r} put it nowhere on Earth; check them."
-        )
+        raise SceneUnusable(f"The CRS and affine of {name!r} put it nowhere on Earth; check them.")
     return sides
 
 
-def _measure(dataset: DatasetReader, crs: pyproj.CRS) -> tuple[float, float]:
-    affine = dataset.transform
+def _measure(crs: pyproj.CRS, affine: Affine, shape: tuple[int, int]) -> tuple[float, float]:
     unit = crs.axis_info[0].unit_conversion_factor
     nominal = math.hypot(affine.a, affine.d) * unit, math.hypot(affine.b, affine.e) * unit
-    col, row = dataset.width / 2, dataset.height / 2
+    col, row = shape[1] / 2, shape[0] / 2
     corners = [affine @ point for point in ((col, row), (col + 1, row), (col, row + 1))]
     transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
     across, down = zip(*corners, strict=True)
@@ -54,12 +58,18 @@ def _measure(dataset: DatasetReader, crs: pyproj.CRS) -> tuple[float, float]:
     return true[0], true[1]
 
 
-def metric_crs(dataset: DatasetReader) -> str | None:
+def aspect_of(across: float, down: float) -> float:
+    """Width over height of a pixel with such sides; 1 where they differ by the projection alone."""
+    ratio = across / down
+    return 1.0 if 1 / _EQUAL < ratio < _EQUAL else ratio
+
+
+def metric_crs(crs_wkt: str, affine: Affine, shape: tuple[int, int]) -> str | None:
     """A CRS in true metres around a scene: UTM, or polar stereographic; None off the Earth."""
-    crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    crs = pyproj.CRS.from_wkt(crs_wkt)
     if crs.ellipsoid is None or abs(crs.ellipsoid.semi_major_metre - _EARTH) > 10_000:
         return None
-    x, y = dataset.transform @ (dataset.width / 2, dataset.height / 2)
+    x, y = affine @ (shape[1] / 2, shape[0] / 2)
     transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
     lon, lat = transformer.transform(x, y)
     if not -80 <= lat <= 84:

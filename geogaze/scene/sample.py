@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Interleaving, MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from geogaze.errors import SceneUnusable
 from geogaze.scene.asking import Asking
+from geogaze.scene.reader import PartUnread
 from geogaze.scene.validity import alpha_bands, known_bands
 
 _LOOK = 1024  # pixels per side of a decimated read
@@ -41,7 +41,7 @@ def sample_values(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) 
     """
     try:
         found = _sample(dataset, asking, bands)
-    except RasterioError as error:
+    except PartUnread as error:
         raise asking.error(repr(asking.uri), error) from error
     return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in found]
 
@@ -75,12 +75,12 @@ def _empty(uri: str) -> SceneUnusable:
 
 def _sample(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Found:
     shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
-    damage: RasterioError | None = None
+    damage: PartUnread | None = None
     if _decimated_bytes(dataset, bands, shrink) <= _BUDGET:
         whole = Window(0, 0, dataset.width, dataset.height)
         try:
             found = _read(dataset, asking, bands, whole, _LOOK)
-        except RasterioError as error:
+        except PartUnread as error:
             damage = error  # of one block, perhaps: the job decides what becomes of it
             found = _pooled(_readable(dataset, asking, bands))
         if any(map(len, found)):
@@ -139,7 +139,7 @@ def _readable(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> I
     """A decimated read in parts, of those that can be read."""
     height, width = dataset.height / _PARTS, dataset.width / _PARTS
     for row, col in product(range(_PARTS), repeat=2):
-        with suppress(RasterioError):
+        with suppress(PartUnread):
             part = Window(col * width, row * height, width, height)
             yield _read(dataset, asking, bands, part, _LOOK // _PARTS)
 
@@ -158,7 +158,7 @@ class _Blocks:
         self._most = max(1, min(_MOST_BLOCKS, _BUDGET // size))
         self.read = 0
         self.all_seen = False
-        self.damage: RasterioError | None = None
+        self.damage: PartUnread | None = None
 
     def __iter__(self) -> Iterator[Found]:
         for probe, (row, col) in enumerate(self._spread()):
@@ -173,7 +173,7 @@ class _Blocks:
             block = Window(left, top, width, height)
             try:
                 yield _read(self._dataset, self._asking, self._bands, block, _LOOK)
-            except RasterioError as error:
+            except PartUnread as error:
                 self.damage = error
         self.all_seen = True
 

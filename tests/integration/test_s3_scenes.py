@@ -18,7 +18,8 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
 from geogaze.scene import version
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.source import open_scene, scene_version
+from geogaze.scene.readers import open_reader
+from geogaze.scene.version import look
 from geogaze.storage import open_storage
 from infra.services import S3Endpoint
 from tests.factories import make_scene
@@ -94,29 +95,30 @@ def test_whoever_reaches_storage_reaches_scenes(
     storage.put("a", b"1")
     storage.delete("")
     policy = SourcePolicy.of(reached)
-    assert scene_version(uri, policy, reached)
-    with open_scene(uri, policy, reached) as dataset, rasterio.open(scene) as local:
-        assert (dataset.read() == local.read()).all()
+    assert look(uri, policy, reached).version
+    with open_reader(uri, policy, reached) as reader, rasterio.open(scene) as local:
+        values = reader.pixels((1, 2, 3), (0, 0, *local.shape), local.shape).values
+        assert (values == local.read()).all()
 
 
 def test_the_same_size_is_not_the_same_version(
     settings: Settings, s3: S3Endpoint, scene: Path, uri: str
 ) -> None:
     policy = SourcePolicy.of(settings)
-    before = scene_version(uri, policy, settings)
+    before = look(uri, policy, settings).version
     content = scene.read_bytes()
     s3.client().put_object(Bucket=s3.bucket, Key=KEY, Body=content[:-1] + b"\x01")
-    changed = scene_version(uri, policy, settings)
+    changed = look(uri, policy, settings).version
     s3.client().put_object(Bucket=s3.bucket, Key=KEY, Body=content + b"\x01")
-    longer = scene_version(uri, policy, settings)
+    longer = look(uri, policy, settings).version
     s3.client().put_object(Bucket=s3.bucket, Key=KEY, Body=content)
-    assert scene_version(uri, policy, settings) == before
+    assert look(uri, policy, settings).version == before
     assert len({before, changed, longer}) == 3
     with (
         pytest.raises(SceneReplaced),
-        open_scene(uri, policy, settings, version=changed) as dataset,
+        open_reader(uri, policy, settings, version=changed),
     ):
-        dataset.read()
+        pass
 
 
 def test_what_is_not_there_is_no_outage_and_what_is_away_is_one(
@@ -124,12 +126,12 @@ def test_what_is_not_there_is_no_outage_and_what_is_away_is_one(
 ) -> None:
     policy = SourcePolicy.of(settings)
     with pytest.raises(SceneUnreadable, match="There is no 's3://"):
-        scene_version(f"s3://{s3.bucket}/absent.tif", policy, settings)
+        look(f"s3://{s3.bucket}/absent.tif", policy, settings)
     wrong = Settings.model_validate({**settings.model_dump(), "s3_secret_key": "wrong"})
     with pytest.raises(SceneUnreadable, match="refuses to show it"):
-        scene_version(uri, policy, wrong)
+        look(uri, policy, wrong)
     away = settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
-    with pytest.raises(SceneAway, match="did not answer"), open_scene(uri, policy, away):
+    with pytest.raises(SceneAway, match="did not answer"), open_reader(uri, policy, away):
         pass
 
 
@@ -150,7 +152,7 @@ def test_without_credentials_requests_are_not_signed(
     assert session.get_credential_options()["AWS_NO_SIGN_REQUEST"] == "YES"
     assert options == {"AWS_HTTPS": False, "AWS_VIRTUAL_HOSTING": False}
     with pytest.raises(SceneUnreadable, match="refuses to show it"):
-        scene_version(uri, SourcePolicy.of(bare), bare)
+        look(uri, SourcePolicy.of(bare), bare)
 
 
 def test_a_scene_in_a_bucket_goes_through_runner_and_worker(

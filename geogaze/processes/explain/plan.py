@@ -30,9 +30,9 @@ from geogaze.processes.explain.request import Colormap, Context, ExplainRequest,
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
 from geogaze.processes.plan import ProcessPlan
 from geogaze.scene.aoi import check_pixels, locate, pixel_box
-from geogaze.scene.header import SceneInfo, describe, squares_advice
+from geogaze.scene.info import SceneInfo, squares_advice
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.source import open_scene, scene_version
+from geogaze.scene.readers import open_reader
 
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
@@ -223,23 +223,15 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
     layers = layers_of(request, bundle)
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
-    version = scene_version(request.scene, policy, settings)
-    with open_scene(request.scene, policy, settings, version=version) as dataset:
-        scene = describe(
-            dataset,
-            request.scene,
-            bundle.bands,
-            request.bands,
-            request.rescale,
-            silence_seconds=settings.silence_seconds,
-        )
+    with open_reader(request.scene, policy, settings) as reader:
+        scene = reader.facts(bundle.bands, request.bands, request.rescale)
     check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
     advice = (
         None if request.square else squares_advice(scene),
         resolution_advice(bundle, request.gsd or scene.pixel_metres, scene.pixel_metres),
     )
     plan = Plan(
-        scene=scene.model_copy(update={"version": version}),
+        scene=scene,
         bundle=bundle,
         layers=layers,
         overlap=request.overlap,

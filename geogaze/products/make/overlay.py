@@ -16,7 +16,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import Normalize
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.color import lay_over, stretch
-from geogaze.scene.reader import SceneReader
+from geogaze.scene.view import SceneView
 
 _BLOCK = 512
 _READ = 2048  # pixels per side of one step, a multiple of the block
@@ -38,7 +38,7 @@ def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def write_overlay(
     plan: Plan,
-    reader: SceneReader,
+    reader: SceneView,
     heat: NDArray[np.float32],
     layer: str,
     target: Path,
@@ -111,7 +111,7 @@ def write_overlay(
 
 
 def _draw(
-    plan: Plan, reader: SceneReader, heat: NDArray[np.float32], box: tuple[int, int, int, int]
+    plan: Plan, reader: SceneView, heat: NDArray[np.float32], box: tuple[int, int, int, int]
 ) -> NDArray[np.uint8]:
     pixels = reader.read(box)
     shape = pixels.valid.shape

@@ -15,7 +15,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, stretch
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.make.tiles import Standing
-from geogaze.scene.reader import SceneReader
+from geogaze.scene.view import SceneView
 from geogaze.wording import length
 
 _PANEL = 640
@@ -67,7 +67,7 @@ class _Panel(NamedTuple):
     nowhere: bool = False
 
 
-def write_preview(plan: Plan, reader: SceneReader, layers: list[Layer], target: Path) -> None:
+def write_preview(plan: Plan, reader: SceneView, layers: list[Layer], target: Path) -> None:
     """Draw the contact sheet.
 
     Args:
@@ -91,9 +91,7 @@ def write_preview(plan: Plan, reader: SceneReader, layers: list[Layer], target: 
     _sheet(plan, panels).save(target, optimize=True)
 
 
-def _thumbnail(
-    plan: Plan, reader: SceneReader
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
+def _thumbnail(plan: Plan, reader: SceneView) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
     """The explained part of the scene (h, w, 3), what is valid (h, w), and how much smaller."""
     top, left, bottom, right = plan.bounds
     shrink = max(bottom - top, right - left) / _PANEL

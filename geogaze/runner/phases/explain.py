@@ -20,7 +20,6 @@ from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
     open_planned,
-    reader_of,
 )
 from geogaze.scene.policy import is_remote
 
@@ -51,9 +50,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     # What a remote store did not send may come the next time.
     last_try = claim.failures + 1 >= settings.max_attempts
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
-    with open_planned(resources, plan) as dataset:
-        reader = reader_of(resources, plan, dataset, lenient=lenient)
-        done = explain_chunk(plan, chunk, reader, engine, pulse)
+    with open_planned(resources, plan, lenient=lenient) as scene:
+        done = explain_chunk(plan, chunk, scene, engine, pulse)
     store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
     result = {"seen": int(seen.sum()), "path": done.route, "unreadable": done.unreadable}

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from geogaze.config import Settings
 from geogaze.files import file_sha256
@@ -19,8 +18,8 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.plan import Plan
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
 from geogaze.storage import Storage
 
 
@@ -41,25 +40,24 @@ class Outcome:
     tiles: int = 0
 
 
-def open_planned(resources: Resources, plan: Plan) -> AbstractContextManager[DatasetReader]:
-    """The scene that the job was planned for, or none."""
-    policy = SourcePolicy.local() if plan.local else SourcePolicy.of(resources.settings)
-    return open_scene(plan.scene.uri, policy, resources.settings, version=plan.scene.version)
-
-
-def reader_of(
-    resources: Resources, plan: Plan, dataset: DatasetReader, *, lenient: bool
-) -> SceneReader:
-    """The reader of an open scene, on the plan's working grid."""
-    seconds = resources.settings.silence_seconds
-    return SceneReader(dataset, plan.scene, plan.working, lenient=lenient, silence_seconds=seconds)
-
-
 @contextmanager
-def open_to_show(resources: Resources, plan: Plan) -> Iterator[SceneReader]:
+def open_planned(resources: Resources, plan: Plan, *, lenient: bool) -> Iterator[SceneView]:
+    """The scene that the job was planned for, or none, on the job's working grid.
+
+    Args:
+        resources: what the unit works with.
+        plan: the job's.
+        lenient: leave out blocks that cannot be read, rather than raise.
+    """
+    policy = SourcePolicy.local() if plan.local else SourcePolicy.of(resources.settings)
+    scene = plan.scene
+    with open_reader(scene.uri, policy, resources.settings, version=scene.version) as reader:
+        yield SceneView(reader, scene, plan.working, lenient=lenient)
+
+
+def open_to_show(resources: Resources, plan: Plan) -> AbstractContextManager[SceneView]:
     """The scene behind a picture: blocks that are known to be damaged stay empty."""
-    with open_planned(resources, plan) as dataset:
-        yield reader_of(resources, plan, dataset, lenient=plan.on_error == "skip")
+    return open_planned(resources, plan, lenient=plan.on_error == "skip")
 
 
 def keep(resources: Resources, claim: Claim, path: Path, media_type: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from geogaze.config import Settings
 from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
 
 MakePlan = Callable[..., Plan]
-OpenReader = Callable[[Plan], AbstractContextManager[SceneReader]]
+OpenReader = Callable[[Plan], AbstractContextManager[SceneView]]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def reader_of() -> OpenReader:
     @contextmanager
     def opened(plan: Plan) -> Any:
         settings = Settings()
-        with open_scene(plan.scene.uri, SourcePolicy.local(), settings) as dataset:
-            yield SceneReader(dataset, plan.scene, plan.working)
+        with open_reader(plan.scene.uri, SourcePolicy.local(), settings) as reader:
+            yield SceneView(reader, plan.scene, plan.working)
 
     return opened

@@ -17,8 +17,9 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.products.make.cog import departures, write_cog
 from geogaze.products.make.heat import Heat, write_heat
 from geogaze.products.make.overlay import write_overlay
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
 from tests.factories import NORTH_UP, make_scene
 
 _AREA = 200_000  # pixels: a long side goes with a short one
@@ -118,10 +119,10 @@ def test_overlays_of_every_size_are_written(
     heat[-1, -1] = 1
     target = folder / "overlay-boat.tif"
     with (
-        open_scene(str(path), SourcePolicy.local(), Settings()) as source,
+        open_reader(str(path), SourcePolicy.local(), Settings()) as reader,
         capture_logs() as told,
     ):
-        write_overlay(plan, SceneReader(source, scene, plan.working), heat, "boat", target, folder)
+        write_overlay(plan, SceneView(reader, scene, plan.working), heat, "boat", target, folder)
     assert told == []
     with rasterio.open(target) as dataset:
         assert (dataset.width, dataset.height) == size

@@ -16,8 +16,9 @@ from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.phases.explain import resolve_bundle
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import SourcePolicy, open_scene
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
 from tests.factories import make_values, write_scene
 
 SETTINGS = Settings(device="cpu", torch_threads=1, batch_size=1)
@@ -46,9 +47,9 @@ def test_what_lies_beside_a_tile_counts_on_every_side_in_scene_context(
         if changed:
             pixels[:, *changed] = 255 - pixels[:, *changed]
         path = write_scene(tmp_path / "changed.tif", pixels)
-        with open_scene(str(path), SourcePolicy.local(), SETTINGS) as dataset:
-            reader = SceneReader(dataset, plan.scene, plan.working)
-            done = explain_chunk(plan, chunk, reader, engine, lambda tiles: None)
+        with open_reader(str(path), SourcePolicy.local(), SETTINGS) as reader:
+            view = SceneView(reader, plan.scene, plan.working)
+            done = explain_chunk(plan, chunk, view, engine, lambda tiles: None)
         return done.evidence
 
     lone, before = evidence(plan), evidence(shared)

@@ -24,11 +24,11 @@ from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult, _touched, explain_chunk
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.reader import Damage, Pixels, SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import Damage, Pixels, SceneView
 
 
-class Asked(SceneReader):
+class Asked(SceneView):
     """Remembers the windows that were read."""
 
     boxes: list[Box]
@@ -85,12 +85,12 @@ def explain(scene: Path, bundle_folder: Path) -> Explain:
         plan = make_plan(asked, Settings(chunk_tiles=chunk_tiles), local=True)
         bundle = plan.bundle.model_copy(update={"cells": cells})
         plan = plan.model_copy(update={"bundle": bundle})
-        with open_scene(str(scene), SourcePolicy.local(), Settings()) as dataset:
-            reader = Asked(dataset, plan.scene, plan.working)
-            reader.boxes = []
+        with open_reader(str(scene), SourcePolicy.local(), Settings()) as reader:
+            view = Asked(reader, plan.scene, plan.working)
+            view.boxes = []
             engine: Any = Numbered(plan, left_out)
-            done = explain_chunk(plan, plan.chunk(number), reader, engine, lambda tiles: None)
-        return plan, done, reader.boxes
+            done = explain_chunk(plan, plan.chunk(number), view, engine, lambda tiles: None)
+        return plan, done, view.boxes
 
     return run
 

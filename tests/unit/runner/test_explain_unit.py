@@ -49,15 +49,13 @@ def claim_of(plan: Plan, failures: int, root: int = 0) -> Claim:
 def explain(
     monkeypatch: pytest.MonkeyPatch, folder: Path, plan: Plan, failures: int
 ) -> tuple[bool, Outcome]:
-    """Do a unit whose reader and engine are made up: its reader's patience, and the outcome."""
+    """Do a unit whose scene and engine are made up: its reader's patience, and the outcome."""
     asked: list[bool] = []
 
     @contextmanager
-    def opened(*_: Any) -> Iterator[None]:
-        yield None
-
-    def reader(*_: Any, lenient: bool, **__: Any) -> None:
+    def opened(*_: Any, lenient: bool) -> Iterator[None]:
         asked.append(lenient)
+        yield None
 
     def explained(plan: Plan, chunk: Any, *_: Any) -> ChunkResult:
         """One tile of them all was looked at."""
@@ -68,7 +66,6 @@ def explain(
 
     monkeypatch.setattr("geogaze.runner.phases.explain.load_engine", lambda *_: None)
     monkeypatch.setattr("geogaze.runner.phases.explain.open_planned", opened)
-    monkeypatch.setattr("geogaze.runner.phases.resources.SceneReader", reader)
     monkeypatch.setattr("geogaze.runner.phases.explain.explain_chunk", explained)
     settings = Settings(max_attempts=3)
     resources = Resources(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ from geogaze.config import Settings
 from geogaze.errors import SceneUnusable
 from geogaze.runner.unseen import _NO_HEAT
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
 from tests.factories import write_scene
 from tests.unit.runner.conftest import Explain
 from tests.unit.runner.kinds import KINDS, degrees
@@ -43,8 +43,8 @@ def test_squares_on_the_ground_where_they_are_asked_for(
     assert wide == pytest.approx(high, rel=1e-3)
     assert wide * high == pytest.approx(5e-6**2 * 111_320**2 * np.cos(np.radians(65)), rel=0.01)
     plan = report.plan
-    with open_scene(plan.scene.uri, SourcePolicy.local(), Settings()) as dataset:
-        pixels = SceneReader(dataset, plan.scene, plan.working).read((0, 0, *shape))
+    with open_reader(plan.scene.uri, SourcePolicy.local(), Settings()) as reader:
+        pixels = SceneView(reader, plan.scene, plan.working).read((0, 0, *shape))
     grey = pixels.values[0, :, 100].astype(int)
     turns = np.flatnonzero(np.diff(np.sign(grey - 120))) + 1
     np.testing.assert_allclose(

@@ -9,10 +9,11 @@ import rasterio
 
 from geogaze.config import Settings
 from geogaze.grid.lattice import Box, WorkingGrid
-from geogaze.scene.header import SceneInfo, describe
+from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.reader import Pixels, SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.source import Source
+from geogaze.scene.view import Pixels, SceneView
 
 RGB = ("red", "green", "blue")
 SETTINGS = Settings()
@@ -27,8 +28,12 @@ def info_of(
     names: Sequence[str] = RGB,
     settings: Settings = SETTINGS,
 ) -> SceneInfo:
-    with open_scene(str(path), ANY_FILE, settings) as dataset:
-        return describe(dataset, str(path), names, bands, rescale)
+    with open_reader(str(path), ANY_FILE, settings) as reader:
+        return reader.facts(names, bands, rescale)
+
+
+def source_of(path: Path) -> Source:
+    return Source(str(path), ANY_FILE, SETTINGS)
 
 
 def whole(info: SceneInfo, scale: float = 1.0) -> WorkingGrid:
@@ -47,9 +52,9 @@ def read(
     """Read a box of working pixels, or all of them."""
     info = info_of(path, bands=bands, names=names)
     working = whole(info, scale)
-    with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
-        reader = SceneReader(dataset, info, working, lenient=lenient)
-        return reader.read(box or (0, 0, working.height, working.width))
+    with open_reader(str(path), ANY_FILE, SETTINGS) as reader:
+        view = SceneView(reader, info, working, lenient=lenient)
+        return view.read(box or (0, 0, working.height, working.width))
 
 
 def damage(path: Path, row: int = 1, col: int = 1, overview: int | None = None) -> None:

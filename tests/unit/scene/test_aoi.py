@@ -16,7 +16,7 @@ from pyproj import CRS, Transformer
 from geogaze.errors import AoiOutsideScene
 from geogaze.grid.lattice import Box
 from geogaze.scene.aoi import check_pixels, inside_mask, locate, pixel_box
-from geogaze.scene.header import SceneInfo
+from geogaze.scene.info import SceneInfo
 from tests.factories import NORTH_UP, ROTATED
 from tests.unit.scene.rasters import whole
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from rasterio.windows import Window
 
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneReplaced, SceneUnreachable, SceneUnreadable
-from geogaze.scene.header import describe
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import open_scene, scene_version
+from geogaze.scene.readers import open_reader
+from geogaze.scene.version import look
+from geogaze.scene.view import SceneView
 from tests.factories import make_scene
 from tests.hosts import Host
 from tests.unit.scene.rasters import RGB, whole
@@ -36,19 +36,24 @@ def policy(host: Host) -> SourcePolicy:
 
 
 def read(host: Host, policy: SourcePolicy, version: str | None = None) -> np.ndarray:
-    with open_scene(host.uri("port.tif"), policy, QUICK, version=version) as dataset:
-        values: np.ndarray = dataset.read()
-    return values
+    with open_reader(host.uri("port.tif"), policy, QUICK, version=version) as reader:
+        return values_of(reader)
+
+
+def values_of(reader: SceneReader) -> np.ndarray:
+    info = reader.facts(RGB, None, None)
+    shape = info.height, info.width
+    return reader.pixels(info.bands, (0, 0, *shape), shape).values
 
 
 def read_between(
     uri: str, policy: SourcePolicy, version: str | None, meanwhile: Callable[[], object]
 ) -> None:
     """Something happens after the first and before the last pixel was read."""
-    with open_scene(uri, policy, QUICK, version=version) as dataset:
-        dataset.read(window=Window(0, 0, 64, 64))
+    with open_reader(uri, policy, QUICK, version=version) as reader:
+        reader.pixels((1, 2, 3), (0, 0, 64, 64), (64, 64))
         meanwhile()
-        dataset.read()
+        values_of(reader)
 
 
 def local(path: Path) -> np.ndarray:
@@ -95,14 +100,12 @@ def test_a_host_that_goes_silent_is_not_asked_for_every_block(
     """Where blocks may be left out, each of 80 would hold its lane up as long."""
     make_scene(host.folder / "port.tif", 512, 640, tiled=True, blockxsize=64, blockysize=64)
     uri = host.uri("port.tif")
-    with open_scene(uri, policy, QUICK) as dataset:
-        info = describe(dataset, uri, RGB, None, None)
-        reader = SceneReader(
-            dataset, info, whole(info), lenient=True, silence_seconds=QUICK.silence_seconds
-        )
+    with open_reader(uri, policy, QUICK) as reader:
+        info = reader.facts(RGB, None, None)
+        view = SceneView(reader, info, whole(info), lenient=True)
         host.mood, asked = "silent", len(host.asked)
         box = (0, 0, 512, 640)
-        pixels = reader.read_small(box, (64, 80)) if small else reader.read(box)
+        pixels = view.read_small(box, (64, 80)) if small else view.read(box)
         host.mood = "well"
     assert not pixels.valid[-1].any(), "what had come with the header may be there"
     assert len(host.asked) - asked <= 20, "a few requests for each of two reads"
@@ -118,10 +121,10 @@ def test_a_host_that_goes_silent_while_its_scene_is_sampled_holds_up_nobody_for_
     tiles = {"tiled": True, "blockxsize": 64, "blockysize": 64}
     make_scene(host.folder / "port.tif", 512, 640, dtype="uint16", **tiles)
     uri = host.uri("port.tif")
-    with open_scene(uri, policy, QUICK) as dataset:
+    with open_reader(uri, policy, QUICK) as reader:
         host.mood, asked = "silent", len(host.asked)
         with pytest.raises(SceneUnreachable, match="could not be fetched") as told:
-            describe(dataset, uri, RGB, None, None, silence_seconds=QUICK.silence_seconds)
+            reader.facts(RGB, None, None)
         host.mood = "well"
     assert len(host.asked) - asked <= 20, "a few requests for each of two reads"
     assert told.value.retryable
@@ -161,11 +164,11 @@ class TestVersion:
         self, host: Host, remote: Path, policy: SourcePolicy
     ) -> None:
         uri = host.uri("port.tif")
-        before = scene_version(uri, policy, QUICK)
+        before = look(uri, policy, QUICK).version
         assert before
-        assert scene_version(uri, policy, QUICK) == before
+        assert look(uri, policy, QUICK).version == before
         make_scene(remote, 600, 700, seed=1)
-        assert scene_version(uri, policy, QUICK) != before
+        assert look(uri, policy, QUICK).version != before
 
     @pytest.mark.parametrize("mood", ["silent", "503"])
     def test_a_host_that_is_away_is_not_one_without_versions(
@@ -173,13 +176,13 @@ class TestVersion:
     ) -> None:
         host.mood = mood
         with pytest.raises(SceneAway):
-            scene_version(host.uri("port.tif"), policy, QUICK)
+            look(host.uri("port.tif"), policy, QUICK)
 
     def test_a_scene_replaced_before_or_while_it_is_read_is_refused(
         self, host: Host, remote: Path, policy: SourcePolicy
     ) -> None:
         uri = host.uri("port.tif")
-        version = scene_version(uri, policy, QUICK)
+        version = look(uri, policy, QUICK).version
         assert (read(host, policy, version) == local(remote)).all()
         with pytest.raises(SceneReplaced, match="Submit it again"):
             read_between(uri, policy, version, lambda: make_scene(remote, 600, 700, seed=1))
@@ -211,7 +214,7 @@ class TestLocal:
             "gone": scene.unlink,
         }
         policy = SourcePolicy.local()
-        version = scene_version(str(scene), policy, QUICK)
+        version = look(str(scene), policy, QUICK).version
         read_between(str(scene), policy, version, lambda: None)
         with pytest.raises((SceneReplaced, SceneUnreadable)) as told:
             read_between(str(scene), policy, version, replace[how])

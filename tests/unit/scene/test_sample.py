@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from geogaze.errors import SceneUnreadable, SceneUnusable
 from geogaze.scene import sample
+from geogaze.scene.asking import Asking
 from geogaze.scene.header import describe
 from tests.factories import NORTH_UP, make_scene, make_values, write_scene
 from tests.unit.scene.rasters import RGB, info_of, read
@@ -41,7 +42,7 @@ def pixels_read(path: Path, **choices: Any) -> int:
         counted = Counted(dataset)
         describe(
             counted,
-            "s.tif",
+            Asking("s.tif"),
             RGB,
             choices.get("bands"),
             choices.get("rescale"),  # type: ignore[arg-type]

@@ -11,10 +11,11 @@ from rasterio.enums import Resampling
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable
+from geogaze.scene.geotiff import open_dataset
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
 from tests.factories import make_scene
-from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of
+from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, source_of
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def test_hosts_with_ports_mean_those_ports(policy: SourcePolicy) -> None:
 def assert_no_geotiff(path: Path) -> str:
     with (
         pytest.raises(SceneUnreadable, match=rf"'{path}' cannot be opened as a GeoTIFF") as told,
-        open_scene(str(path), ANY_FILE, SETTINGS),
+        open_reader(str(path), ANY_FILE, SETTINGS),
     ):
         pass
     return str(told.value)
@@ -279,7 +280,7 @@ def test_files_beside_the_scene_are_not_read(scene: Path) -> None:
     np.zeros(9).tofile(scene.with_name("scene.tif.msk"))
     with rasterio.open(scene) as dataset:
         assert dataset.nodata == 7
-    with open_scene(str(scene), ANY_FILE, SETTINGS) as dataset:
+    with open_dataset(source_of(scene)) as dataset:
         assert dataset.nodata is None
         assert dataset.files == [str(scene)]
     info_of(scene)
@@ -297,7 +298,7 @@ def test_overviews_beside_the_scene_are_not_read(scene: Path) -> None:
     assert scene.with_name("scene.tif.ovr").exists()
     with rasterio.open(scene) as dataset:
         assert dataset.overviews(1) == [2]
-    with open_scene(str(scene), ANY_FILE, SETTINGS) as dataset:
+    with open_dataset(source_of(scene)) as dataset:
         assert dataset.overviews(1) == []
 
 

@@ -17,15 +17,16 @@ from shapely.geometry import mapping
 from geogaze.grid.lattice import WorkingGrid
 from geogaze.scaling import unit_range
 from geogaze.scene.aoi import pixel_box
-from geogaze.scene.reader import SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.geotiff import open_dataset
+from geogaze.scene.readers import open_reader
 from geogaze.scene.validity import alpha_bands, known_bands
+from geogaze.scene.view import SceneView
 from tests.factories import NORTH_UP, write_scene
-from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, read
+from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, read, source_of
 
 
 def known(path: Path, bands: tuple[int, ...]) -> NDArray[np.bool_]:
-    with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
+    with open_dataset(source_of(path)) as dataset:
         window = Window(0, 0, dataset.width, dataset.height)
         values = dataset.read(list(bands), window=window)
         return known_bands(dataset, bands, values, window, values.shape[1:])
@@ -105,8 +106,8 @@ def test_rows_and_columns_may_shrink_differently(tmp_path: Path) -> None:
     path = write_scene(tmp_path / "scene.tif", np.stack([rows] * 3).astype(np.uint8))
     info = info_of(path)
     working = WorkingGrid.over(info.width, info.height, info.affine, 1.0, 2.0)
-    with open_scene(str(path), ANY_FILE, SETTINGS) as dataset:
-        found = SceneReader(dataset, info, working).read((10, 5, 20, 25))
+    with open_reader(str(path), ANY_FILE, SETTINGS) as reader:
+        found = SceneView(reader, info, working).read((10, 5, 20, 25))
     assert found.values.shape == (3, 10, 20)
     expected = 2 * np.arange(10, 20) + 0.5
     assert np.abs(found.values[0] - expected[:, None]).max() <= 1

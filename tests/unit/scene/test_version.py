@@ -9,13 +9,13 @@ import pytest
 
 from geogaze.errors import SceneAway, SceneUnreadable
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.source import scene_version
+from geogaze.scene.version import look
 from tests.factories import make_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS
 
 
 def version(uri: object, policy: SourcePolicy = ANY_FILE) -> str | None:
-    return scene_version(str(uri), policy, SETTINGS)
+    return look(str(uri), policy, SETTINGS).version
 
 
 def test_a_file_that_stays_keeps_its_version(scene: Path) -> None:
@@ -54,4 +54,4 @@ def test_a_store_that_does_not_answer_is_away(uri: str, monkeypatch: pytest.Monk
     policy = SourcePolicy(buckets=("imagery",), hosts=("127.0.0.1:9",))
     settings = SETTINGS.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
     with pytest.raises(SceneAway, match="did not answer"):
-        scene_version(uri, policy, settings)
+        look(uri, policy, settings)

@@ -13,8 +13,8 @@ from rasterio.enums import Resampling
 from geogaze.errors import SceneUnreadable
 from geogaze.grid.lattice import Box
 from geogaze.scaling import unit_range
-from geogaze.scene.reader import Damage, SceneReader
-from geogaze.scene.source import open_scene
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import Damage, SceneView
 from tests.factories import make_scene, make_values, write_scene
 from tests.unit.scene.rasters import ANY_FILE, SETTINGS, damage, info_of, read, whole
 
@@ -217,16 +217,16 @@ def test_a_damaged_overview_is_damage_where_it_is_looked_at(clean: Path) -> None
 def test_small_reads_show_what_is_left(clean: Path, damaged: Path) -> None:
     info = info_of(clean)
     for lenient in (False, True):
-        with open_scene(str(damaged), ANY_FILE, SETTINGS) as dataset:
-            reader = SceneReader(dataset, info, whole(info), lenient=lenient)
+        with open_reader(str(damaged), ANY_FILE, SETTINGS) as reader:
+            view = SceneView(reader, info, whole(info), lenient=lenient)
             if not lenient:
                 with pytest.raises(SceneUnreadable, match="damaged"):
-                    reader.read_small((0, 0, 256, 320), (64, 80))
+                    view.read_small((0, 0, 256, 320), (64, 80))
                 continue
-            pixels = reader.read_small((0, 0, 256, 320), (64, 80))
-    with open_scene(str(clean), ANY_FILE, SETTINGS) as dataset:
-        reader = SceneReader(dataset, info, whole(info))
-        expected = reader.read_small((0, 0, 256, 320), (64, 80))
+            pixels = view.read_small((0, 0, 256, 320), (64, 80))
+    with open_reader(str(clean), ANY_FILE, SETTINGS) as reader:
+        view = SceneView(reader, info, whole(info))
+        expected = view.read_small((0, 0, 256, 320), (64, 80))
     assert not pixels.valid[18:30, 18:30].any()
     assert pixels.valid.mean() > 0.75
     np.testing.assert_array_equal(pixels.values[:, pixels.valid], expected.values[:, pixels.valid])
@@ -334,8 +334,8 @@ def test_a_whole_scene_in_one_working_pixel(scene: Path) -> None:
 
 def test_small_reads_show_the_whole_window(scene: Path) -> None:
     info = info_of(scene)
-    with open_scene(str(scene), ANY_FILE, SETTINGS) as dataset:
-        pixels = SceneReader(dataset, info, whole(info)).read_small((0, 0, 200, 260), (20, 26))
+    with open_reader(str(scene), ANY_FILE, SETTINGS) as reader:
+        pixels = SceneView(reader, info, whole(info)).read_small((0, 0, 200, 260), (20, 26))
     expected = read(scene, scale=10.0)
     np.testing.assert_array_equal(pixels.values, expected.values)
     np.testing.assert_array_equal(pixels.valid, expected.valid)

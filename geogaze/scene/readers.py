@@ -1,0 +1,81 @@
+"""The formats of scenes: one file beside this one and one line in this table for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from geogaze.config import Settings
+from geogaze.doors import resolve
+from geogaze.errors import SceneReplaced, SceneUnreadable
+from geogaze.scene.advice import why_no_scene
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.reader import SceneReader
+from geogaze.scene.source import Source, check_version
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format, and how a source of it is recognised: by any of what is given here.
+
+    ``reader`` is the class, a :class:`geogaze.scene.reader.SceneReader` that takes a
+    :class:`geogaze.scene.source.Source`. ``schemes`` of addresses (``stac`` of ``stac://…``) and
+    ``suffixes`` of names (``.zarr``) are known without looking; ``starts`` are first bytes.
+    """
+
+    name: str
+    reader: str
+    schemes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    starts: tuple[bytes, ...] = ()
+
+    def named_by(self, uri: str) -> bool:
+        """Whether an address says that it is of this format."""
+        scheme, separator, _ = uri.partition("://")
+        by_scheme = bool(separator) and scheme.lower() in self.schemes
+        return by_scheme or uri.lower().endswith(self.suffixes)
+
+
+READERS: tuple[Format, ...] = (
+    Format(
+        "GeoTIFF",
+        "geogaze.scene.geotiff:GeoTiff",
+        starts=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+)
+
+
+def open_reader(
+    uri: str, policy: SourcePolicy, settings: Settings, *, version: str | None = None
+) -> SceneReader:
+    """Open a scene, by its format's reader; use it in a ``with`` block.
+
+    Args:
+        uri: as the user named it.
+        policy: where scenes may come from.
+        settings: caps, and how long others may take.
+        version: the one that the scene must have; it must keep the one that it has in any case.
+
+    Raises:
+        SceneUnreadable: not allowed, missing, of no known format, or over the operator's caps.
+        SceneAway: its host or store does not answer.
+        SceneReplaced: it has another version.
+    """
+    source = Source(uri, policy, settings, version)
+    reader: SceneReader = resolve(_format_of(source).reader)(source)
+    try:
+        check_version(uri, version, reader.version)
+    except SceneReplaced:
+        reader.close()
+        raise
+    return reader
+
+
+def _format_of(source: Source) -> Format:
+    for known in READERS:
+        if known.named_by(source.uri):
+            return known
+    for known in READERS:
+        if source.seen.start.startswith(known.starts):
+            return known
+    why = why_no_scene(source.seen.start)
+    raise SceneUnreadable(f"{source.uri!r} cannot be opened as a GeoTIFF. {why}")

@@ -15,7 +15,9 @@ from geogaze.config import Settings, get_settings
 from geogaze.doors import resolve
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
+from geogaze.metrics.table import all_metrics
 from geogaze.processes.planner import Planner
+from geogaze.processes.table import all_processes
 from geogaze.storage import open_storage
 
 _DESCRIPTION = """
@@ -50,6 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
+    all_processes()  # what a table names and is not there shows here
+    all_metrics()
     for router in routes.ROUTERS:
         app.include_router(resolve(router))
     openapi.install(app)

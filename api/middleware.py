@@ -62,7 +62,7 @@ class Logged:
                 await describe_bug()(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path", None)
-                tell = log.debug if route == "/health" else log.info
+                tell = log.debug if route in {"/health", "/metrics"} else log.info
                 tell(
                     "request",
                     method=scope["method"],

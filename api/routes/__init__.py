@@ -6,6 +6,7 @@ ROUTERS = [
     "api.routes.landing:router",
     "api.routes.conformance:router",
     "api.routes.health:router",
+    "api.routes.metrics:router",
     "api.routes.models:router",
     "api.routes.processes:router",
     "api.routes.jobs:router",

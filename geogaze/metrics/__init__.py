@@ -1,0 +1,1 @@
+"""What operators watch: figures of the ledger, one file each."""

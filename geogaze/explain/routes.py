@@ -3,7 +3,8 @@
 The network is cut at the target layer. What lies before runs once, without gradients; only what
 lies behind is differentiated, along one of three routes:
 
-- ``channel-shift``: the head is known from its modules, see :mod:`geogaze.explain.heads`;
+- ``channel-shift``: the head is known from its modules and takes maps, see
+  :mod:`geogaze.explain.heads`;
 - ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
   that need the gradient at every position;
 - ``graph``: the same on the autograd graph behind a layer inside the network, which is caught by
@@ -29,6 +30,7 @@ from geogaze.explain.device import is_out_of_memory
 from geogaze.explain.heads import ShiftHead, recognise, score_rows
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
+from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "head-vjp", "graph", "pixels"]
@@ -75,13 +77,13 @@ def explain(
             activations = cut.trunk(images)
         return explain_activations(cut, activations, targets, method)
     activations, logits = cut.run(images)
-    return _differentiated(activations, logits, targets, method, "graph")
+    return _differentiated(activations, logits, targets, method, cut.as_maps, "graph")
 
 
 def explain_activations(
     cut: Split, activations: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
 ) -> Explanation:
-    """As :func:`explain`, from the trunk's activations (B, C, g, g) on."""
+    """As :func:`explain`, from the trunk's activations on, as the head takes them."""
     head = _shift_head(cut)
     if head is not None and (method == "gradcam" or head.uniform):
         logits, evidence = head.explain(activations, targets, method)
@@ -89,13 +91,13 @@ def explain_activations(
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
         logits = cut.head(activations.clone())  # a head may work in place
-    return _differentiated(activations, logits, targets, method, "head-vjp")
+    return _differentiated(activations, logits, targets, method, cut.as_maps, "head-vjp")
 
 
 def _shift_head(cut: Split) -> ShiftHead | None:
     """The head's channel-shift form, looked for once."""
     if cut not in _SHIFT_HEADS:
-        _SHIFT_HEADS[cut] = recognise(cut.head)
+        _SHIFT_HEADS[cut] = recognise(cut.head) if cut.as_maps is maps else None
     return _SHIFT_HEADS[cut]
 
 
@@ -104,13 +106,16 @@ def _differentiated(
     logits: Tensor,
     targets: Sequence[Target] | None,
     method: str,
+    as_maps: AsMaps,
     route: Route,
 ) -> Explanation:
     classes = logits.shape[1]
     identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
     rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
     group = max(1, _GROUP_BYTES // (activations.numel() * activations.element_size()))
-    maps = []
+    evidence = []
+    with torch.no_grad():
+        seen = as_maps(activations)
     for first in range(0, len(rows), group):
         wanted = rows[first : first + group]
         try:
@@ -124,5 +129,7 @@ def _differentiated(
                 f"The logits cannot be differentiated by the target layer: {error}"
             ) from error
         with torch.no_grad():
-            maps.append(find_cam(method).positional(gradients, activations))
-    return Explanation(logits.detach(), torch.cat(maps, dim=1), route)
+            if as_maps is not maps:
+                gradients = as_maps(gradients.flatten(0, 1)).unflatten(0, gradients.shape[:2])
+            evidence.append(find_cam(method).positional(gradients, seen))
+    return Explanation(logits.detach(), torch.cat(evidence, dim=1), route)

@@ -16,7 +16,9 @@ from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
 from geogaze.models.bundles import Bundle, check_classes
 from geogaze.models.item import bundle_item
+from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
+from geogaze.networks.layouts import maps
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
 from geogaze.outputs import Kind, check_folder
@@ -74,7 +76,7 @@ def write_bundle(
     check_target(out, classes, overwrite=overwrite)
     out = out.resolve()
     cut = cut_at(model, layer)
-    registration = registration or measure(cut.trunk, len(mean), input_size)
+    registration = registration or measure(cut.maps, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         made = Path(scratch) / "bundle"
@@ -92,7 +94,7 @@ def write_bundle(
             stride=registration.stride,
             first_center=registration.first_center,
             cells=registration.cells,
-            halo=registration.halo if isinstance(cut, Split) else None,
+            halo=registration.halo if _shareable(cut) else None,
             weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
             folder=out,
         )
@@ -106,6 +108,11 @@ def write_bundle(
             out.rename(Path(scratch) / "former")
         made.rename(out)
     return bundle
+
+
+def _shareable(cut: Split | Captured) -> bool:
+    """Whether a tile's activations can be a slice of those of its surroundings."""
+    return isinstance(cut, Split) and cut.as_maps is maps
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.networks.layouts import AsMaps, maps
 
 
 class _Reached(Exception):
@@ -17,9 +18,12 @@ class _Reached(Exception):
 
 
 class Captured:
-    """A network and a layer of it, by its name in ``named_modules()``."""
+    """A network and a layer of it, by its name in ``named_modules()``.
 
-    def __init__(self, model: nn.Module, layer: str) -> None:
+    ``as_maps`` makes maps (B, C, g, g) of what the layer gives.
+    """
+
+    def __init__(self, model: nn.Module, layer: str, as_maps: AsMaps = maps) -> None:
         modules = dict(model.named_modules())
         if not layer or layer not in modules:
             near = get_close_matches(layer, list(modules), n=5, cutoff=0.3)
@@ -29,6 +33,7 @@ class Captured:
             )
         self.model = model
         self.module = layer
+        self.as_maps = as_maps
         self._caught = modules[layer]
 
     @property
@@ -36,8 +41,12 @@ class Captured:
         """The network up to the layer, as a module from images to activations."""
         return _UpTo(self)
 
+    def maps(self, images: Tensor) -> Tensor:
+        """Activations of images (B, bands, T, T), as maps (B, C, g, g)."""
+        return self.as_maps(self.activations(images))
+
     def run(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations (B, C, g, g), a leaf, and logits (B, classes) that depend on it.
+        """Activations, a leaf, and logits (B, classes) that depend on it.
 
         Raises:
             UnsupportedArchitecture: the layer runs not once, or does not give maps.
@@ -77,7 +86,7 @@ class Captured:
                 f"The layer {self.module!r} runs more than once for an image; name one that runs "
                 "once."
             )
-        if not isinstance(output, Tensor) or output.ndim != 4:
+        if not isinstance(output, Tensor) or self.as_maps(output).ndim != 4:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise UnsupportedArchitecture(
                 f"The layer {self.module!r} gives {shape}, not maps (images, channels, rows, cols)."

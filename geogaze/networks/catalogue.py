@@ -24,7 +24,7 @@ def _describe(architecture: str) -> dict[str, Any]:
     preset = weights.transforms()
     cut = split(build(architecture, 1000))
     size = preset.crop_size[0]
-    registration = measure(cut.trunk, 3, size)
+    registration = measure(cut.maps, 3, size)
     return {
         "mean": list(preset.mean),
         "std": list(preset.std),

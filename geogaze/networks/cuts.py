@@ -7,15 +7,18 @@ from torch import nn
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
 from geogaze.networks.families import FAMILIES
+from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.split import Split
 
 
-def cut_at(model: nn.Module, layer: str | None = None) -> Split | Captured:
+def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -> Split | Captured:
     """Cut a classifier at a layer.
 
     Args:
         model: the network.
         layer: a module's name; None for behind the last convolutional feature map.
+        as_maps: how maps are made of what the named layer gives, where that is not the cut that
+            the network's family, or the network itself, knows.
 
     Raises:
         UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
@@ -25,12 +28,15 @@ def cut_at(model: nn.Module, layer: str | None = None) -> Split | Captured:
     except UnsupportedArchitecture:
         if layer is None:
             raise
-        return Captured(model, layer)
-    return natural if layer in {None, natural.module} else Captured(model, layer)
+        return Captured(model, layer, as_maps)
+    return natural if layer in {None, natural.module} else Captured(model, layer, as_maps)
 
 
 def split(model: nn.Module) -> Split:
-    """Cut a classifier behind its last convolutional feature map.
+    """Cut a classifier behind its last convolutional feature map, or where it says itself.
+
+    A network says so by its attributes ``trunk`` and ``head``, and ``as_maps`` where the trunk does
+    not give maps.
 
     Raises:
         UnsupportedArchitecture: the family is unknown.
@@ -42,7 +48,7 @@ def split(model: nn.Module) -> Split:
     # Not isinstance of the protocol, which from Python 3.12 on overlooks submodules.
     trunk, head = (getattr(model, name, None) for name in ("trunk", "head"))
     if isinstance(trunk, nn.Module) and isinstance(head, nn.Module):
-        return Split(trunk, head, "trunk")
+        return Split(trunk, head, "trunk", getattr(model, "as_maps", maps))
     raise UnsupportedArchitecture(
         f"{type(model).__name__} has no known cut between features and classifier. Name a layer, "
         "or give it the attributes trunk and head."

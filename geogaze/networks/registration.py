@@ -40,9 +40,9 @@ class Registration:
 
     Activation ``i`` is centred on pixel ``first_center + i * stride`` (pixel 0 is the first
     pixel, its centre counts as 0); ``cells`` is the side of the grid for one model input.
-    ``halo`` is the margin, in whole strides, within which 99 % of an activation's (linearised)
-    receptive field lies; None where the trunk also pools over the whole input, as
-    squeeze-and-excitation does, so that an activation depends on everything.
+    ``halo`` is the margin, in pixels and a multiple of ``stride``, within which 99 % of an
+    activation's (linearised) receptive field lies; None where the trunk also pools over the whole
+    input, as squeeze-and-excitation does, so that an activation depends on everything.
     """
 
     stride: int
@@ -99,7 +99,7 @@ def _as_average(
     return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode=ceil_mode)
 
 
-def measure(trunk: nn.Module, bands: int, input_size: int) -> Registration:
+def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> Registration:
     """Stride, first centre and grid side of a trunk.
 
     Args:
@@ -147,7 +147,7 @@ class _Axis:
     reach: float
 
 
-def _measure_axis(trunk: nn.Module, bands: int, axis: int, side: int) -> _Axis:
+def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side: int) -> _Axis:
     shape = [1, bands, _SHORT_SIDE, _SHORT_SIDE]
     shape[axis] = side
     x = torch.ones(shape, requires_grad=True)

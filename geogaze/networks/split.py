@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
+
+from geogaze.networks.layouts import AsMaps, maps
 
 
 @dataclass(frozen=True)
 class Split:
     """A classifier in two pieces.
 
-    ``trunk`` maps images (B, bands, T, T) to activations (B, C, g, g), ``head`` activations to
-    logits (B, classes); ``module`` names the cut in the original network.
+    ``trunk`` takes images (B, bands, T, T) to activations, ``head`` activations to logits
+    (B, classes); ``module`` names the cut in the original network. ``as_maps`` makes maps
+    (B, C, g, g) of activations; those of convolutional networks are maps already.
     """
 
     trunk: nn.Module
     head: nn.Module
     module: str
+    as_maps: AsMaps = maps
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Activations of images (B, bands, T, T), as maps (B, C, g, g)."""
+        return self.as_maps(self.trunk(images))

@@ -25,4 +25,4 @@ def guided_gradcam(score: Score, images: Tensor, rows: Rows) -> Tensor:
     return product.abs().amax(dim=1)
 
 
-METHOD = PixelMethod(guided_gradcam, replaces_relu=True)
+METHOD = PixelMethod(guided_gradcam, replaces_relu=True, needs_maps=True)

@@ -41,8 +41,9 @@ class PixelMethod:
 
     ``attribute`` gives a map (B, T, T) of images (B, bands, T, T) for a score of each.
     ``replaces_relu`` says that it replaces what ReLU does in the backward pass, so that it is
-    defined only where ReLU is the only nonlinearity.
+    defined only where ReLU is the only nonlinearity; ``needs_maps`` that the trunk must give maps.
     """
 
     attribute: Callable[[Score, Tensor, Rows], Tensor]
     replaces_relu: bool = False
+    needs_maps: bool = False

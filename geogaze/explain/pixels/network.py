@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from geogaze.doors import resolve
-from geogaze.errors import InvalidRequest
+from geogaze.errors import InvalidRequest, UnsupportedArchitecture
 from geogaze.explain.pixels.method import PixelMethod, Rows, Score
 from geogaze.explain.pixels.relus import with_own_relus
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
+from geogaze.networks.layouts import maps
 from geogaze.networks.split import Split
 
 
@@ -28,6 +29,7 @@ class PixelNetwork:
 
     def __init__(self, cut: Split) -> None:
         self._plain = Score(cut.trunk, cut.head)
+        self._has_maps = cut.as_maps is maps
 
     @cached_property
     def _rewritten(self) -> Score:
@@ -72,8 +74,13 @@ class PixelNetwork:
         maps = [attribute(score, images, row) for row in rows]
         return torch.stack(maps, dim=1).detach().float()
 
-    def _score(self, method: str) -> Score:
-        return self._rewritten if self._method(method).replaces_relu else self._plain
+    def _score(self, name: str) -> Score:
+        method = self._method(name)
+        if method.needs_maps and not self._has_maps:
+            raise UnsupportedArchitecture(
+                f"{name} is defined for networks whose activations are maps; those here are not."
+            )
+        return self._rewritten if method.replaces_relu else self._plain
 
     @staticmethod
     def _method(name: str) -> PixelMethod:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
 from geogaze.models.item import read_bundle
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import read_checkpoint, write_bundle
+from geogaze.networks.layouts import AsMaps, channels_last
 from geogaze.networks.loading import load_model
 
 OPTIONS: dict[str, Any] = {
@@ -51,6 +52,29 @@ def test_a_layer_inside_the_network_has_no_halo_to_read(model: nn.Module, tmp_pa
     assert write_bundle(model, tmp_path / "whole", **OPTIONS).halo
     assert write_bundle(model, tmp_path / "inside", layer="stage3", **OPTIONS).halo is None
     assert read_bundle(tmp_path / "inside").halo is None
+
+
+class ChannelsLast(nn.Module):
+    """Its trunk gives (B, h, w, C), and it says so."""
+
+    as_maps: AsMaps = staticmethod(channels_last)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4, padding=2), Turned())
+        self.head = nn.Sequential(nn.Flatten(1), nn.Linear(4 * 16 * 16, 2))
+
+
+class Turned(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.permute(0, 2, 3, 1)
+
+
+def test_a_trunk_that_gives_no_maps_is_measured_by_those_made_of_it(tmp_path: Path) -> None:
+    """Its tiles cannot share activations: slices are taken of maps."""
+    written = write_bundle(ChannelsLast(), tmp_path / "mine", **OPTIONS)
+    assert (written.stride, written.first_center, written.cells) == (4, 0.0, 16)
+    assert written.halo is None
 
 
 def test_weights_are_halved_and_counters_stay_whole(model: nn.Module, tmp_path: Path) -> None:

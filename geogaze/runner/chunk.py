@@ -1,61 +1,29 @@
-"""Explaining one chunk of tiles, and the part it leaves for later phases."""
+"""Explaining one chunk of tiles: read, choose, explain, and note what the engine answers."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.explain.batches import BatchResult
 from geogaze.explain.engine import Engine
 from geogaze.grid.coverage import cell_coverage
+from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
-from geogaze.ledger.records import Part
 from geogaze.models.targets import target_probability
 from geogaze.processes.explain.plan import Plan
+from geogaze.runner.part import ChunkTable
+from geogaze.runner.pulse import Pulse
 from geogaze.scene.aoi import inside_mask
 from geogaze.scene.view import Pixels, SceneView
-from geogaze.storage import Storage
 
-Pulse = Callable[[int], None]
-"""Called after every batch with the tiles it did; raises to stop the work."""
-
-
-@dataclass(frozen=True)
-class ChunkTable:
-    """What is known of each tile of a chunk, row by row (n tiles), and of its cells.
-
-    ``valid_fraction`` (n,) 0..1; ``top`` (n,) int32 position of the best class, -1 where the tile
-    was not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) float32, NaN likewise;
-    ``coverage`` (rows, cols) of the chunk's lattice cells.
-    """
-
-    valid_fraction: NDArray[np.float32]
-    top: NDArray[np.int32]
-    top_probability: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    coverage: NDArray[np.float32]
-
-    @classmethod
-    def unseen(cls, plan: Plan, count: int, coverage: NDArray[np.float32]) -> ChunkTable:
-        """A table of tiles that were not looked at."""
-        layers = len(plan.layers) if plan.targets else 0
-        return cls(
-            valid_fraction=np.full(count, np.nan, dtype=np.float32),
-            top=np.full(count, -1, dtype=np.int32),
-            top_probability=np.full(count, np.nan, dtype=np.float32),
-            probabilities=np.full((layers, count), np.nan, dtype=np.float32),
-            coverage=coverage,
-        )
-
-    @property
-    def seen(self) -> NDArray[np.bool_]:
-        """Which tiles were looked at (n,)."""
-        return self.top >= 0
+Tile = tuple[int, int]
+"""Row and column of a tile in the job's tiling."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +38,104 @@ class ChunkResult:
     table: ChunkTable
     evidence: NDArray[np.float32]
     route: str
-    unreadable: dict[str, list[tuple[int, int]]]
+    unreadable: dict[str, list[Tile]]
+
+
+@dataclass(frozen=True)
+class ChunkPixels:
+    """What was read for a chunk.
+
+    ``pixels`` are those of all its tiles, with the halo around them; ``wanted`` (h, w) those of
+    them that are valid and in the area of interest. ``tiles`` are the chunk's, row by row, and
+    ``windows`` where each lies in ``pixels``.
+    """
+
+    pixels: Pixels
+    wanted: NDArray[np.bool_]
+    tiles: list[Tile]
+    windows: list[tuple[slice, slice]]
+
+    @classmethod
+    def read(cls, plan: Plan, chunk: Chunk, scene: SceneView) -> ChunkPixels:
+        """Read a chunk in one window.
+
+        Raises:
+            SceneUnreadable: a block is damaged, and the scene is not read leniently.
+            SceneUnreachable: the same of a remote scene.
+        """
+        top, left, bottom, right = plan.tiling.chunk_window(chunk)
+        halo = plan.halo
+        pixels = scene.read((top - halo, left - halo, bottom + halo, right + halo))
+        tiles = list(chunk.tiles())
+        windows = [_slices(plan.tiling.window(*tile), pixels) for tile in tiles]
+        return cls(pixels, pixels.valid & _in_area(plan, pixels), tiles, windows)
+
+    def table(self, plan: Plan, chunk: Chunk) -> ChunkTable:
+        """What is known of the tiles before any is explained."""
+        coverage = cell_coverage(
+            self.wanted,
+            (self.pixels.box[0], self.pixels.box[1]),
+            plan.lattice,
+            plan.tiling.chunk_cells(chunk),
+            (0, 0, plan.working.height, plan.working.width),
+        )
+        table = ChunkTable.unseen(plan, len(self.tiles), coverage)
+        table.valid_fraction[:] = [self.pixels.valid[window].mean() for window in self.windows]
+        return table
+
+    def worth_explaining(self, damaged: dict[str, list[Tile]]) -> NDArray[np.int64]:
+        """Positions (n,) of the tiles that have a wanted pixel and touch no damaged block."""
+        lost = {tile for tiles in damaged.values() for tile in tiles}
+        at = enumerate(zip(self.tiles, self.windows, strict=True))
+        return np.array(
+            [i for i, (tile, window) in at if tile not in lost and self.wanted[window].any()],
+            dtype=np.int64,
+        )
+
+
+class Answers:
+    """What the engine says of a chunk's tiles, noted batch by batch in its table and evidence.
+
+    Args:
+        plan: the job's.
+        table: the chunk's, in which the answers are written.
+        seen: positions (n,) of the tiles that the engine is asked about.
+    """
+
+    def __init__(self, plan: Plan, table: ChunkTable, seen: NDArray[np.int64]) -> None:
+        cells, size, maps = plan.tiling.cells, plan.bundle.input_size, plan.maps
+        self.evidence = np.empty((len(plan.layers), len(seen), cells, cells), dtype=np.float32)
+        self.route = ""
+        self._targets = plan.targets or ()
+        self._table = table
+        self._seen = seen
+        self._to_lattice = resample_matrix(size, maps.stride, maps.cells)
+        self._one_to_one = divides(size, maps.stride, maps.cells)
+
+    def note(self, batch: BatchResult) -> None:
+        """Write down a batch."""
+        tiles, share = self._seen[batch.tiles], batch.probabilities
+        self._table.top[tiles] = share.argmax(axis=1)
+        self._table.top_probability[tiles] = share.max(axis=1)
+        for k, target in enumerate(self._targets):
+            self._table.probabilities[k, tiles] = target_probability(share, target)
+        self.evidence[:, batch.tiles] = self._on_lattice(batch.evidence.transpose(1, 0, 2, 3))
+        self.route = batch.route
+
+    def _on_lattice(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps (K, n, g, g) in lattice cells (K, n, cells, cells)."""
+        if self._one_to_one:
+            return maps
+        return np.asarray(self._to_lattice @ maps @ self._to_lattice.T, dtype=np.float32)
+
+    def check_whole(self) -> None:
+        """Refuse what lacks a tile: its evidence would be whatever lay in memory.
+
+        Raises:
+            RuntimeError: the engine left out a tile.
+        """
+        if left_out := int((self._table.top[self._seen] < 0).sum()):
+            raise RuntimeError(f"{left_out} of {len(self._seen)} tiles were not explained: a bug.")
 
 
 def explain_chunk(
@@ -81,63 +146,35 @@ def explain_chunk(
     Tiles without a valid pixel (in the area of interest, if there is one) never reach the device,
     nor do those that a damaged block is part of.
     """
-    tiling, halo = plan.tiling, plan.halo
-    top, left, bottom, right = tiling.chunk_window(chunk)
-    pixels = scene.read((top - halo, left - halo, bottom + halo, right + halo))
+    read = ChunkPixels.read(plan, chunk, scene)
     pulse(0)
-    looked = pixels.valid & _wanted(plan, pixels)
-    coverage = cell_coverage(
-        looked,
-        (pixels.box[0], pixels.box[1]),
-        plan.lattice,
-        tiling.chunk_cells(chunk),
-        (0, 0, plan.working.height, plan.working.width),
-    )
-    tiles_here = list(chunk.tiles())
-    windows = [_inner(tiling.window(*tile), pixels) for tile in tiles_here]
-    unreadable = _touched(plan, pixels, tiles_here)
-    lost = {tile for touched in unreadable.values() for tile in touched}
-    table = ChunkTable.unseen(plan, len(windows), coverage)
-    table.valid_fraction[:] = [pixels.valid[w].mean() for w in windows]
-    seen = np.array(
-        [i for i, tile in enumerate(tiles_here) if tile not in lost and looked[windows[i]].any()],
-        dtype=np.int64,
-    )
-    layers, targets = len(plan.layers), plan.targets
-    evidence = np.empty((layers, len(seen), tiling.cells, tiling.cells), dtype=np.float32)
-    size, maps = plan.bundle.input_size, plan.maps
-    to_lattice = resample_matrix(size, maps.stride, maps.cells)
-    one_to_one = divides(size, maps.stride, maps.cells)
-    route = ""
+    unreadable = _touched(plan, read.pixels, read.tiles)
+    seen = read.worth_explaining(unreadable)
+    table = read.table(plan, chunk)
+    answers = Answers(plan, table, seen)
     if len(seen):
-        window = engine.prepare(pixels.values, pixels.known, plan.scene.rescale)
-        corners = [(windows[i][0].start, windows[i][1].start) for i in seen]
-        explain = engine.explain_shared if plan.context == "scene" else engine.explain_tiles
         # Closed whatever happens, so that the next chunk gets the device.
-        with closing(explain(window, corners, targets, plan.method)) as batches:
+        with closing(_ask(engine, plan, read, seen)) as batches:
             for batch in batches:
-                tiles, share = seen[batch.tiles], batch.probabilities
-                table.top[tiles] = share.argmax(axis=1)
-                table.top_probability[tiles] = share.max(axis=1)
-                for k, target in enumerate(targets or ()):
-                    table.probabilities[k, tiles] = target_probability(share, target)
-                found = batch.evidence.transpose(1, 0, 2, 3)
-                evidence[:, batch.tiles] = (
-                    found if one_to_one else to_lattice @ found @ to_lattice.T
-                )
-                route = batch.route
-                pulse(len(tiles))
-    if left_out := int((table.top[seen] < 0).sum()):
-        # Their evidence would be whatever lay in memory.
-        raise RuntimeError(f"{left_out} of {len(seen)} tiles were not explained: a bug.")
-    return ChunkResult(table, evidence, route, unreadable)
+                answers.note(batch)
+                pulse(len(batch.tiles))
+    answers.check_whole()
+    return ChunkResult(table, answers.evidence, answers.route, unreadable)
 
 
-def _touched(
-    plan: Plan, pixels: Pixels, tiles: list[tuple[int, int]]
-) -> dict[str, list[tuple[int, int]]]:
+def _ask(
+    engine: Engine, plan: Plan, read: ChunkPixels, seen: NDArray[np.int64]
+) -> Generator[BatchResult]:
+    """Have some tiles of a chunk explained, batch by batch."""
+    window = engine.prepare(read.pixels.values, read.pixels.known, plan.scene.rescale)
+    corners = [(rows.start, cols.start) for rows, cols in (read.windows[i] for i in seen)]
+    explain = engine.explain_shared if plan.context == "scene" else engine.explain_tiles
+    return explain(window, corners, plan.targets, plan.method)
+
+
+def _touched(plan: Plan, pixels: Pixels, tiles: list[Tile]) -> dict[str, list[Tile]]:
     """Tiles whose pixels, halo included, a damaged block is part of; each under one block."""
-    touched: dict[str, list[tuple[int, int]]] = {}
+    touched: dict[str, list[Tile]] = {}
     for tile in tiles if pixels.damage else ():
         top, left, bottom, right = plan.tiling.window(*tile)
         seen = (top - plan.halo, left - plan.halo, bottom + plan.halo, right + plan.halo)
@@ -147,7 +184,8 @@ def _touched(
     return touched
 
 
-def _wanted(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:
+def _in_area(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:
+    """Which pixels (h, w) lie in the area of interest."""
     if plan.aoi is None:
         return np.ones_like(pixels.valid)
     top, left, _, _ = pixels.box
@@ -155,37 +193,7 @@ def _wanted(plan: Plan, pixels: Pixels) -> NDArray[np.bool_]:
     return inside_mask(plan.aoi, plan.working.transform @ transform, pixels.valid.shape)
 
 
-def _inner(window: tuple[int, int, int, int], pixels: Pixels) -> tuple[slice, slice]:
+def _slices(window: Box, pixels: Pixels) -> tuple[slice, slice]:
+    """Rows and columns of a window of the working grid in what was read."""
     top, left = pixels.box[:2]
-    return (
-        slice(window[0] - top, window[2] - top),
-        slice(window[1] - left, window[3] - left),
-    )
-
-
-def store_chunk(
-    storage: Storage, prefix: str, table: ChunkTable, evidence: NDArray[np.float32]
-) -> None:
-    """Write a chunk's part: ``tiles.npz`` and ``evidence.f32``, layer after layer."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **vars(table))
-    storage.put(f"{prefix}tiles.npz", buffer.getvalue())
-    if evidence.size:
-        storage.put(f"{prefix}evidence.f32", np.ascontiguousarray(evidence).tobytes())
-
-
-def load_table(storage: Storage, part: Part) -> ChunkTable:
-    """Read back a chunk's table."""
-    with np.load(io.BytesIO(storage.get(f"{part.prefix}tiles.npz"))) as arrays:
-        return ChunkTable(**arrays)
-
-
-def load_evidence(
-    storage: Storage, part: Part, layer: int, seen: int, cells: int
-) -> NDArray[np.float32]:
-    """Read back one layer's evidence (seen tiles, cells, cells), and no other layer's bytes."""
-    if not seen:
-        return np.empty((0, cells, cells), dtype=np.float32)
-    size = seen * cells * cells * 4
-    data = storage.get(f"{part.prefix}evidence.f32", layer * size, (layer + 1) * size)
-    return np.frombuffer(data, dtype=np.float32).reshape(seen, cells, cells)
+    return slice(window[0] - top, window[2] - top), slice(window[1] - left, window[3] - left)

@@ -12,7 +12,7 @@ from geogaze.grid.coverage import MIN_VALID
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part, Skipped
 from geogaze.processes.explain.plan import Plan
-from geogaze.runner.chunk import ChunkTable
+from geogaze.runner.part import ChunkTable
 
 _NO_HEAT = "every heat cell has more invalid pixels than valid ones, so the layers are empty"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from geogaze.doors import resolve
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases.resources import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.scratch import scratch_folder
 
 __all__ = ["Outcome", "Resources", "load_phases", "perform"]

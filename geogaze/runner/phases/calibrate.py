@@ -17,17 +17,13 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import cog
 from geogaze.products.make.heat import TileMap, blend, write_heat
 from geogaze.runner.ahead import ahead
-from geogaze.runner.chunk import (
-    ChunkTable,
-    Pulse,
-    load_evidence,
-    load_table,
-)
+from geogaze.runner.part import ChunkTable, load_evidence, load_table
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
     keep,
 )
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import check_empty
 
 

@@ -11,16 +11,14 @@ from geogaze.ledger.records import Claim
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.plan import Plan
-from geogaze.runner.chunk import (
-    Pulse,
-    explain_chunk,
-    store_chunk,
-)
+from geogaze.runner.chunk import explain_chunk
+from geogaze.runner.part import store_chunk
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
     open_planned,
 )
+from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import is_remote
 
 

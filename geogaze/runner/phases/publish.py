@@ -17,11 +17,7 @@ from geogaze.products.make.classes import best_classes, write_classes
 from geogaze.products.make.preview import Layer, write_preview
 from geogaze.products.make.tiles import TileTable, standings, strongest, write_tiles
 from geogaze.runner.ahead import ahead
-from geogaze.runner.chunk import (
-    ChunkTable,
-    Pulse,
-    load_table,
-)
+from geogaze.runner.part import ChunkTable, load_table
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
@@ -29,6 +25,7 @@ from geogaze.runner.phases.resources import (
     load_heat,
     open_to_show,
 )
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import unseen_tiles
 
 PARQUET = "application/vnd.apache.parquet"

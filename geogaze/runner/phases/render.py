@@ -10,9 +10,6 @@ from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import cog
 from geogaze.products.make.overlay import write_overlay
-from geogaze.runner.chunk import (
-    Pulse,
-)
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
@@ -20,6 +17,7 @@ from geogaze.runner.phases.resources import (
     load_heat,
     open_to_show,
 )
+from geogaze.runner.pulse import Pulse
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:

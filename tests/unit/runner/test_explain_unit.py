@@ -16,7 +16,8 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.runner.chunk import ChunkResult, ChunkTable, store_chunk
+from geogaze.runner.chunk import ChunkResult
+from geogaze.runner.part import ChunkTable, store_chunk
 from geogaze.runner.phases import Outcome, Resources, render
 from geogaze.runner.phases import explain as explain_phase
 from geogaze.runner.phases.calibrate import _maps

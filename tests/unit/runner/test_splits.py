@@ -14,8 +14,8 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, Phase
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner import work
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from tests.unit.runner.jobs import Bureau
 
 Judge = Callable[[list[tuple[int, int]]], None]

@@ -12,7 +12,7 @@ from geogaze.errors import InvalidBundle, SceneUnusable
 from geogaze.ledger.records import Part, Skipped
 from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.runner.chunk import ChunkTable
+from geogaze.runner.part import ChunkTable
 from geogaze.runner.unseen import check_empty, unseen_tiles
 
 

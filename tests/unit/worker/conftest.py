@@ -17,8 +17,8 @@ from geogaze.ledger.database import connect
 from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.runner import work
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Worker
 
 AWAY: list[Exception] = [

@@ -23,10 +23,10 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, Phase, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit, WorkerSeen
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.names import name_children
 from geogaze.runner.phases import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY

@@ -16,9 +16,9 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.phases import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Stopped, Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.test_work import row

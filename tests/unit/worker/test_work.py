@@ -22,8 +22,8 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit
-from geogaze.runner.chunk import Pulse
 from geogaze.runner.phases import Outcome, Resources
+from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Worker
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY, Task

@@ -1,0 +1,78 @@
+"""The part that a chunk leaves for later phases: its table of tiles, and their evidence.
+
+A part is two files under its unit's prefix: ``tiles.npz``, the table, and ``evidence.f32``, the
+maps of all tiles that were looked at, layer after layer, so that a layer is read by itself.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geogaze.ledger.records import Part
+from geogaze.processes.explain.plan import Plan
+from geogaze.storage import Storage
+
+
+@dataclass(frozen=True)
+class ChunkTable:
+    """What is known of each tile of a chunk, row by row (n tiles), and of its cells.
+
+    ``valid_fraction`` (n,) 0..1; ``top`` (n,) int32 position of the best class, -1 where the tile
+    was not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) float32, NaN likewise;
+    ``coverage`` (rows, cols) of the chunk's lattice cells.
+    """
+
+    valid_fraction: NDArray[np.float32]
+    top: NDArray[np.int32]
+    top_probability: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    coverage: NDArray[np.float32]
+
+    @classmethod
+    def unseen(cls, plan: Plan, count: int, coverage: NDArray[np.float32]) -> ChunkTable:
+        """A table of tiles that were not looked at."""
+        layers = len(plan.layers) if plan.targets else 0
+        return cls(
+            valid_fraction=np.full(count, np.nan, dtype=np.float32),
+            top=np.full(count, -1, dtype=np.int32),
+            top_probability=np.full(count, np.nan, dtype=np.float32),
+            probabilities=np.full((layers, count), np.nan, dtype=np.float32),
+            coverage=coverage,
+        )
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which tiles were looked at (n,)."""
+        return self.top >= 0
+
+
+def store_chunk(
+    storage: Storage, prefix: str, table: ChunkTable, evidence: NDArray[np.float32]
+) -> None:
+    """Write a chunk's part: ``tiles.npz`` and ``evidence.f32``, layer after layer."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **vars(table))
+    storage.put(f"{prefix}tiles.npz", buffer.getvalue())
+    if evidence.size:
+        storage.put(f"{prefix}evidence.f32", np.ascontiguousarray(evidence).tobytes())
+
+
+def load_table(storage: Storage, part: Part) -> ChunkTable:
+    """Read back a chunk's table."""
+    with np.load(io.BytesIO(storage.get(f"{part.prefix}tiles.npz"))) as arrays:
+        return ChunkTable(**arrays)
+
+
+def load_evidence(
+    storage: Storage, part: Part, layer: int, seen: int, cells: int
+) -> NDArray[np.float32]:
+    """Read back one layer's evidence (seen tiles, cells, cells), and no other layer's bytes."""
+    if not seen:
+        return np.empty((0, cells, cells), dtype=np.float32)
+    size = seen * cells * cells * 4
+    data = storage.get(f"{part.prefix}evidence.f32", layer * size, (layer + 1) * size)
+    return np.frombuffer(data, dtype=np.float32).reshape(seen, cells, cells)

@@ -10,32 +10,12 @@ from rich.table import Table
 
 from geogaze.cli.bars import TilesBar
 from geogaze.cli.interrupts import first_word
-from geogaze.cli.options import (
-    AoiOption,
-    BandsOption,
-    ClassesOption,
-    ColormapOption,
-    ContextOption,
-    ForceOption,
-    GsdOption,
-    JsonOption,
-    MethodOption,
-    ModelOption,
-    NormalizeOption,
-    OnErrorOption,
-    OverlapOption,
-    OverlaysOption,
-    OverwriteOption,
-    RescaleOption,
-    SquareOption,
-    build_request,
-)
+from geogaze.cli.options import JsonOption, OverwriteOption, takes
 from geogaze.cli.quote import print_ahead, print_quote
 from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
-from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.outputs import Kind, check_file, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
@@ -51,27 +31,14 @@ _STOPPING = (
 )
 
 
+@takes(ExplainRequest, besides={"priority"}, texts={"scene": "A georeferenced GeoTIFF."})
 def run(
-    scene: Annotated[str, typer.Argument(help="A georeferenced GeoTIFF.")],
+    *,
     out_folder: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the products; needed for all but --dry-run."),
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
-    classes: ClassesOption = "all",
-    overlap: OverlapOption = 0.5,
-    gsd: GsdOption = None,
-    square: SquareOption = False,
-    force: ForceOption = False,
-    normalize: NormalizeOption = "job",
-    bands: BandsOption = None,
-    rescale: RescaleOption = None,
-    aoi: AoiOption = None,
-    overlays: OverlaysOption = True,
-    method: MethodOption = "gradcam",
-    context: ContextOption = "tile",
-    colormap: ColormapOption = "turbo",
-    on_error: OnErrorOption = "fail",
+    request: ExplainRequest,
     overwrite: OverwriteOption = False,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N. Default: GEOGAZE_DEVICE.")
@@ -102,24 +69,6 @@ def run(
         update={name: value for name, value in chosen.items() if value is not None}
     )
     configure_logging("error", settings.log_format)
-    request = build_request(
-        scene=scene,
-        model=model,
-        classes=classes,
-        overlap=overlap,
-        gsd=gsd,
-        square=square,
-        force=force,
-        normalize=normalize,
-        bands=bands,
-        rescale=rescale,
-        aoi=aoi,
-        overlays=overlays,
-        colormap=colormap,
-        method=method,
-        context=context,
-        on_error=on_error,
-    )
     if dry_run:
         _plan_only(request, out_folder, settings, overwrite=overwrite, as_json=as_json)
         return

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 from rich.table import Table
 
-from geogaze.cli.options import (
-    DEFAULT_API,
-    AoiOption,
-    ApiOption,
-    BandsOption,
-    ClassesOption,
-    ContextOption,
-    ForceOption,
-    GsdOption,
-    JsonOption,
-    MethodOption,
-    ModelOption,
-    NormalizeOption,
-    OverlapOption,
-    OverlaysOption,
-    RescaleOption,
-    SquareOption,
-    build_request,
-    on_a_server,
-)
+from geogaze.cli.options import DEFAULT_API, ApiOption, JsonOption, on_a_server, takes
 from geogaze.cli.terminal import err, out, print_json, print_warnings
 from geogaze.client import Client
-from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.explain.quote import Quote
+from geogaze.processes.explain.request import ExplainRequest
 from geogaze.wording import duration, length, size
 
 
@@ -74,21 +53,14 @@ def print_quote(quote: Quote, *, unknown: str) -> None:
     print_warnings(quote.warnings)
 
 
+@takes(
+    ExplainRequest,
+    besides={"colormap", "on_error", "priority"},
+    texts={"scene": "A path or URI that the server may read."},
+)
 def quote(
-    scene: Annotated[str, typer.Argument(help="A path or URI that the server may read.")],
-    model: ModelOption = DEFAULT_MODEL,
-    classes: ClassesOption = "all",
-    overlap: OverlapOption = 0.5,
-    gsd: GsdOption = None,
-    square: SquareOption = False,
-    force: ForceOption = False,
-    normalize: NormalizeOption = "job",
-    bands: BandsOption = None,
-    rescale: RescaleOption = None,
-    aoi: AoiOption = None,
-    overlays: OverlaysOption = True,
-    method: MethodOption = "gradcam",
-    context: ContextOption = "tile",
+    *,
+    request: ExplainRequest,
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,24 +71,8 @@ def quote(
     Example:
         geogaze quote s3://imagery/port.tif --classes harbor --gsd 0.3
     """
-    request = build_request(
-        scene=on_a_server(scene),
-        model=model,
-        classes=classes,
-        overlap=overlap,
-        gsd=gsd,
-        square=square,
-        force=force,
-        normalize=normalize,
-        bands=bands,
-        rescale=rescale,
-        aoi=aoi,
-        overlays=overlays,
-        method=method,
-        context=context,
-    )
     with Client(api) as client:
-        answer = client.quote(request.model_dump(mode="json", exclude_none=True))
+        answer = client.quote(on_a_server(request).model_dump(mode="json", exclude_none=True))
     if as_json:
         print_json(answer)
         return

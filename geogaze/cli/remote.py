@@ -11,59 +11,27 @@ from rich.table import Column, Table
 
 from geogaze.cli.options import (
     DEFAULT_API,
-    AoiOption,
     ApiOption,
-    BandsOption,
-    ClassesOption,
-    ColormapOption,
-    ContextOption,
-    ForceOption,
-    GsdOption,
     JsonOption,
-    MethodOption,
-    ModelOption,
-    NormalizeOption,
-    OnErrorOption,
-    OverlapOption,
-    OverlaysOption,
     OverwriteOption,
-    RescaleOption,
-    SquareOption,
-    build_request,
     on_a_server,
+    takes,
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
 from geogaze.client import Client
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
-from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.outputs import Kind, check_folder, former_products
-from geogaze.processes.explain.request import Priority
+from geogaze.processes.explain.request import ExplainRequest
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 
 _COLOURS = {"successful": "green", "failed": "red", "running": "cyan", "dismissed": "dim"}
 
 
+@takes(ExplainRequest, texts={"scene": "A path or URI that the server may read."})
 def submit(
-    scene: Annotated[str, typer.Argument(help="A path or URI that the server may read.")],
-    model: ModelOption = DEFAULT_MODEL,
-    classes: ClassesOption = "all",
-    overlap: OverlapOption = 0.5,
-    gsd: GsdOption = None,
-    square: SquareOption = False,
-    force: ForceOption = False,
-    normalize: NormalizeOption = "job",
-    bands: BandsOption = None,
-    rescale: RescaleOption = None,
-    aoi: AoiOption = None,
-    overlays: OverlaysOption = True,
-    method: MethodOption = "gradcam",
-    context: ContextOption = "tile",
-    colormap: ColormapOption = "turbo",
-    on_error: OnErrorOption = "fail",
-    priority: Annotated[
-        Priority, typer.Option(help="Urgent jobs go before all others.")
-    ] = "normal",
+    *,
+    request: ExplainRequest,
     key: Annotated[
         str | None, typer.Option("--key", help="Asked again with it, you get the same job.")
     ] = None,
@@ -76,27 +44,8 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
-    request = build_request(
-        scene=on_a_server(scene),
-        model=model,
-        classes=classes,
-        overlap=overlap,
-        gsd=gsd,
-        square=square,
-        force=force,
-        normalize=normalize,
-        bands=bands,
-        rescale=rescale,
-        aoi=aoi,
-        overlays=overlays,
-        colormap=colormap,
-        method=method,
-        context=context,
-        on_error=on_error,
-        priority=priority,
-    )
     with Client(api) as client:
-        inputs = request.model_dump(mode="json", exclude_none=True)
+        inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)
         status = client.submit(inputs, idempotency_key=key)
         told = f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
         if wait:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Collection
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from geogaze.errors import InvalidRequest
 from geogaze.processes.limits import check_values
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How the command line words an input; metadata of a request's field.
+
+    Attributes:
+        text: what is shown, where the field's description is too long for a terminal, or its words
+            are those of JSON.
+        written: how a value that is not one word is written: ``names`` and ``numbers`` with commas,
+            ``pairs`` of numbers as an option that is repeated, an ``area`` as itself or its file.
+    """
+
+    text: str
+    written: Literal["names", "numbers", "pairs", "area"] | None = None
 
 
 class ProcessRequest(BaseModel):

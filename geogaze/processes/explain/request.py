@@ -13,7 +13,7 @@ from geogaze.grid.tiling import MAX_OVERLAP
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
-from geogaze.processes.request import ProcessRequest
+from geogaze.processes.request import Flag, ProcessRequest
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Normalize = Literal["job", "tile", "none"]
@@ -41,14 +41,22 @@ class ExplainRequest(ProcessRequest):
         description="A georeferenced GeoTIFF: a path, s3:// or https:// URI the operator allows.",
         examples=["s3://imagery/airport-01.tif"],
     )
-    model: str = Field(
-        default=DEFAULT_MODEL,
-        min_length=1,
-        max_length=255,
-        title="Model",
-        description="A bundle's name or a torchvision architecture such as vgg16.",
+    model: Annotated[str, Flag("A bundle's name or folder, or a torchvision architecture.")] = (
+        Field(
+            default=DEFAULT_MODEL,
+            min_length=1,
+            max_length=255,
+            title="Model",
+            description="A bundle's name or a torchvision architecture such as vgg16.",
+        )
     )
-    classes: Literal["all", "top"] | LayerNames = Field(
+    classes: Annotated[
+        Literal["all", "top"] | LayerNames,
+        Flag(
+            "all, top (each tile's best class), or names: airplane,runway,airplane vs runway",
+            "names",
+        ),
+    ] = Field(
         default="all",
         title="Classes",
         description="all, top (each tile's own best class, as one layer), or a list of names; "
@@ -56,22 +64,28 @@ class ExplainRequest(ProcessRequest):
         "against a class.",
         examples=[["airplane", "runway", "airplane vs runway"]],
     )
-    overlap: float = Field(
+    overlap: Annotated[float, Flag("Overlap of neighbouring tiles, 0 to 0.9.")] = Field(
         default=0.5, ge=0, le=MAX_OVERLAP, title="Overlap of neighbouring tiles, share of a tile"
     )
-    method: MethodName = Field(
+    method: Annotated[
+        MethodName, Flag("How a score is attributed to places; see 'geogaze methods'.")
+    ] = Field(
         default="gradcam",
         title="Method",
         description="gradcam and its kin give one value per activation; "
         f"{', '.join(_PER_PIXEL[:-1])} and {_PER_PIXEL[-1]} one per pixel.",
     )
-    context: Context = Field(
+    context: Annotated[
+        Context, Flag("tile: each tile by itself; scene: tiles share one run of the trunk.")
+    ] = Field(
         default="tile",
         title="Context",
         description="tile: each tile by itself, as the network was trained; scene: tiles share one "
         "run over their surroundings, quicker the more they overlap.",
     )
-    gsd: float | None = Field(
+    gsd: Annotated[
+        float | None, Flag("Working resolution, metres per pixel. Default: the scene's.")
+    ] = Field(
         default=None,
         ge=1e-3,
         le=1e6,
@@ -82,28 +96,41 @@ class ExplainRequest(ProcessRequest):
         title="Square pixels",
         description="Resample pixels that are no squares on the ground (degrees) to squares.",
     )
-    force: bool = Field(
-        default=False,
-        title="Work finer than a quarter of the scene's pixels, which shows nothing new",
+    force: Annotated[bool, Flag("Allow a --gsd finer than a quarter of the scene's pixels.")] = (
+        Field(
+            default=False,
+            title="Work finer than a quarter of the scene's pixels, which shows nothing new",
+        )
     )
-    normalize: Normalize = Field(
+    normalize: Annotated[
+        Normalize, Flag("job: tiles compare; tile: each tile to 0..1; none: raw signed evidence.")
+    ] = Field(
         default="job",
         title="Normalisation",
         description="job: one scale per class, tiles comparable; tile: each tile to 0..1, as "
         "textbooks do; none: raw signed evidence.",
     )
-    bands: Annotated[tuple[int, ...], Field(max_length=1024)] | None = Field(
-        default=None, title="Scene bands (from 1) for the model's bands, in order"
+    bands: Annotated[
+        Annotated[tuple[int, ...], Field(max_length=1024)] | None,
+        Flag("Scene bands for the model's, from 1, such as 4,3,2.", "numbers"),
+    ] = Field(default=None, title="Scene bands (from 1) for the model's bands, in order")
+    rescale: Annotated[
+        Annotated[tuple[Range, ...], Field(max_length=1024)] | None,
+        Flag("Values that become 0 and 1, LO,HI; repeat it for one range per band.", "pairs"),
+    ] = Field(default=None, title="Values that become 0 and 1: one pair, or one for each band")
+    aoi: Annotated[
+        Annotated[dict[str, Any], AfterValidator(check_points)] | None,
+        Flag(
+            "Only inside these polygons: GeoJSON, GeoPackage, shapefile, WKT or its file.", "area"
+        ),
+    ] = Field(default=None, title="Area of interest, GeoJSON in longitude and latitude")
+    overlays: Annotated[bool, Flag("Draw overlay-CLASS.tif too.")] = Field(
+        default=True, title="Make overlay-<class>.tif"
     )
-    rescale: Annotated[tuple[Range, ...], Field(max_length=1024)] | None = Field(
-        default=None, title="Values that become 0 and 1: one pair, or one for each band"
-    )
-    aoi: Annotated[dict[str, Any], AfterValidator(check_points)] | None = Field(
-        default=None, title="Area of interest, GeoJSON in longitude and latitude"
-    )
-    overlays: bool = Field(default=True, title="Make overlay-<class>.tif")
     colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
-    on_error: OnError = Field(
+    on_error: Annotated[
+        OnError, Flag("A tile that cannot be explained fails the job, or stays empty.")
+    ] = Field(
         default="fail",
         title="Bad tiles",
         description="What becomes of a job with a tile that cannot be read or explained. fail: the "

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
-from geogaze import __version__
 from geogaze.config import Settings, get_settings
 from geogaze.doors import resolve
 from geogaze.ledger.database import connect
@@ -19,6 +18,7 @@ from geogaze.metrics.table import all_metrics
 from geogaze.processes.planner import Planner
 from geogaze.processes.table import all_processes
 from geogaze.storage import open_storage
+from geogaze.version import VERSION
 
 _DESCRIPTION = """
 Grad-CAM heat for every class of an image classifier over whole georeferenced scenes, after
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="geogaze",
         summary="Where on the map does a neural network look?",
         description=_DESCRIPTION,
-        version=__version__,
+        version=VERSION,
         lifespan=lifespan,
         openapi_url=None,  # by api.openapi, in two versions and without another host
     )

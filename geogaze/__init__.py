@@ -1,3 +1,5 @@
 """geogaze: where on the map does a neural network look?"""
 
-__version__ = "0.1.0"
+from geogaze.version import VERSION
+
+__version__ = VERSION

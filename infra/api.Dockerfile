@@ -9,7 +9,7 @@ WORKDIR /src
 
 # Dependencies first: this layer outlives changes of the code.
 COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./
-COPY geogaze/__init__.py geogaze/
+COPY geogaze/__init__.py geogaze/version.py geogaze/
 RUN pip install --no-cache-dir --constraint constraints.txt ".[api,queue]"
 
 COPY geogaze geogaze

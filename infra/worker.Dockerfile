@@ -15,7 +15,7 @@ ARG PIP_EXTRA_INDEX_URL
 
 # Dependencies first: this layer, most of the image, outlives changes of the code.
 COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./
-COPY geogaze/__init__.py geogaze/
+COPY geogaze/__init__.py geogaze/version.py geogaze/
 RUN pip install --no-cache-dir --constraint constraints.txt ".[worker]"
 
 COPY geogaze geogaze

@@ -93,9 +93,9 @@ def _name_children(**_: object) -> None:
 def _load_early(**_: object) -> None:
     """Pay for the imports of torch and GDAL before the first unit."""
     try:
-        import worker.tasks
+        from worker import child
 
-        worker.tasks.these_lanes()
+        child.these_lanes()
     except BaseException:
         # Celery would go on, and lose every message that comes to this process.
         log.critical("worker process does not start", exc_info=True)
@@ -107,9 +107,9 @@ def _load_early(**_: object) -> None:
 @worker_process_shutdown.connect
 def _leave(**_: object) -> None:
     """Units in hand are finished where there is time, else handed back."""
-    import worker.tasks
+    from worker import child
 
-    worker.tasks.leave()
+    child.leave()
     log.info("worker left")
 
 

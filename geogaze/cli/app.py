@@ -9,10 +9,10 @@ import typer
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from geogaze import __version__
 from geogaze.cli import bench, image, local, methods, models, quote, remote, serve, train
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
 from geogaze.errors import GeogazeError, Interrupted
+from geogaze.version import VERSION
 
 
 class _Commands(TyperGroup):
@@ -39,7 +39,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"geogaze {__version__}")
+        print(f"geogaze {VERSION}")
         raise typer.Exit
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from geogaze import __version__
 from geogaze.doors import resolve
 from geogaze.errors import ProcessNotFound
 from geogaze.processes.request import ProcessRequest
+from geogaze.version import VERSION
 
 PROCESSES = {
     "explain": "geogaze.processes.explain.process:EXPLAIN",
@@ -75,7 +75,7 @@ class Process:
     quote: str | None = None
     alike: tuple[str, ...] = ()
     job_control: tuple[str, ...] = ("async-execute", "dismiss")
-    version: str = field(default=__version__)
+    version: str = field(default=VERSION)
 
 
 def find_process(name: str) -> Process:

@@ -20,10 +20,10 @@ from pystac.extensions.raster import (
 )
 from pystac.extensions.render import Render, RenderExtension
 
-from geogaze import __version__
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.classes import legend
 from geogaze.products.make.tiles import Standing
+from geogaze.version import VERSION
 
 _ROLES = {
     "heat": ["data"],
@@ -71,7 +71,7 @@ def item_json(
         properties={
             "title": f"Where {plan.bundle.name} looks",
             "gsd": plan.cell_metres,
-            "processing:software": {"geogaze": __version__},
+            "processing:software": {"geogaze": VERSION},
             "geogaze:model": plan.bundle.name,
             "geogaze:weights": plan.bundle.weights,
             "geogaze:layer": plan.bundle.module,

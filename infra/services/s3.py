@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 from urllib.parse import quote, unquote, urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
 
+from geogaze.config import Settings
+from geogaze.s3 import s3_client
 from infra.services import swift
 from infra.services.server import LOOPBACK, Server, hold_port
 
@@ -57,23 +58,15 @@ class S3Endpoint:
         return f"{scheme}://{access_key}:{secret_key}@{host}/{quote(self.bucket)}"
 
     def client(self, *, attempts: int = 3, timeout_s: float = 60.0) -> "S3Client":
-        """Makes a client that keeps to what every S3 server knows."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                # Newer boto3 adds checksums that many servers do not know.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"total_max_attempts": attempts},
-                connect_timeout=timeout_s,
-                read_timeout=timeout_s,
-            ),
+        """Makes a client, as geogaze's own are."""
+        settings = Settings(
+            s3_endpoint=self.endpoint,
+            s3_access_key=SecretStr(self.access_key),
+            s3_secret_key=SecretStr(self.secret_key),
+            s3_region=self.region,
+        )
+        return s3_client(
+            settings, connect_seconds=timeout_s, read_seconds=timeout_s, attempts=attempts
         )
 
 

@@ -13,7 +13,6 @@ from uuid import uuid4
 from affine import Affine
 from typing_extensions import override
 
-from geogaze import __version__
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.grid.lattice import Box, Lattice, WorkingGrid
@@ -23,9 +22,9 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.registry import find_bundle
 from geogaze.models.targets import Target, parse_target
+from geogaze.processes.explain.finishing import finishing_bytes
 from geogaze.processes.explain.layers import TOP, layers_of
 from geogaze.processes.explain.place import Place, place_of
-from geogaze.processes.explain.quote import finishing_bytes
 from geogaze.processes.explain.request import Colormap, Context, ExplainRequest, Normalize, OnError
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
 from geogaze.processes.plan import ProcessPlan
@@ -33,6 +32,7 @@ from geogaze.scene.aoi import check_pixels, locate, pixel_box
 from geogaze.scene.info import SceneInfo, squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
+from geogaze.version import VERSION
 
 _MAX_TILES = 50_000_000
 _MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
@@ -187,7 +187,7 @@ class Plan(ProcessPlan):
             return uuid4().hex
         known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
         known["bundle"] = self.bundle.model_dump(mode="json", exclude={"folder", "name"})
-        known["geogaze"] = __version__
+        known["geogaze"] = VERSION
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
@@ -262,9 +262,15 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     return plan
 
 
+def finishing_of(plan: Plan, settings: Settings) -> dict[str, int]:
+    """Memory that finishing the job takes of a worker: by what, in words."""
+    columns = 0 if plan.targets is None else len(plan.layers)
+    return finishing_bytes(plan.lattice, plan.tiles, columns, settings.lanes)
+
+
 def _check_finish(plan: Plan, settings: Settings) -> None:
     """Refuse what a worker could not put together after hours of work."""
-    needed = finishing_bytes(plan, settings)
+    needed = finishing_of(plan, settings)
     what, most = max(needed.items(), key=lambda pair: pair[1])
     if most > settings.max_finish_bytes:
         raise InvalidRequest(

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-if TYPE_CHECKING:  # plans are held against these figures when they are made
-    from geogaze.config import Settings
-    from geogaze.processes.explain.plan import Plan
+from geogaze.config import Settings
+from geogaze.processes.explain.plan import Plan, finishing_of
 
-# Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
-_CELL_BYTES = 43
-_TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12
 _FLOAT_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3
 _OVERLAY_BYTES = 1.0  # of a pixel, overviews included: measured, noise 0.97, an airport 0.27
@@ -46,19 +40,6 @@ class Quote(BaseModel):
     )
 
 
-def finishing_bytes(plan: Plan, settings: Settings) -> dict[str, int]:
-    """Memory that a worker needs to finish a job: by what, in words.
-
-    Layers are mosaicked whole, as many at once as there are lanes; the table of tiles is one.
-    """
-    rows, cols = plan.lattice.rows, plan.lattice.cols
-    layers = 0 if plan.targets is None else len(plan.layers)
-    return {
-        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * settings.lanes,
-        f"a table of {plan.tiles:,} tiles": plan.tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * layers),
-    }
-
-
 def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None = None) -> Quote:
     """What a planned job takes.
 
@@ -85,7 +66,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         cell_metres=plan.cell_metres,
         products_bytes=products,
         disk_bytes=products + parts + drafts,
-        memory_bytes=max(finishing_bytes(plan, settings).values()),
+        memory_bytes=max(finishing_of(plan, settings).values()),
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
         warnings=plan.warnings,
     )

@@ -14,9 +14,9 @@ import pytest
 import typer
 from rich.progress import Progress
 
-from geogaze import __version__
 from geogaze.cli.app import app
 from geogaze.errors import InvalidRequest
+from geogaze.version import VERSION
 from tests.unit.cli.conftest import Geogaze
 
 ROOT = Path(__file__).parents[3]
@@ -78,7 +78,7 @@ def test_there_are_examples() -> None:
 
 def test_version(geogaze: Geogaze) -> None:
     done = geogaze("--version")
-    assert (done.code, done.out.strip()) == (0, f"geogaze {__version__}")
+    assert (done.code, done.out.strip()) == (0, f"geogaze {VERSION}")
 
 
 @pytest.mark.parametrize("words", [("paint",), ("run",), ("run", "a.tif"), ("models", "paint")])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
-from geogaze.processes.explain.plan import Plan, make_plan
-from geogaze.processes.explain.quote import finishing_bytes, quote_of
+from geogaze.processes.explain.plan import Plan, finishing_of, make_plan
+from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
 from tests.factories import make_scene
 
@@ -27,7 +27,7 @@ def test_a_quote_by_hand(scene: Path, bundle_folder: Path) -> None:
     assert (quote.tiles, quote.layers, quote.rows, quote.cols) == (6 * 8, 2, 7, 9)
     assert quote.cell_metres == pytest.approx(16)
     assert quote.memory_bytes == 48 * (1250 + 12 * 2)
-    assert quote.memory_bytes == max(finishing_bytes(plan, settings).values())
+    assert quote.memory_bytes == max(finishing_of(plan, settings).values())
     parts, drafts = 48 * 2 * 4 * 4, 2 * 260 * 200 * 4
     assert quote.disk_bytes == quote.products_bytes + parts + drafts
     assert quote.seconds is None

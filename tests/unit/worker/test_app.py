@@ -8,7 +8,7 @@ import pytest
 from celery.concurrency import get_implementation
 
 import worker.app
-import worker.tasks
+import worker.child
 from geogaze.config import Settings
 from geogaze.ledger.queue import LEVELS
 from worker.app import make_app
@@ -80,8 +80,8 @@ def test_a_worker_that_leaves_gives_its_units_a_while_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     leaving = Leaving()
-    monkeypatch.setattr(worker.tasks, "these_lanes", lambda: leaving)
-    monkeypatch.setattr(worker.tasks, "this_worker", lambda: leaving)
+    monkeypatch.setattr(worker.child, "these_lanes", lambda: leaving)
+    monkeypatch.setattr(worker.child, "this_worker", lambda: leaving)
     worker.app._leave()
     (close, seconds), (leave, _) = leaving.did
     assert (close, leave) == ("close", "leave")

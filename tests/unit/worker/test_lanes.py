@@ -139,17 +139,17 @@ def test_a_lane_that_cannot_go_on_hands_its_unit_back_and_ends_its_process(
     ledger: Ledger, worker: Worker, does: Any, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
     """Were the process to live on, every later message would be taken and dropped."""
-    from worker import tasks
+    from worker import child, tasks
 
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         raise error
 
     does(task)
     ends: list[int] = []
-    lanes = Lanes(worker, 2, on_broken=tasks.end_process)
-    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
-    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
-    monkeypatch.setattr(tasks.os, "_exit", ends.append)
+    lanes = Lanes(worker, 2, on_broken=child.end_process)
+    monkeypatch.setattr(child, "these_lanes", lambda: lanes)
+    monkeypatch.setattr(child, "this_worker", lambda: worker)
+    monkeypatch.setattr(child.os, "_exit", ends.append)
     monkeypatch.setattr(tasks, "_REJECT_SECONDS", 0)
     worker.enlist()
     submit(ledger, 2)
@@ -173,17 +173,17 @@ def test_a_process_that_cannot_go_on_ends_also_where_it_cannot_say_so(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would live on, and reject every message that comes to it."""
-    from worker import tasks
+    from worker import child
 
     def broken(*_: Any) -> None:
         raise RuntimeError("something else is broken too")
 
     ends: list[int] = []
     monkeypatch.setattr(worker, "leave", broken)
-    monkeypatch.setattr(tasks, "these_lanes", lambda: Lanes(worker, 1))
-    monkeypatch.setattr(tasks, "this_worker", lambda: worker)
-    monkeypatch.setattr(tasks.os, "_exit", ends.append)
-    tasks.end_process(DeviceBroke("CUDA error"))
+    monkeypatch.setattr(child, "these_lanes", lambda: Lanes(worker, 1))
+    monkeypatch.setattr(child, "this_worker", lambda: worker)
+    monkeypatch.setattr(child.os, "_exit", ends.append)
+    child.end_process(DeviceBroke("CUDA error"))
     assert ends == [70]
 
 
@@ -263,10 +263,10 @@ def test_a_process_takes_over_from_the_one_that_crashed(
 def test_the_celery_task_runs_the_unit_it_is_told(
     ledger: Ledger, worker: Worker, does: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from worker import tasks
+    from worker import child, tasks
 
     lanes = Lanes(worker, 1)
-    monkeypatch.setattr(tasks, "these_lanes", lambda: lanes)
+    monkeypatch.setattr(child, "these_lanes", lambda: lanes)
     does(lambda resources, claim, pulse: MADE)
     job: UUID = submit(ledger)
     (unit,) = rows(ledger)

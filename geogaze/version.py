@@ -1,0 +1,3 @@
+"""The version of geogaze."""
+
+VERSION = "0.1.0"

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-
-from rasterio.enums import ColorInterp
-from rasterio.io import DatasetReader
+from typing import NamedTuple
 
 from geogaze.errors import SceneUnusable
-from geogaze.scene.validity import alpha_bands
 
 # Sentinel-2's numbers, which Landsat 8 and 9 share in the visible.
 _CODES = {"b2": "blue", "b3": "green", "b4": "red", "b8": "nir"}
@@ -18,19 +15,40 @@ _NOT_A_NAME = re.compile(r"\d+(\.\d+)?|b\d+a?|band|channel|nm|um|µm|sr|toa|boa|
 _CODE = re.compile(r"b0?(\d{1,2}a?)")
 
 
+class BandLabel(NamedTuple):
+    """What a scene says of a band.
+
+    ``colour`` is GDAL's word for how it is shown: ``red``, ``alpha``, ``palette``, ``undefined``.
+    """
+
+    description: str = ""
+    colour: str = "undefined"
+
+    @property
+    def is_alpha(self) -> bool:
+        """Whether the band says how opaque the others are."""
+        return self.colour == "alpha" or self.description.strip().casefold() == "alpha"
+
+
 def choose_bands(
-    dataset: DatasetReader, uri: str, names: Sequence[str], asked: Sequence[int] | None
+    uri: str, labels: Sequence[BandLabel], names: Sequence[str], asked: Sequence[int] | None
 ) -> tuple[tuple[int, ...], str]:
     """The scene's bands (from 1) for a model's, and what made the choice.
 
     Bands that are asked for, else those whose descriptions name the model's (``red``, ``B04``),
     else those whose colour interpretation does, else the first that are not alpha.
 
+    Args:
+        uri: the scene.
+        labels: what it says of each of its bands.
+        names: the model's bands, in order.
+        asked: those of the scene that the user wants for them.
+
     Raises:
         SceneUnusable: too few bands, bands that are not there, or palette indices.
     """
-    chosen, why = _choose(dataset, uri, names, asked)
-    if any(dataset.colorinterp[band - 1] is ColorInterp.palette for band in chosen):
+    chosen, why = _choose(uri, labels, names, asked)
+    if any(labels[band - 1].colour == "palette" for band in chosen):
         raise SceneUnusable(
             f"{uri!r} stores palette indices, not colours. Expand it with "
             "'gdal_translate -expand rgb' first."
@@ -39,28 +57,27 @@ def choose_bands(
 
 
 def _choose(
-    dataset: DatasetReader, uri: str, names: Sequence[str], asked: Sequence[int] | None
+    uri: str, labels: Sequence[BandLabel], names: Sequence[str], asked: Sequence[int] | None
 ) -> tuple[tuple[int, ...], str]:
     if asked is not None:
-        if len(asked) != len(names) or not all(1 <= band <= dataset.count for band in asked):
+        if len(asked) != len(names) or not all(1 <= band <= len(labels) for band in asked):
             raise SceneUnusable(
                 f"Bands {list(asked)} do not fit: the model takes {len(names)} "
-                f"({', '.join(names)}) and {uri!r} has bands 1 to {dataset.count}."
+                f"({', '.join(names)}) and {uri!r} has bands 1 to {len(labels)}."
             )
         return tuple(asked), "given"
-    alpha = alpha_bands(dataset)
-    plain = [band for band in range(1, dataset.count + 1) if band not in alpha]
+    plain = [band for band, label in enumerate(labels, 1) if not label.is_alpha]
     if len(plain) < len(names):
         raise SceneUnusable(
             f"{uri!r} has {len(plain)} band(s), but the model takes {len(names)} "
             f"({', '.join(names)}). Choose some, also repeatedly: --bands "
             f"{','.join(['1'] * len(names))}."
         )
-    descriptions = [dataset.descriptions[band - 1] or "" for band in plain]
+    descriptions = [labels[band - 1].description for band in plain]
     ways: tuple[tuple[str, Iterable[str | None]], ...] = (
         ("descriptions", map(named_in, descriptions)),
         ("descriptions", map(coded_in, descriptions)),
-        ("colours", (dataset.colorinterp[band - 1].name for band in plain)),
+        ("colours", (labels[band - 1].colour for band in plain)),
     )
     for why, found in ways:
         bands = _first(zip(plain, found, strict=True))

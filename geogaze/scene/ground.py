@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pyproj
 from affine import Affine
@@ -15,10 +16,24 @@ _ODD_SCALE = 0.01  # UTM departs from true metres by 0.1 % at most, Web Mercator
 _EQUAL = 1.001  # sides of a pixel that are equal but for the projection
 
 
-def pixel_sides(
-    name: str, crs_wkt: str, affine: Affine, shape: tuple[int, int]
-) -> tuple[float, float]:
-    """Sides of a pixel on the ground, metres: along a row and along a column, scene's centre.
+class Ground(NamedTuple):
+    """What a pixel in the middle of a scene is on the ground.
+
+    ``pixel_metres`` is its side, the mean of both; ``aspect`` its width over its height, 1 where
+    they differ by the projection alone; ``metric_crs`` a CRS in true metres around it: UTM, or
+    polar stereographic; None off the Earth.
+    """
+
+    pixel_metres: float
+    aspect: float
+    metric_crs: str | None
+
+
+def ground_of(name: str, crs_wkt: str, affine: Affine, shape: tuple[int, int]) -> Ground:
+    """How large a scene's pixels are.
+
+    The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
+    state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
 
     Args:
         name: the scene's, for messages.
@@ -26,19 +41,19 @@ def pixel_sides(
         affine: pixel (col, row) corners to CRS coordinates.
         shape: its pixels (h, w).
 
-    The CRS's own units are taken at their word where they are true to scale within 1 % (UTM,
-    state plane); elsewhere (degrees, Web Mercator) distances are measured on the ellipsoid.
-
     Raises:
         SceneUnusable: the CRS is a local grid, or the coordinates lie nowhere.
     """
     try:
-        sides = _measure(pyproj.CRS.from_wkt(crs_wkt), affine, shape)
+        crs = pyproj.CRS.from_wkt(crs_wkt)
+        across, down = _measure(crs, affine, shape)
     except (ProjError, AttributeError) as error:  # AttributeError: a CRS without an ellipsoid
         raise SceneUnusable(f"The CRS of {name!r} is tied to no place on Earth: {error}") from error
-    if not all(math.isfinite(side) and side > 0 for side in sides):
+    if not all(math.isfinite(side) and side > 0 for side in (across, down)):
         raise SceneUnusable(f"The CRS and affine of {name!r} put it nowhere on Earth; check them.")
-    return sides
+    ratio = across / down
+    aspect = 1.0 if 1 / _EQUAL < ratio < _EQUAL else ratio
+    return Ground(math.sqrt(across * down), aspect, _metric_crs(crs, affine, shape))
 
 
 def _measure(crs: pyproj.CRS, affine: Affine, shape: tuple[int, int]) -> tuple[float, float]:
@@ -58,15 +73,7 @@ def _measure(crs: pyproj.CRS, affine: Affine, shape: tuple[int, int]) -> tuple[f
     return true[0], true[1]
 
 
-def aspect_of(across: float, down: float) -> float:
-    """Width over height of a pixel with such sides; 1 where they differ by the projection alone."""
-    ratio = across / down
-    return 1.0 if 1 / _EQUAL < ratio < _EQUAL else ratio
-
-
-def metric_crs(crs_wkt: str, affine: Affine, shape: tuple[int, int]) -> str | None:
-    """A CRS in true metres around a scene: UTM, or polar stereographic; None off the Earth."""
-    crs = pyproj.CRS.from_wkt(crs_wkt)
+def _metric_crs(crs: pyproj.CRS, affine: Affine, shape: tuple[int, int]) -> str | None:
     if crs.ellipsoid is None or abs(crs.ellipsoid.semi_major_metre - _EARTH) > 10_000:
         return None
     x, y = affine @ (shape[1] / 2, shape[0] / 2)

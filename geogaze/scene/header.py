@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from rasterio.io import DatasetReader
@@ -10,10 +9,11 @@ from rasterio.io import DatasetReader
 from geogaze.errors import SceneUnusable
 from geogaze.scene.asking import Asking
 from geogaze.scene.bands import choose_bands
-from geogaze.scene.ground import aspect_of, metric_crs, pixel_sides
+from geogaze.scene.ground import ground_of
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.ranges import Ranges, given_ranges, percentile_ranges
 from geogaze.scene.sample import refuse_empty, sample_values
+from geogaze.scene.validity import labels_of
 
 
 def describe(
@@ -51,12 +51,12 @@ def describe(
         )
     if dataset.transform.is_degenerate:
         raise SceneUnusable(f"{uri!r} has a degenerate affine {tuple(dataset.transform)[:6]}.")
-    chosen, bands_source = choose_bands(dataset, uri, band_names, bands)
+    chosen, bands_source = choose_bands(uri, labels_of(dataset), band_names, bands)
     dtype = dataset.dtypes[chosen[0] - 1]
     if dtype.startswith("complex"):
         raise SceneUnusable(f"{uri!r} holds complex values; save magnitude or intensity first.")
     wkt, shape = dataset.crs.to_wkt(), (dataset.height, dataset.width)
-    sides = pixel_sides(dataset.name, wkt, dataset.transform, shape)
+    ground = ground_of(dataset.name, wkt, dataset.transform, shape)
     warnings: list[str] = []
     if rescale or dtype == "uint8":
         ranges, source = (
@@ -79,9 +79,7 @@ def describe(
         dtype=dtype,
         bands=chosen,
         bands_source=bands_source,
-        pixel_metres=math.sqrt(sides[0] * sides[1]),
-        aspect=aspect_of(*sides),
-        metric_crs=metric_crs(wkt, dataset.transform, shape),
+        **ground._asdict(),
         rescale=ranges,
         rescale_source=source,
         warnings=tuple(warnings),

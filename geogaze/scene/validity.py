@@ -1,4 +1,4 @@
-"""Which pixels of a scene hold data, band by band."""
+"""Which pixels of a GeoTIFF hold data, band by band."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
+
+from geogaze.scene.bands import BandLabel
+
+
+def labels_of(dataset: DatasetReader) -> tuple[BandLabel, ...]:
+    """What a dataset says of each of its bands."""
+    return tuple(
+        BandLabel(text or "", colour.name)
+        for colour, text in zip(dataset.colorinterp, dataset.descriptions, strict=True)
+    )
 
 
 def alpha_bands(dataset: DatasetReader) -> tuple[int, ...]:
     """The bands (from 1) that say how opaque the others are, wherever they stand."""
-    return tuple(
-        band
-        for band, (colour, text) in enumerate(
-            zip(dataset.colorinterp, dataset.descriptions, strict=True), 1
-        )
-        if colour is ColorInterp.alpha or (text or "").strip().casefold() == "alpha"
-    )
+    return tuple(band for band, label in enumerate(labels_of(dataset), 1) if label.is_alpha)
 
 
 def known_bands(
@@ -62,19 +65,4 @@ def known_bands(
     if alpha:
         opaque = dataset.read(list(alpha), window=window, out_shape=(len(alpha), *shape)) > 0
         known &= opaque.all(axis=0)
-    return known
-
-
-def settle(
-    known: NDArray[np.bool_], values: NDArray[Any], rescale: Sequence[tuple[float, float]]
-) -> NDArray[np.bool_]:
-    """Take back what a lone nodata value says where it may as well be a measurement.
-
-    A band without a value beside others that have one is missing where its value lies outside
-    the rescale range (-9999). Inside, 0 may be a dark green: that must not become a bright one.
-    Works on ``known`` (bands, h, w) and returns it.
-    """
-    if not known.all() and (some := known.any(axis=0)).any():
-        for band, (low, high) in enumerate(rescale):
-            known[band] |= some & (values[band] >= low) & (values[band] <= high)
     return known

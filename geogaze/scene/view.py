@@ -18,7 +18,6 @@ from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scaling import unit_range
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.reader import Block, PartUnread, SceneReader, Values, fault_of, unread
-from geogaze.scene.validity import settle
 
 _PARTS = 16  # along each side of a small picture of a damaged scene
 
@@ -209,7 +208,7 @@ class SceneView:
         bottom, right = min(row1 * down, info.height), min(col1 * across, info.width)
         box = (row0 * down, col0 * across, bottom, right)
         values, known = self._reader.pixels(info.bands, box, shape)
-        return Values(values, settle(known, values, info.rescale))
+        return Values(values, _settle(known, values, info.rescale))
 
 
 def _cuts(start: int, stop: int, edges: list[int]) -> list[int]:
@@ -245,3 +244,18 @@ def _pieces(start: int, stop: int, scale: float, length: int) -> list[tuple[int,
     if scale == 1 or stop <= whole or start >= whole:
         return [(start, stop)]
     return [(start, whole), (whole, stop)]
+
+
+def _settle(
+    known: NDArray[np.bool_], values: NDArray[Any], rescale: Sequence[tuple[float, float]]
+) -> NDArray[np.bool_]:
+    """Take back what a lone nodata value says where it may as well be a measurement.
+
+    A band without a value beside others that have one is missing where its value lies outside
+    the rescale range (-9999). Inside, 0 may be a dark green: that must not become a bright one.
+    Works on ``known`` (bands, h, w) and returns it.
+    """
+    if not known.all() and (some := known.any(axis=0)).any():
+        for band, (low, high) in enumerate(rescale):
+            known[band] |= some & (values[band] >= low) & (values[band] <= high)
+    return known

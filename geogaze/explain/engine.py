@@ -183,7 +183,7 @@ class Engine:
         What a tile sees at its border is then its real neighbourhood instead of zero padding.
 
         Args:
-            window: (1, bands, H, W) with the bundle's halo around all tiles.
+            window: (1, bands, H, W) with the bundle's halo (pixels) around all tiles.
             corners: n tiles at whole strides from each other.
             targets: K scores, or None for each tile's own best class.
             method: a class activation map of :data:`geogaze.models.methods.METHODS`.

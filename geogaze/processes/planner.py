@@ -13,6 +13,7 @@ from geogaze.processes.plan import ProcessPlan
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import Process
 from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import load_readers
 
 
 class Planner:
@@ -23,6 +24,7 @@ class Planner:
     """
 
     def __init__(self, settings: Settings) -> None:
+        load_readers()
         self._settings = settings
         self._policy = SourcePolicy.of(settings)
         self._lock = threading.Lock()

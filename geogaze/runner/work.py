@@ -31,6 +31,7 @@ from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
 from geogaze.runner.phases import Outcome, Resources, load_phases, perform
 from geogaze.runner.scratch import clean_scratch
+from geogaze.scene.readers import load_readers
 from geogaze.storage import open_storage
 
 log = structlog.get_logger()
@@ -84,8 +85,9 @@ class Worker:
         on_tiles: TileCallback = lambda tiles: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> Worker:
-        """A worker on the database and storage that the settings name, with all phases loaded."""
+        """A worker on the database and storage that the settings name, with its parts loaded."""
         load_phases()
+        load_readers()
         engine = connect(settings.database_url)
         claims = Claims(
             engine,

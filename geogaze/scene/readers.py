@@ -70,6 +70,16 @@ def open_reader(
     return reader
 
 
+def load_readers() -> None:
+    """Import all readers, so that one that is missing shows before there is any work.
+
+    Raises:
+        LookupError: the table names a reader that is not there.
+    """
+    for known in READERS:
+        resolve(known.reader)
+
+
 def _format_of(source: Source) -> Format:
     for known in READERS:
         if known.named_by(source.uri):

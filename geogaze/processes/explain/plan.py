@@ -148,7 +148,7 @@ class Plan(ProcessPlan):
 
     @property
     def halo(self) -> int:
-        """Working pixels to be read around the tiles of a chunk."""
+        """The margin around the tiles of a chunk that is read with them, in working pixels."""
         return (self.bundle.halo or 0) if self.context == "scene" else 0
 
     @property

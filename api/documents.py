@@ -168,7 +168,7 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
                 title="its products",
             )
         )
-    speed, left = status.tiles_per_second, status.seconds_left
+    speed, left = status.items_per_second, status.seconds_left
     return StatusInfo(
         processID=status.process,
         jobID=str(status.id),
@@ -179,13 +179,13 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         finished=_time(status.finished) if status.finished else None,
         updated=_time(status.updated),
         progress=status.progress,
-        tiles=status.tiles,
-        tilesDone=status.tiles_seen,
-        tilesReused=status.tiles_reused,
+        tiles=status.items,
+        tilesDone=status.items_seen,
+        tilesReused=status.items_reused,
         tilesPerSecond=round(speed, 2) if speed else None,
         secondsLeft=round(left, 1) if left is not None else None,
-        phase=status.phase.value,
-        unitsLeft={phase.value: count.remaining for phase, count in status.phases.items()},
+        phase=status.phase,
+        unitsLeft={phase: count.remaining for phase, count in status.phases.items()},
         lastError=status.last_error,
         warnings=list(status.warnings) or None,
         links=links,

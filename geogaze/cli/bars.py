@@ -25,19 +25,19 @@ class TilesBar:
 
     def show(self, status: JobStatus, tiles: int) -> None:
         """Take in a job's status, and the tiles that were explained since."""
-        now, done = self._clock(), status.tiles_done + tiles
+        now, done = self._clock(), status.items_done + tiles
         if tiles:  # a batch; what was there before the first one is no pace
             self._pace = self._pace.seen(now, done)
         self._most = max(self._most, done)
-        explaining = self._most < status.tiles
-        left = self._pace.seconds_left(now, status.tiles) if explaining else None
+        explaining = self._most < status.items
+        left = self._pace.seconds_left(now, status.items) if explaining else None
         if left is not None and not self._told:
             print_left(left)
             self._told = True
         self._bar.update(
             self._task,
             description="explaining" if explaining else status.headline,
-            total=status.tiles,
+            total=status.items,
             completed=self._most,
             speed=self._pace.rate(now) if explaining else None,
             left=left,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from geogaze.grid.lattice import Box, Lattice
+from geogaze.grid.rectangles import Division
 
 MAX_OVERLAP = 0.9
 
@@ -66,12 +67,11 @@ class Tiling:
 
     def chunk_count(self, side: int) -> int:
         """Number of chunks."""
-        return math.ceil(self.rows / side) * math.ceil(self.cols / side)
+        return Division(self.rows, self.cols, side).count
 
     def chunk(self, side: int, number: int) -> Chunk:
         """The chunk of this number."""
-        row, col = (index * side for index in divmod(number, math.ceil(self.cols / side)))
-        return Chunk(row, col, min(row + side, self.rows), min(col + side, self.cols))
+        return Chunk(*Division(self.rows, self.cols, side).rectangle(number))
 
     def chunk_cells(self, chunk: Chunk) -> Box:
         """Lattice cells that the tiles of a chunk cover, cut to the lattice."""

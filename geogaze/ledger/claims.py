@@ -16,11 +16,12 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
-from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState, unit_sources
-from geogaze.ledger.tables import Job, PhaseCount, Unit, WorkerSeen, now
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
+from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
 
 _BACKOFF_BASE = 0.5
@@ -35,7 +36,7 @@ class Claims:
         self._database = database
         self._lease = lease_seconds
         self._max_attempts = max_attempts
-        self._plans: dict[UUID, dict[str, Any]] = {}
+        self._plans: dict[UUID, tuple[dict[str, Any], frozenset[str]]] = {}
 
     def report(self, worker: str, slots: int) -> None:
         """Say that a worker process lives and how many units it takes at once."""
@@ -80,7 +81,7 @@ class Claims:
                 .values(
                     state=UnitState.RUNNING,
                     attempt=Unit.attempt + 1,
-                    tiles_done=0,
+                    items_done=0,
                     token=token,
                     lease_until=now() + self._lease,
                     worker=worker,
@@ -89,8 +90,10 @@ class Claims:
             )
             if unit is None:
                 return None
+            plan, shared = self._plan(session, job)
+            content = job.content if unit.phase in shared else None
             unit.prefix = attempt_prefix(
-                job.id, job.content, unit.phase, unit.position, unit.id, unit.attempt
+                job.id, content, unit.phase, unit.position, unit.id, unit.attempt
             )
             if job.state is JobState.ACCEPTED:
                 session.execute(
@@ -105,23 +108,25 @@ class Claims:
                 phase=unit.phase,
                 position=unit.position,
                 root=unit.root,
-                window=cast("tuple[int, int, int, int]", tuple(unit.window))
-                if unit.window
-                else None,
+                rectangle=cast("Rectangle", tuple(unit.rectangle)) if unit.rectangle else None,
                 attempt=unit.attempt,
                 failures=unit.failures,
                 token=token,
                 prefix=unit.prefix,
-                plan=self._plan(job),
+                plan=plan,
             )
 
-    def _plan(self, job: Job) -> dict[str, Any]:
-        """The plan of a job, which never changes; fetched for the first of its units alone."""
-        if (plan := self._plans.get(job.id)) is None:
+    def _plan(self, session: Session, job: Job) -> tuple[dict[str, Any], frozenset[str]]:
+        """The plan of a job and the phases whose parts are shared.
+
+        They never change, and are fetched for the first of its units alone.
+        """
+        if (kept := self._plans.get(job.id)) is None:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
-            plan = self._plans[job.id] = job.plan
-        return plan
+            shared = session.scalars(select(Phase.name).where(Phase.job_id == job.id, Phase.shared))
+            kept = self._plans[job.id] = (job.plan, frozenset(shared))
+        return kept
 
     def renew(self, claim: Claim) -> None:
         """Push the lease on.
@@ -149,8 +154,8 @@ class Claims:
         if held is None:
             raise _not_ours(claim)
 
-    def tell(self, claim: Claim, tiles: int) -> None:
-        """Say how many tiles of an explain unit are done; this sees too whether the claim holds.
+    def tell(self, claim: Claim, items: int) -> None:
+        """Say how many items of a unit are done; this sees too whether the claim holds.
 
         Raises:
             StaleClaim: it does not.
@@ -160,21 +165,21 @@ class Claims:
             held = session.scalar(  # alone in its transaction, so it needs no lock on its job
                 update(Unit)
                 .where(Unit.id == claim.unit_id, Unit.token == claim.token, is_open)
-                .values(tiles_done=tiles)
+                .values(items_done=items)
                 .returning(Unit.id)
             )
         if held is None:
             raise _not_ours(claim)
         with Session(self._database) as session, session.begin():
-            _mark(session, claim.job_id)
+            _mark(session, claim.job_id, claim.phase)
 
-    def commit(self, claim: Claim, result: dict[str, Any], *, tiles: int) -> None:
+    def commit(self, claim: Claim, result: dict[str, Any], *, items: int) -> None:
         """Make a unit's parts visible and, where it was its phase's last, open the next.
 
         Args:
             claim: the claim under which the parts were written.
-            result: small JSON for later phases; the publish phase's ``assets`` become the job's.
-            tiles: tiles explained by this unit.
+            result: small JSON for later phases; the last unit's ``assets`` become the job's.
+            items: items done by this unit.
 
         Raises:
             StaleClaim: the claim was lost; nothing becomes visible.
@@ -186,7 +191,7 @@ class Claims:
             session.flush()
             if unit.error:
                 _let_all_go_on(session, unit)
-            remaining = leave(session, claim.job_id, claim.phase, tiles)
+            remaining = leave(session, claim.job_id, claim.phase, items)
             session.execute(update(Job).where(Job.id == claim.job_id).values(updated=now()))
             if remaining == 0:
                 advance(session, claim.job_id, claim.phase, result.get("assets"))
@@ -249,23 +254,21 @@ def _not_ours(claim: Claim) -> StaleClaim:
     return StaleClaim(f"Unit {claim.position} of job {claim.job_id} is not ours any more.")
 
 
-def _mark(session: Session, job_id: UUID) -> None:
-    """Keep how far the explaining of a job is, unless somebody has just done so."""
-    explain = (PhaseCount.job_id == job_id, PhaseCount.phase == Phase.EXPLAIN)
+def _mark(session: Session, job_id: UUID, phase: str) -> None:
+    """Keep how far a phase of a job is, unless somebody has just done so."""
+    this = (Phase.job_id == job_id, Phase.name == phase)
     at_work = (
-        select(func.coalesce(func.sum(Unit.tiles_done), 0))
+        select(func.coalesce(func.sum(Unit.items_done), 0))
         .where(Unit.job_id == job_id, Unit.state == UnitState.RUNNING)
         .scalar_subquery()
     )
-    moment, marks, tiles = session.execute(
-        select(now(), PhaseCount.pace, PhaseCount.tiles_done + at_work).where(*explain)
+    moment, marks, items = session.execute(
+        select(now(), Phase.pace, Phase.items_done + at_work).where(*this)
     ).one()
     pace = Pace.of(marks)
-    if (later := pace.seen(moment, tiles)) is not pace:
-        most = case((PhaseCount.tiles_seen < tiles, tiles), else_=PhaseCount.tiles_seen)
-        session.execute(
-            update(PhaseCount).where(*explain).values(pace=later.marks, tiles_seen=most)
-        )
+    if (later := pace.seen(moment, items)) is not pace:
+        most = case((Phase.items_seen < items, items), else_=Phase.items_seen)
+        session.execute(update(Phase).where(*this).values(pace=later.marks, items_seen=most))
 
 
 def _let_one_look(session: Session, unit: Unit, seconds: float) -> None:

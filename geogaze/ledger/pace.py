@@ -1,4 +1,4 @@
-"""How quickly tiles are explained of late, and how long the rest takes. Pure: clocks are given."""
+"""How quickly items are done of late, and how long the rest takes. Pure: clocks are given."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _GAPS = 3  # … or so many times those between marks, where batches take long �
 _PATIENCE = 300.0  # … or seconds, while there is a single mark
 
 Mark = tuple[float, int]
-"""Seconds of some clock, and the tiles that were explained by then."""
+"""Seconds of some clock, and the items that were done by then."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Marks of a job's explaining, oldest first; the first is of its first batch.
+    """Marks of a phase, oldest first; the first is of its first batch.
 
-    So what comes before, such as loading a network, or an earlier job's tiles, is not in the rate.
+    So what comes before, such as loading a network, or an earlier job's items, is not in the rate.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -27,22 +27,22 @@ class Pace:
     @classmethod
     def of(cls, stored: Sequence[Sequence[float]] | None) -> Pace:
         """The pace whose marks were kept as JSON."""
-        return cls(tuple((at, int(tiles)) for at, tiles in stored or ()))
+        return cls(tuple((at, int(items)) for at, items in stored or ()))
 
-    def seen(self, now: float, tiles: int) -> Pace:
+    def seen(self, now: float, items: int) -> Pace:
         """With a mark more; the very same where the last one is of just now.
 
         Args:
             now: seconds, of the same clock always.
-            tiles: all that are explained. Fewer than before were taken back, and count no more.
+            items: all that are done. Fewer than before were taken back, and count no more.
         """
         if not self.marks or self._silent(now):
-            return Pace(((now, tiles),))
+            return Pace(((now, items),))
         last_at, last = self.marks[-1]
         if now - last_at < _SPACING:
             return self
-        lost = max(0, last - tiles)
-        marks = [*((at, count - lost) for at, count in self.marks), (now, tiles)]
+        lost = max(0, last - items)
+        marks = [*((at, count - lost) for at, count in self.marks), (now, items)]
         while len(marks) > 2 and now - marks[1][0] >= _WINDOW:
             del marks[0]
         return Pace(tuple(marks))
@@ -51,16 +51,16 @@ class Pace:
         """Tiles per second of late; None while it cannot be told, or nothing is heard any more."""
         if len(self.marks) < 2 or self._silent(now):
             return None
-        (begun, before), (at, tiles) = self.marks[0], self.marks[-1]
-        return (tiles - before) / (at - begun) if tiles > before else None
+        (begun, before), (at, items) = self.marks[0], self.marks[-1]
+        return (items - before) / (at - begun) if items > before else None
 
-    def seconds_left(self, now: float, tiles: int) -> float | None:
-        """Until so many tiles are explained, at this rate; None where there is none."""
+    def seconds_left(self, now: float, items: int) -> float | None:
+        """Until so many items are done, at this rate; None where there is none."""
         if (rate := self.rate(now)) is None:
             return None
         at, done = self.marks[-1]
         since = min(max(now - at, 0.0), self._gap())  # the next batch is that far
-        return max(0.0, (tiles - done) / rate - since)
+        return max(0.0, (items - done) / rate - since)
 
     def _gap(self) -> float:
         """Mean seconds between marks, of which there are two at least."""

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from geogaze.errors import WorkerLost
 from geogaze.ledger.database import Database
 from geogaze.ledger.records import Message
-from geogaze.ledger.states import OPEN_JOB, Phase, UnitState, unit_sources
-from geogaze.ledger.tables import Job, Lead, Unit, WorkerSeen, now
+from geogaze.ledger.states import OPEN_JOB, UnitState, unit_sources
+from geogaze.ledger.tables import Job, Lead, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import lock_job, settle_failure
 
 _IN_HAND = (UnitState.DISPATCHED, UnitState.RUNNING)
@@ -163,15 +163,18 @@ class Queue:
         )
 
     def following(self, job: UUID) -> UUID | None:
-        """A due unit of a job that is past explaining, for a worker that has just been at it."""
+        """A due unit of a job, for a worker that has just been at it; none of a phase that is
+        divided, which has many: others take turns with them.
+        """
         with Session(self._database) as session:
             return session.scalar(
                 select(Unit.id)
                 .join(Job, Job.id == Unit.job_id)
+                .join(Phase, and_(Phase.job_id == Unit.job_id, Phase.name == Unit.phase))
                 .where(
                     Job.id == job,
                     Job.state.in_(OPEN_JOB),
-                    Unit.phase != Phase.EXPLAIN,
+                    Phase.side.is_(None),
                     Unit.state.in_(unit_sources(UnitState.RUNNING)),
                     Unit.next_attempt_at <= now(),
                 )
@@ -241,7 +244,7 @@ class Queue:
                 unit.lease_until = unit.dispatched_at = None
                 return True
             lost = WorkerLost(
-                f"The work on unit {unit.position} of phase {unit.phase.value} lost its worker "
+                f"The work on unit {unit.position} of phase {unit.phase} lost its worker "
                 f"({unit.worker}), {unit.failures + 1} times by now; look at the workers' logs and "
                 "memory."
             )

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.pace import Pace
-from geogaze.ledger.states import OPEN_JOB, JobState, Phase
-
-_SHARE = {Phase.EXPLAIN: 85, Phase.CALIBRATE: 5, Phase.RENDER: 8, Phase.PUBLISH: 2}
-_DOING = {
-    Phase.CALIBRATE: "blending and calibrating layer",
-    Phase.RENDER: "drawing overlay",
-    Phase.PUBLISH: "publishing",
-}
+from geogaze.ledger.states import OPEN_JOB, JobState
 
 
 @dataclass(frozen=True)
 class PhaseStatus:
-    """Units of a phase and, for explain, tiles: of units that are done, of those an earlier job's,
-    the most that was seen with units at work, and how it went of late.
+    """A phase: units in all and those left, its share of the job's progress, and its items.
+
+    A phase that has no items to count has 0 of them. ``items_done`` are of units that are done,
+    ``items_reused`` of them an earlier job's, ``items_seen`` the most that was seen with units at
+    work; ``pace`` is how it went of late.
     """
 
     total: int
     remaining: int
-    tiles_done: int
-    tiles_reused: int
-    tiles_seen: int
-    pace: Pace
+    share: int
+    doing: str
+    items: int = 0
+    noun: str = ""
+    items_done: int = 0
+    items_reused: int = 0
+    items_seen: int = 0
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def most(self) -> int:
+        """Items that were done at some time, those of units at work among them: never fewer."""
+        return max(self.items_done, self.items_seen)
+
+    @property
+    def done(self) -> float:
+        """The share of it that is done, 0 to 1; it does not fall where units are split."""
+        if self.items and self.remaining:
+            return min(1.0, self.most / self.items)
+        return (self.total - self.remaining) / self.total
+
+
+_NOTHING_TO_COUNT = PhaseStatus(0, 0, 0, "")
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job as its users see it. Times are seconds since 1970; ``now`` is the database's."""
+    """A job as its users see it. Times are seconds since 1970; ``now`` is the database's.
+
+    ``phases`` are in their order. The job's items are those of its first phase that has any.
+    """
 
     id: UUID
     tenant: str
     process: str
     state: JobState
-    phase: Phase
+    phase: str
     message: str
-    tiles: int
-    phases: dict[Phase, PhaseStatus]
+    phases: dict[str, PhaseStatus]
     created: float
     updated: float
     started: float | None
@@ -53,90 +71,89 @@ class JobStatus:
     warnings: tuple[str, ...] = ()
 
     @property
-    def tiles_done(self) -> int:
-        """Tiles of units that are done, by this job or by an earlier one."""
-        return self.phases[Phase.EXPLAIN].tiles_done
+    def _counted(self) -> PhaseStatus:
+        return next((phase for phase in self.phases.values() if phase.items), _NOTHING_TO_COUNT)
 
     @property
-    def tiles_seen(self) -> int:
-        """Tiles explained so far; while the job is open, those of units at work among them.
+    def items(self) -> int:
+        """How many items the job has, 0 where there is nothing to count."""
+        return self._counted.items
+
+    @property
+    def items_done(self) -> int:
+        """Items of units that are done, by this job or by an earlier one."""
+        return self._counted.items_done
+
+    @property
+    def items_seen(self) -> int:
+        """Items done so far; while the job is open, those of units at work among them.
 
         It does not fall meanwhile, whatever is handed back.
         """
-        return self._most if self.state in OPEN_JOB else self.tiles_done
+        return self._counted.most if self.state in OPEN_JOB else self.items_done
 
     @property
-    def _most(self) -> int:
-        explain = self.phases[Phase.EXPLAIN]
-        return max(explain.tiles_done, explain.tiles_seen)
-
-    @property
-    def tiles_reused(self) -> int:
-        """Tiles that an earlier job had explained."""
-        return self.phases[Phase.EXPLAIN].tiles_reused
+    def items_reused(self) -> int:
+        """Items that an earlier job had done."""
+        return self._counted.items_reused
 
     @property
     def progress(self) -> int:
         """Percent of the work done, 100 only when the job was successful."""
         if self.state is JobState.SUCCESSFUL:
             return 100
-        present = [phase for phase, count in self.phases.items() if count.total]
-        done = sum(_SHARE[phase] * self._done(phase) for phase in present)
-        return min(99, int(100 * done / sum(_SHARE[phase] for phase in present)))
-
-    def _done(self, phase: Phase) -> float:
-        """The share of a phase that is done, 0 to 1; it does not fall where units are split."""
-        count = self.phases[phase]
-        if phase is Phase.EXPLAIN and count.remaining:
-            return min(1.0, self._most / self.tiles)
-        return (count.total - count.remaining) / count.total
+        present = [phase for phase in self.phases.values() if phase.total]
+        done = sum(phase.share * phase.done for phase in present)
+        return min(99, int(100 * done / sum(phase.share for phase in present)))
 
     @property
-    def tiles_per_second(self) -> float | None:
-        """Of late, while tiles are explained; once the job has ended, its own ones' mean."""
-        if self._explaining:
-            return self.phases[Phase.EXPLAIN].pace.rate(self.now)
-        own = self.tiles_done - self.tiles_reused
+    def items_per_second(self) -> float | None:
+        """Of late, while items are being done; once the job has ended, its own ones' mean."""
+        if current := self._counting:
+            return current.pace.rate(self.now)
+        own = self.items_done - self.items_reused
         if not (self.started and self.finished and own):
             return None
         return own / max(self.finished - self.started, 1e-3)
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the last tile is explained at this speed; None while it cannot be told."""
-        if not self._explaining:
+        """Until the phase's last item is done at this speed; None while it cannot be told."""
+        if not (current := self._counting):
             return None
-        return self.phases[Phase.EXPLAIN].pace.seconds_left(self.now, self.tiles)
+        return current.pace.seconds_left(self.now, current.items)
 
     @property
-    def _explaining(self) -> bool:
-        return self.state is JobState.RUNNING and self.phase is Phase.EXPLAIN
+    def _counting(self) -> PhaseStatus | None:
+        """The phase that runs, if its items are counted."""
+        current = self.phases[self.phase]
+        return current if self.state is JobState.RUNNING and current.items else None
 
     @property
     def headline(self) -> str:
         """One line on where the job stands."""
         if self.state is not JobState.RUNNING:
             return self.message or self.state.value
-        if self.phase is Phase.EXPLAIN:
-            return f"explaining: {self.tiles_seen:,} of {self.tiles:,} tiles"
-        phase = self.phases[self.phase]
-        return f"{_DOING[self.phase]} {phase.total - phase.remaining + 1} of {phase.total}"
+        current = self.phases[self.phase]
+        if current.items:
+            return f"{current.doing}: {current.most:,} of {current.items:,} {current.noun}"
+        return f"{current.doing} {current.total - current.remaining + 1} of {current.total}"
 
 
 @dataclass(frozen=True)
 class Claim:
     """The right to work on a unit, until the lease runs out or the token is replaced.
 
-    ``window`` holds a split unit's tiles (row0, col0, row1, col1), None for the plan's own unit at
+    ``rectangle`` holds the items of a unit that was split off, None for the plan's own unit at
     ``root``. ``failures`` are the tries that are spent already.
     """
 
     unit_id: UUID
     job_id: UUID
-    phase: Phase
+    phase: str
     position: int
     root: int
-    window: tuple[int, int, int, int] | None
+    rectangle: Rectangle | None
     attempt: int
     failures: int
     token: UUID
@@ -149,17 +166,17 @@ class Part:
     """The visible outcome of a finished unit."""
 
     root: int
-    window: tuple[int, int, int, int] | None
+    rectangle: Rectangle | None
     prefix: str
     result: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Tiles that no worker could explain, in a job that goes on without them."""
+    """Items that no worker could do, in a job that goes on without them."""
 
     root: int
-    window: tuple[int, int, int, int] | None
+    rectangle: Rectangle | None
     error: str
 
 
@@ -181,14 +198,23 @@ def job_prefix(job_id: UUID) -> str:
 
 
 def content_prefix(content: str) -> str:
-    """Where the explained parts of all jobs of one content lie."""
+    """Where the shared parts of all jobs of one content lie."""
     return f"{PARTS}{content}/"
 
 
 def attempt_prefix(
-    job_id: UUID, content: str, phase: Phase, position: int, unit_id: UUID, attempt: int
+    job_id: UUID, shared_content: str | None, phase: str, position: int, unit_id: UUID, attempt: int
 ) -> str:
-    """Where one attempt at a unit writes, and nothing else ever does."""
-    if phase is Phase.EXPLAIN:
-        return f"{content_prefix(content)}{unit_id}/{attempt}/"
-    return f"{job_prefix(job_id)}{phase.value}/{position}/{attempt}/"
+    """Where one attempt at a unit writes, and nothing else ever does.
+
+    Args:
+        job_id: the unit's job.
+        shared_content: the job's content where the parts of this phase are shared, else None.
+        phase: its phase.
+        position: its position there.
+        unit_id: the unit.
+        attempt: which of the attempts at it.
+    """
+    if shared_content is not None:
+        return f"{content_prefix(shared_content)}{unit_id}/{attempt}/"
+    return f"{job_prefix(job_id)}{phase}/{position}/{attempt}/"

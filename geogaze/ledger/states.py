@@ -18,7 +18,7 @@ class JobState(StrEnum):
 
 
 class UnitState(StrEnum):
-    """Of a unit of work. A split unit's tiles are those of the units it was split into."""
+    """Of a unit of work. A split unit's items are those of the units it was split into."""
 
     PENDING = "pending"
     DISPATCHED = "dispatched"
@@ -27,15 +27,6 @@ class UnitState(StrEnum):
     FAILED = "failed"
     SPLIT = "split"
     SKIPPED = "skipped"
-
-
-class Phase(StrEnum):
-    """Of a job, in order. Each opens when the one before has no unit left."""
-
-    EXPLAIN = "explain"
-    CALIBRATE = "calibrate"
-    RENDER = "render"
-    PUBLISH = "publish"
 
 
 JOB_STEPS: dict[JobState, frozenset[JobState]] = {

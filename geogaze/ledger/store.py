@@ -15,12 +15,13 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition, JobNotFound
+from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
-from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState, check_job_step
+from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState, check_job_step
 from geogaze.ledger.submission import Submission, accept
-from geogaze.ledger.tables import Base, Job, PhaseCount, Unit, now
+from geogaze.ledger.tables import Base, Job, Phase, Unit, now
 from geogaze.ledger.transitions import close_job, tell
 
 _NEWEST = (Job.created.desc(), Job.id.desc())  # as the indices have them
@@ -92,9 +93,9 @@ class Ledger:
         return self._statuses(*wanted, limit=limit, offset=offset)
 
     def pace(self, inputs: dict[str, str]) -> float | None:
-        """Tiles per second, products included, of the newest job that succeeded with these inputs.
+        """Items per second, products included, of the newest job that succeeded with these inputs.
 
-        Looked for among the last few that succeeded, and where no tile was taken over; None where
+        Looked for among the last few that succeeded, and where no item was taken over; None where
         there is none.
         """
         newest = (
@@ -106,19 +107,19 @@ class Ledger:
         alike = [Job.request[name].as_string() == value for name, value in inputs.items()]
         with Session(self.database) as session:
             found = session.execute(
-                select(Job.tiles, (Job.finished - Job.started).label("seconds"))
-                .join(PhaseCount, PhaseCount.job_id == Job.id)
+                select(Phase.items, (Job.finished - Job.started).label("seconds"))
+                .join(Phase, Phase.job_id == Job.id)
                 .where(
                     Job.id.in_(newest),
                     *alike,
-                    PhaseCount.phase == Phase.EXPLAIN,
-                    PhaseCount.tiles_reused == 0,
+                    Phase.items > 0,
+                    Phase.items_reused == 0,
                     Job.finished > Job.started,
                 )
-                .order_by(*_NEWEST)
+                .order_by(*_NEWEST, Phase.position)
                 .limit(1)
             ).one_or_none()
-        return found.tiles / found.seconds if found else None
+        return found.items / found.seconds if found else None
 
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
         with Session(self.database) as session:
@@ -130,9 +131,9 @@ class Ledger:
                 .limit(limit)
                 .offset(offset)
             ).all()
-            counts: defaultdict[UUID, list[PhaseCount]] = defaultdict(list)
+            counts: defaultdict[UUID, list[Phase]] = defaultdict(list)
             for count in session.scalars(
-                select(PhaseCount).where(PhaseCount.job_id.in_([job.id for job in jobs]))
+                select(Phase).where(Phase.job_id.in_([job.id for job in jobs]))
             ):
                 counts[count.job_id].append(count)
         return [_job_status(job, counts[job.id], moment) for job in jobs]
@@ -157,7 +158,7 @@ class Ledger:
             return self._visible(session, job_id).request
 
     def assets(self, job_id: UUID) -> dict[str, Any] | None:
-        """The files of a successful job (``files``) and the tiles it went on without (``skipped``).
+        """The files of a successful job (``files``) and the items it went on without (``skipped``).
 
         Raises:
             JobNotFound: there is none.
@@ -219,39 +220,39 @@ class Ledger:
             tell(session, job_id, JobState.RUNNING)
         return self.status(job_id)
 
-    def parts(self, job_id: UUID, phase: Phase) -> list[Part]:
+    def parts(self, job_id: UUID, phase: str) -> list[Part]:
         """Visible outcomes of a phase's finished units: those of one root side by side.
 
         Raises:
             JobNotFound: there is none.
         """
-        rows = self._units(job_id, phase, UnitState.DONE)
-        return [Part(u.root, _window(u), u.prefix or "", u.result or {}) for u in rows]
+        rows = self._units(job_id, Unit.phase == phase, Unit.state == UnitState.DONE)
+        return [Part(u.root, _rectangle(u), u.prefix or "", u.result or {}) for u in rows]
 
     def skipped(self, job_id: UUID) -> list[Skipped]:
-        """Tiles that the job goes on without, as they took down whoever tried.
+        """Items that the job goes on without, as they took down whoever tried.
 
         Raises:
             JobNotFound: there is none.
         """
-        rows = self._units(job_id, Phase.EXPLAIN, UnitState.SKIPPED)
-        return [Skipped(u.root, _window(u), u.error or "") for u in rows]
+        rows = self._units(job_id, Unit.state == UnitState.SKIPPED)
+        return [Skipped(u.root, _rectangle(u), u.error or "") for u in rows]
 
-    def _units(self, job_id: UUID, phase: Phase, state: UnitState) -> Sequence[Unit]:
+    def _units(self, job_id: UUID, *wanted: ColumnElement[bool]) -> Sequence[Unit]:
         with Session(self.database) as session:
             self._visible(session, job_id)
             return session.scalars(
                 select(Unit)
-                .where(Unit.job_id == job_id, Unit.phase == phase, Unit.state == state)
+                .where(Unit.job_id == job_id, *wanted)
                 .order_by(Unit.root, Unit.position)
             ).all()
 
 
-def _window(unit: Unit) -> tuple[int, int, int, int] | None:
-    return (*unit.window,) if unit.window else None  # type: ignore[return-value]
+def _rectangle(unit: Unit) -> Rectangle | None:
+    return (*unit.rectangle,) if unit.rectangle else None  # type: ignore[return-value]
 
 
-def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobStatus:
+def _job_status(job: Job, counts: Sequence[Phase], moment: float) -> JobStatus:
     return JobStatus(
         id=job.id,
         tenant=job.tenant,
@@ -259,17 +260,20 @@ def _job_status(job: Job, counts: Sequence[PhaseCount], moment: float) -> JobSta
         state=job.state,
         phase=job.phase,
         message=job.message,
-        tiles=job.tiles,
         phases={
-            count.phase: PhaseStatus(
-                count.total,
-                count.remaining,
-                count.tiles_done,
-                count.tiles_reused,
-                count.tiles_seen,
-                Pace.of(count.pace),
+            count.name: PhaseStatus(
+                total=count.total,
+                remaining=count.remaining,
+                share=count.share,
+                doing=count.doing,
+                items=count.items,
+                noun=count.noun,
+                items_done=count.items_done,
+                items_reused=count.items_reused,
+                items_seen=count.items_seen,
+                pace=Pace.of(count.pace),
             )
-            for count in counts
+            for count in sorted(counts, key=lambda count: count.position)
         },
         created=job.created,
         updated=job.updated,

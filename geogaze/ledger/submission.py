@@ -1,4 +1,4 @@
-"""Accepting a job: once for each idempotency key, and with what an earlier one has explained."""
+"""Accepting a job: once for each idempotency key, and with what an earlier one has done."""
 
 from __future__ import annotations
 
@@ -11,41 +11,82 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IdempotencyKeyReused
+from geogaze.grid.rectangles import Division
 from geogaze.ledger.database import Database
-from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState
-from geogaze.ledger.tables import Job, PhaseCount, Unit, new_id, now
+from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState
+from geogaze.ledger.tables import Job, Phase, Unit, new_id, now
 from geogaze.ledger.transitions import advance, open_phase
 
-PROCESS = "explain"
 DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """A phase of a job to come.
+
+    Attributes:
+        name: the word that workers know it by, at most 64 characters.
+        units: how many units it has; one of none is passed over.
+        share: its part of the job's progress, in percent or any other unit of all phases alike.
+        doing: what is done, for people: "drawing overlay".
+        grid: how its items are divided into units, where items are counted and a unit that keeps
+            failing is split.
+        noun: what the items are, for people: "tiles".
+        skips: whether an item that cannot be done is left out; else the job fails.
+        shared: whether its parts lie by the job's content, where later jobs of the same content
+            take them over. Only the first phase's may.
+    """
+
+    name: str
+    units: int
+    share: int
+    doing: str
+    grid: Division | None = None
+    noun: str = ""
+    skips: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True)
 class Submission:
     """A planned job on its way into the ledger.
 
-    ``request`` holds the inputs as given, ``plan`` the plan as JSON. ``units`` has the number of
-    units of each phase, of which explain has at least one; ``grid`` the rows and columns of tiles
-    and the side of a unit's square of them. Jobs of one ``content`` explain alike. ``subscriber``
-    has URIs by OGC's names. ``warnings`` are for whoever asked.
+    ``request`` holds the inputs as given, ``plan`` the plan as JSON, ``phases`` what is to be done
+    in their order. Jobs of one process and ``content`` do the same in their first phase.
+    ``subscriber`` has URIs by OGC's names. ``warnings`` are for whoever asked.
+
+    Raises:
+        ValueError: no phase has a unit, or another phase's parts than the first one's are shared.
     """
 
     request: dict[str, Any]
     plan: dict[str, Any]
-    units: dict[Phase, int]
-    grid: tuple[int, int, int]
+    phases: tuple[PhasePlan, ...]
     content: str
+    process: str
     tenant: str = DEFAULT_TENANT
     priority: int = 0
     idempotency_key: str | None = None
     subscriber: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if not any(phase.units for phase in self.phases):
+            raise ValueError("A job needs a unit of work.")
+        if any(phase.shared for phase in self.phases[1:]):
+            raise ValueError("Only the first phase's parts can be shared.")
+
+    @property
+    def first(self) -> PhasePlan:
+        """The phase it begins with."""
+        return next(phase for phase in self.phases if phase.units)
+
 
 def accept(database: Database, job: Submission) -> UUID:
     """Accept a job: its row, the counts of its phases and the units of the first.
 
-    What an earlier job of the same tenant and content has explained is taken over. A job whose
+    What an earlier job of the same tenant and content has done is taken over. A job whose
     idempotency key came before is that job.
 
     Raises:
@@ -104,8 +145,7 @@ def _addresses(subscriber: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _insert(database: Database, job: Submission) -> UUID:
-    job_id = uuid4()
-    rows, cols, side = job.grid
+    job_id, first = uuid4(), job.first
     with Session(database) as session, session.begin():
         source = _source(session, job)
         moment = session.scalar(select(now()))
@@ -113,15 +153,11 @@ def _insert(database: Database, job: Submission) -> UUID:
             insert(Job).values(
                 id=job_id,
                 tenant=job.tenant,
-                process=PROCESS,
+                process=job.process,
                 state=JobState.ACCEPTED,
-                phase=Phase.EXPLAIN,
+                phase=first.name,
                 request=job.request,
                 plan=job.plan,
-                tiles=rows * cols,
-                tile_rows=rows,
-                tile_cols=cols,
-                chunk_side=side,
                 priority=job.priority,
                 content=job.content,
                 idempotency_key=job.idempotency_key,
@@ -133,39 +169,59 @@ def _insert(database: Database, job: Submission) -> UUID:
             )
         )
         session.execute(
-            insert(PhaseCount),
-            [
-                {"job_id": job_id, "phase": phase, "total": total, "remaining": total}
-                for phase, total in job.units.items()
-            ],
+            insert(Phase),
+            [_row(job_id, position, phase) for position, phase in enumerate(job.phases)],
         )
         if source is None:
-            open_phase(session, job_id, Phase.EXPLAIN, job.units[Phase.EXPLAIN])
-        elif _take_over(session, source, job_id) == 0:
-            advance(session, job_id, Phase.EXPLAIN, None)
+            open_phase(session, job_id, first.name, first.units)
+        elif _take_over(session, source, job_id, first.name) == 0:
+            advance(session, job_id, first.name, None)
     return job_id
 
 
+def _row(job_id: UUID, position: int, phase: PhasePlan) -> dict[str, Any]:
+    grid = phase.grid
+    return {
+        "job_id": job_id,
+        "name": phase.name,
+        "position": position,
+        "share": phase.share,
+        "doing": phase.doing,
+        "items": grid.items if grid else 0,
+        "noun": phase.noun,
+        "rows": grid and grid.rows,
+        "cols": grid and grid.cols,
+        "side": grid and grid.side,
+        "skips": phase.skips,
+        "shared": phase.shared,
+        "total": phase.units,
+        "remaining": phase.units,
+    }
+
+
 def _source(session: Session, job: Submission) -> UUID | None:
-    """The job that has explained most of the same; locked, so that it is not dismissed now."""
+    """The job that has done most of the same; locked, so that it is not dismissed now."""
+    if not job.first.shared:
+        return None
     return session.scalar(
         select(Job.id)
-        .join(PhaseCount, PhaseCount.job_id == Job.id)
+        .join(Phase, Phase.job_id == Job.id)
         .where(
             Job.content == job.content,
             Job.tenant == job.tenant,
+            Job.process == job.process,
             Job.state != JobState.DISMISSED,
-            PhaseCount.phase == Phase.EXPLAIN,
-            PhaseCount.remaining < PhaseCount.total,
+            Phase.name == job.first.name,
+            Phase.remaining < Phase.total,
         )
-        .order_by(PhaseCount.remaining, Job.created)
+        .order_by(Phase.remaining, Job.created)
         .limit(1)
         .with_for_update(of=Job)
     )
 
 
-def _take_over(session: Session, source: UUID, job_id: UUID) -> int:
-    """Copy the explain units of a job, those not settled as pending; how many are pending."""
+def _take_over(session: Session, source: UUID, job_id: UUID, phase: str) -> int:
+    """Copy a job's units of a phase, those not settled as pending; how many are pending."""
     kept = Unit.state.in_(SETTLED_UNIT)
     state = case((kept, Unit.state), else_=literal(UnitState.PENDING, Unit.state.type))
     copied = {
@@ -174,7 +230,7 @@ def _take_over(session: Session, source: UUID, job_id: UUID) -> int:
         "phase": Unit.phase,
         "position": Unit.position,
         "root": Unit.root,
-        "window": Unit.window,
+        "window": Unit.rectangle,  # by the name of its column
         "state": state,
         "attempt": literal(0),
         "failures": literal(0),
@@ -187,20 +243,20 @@ def _take_over(session: Session, source: UUID, job_id: UUID) -> int:
     session.execute(
         insert(Unit).from_select(
             list(copied),
-            select(*copied.values()).where(Unit.job_id == source, Unit.phase == Phase.EXPLAIN),
+            select(*copied.values()).where(Unit.job_id == source, Unit.phase == phase),
             include_defaults=False,
         )
     )
-    own = (Unit.job_id == job_id, Unit.phase == Phase.EXPLAIN)
+    own = (Unit.job_id == job_id, Unit.phase == phase)
     pending = select(func.count()).select_from(Unit).where(*own, ~kept).scalar_subquery()
-    theirs = select(PhaseCount.total, PhaseCount.tiles_done).where(
-        PhaseCount.job_id == source, PhaseCount.phase == Phase.EXPLAIN
+    theirs = select(Phase.total, Phase.items_done).where(
+        Phase.job_id == source, Phase.name == phase
     )
-    total, tiles = session.execute(theirs).one()
+    total, items = session.execute(theirs).one()
     remaining = session.scalar(
-        update(PhaseCount)
-        .where(PhaseCount.job_id == job_id, PhaseCount.phase == Phase.EXPLAIN)
-        .values(total=total, remaining=pending, tiles_done=tiles, tiles_reused=tiles)
-        .returning(PhaseCount.remaining)
+        update(Phase)
+        .where(Phase.job_id == job_id, Phase.name == phase)
+        .values(total=total, remaining=pending, items_done=items, items_reused=items)
+        .returning(Phase.remaining)
     )
     return remaining or 0

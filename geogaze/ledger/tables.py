@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Enum, Float, ForeignKey, Index, String, Text, Uuid
+from sqlalchemy import JSON, Boolean, Enum, Float, ForeignKey, Index, String, Text, Uuid
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
 
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.grid.rectangles import Division
+from geogaze.ledger.states import JobState, UnitState
 
 
 class Base(DeclarativeBase):
@@ -51,6 +52,9 @@ def _new_id_sqlite(element: new_id, compiler: Any, **options: Any) -> str:
     return "lower(hex(randomblob(16)))"  # how SQLAlchemy keeps UUIDs there
 
 
+PHASE_NAME = String(64)
+
+
 def _enum(kind: type) -> Enum:
     return Enum(
         kind,
@@ -65,7 +69,7 @@ class Job(Base):
     """A request, its plan and its fate. Times are seconds since 1970, by the database.
 
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
-    ``content`` explain the same tiles in the same way. ``released`` is when the objects of a
+    ``content`` do the same in their shared phase. ``released`` is when the objects of a
     dismissed job were removed. ``warnings`` are the plan's, for the user.
     ``request``, ``plan`` and ``assets`` grow with the classes asked for, so they are fetched only
     where they are looked at.
@@ -77,13 +81,9 @@ class Job(Base):
     tenant: Mapped[str] = mapped_column(String(255))
     process: Mapped[str] = mapped_column(String(64))
     state: Mapped[JobState] = mapped_column(_enum(JobState))
-    phase: Mapped[Phase] = mapped_column(_enum(Phase))
+    phase: Mapped[str] = mapped_column(PHASE_NAME)
     request: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
     plan: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
-    tiles: Mapped[int]
-    tile_rows: Mapped[int]
-    tile_cols: Mapped[int]
-    chunk_side: Mapped[int]
     priority: Mapped[int]
     content: Mapped[str] = mapped_column(String(64))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
@@ -109,12 +109,17 @@ class Job(Base):
     )
 
 
-class PhaseCount(Base):
-    """How much of a phase is left. Whoever lowers ``remaining`` to 0 opens the next phase.
+class Phase(Base):
+    """A phase of a job: what was planned of it, and how much is left.
 
-    ``tiles_reused`` of the ``tiles_done`` were explained by an earlier job. ``tiles_seen`` is the
-    most that was told, units at work included, and ``pace`` holds the marks of how it went of late
-    (see :mod:`geogaze.ledger.pace`).
+    Whoever lowers ``remaining`` to 0 opens the next phase, by ``position``. What the columns of the
+    plan mean, see :class:`geogaze.ledger.submission.PhasePlan`; ``items`` is how many it has and
+    ``noun`` what they are. ``items_reused`` of the ``items_done`` were done by an earlier job.
+    ``items_seen`` is the most that was told, units at work included, and ``pace`` holds the marks
+    of how it went of late (see :mod:`geogaze.ledger.pace`).
+
+    The columns of counts have the names of before, when all items were tiles: so processes of
+    before and of now count in the same place while a new release is rolled out.
     """
 
     __tablename__ = "phases"
@@ -122,22 +127,39 @@ class PhaseCount(Base):
     job_id: Mapped[UUID] = mapped_column(
         ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
     )
-    phase: Mapped[Phase] = mapped_column(_enum(Phase), primary_key=True)
+    name: Mapped[str] = mapped_column("phase", PHASE_NAME, primary_key=True)
+    position: Mapped[int]
+    share: Mapped[int]
+    doing: Mapped[str] = mapped_column(String(255))
+    items: Mapped[int]
+    noun: Mapped[str] = mapped_column(String(32))
+    rows: Mapped[int | None]
+    cols: Mapped[int | None]
+    side: Mapped[int | None]
+    skips: Mapped[bool] = mapped_column(Boolean)
+    shared: Mapped[bool] = mapped_column(Boolean)
     total: Mapped[int]
     remaining: Mapped[int]
-    tiles_done: Mapped[int] = mapped_column(default=0)
-    tiles_reused: Mapped[int] = mapped_column(default=0)
-    tiles_seen: Mapped[int] = mapped_column(default=0, server_default="0")
+    items_done: Mapped[int] = mapped_column("tiles_done", default=0)
+    items_reused: Mapped[int] = mapped_column("tiles_reused", default=0)
+    items_seen: Mapped[int] = mapped_column("tiles_seen", default=0, server_default="0")
     pace: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
+
+    @property
+    def grid(self) -> Division | None:
+        """How its items are divided into units, if they are."""
+        if self.rows is None or self.cols is None or self.side is None:
+            return None
+        return Division(self.rows, self.cols, self.side)
 
 
 class Unit(Base):
     """One piece of work of one phase. ``token`` fences off whoever lost the lease.
 
     ``root`` is the position that the plan gave this work: a unit that keeps failing is split into
-    units of new positions and the same root, whose ``window`` says which tiles are theirs.
+    units of new positions and the same root, whose ``rectangle`` says which items are theirs.
     ``attempt`` counts claims and never repeats, ``failures`` counts those that spent a try,
-    ``outages`` those that an outage ended. ``tiles_done`` are those of the current attempt, while
+    ``outages`` those that an outage ended. ``items_done`` are those of the current attempt, while
     the unit is running: once it is done, its phase counts them.
     ``prefix`` is where the current attempt writes; what lies there is visible once it is done.
     """
@@ -146,15 +168,15 @@ class Unit(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    phase: Mapped[Phase] = mapped_column(_enum(Phase))
+    phase: Mapped[str] = mapped_column(PHASE_NAME)
     position: Mapped[int]
     root: Mapped[int]
-    window: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    rectangle: Mapped[list[int] | None] = mapped_column("window", JSON(none_as_null=True))
     state: Mapped[UnitState] = mapped_column(_enum(UnitState))
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
     outages: Mapped[int] = mapped_column(default=0)
-    tiles_done: Mapped[int] = mapped_column(default=0, server_default="0")
+    items_done: Mapped[int] = mapped_column("tiles_done", default=0, server_default="0")
     prefix: Mapped[str | None] = mapped_column(String(255))
     token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[float | None] = mapped_column(Float(53))

@@ -12,10 +12,10 @@ from sqlalchemy import Select, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError
-from geogaze.ledger.states import OPEN_JOB, JobState, Phase, UnitState
-from geogaze.ledger.tables import Delivery, Job, PhaseCount, Unit, new_id, now
+from geogaze.grid.rectangles import Rectangle, area, halves
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
+from geogaze.ledger.tables import PHASE_NAME, Delivery, Job, Phase, Unit, new_id, now
 
-_ORDER = list(Phase)
 _ENDED = (JobState.SUCCESSFUL, JobState.FAILED)
 _OUTAGE = 4  # times as many as other tries, while storage or the database are away
 _CHILD_TRIES = 2  # of a unit split off one that kept failing
@@ -37,14 +37,14 @@ def lock_job(session: Session, job_id: UUID) -> JobState | None:
     return session.scalar(select(Job.state).where(Job.id == job_id).with_for_update())
 
 
-def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None:
+def open_phase(session: Session, job_id: UUID, phase: str, units: int) -> None:
     """Insert the units of a phase, by one statement however many they are."""
     numbers = select(literal(0).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n + 1 < units))
     rows: Select[Any] = select(
         new_id(),
         literal(job_id, Unit.job_id.type),
-        literal(phase, Unit.phase.type),
+        literal(phase, PHASE_NAME),
         numbers.c.n,
         numbers.c.n,
         literal(UnitState.PENDING, Unit.state.type),
@@ -68,17 +68,20 @@ def open_phase(session: Session, job_id: UUID, phase: Phase, units: int) -> None
     session.execute(insert(Unit).from_select(columns, rows, include_defaults=False))
 
 
-def advance(session: Session, job_id: UUID, phase: Phase, assets: dict[str, Any] | None) -> None:
+def advance(session: Session, job_id: UUID, phase: str, assets: dict[str, Any] | None) -> None:
     """Open what follows a phase without units left: the next one, or the job's end."""
-    rows = session.execute(
-        select(PhaseCount.phase, PhaseCount.total).where(PhaseCount.job_id == job_id)
-    )
-    totals = {phase: total for phase, total in rows}  # noqa: C416  rows are typed, dict() is not
-    for later in _ORDER[_ORDER.index(phase) + 1 :]:
-        if totals.get(later):
-            session.execute(update(Job).where(Job.id == job_id).values(phase=later))
-            open_phase(session, job_id, later, totals[later])
-            return
+    own = Phase.job_id == job_id
+    position = select(Phase.position).where(own, Phase.name == phase).scalar_subquery()
+    later = session.execute(
+        select(Phase.name, Phase.total)
+        .where(own, Phase.position > position, Phase.total > 0)
+        .order_by(Phase.position)
+        .limit(1)
+    ).one_or_none()
+    if later:
+        session.execute(update(Job).where(Job.id == job_id).values(phase=later.name))
+        open_phase(session, job_id, later.name, later.total)
+        return
     session.execute(update(Job).where(Job.id == job_id).values(assets=assets))
     close_job(session, job_id, JobState.SUCCESSFUL, "done")
 
@@ -123,8 +126,8 @@ def tell(session: Session, job_id: UUID, state: JobState) -> None:
 def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attempts: int) -> int:
     """Decide on a running unit whose attempt failed, and let go of it.
 
-    It is tried again, or split where its tiles may be to blame, or, where a single tile is left,
-    skipped or the end of the job, as the job's ``on_error`` says.
+    It is tried again, or split where its items may be to blame, or, where a single item is left,
+    skipped or the end of the job, as its phase says.
 
     Returns:
         How many tries it has spent if it is to be tried again, else 0.
@@ -135,8 +138,9 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
     job.last_error = unit.error = str(error)
     job.updated = session.scalar(select(now())) or 0.0
     unit.token = unit.lease_until = unit.dispatched_at = None
-    tiles = tiles_of(job, unit)
-    whole = tiles is None and error.divisible  # what cannot be divided is tried again instead
+    phase = session.get_one(Phase, (unit.job_id, unit.phase))
+    rectangle = rectangle_of(phase, unit)
+    whole = rectangle is None and error.divisible  # what cannot be divided is tried again instead
     if error.retryable and not error.spends_try:
         # An outage is nobody's fault, so it spends no try; but a job must end some day.
         unit.outages += 1
@@ -148,31 +152,31 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
         unit.state = UnitState.PENDING
         session.flush()
         return spent
-    if error.divisible and tiles is not None:
-        if _area(tiles) > 1:
-            _split(session, unit, tiles, max_attempts)
+    if error.divisible and rectangle is not None:
+        if area(rectangle) > 1:
+            _split(session, unit, rectangle, max_attempts)
             return 0
-        if job.plan.get("on_error") == "skip":
+        if phase.skips:
             unit.state = UnitState.SKIPPED
             session.flush()
-            if leave(session, unit.job_id, unit.phase, tiles=1) == 0:
+            if leave(session, unit.job_id, unit.phase, items=1) == 0:
                 advance(session, unit.job_id, unit.phase, None)
             return 0
-        row, col = tiles[:2]
-        unit.error = f"Tile (row {row}, column {col}): {error}"
+        row, col = rectangle[:2]
+        unit.error = f"{_one(phase.noun)} (row {row}, column {col}): {error}"
     unit.state = UnitState.FAILED
     session.flush()
     close_job(session, unit.job_id, JobState.FAILED, unit.error, problem_of(error, unit.error))
     return 0
 
 
-def leave(session: Session, job_id: UUID, phase: Phase, tiles: int) -> int | None:
+def leave(session: Session, job_id: UUID, phase: str, items: int) -> int | None:
     """Count one unit of a phase as settled; how many are left."""
     return session.scalar(
-        update(PhaseCount)
-        .where(PhaseCount.job_id == job_id, PhaseCount.phase == phase)
-        .values(remaining=PhaseCount.remaining - 1, tiles_done=PhaseCount.tiles_done + tiles)
-        .returning(PhaseCount.remaining)
+        update(Phase)
+        .where(Phase.job_id == job_id, Phase.name == phase)
+        .values(remaining=Phase.remaining - 1, items_done=Phase.items_done + items)
+        .returning(Phase.remaining)
     )
 
 
@@ -181,32 +185,20 @@ def problem_of(error: GeogazeError, detail: str | None = None) -> dict[str, Any]
     return {"slug": error.slug, "title": error.title, "detail": detail or str(error)}
 
 
-def tiles_of(job: Job, unit: Unit) -> list[int] | None:
-    """The tiles of a unit (row0, col0, row1, col1); None outside the explain phase."""
-    if unit.phase is not Phase.EXPLAIN:
-        return None
-    if unit.window:
-        return unit.window
-    rows, cols, side = job.tile_rows, job.tile_cols, job.chunk_side
-    row, col = (number * side for number in divmod(unit.root, -(-cols // side)))
-    return [row, col, min(row + side, rows), min(col + side, cols)]
+def rectangle_of(phase: Phase, unit: Unit) -> Rectangle | None:
+    """The items of a unit; None where its phase is not divided."""
+    if unit.rectangle:
+        row0, col0, row1, col1 = unit.rectangle
+        return row0, col0, row1, col1
+    return phase.grid.rectangle(unit.root) if phase.grid else None
 
 
-def _area(tiles: list[int]) -> int:
-    return (tiles[2] - tiles[0]) * (tiles[3] - tiles[1])
+def _one(noun: str) -> str:
+    """One of what a noun in the plural says, at the beginning of a sentence."""
+    return (noun.removesuffix("s") or "item").capitalize()
 
 
-def halves(tiles: list[int]) -> tuple[list[int], list[int]]:
-    """A rectangle of at least two tiles, cut across its longer side."""
-    row0, col0, row1, col1 = tiles
-    if row1 - row0 >= col1 - col0:
-        middle = (row0 + row1) // 2
-        return [row0, col0, middle, col1], [middle, col0, row1, col1]
-    middle = (col0 + col1) // 2
-    return [row0, col0, row1, middle], [row0, middle, row1, col1]
-
-
-def _split(session: Session, unit: Unit, tiles: list[int], max_attempts: int) -> None:
+def _split(session: Session, unit: Unit, rectangle: Rectangle, max_attempts: int) -> None:
     unit.state = UnitState.SPLIT
     session.flush()
     last = session.scalar(
@@ -219,14 +211,14 @@ def _split(session: Session, unit: Unit, tiles: list[int], max_attempts: int) ->
             phase=unit.phase,
             position=(last or 0) + number,
             root=unit.root,
-            window=half,
+            rectangle=list(half),
             state=UnitState.PENDING,
             failures=max(0, max_attempts - _CHILD_TRIES),
         )
-        for number, half in enumerate(halves(tiles), start=1)
+        for number, half in enumerate(halves(rectangle), start=1)
     )
     session.execute(
-        update(PhaseCount)
-        .where(PhaseCount.job_id == unit.job_id, PhaseCount.phase == unit.phase)
-        .values(total=PhaseCount.total + 1, remaining=PhaseCount.remaining + 1)
+        update(Phase)
+        .where(Phase.job_id == unit.job_id, Phase.name == unit.phase)
+        .values(total=Phase.total + 1, remaining=Phase.remaining + 1)
     )

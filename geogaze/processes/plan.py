@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+from geogaze.grid.rectangles import Division
 
 
 class ProcessPlan(BaseModel, ABC):
     """All that units of work need to know, as JSON in the job's row.
 
-    ``warnings`` are for the user.
+    ``process`` is the id of the process that it is of. ``warnings`` are for the user.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    process: ClassVar[str]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -24,9 +27,17 @@ class ProcessPlan(BaseModel, ABC):
         """How many units each phase has, by the phase's name."""
 
     @property
-    @abstractmethod
-    def grid(self) -> tuple[int, int, int]:
-        """Rows and columns of what the first phase does, and the side of a unit's square of it."""
+    def grids(self) -> dict[str, Division]:
+        """How the items of phases are divided into units, by the phase's name.
+
+        Phases that are not named have nothing to count, and their units are not split.
+        """
+        return {}
+
+    @property
+    def skips(self) -> bool:
+        """Whether an item that cannot be done is left out; else the job fails."""
+        return False
 
     @property
     @abstractmethod

@@ -6,11 +6,28 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.submission import DEFAULT_TENANT, Submission
+from geogaze.ledger.submission import DEFAULT_TENANT, PhasePlan, Submission
 from geogaze.processes.plan import ProcessPlan
 from geogaze.processes.request import ProcessRequest
+from geogaze.processes.table import find_process
+
+
+def phases_of(plan: ProcessPlan) -> tuple[PhasePlan, ...]:
+    """What the ledger has to know of a job's phases: what its process says, and its plan."""
+    return tuple(
+        PhasePlan(
+            step.name,
+            plan.units[step.name],
+            share=step.share,
+            doing=step.doing,
+            grid=plan.grids.get(step.name),
+            noun=step.noun,
+            skips=plan.skips,
+            shared=step.shared,
+        )
+        for step in find_process(plan.process).order
+    )
 
 
 def asked_for(request: ProcessRequest, outputs: Iterable[str] = ()) -> dict[str, Any]:
@@ -48,9 +65,9 @@ def submit(
         Submission(
             request=asked_for(request, outputs),
             plan=plan.kept(),
-            units={Phase(name): units for name, units in plan.units.items()},
-            grid=plan.grid,
+            phases=phases_of(plan),
             content=plan.content,
+            process=plan.process,
             tenant=tenant,
             priority=request.urgency,
             idempotency_key=idempotency_key,

@@ -190,7 +190,7 @@ class _Job:
             if self._ledger.status(self._id).state is JobState.FAILED:
                 self._ledger.retry(self._id)
             self._take_back()
-            self.before = self._ledger.status(self._id).tiles_done
+            self.before = self._ledger.status(self._id).items_done
         except BaseException:
             self.close()
             raise
@@ -286,7 +286,7 @@ class _Progress:
         """Tell a new status, which holds this thread's unit."""
         with self._lock:
             self._since.pop(threading.get_ident(), None)
-            if self._status is None or status.tiles_done >= self._status.tiles_done:
+            if self._status is None or status.items_done >= self._status.items_done:
                 self._status = status
             self._tell(self._status, sum(self._since.values()))
 

@@ -39,7 +39,7 @@ def unseen_tiles(
         for reason, tiles in part.result["unreadable"].items():
             bad.setdefault(reason, []).extend(tiles)
     for unit in given_up:
-        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.window).tiles()]
+        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.rectangle).tiles()]
         bad.setdefault(unit.error, []).extend(tiles)
     found = [
         {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}

@@ -148,7 +148,7 @@ class Worker:
             return None
         told = log.bind(
             job=str(claim.job_id),
-            phase=claim.phase.value,
+            phase=claim.phase,
             unit=claim.position,
             attempt=claim.attempt,
         )
@@ -219,7 +219,7 @@ class Worker:
         doubt: Exception | None = None
         while True:
             try:
-                self._claims.commit(claim, outcome.result, tiles=outcome.tiles)
+                self._claims.commit(claim, outcome.result, items=outcome.tiles)
             except StaleClaim:
                 if doubt:  # perhaps it was committed, and the answer got lost
                     raise doubt from None

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from geogaze.bench.networks import null_bundle
 from geogaze.client import ENDED, Client
 from geogaze.ledger.database import connect
-from geogaze.ledger.states import Phase, UnitState
+from geogaze.ledger.states import UnitState
 from geogaze.ledger.tables import Job, Unit
 from infra.stack import Stack
 from tests.factories import make_scene
@@ -64,7 +64,7 @@ class Measurement:
             return session.scalar(
                 select(Unit).where(
                     Unit.job_id == UUID(job),
-                    Unit.phase == Phase.EXPLAIN,
+                    Unit.phase == "explain",
                     Unit.state == UnitState.RUNNING,
                 )
             )

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
-from geogaze.ledger.states import SETTLED_UNIT, JobState, Phase, UnitState
+from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job, PhaseCount, Unit
-from geogaze.ledger.transitions import tiles_of
+from geogaze.ledger.tables import Job, Phase, Unit
+from geogaze.ledger.transitions import rectangle_of
 from infra.stack import Stack
 from tests.chaos.proxy import FaultyS3
 from tests.chaos.traffic import POISON
@@ -61,13 +61,16 @@ def _tiles(engine: Engine, jobs: list[UUID]) -> tuple[int, int]:
                 continue
             seen: Counter[tuple[int, int]] = Counter()
             units = session.scalars(select(Unit).where(Unit.job_id == job.id)).all()
+            phases = _phases(session, job)
             for unit in units:
-                tiles = tiles_of(job, unit)
+                tiles = rectangle_of(phases[unit.phase], unit)
                 if tiles is None or unit.state not in {UnitState.DONE, UnitState.SKIPPED}:
                     continue
                 row0, col0, row1, col1 = tiles
                 seen.update((r, c) for r in range(row0, row1) for c in range(col0, col1))
-            every = {(r, c) for r in range(job.tile_rows) for c in range(job.tile_cols)}
+            grid = phases["explain"].grid
+            assert grid is not None
+            every = {(r, c) for r in range(grid.rows) for c in range(grid.cols)}
             lost += len(every - set(seen))
             doubled += sum(count > 1 for count in seen.values())
             assert set(seen) <= every
@@ -83,19 +86,25 @@ def _skipped(engine: Engine) -> tuple[int, int]:
             row = session.get_one(Job, job.id)
             poisoned = row.plan["scene"]["uri"].endswith(POISON["scene"])
             units = session.scalars(select(Unit).where(Unit.job_id == job.id)).all()
-            gone = [tiles_of(row, unit) for unit in units if unit.state is UnitState.SKIPPED]
+            phases = _phases(session, row)
+            left_out = [unit for unit in units if unit.state is UnitState.SKIPPED]
+            gone = [rectangle_of(phases[unit.phase], unit) for unit in left_out]
         assert bool(gone) == poisoned, (job.id, gone)
         row_, col = POISON["tile"]
-        found += [tiles == [row_, col, row_ + 1, col + 1] for tiles in gone]
+        found += [tiles == (row_, col, row_ + 1, col + 1) for tiles in gone]
     return len(found), found.count(False)
 
 
+def _phases(session: Session, job: Job) -> dict[str, Phase]:
+    rows = session.scalars(select(Phase).where(Phase.job_id == job.id))
+    return {phase.name: phase for phase in rows}
+
+
 def _assert_counts(session: Session, job: Job, units: Any) -> None:
-    for count in session.scalars(select(PhaseCount).where(PhaseCount.job_id == job.id)):
-        open_units = sum(u.phase is count.phase and u.state not in SETTLED_UNIT for u in units)
-        assert count.remaining == open_units == 0, (job.id, count.phase)
-        if count.phase is Phase.EXPLAIN:
-            assert count.tiles_done == job.tiles, (job.id, count.tiles_done, job.tiles)
+    for count in _phases(session, job).values():
+        open_units = sum(u.phase == count.name and u.state not in SETTLED_UNIT for u in units)
+        assert count.remaining == open_units == 0, (job.id, count.name)
+        assert count.items_done == count.items, (job.id, count.items_done, count.items)
 
 
 def _orphans(engine: Engine, stack: Stack) -> int:

@@ -32,7 +32,7 @@ STEPS: dict[str, Step] = {
     "leave": lambda suite, engine, job, claim: suite.claims_of(engine).leave("worker"),
     "release": lambda suite, engine, job, claim: suite.claims_of(engine).release(claim),
     "renew": lambda suite, engine, job, claim: suite.claims_of(engine).renew(claim),
-    "commit": lambda suite, engine, job, claim: suite.claims_of(engine).commit(claim, {}, tiles=1),
+    "commit": lambda suite, engine, job, claim: suite.claims_of(engine).commit(claim, {}, items=1),
     "give up": lambda suite, engine, job, claim: suite.claims_of(engine).give_up(
         claim, SceneUnreadable("damaged")
     ),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from geogaze.ledger.database import connect
-from tests.unit.ledger.test_migrations import check_jobs_outlive_migration, check_migrations
+from tests.unit.ledger.test_migrations import (
+    check_jobs_outlive_migration,
+    check_migrations,
+    check_phases_by_name,
+)
 
 
 def test_migrations_on_postgres(empty_database_url: str) -> None:
@@ -15,4 +19,10 @@ def test_migrations_on_postgres(empty_database_url: str) -> None:
 def test_jobs_outlive_migration_on_postgres(empty_database_url: str) -> None:
     engine = connect(empty_database_url)
     check_jobs_outlive_migration(engine)
+    engine.dispose()
+
+
+def test_phases_get_names_on_postgres(empty_database_url: str) -> None:
+    engine = connect(empty_database_url)
+    check_phases_by_name(engine)
     engine.dispose()

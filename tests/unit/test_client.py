@@ -47,7 +47,7 @@ class Server:
             key = f"{claim.prefix}{name}"
             self.storage.put(key, name.encode())
             products[name] = {"key": key, "file": file, "type": "image/tiff"}
-        self.claims.commit(claim, {"assets": {"files": products, "skipped": []}}, tiles=10)
+        self.claims.commit(claim, {"assets": {"files": products, "skipped": []}}, items=10)
 
 
 @pytest.fixture

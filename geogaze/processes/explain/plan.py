@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
 
 from affine import Affine
@@ -16,6 +16,7 @@ from typing_extensions import override
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.grid.lattice import Box, Lattice, WorkingGrid
+from geogaze.grid.rectangles import Division
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.models.bundles import Bundle
@@ -57,6 +58,8 @@ class Plan(ProcessPlan):
     scene's CRS. ``scale`` is scene pixels per working pixel, the mean of both sides where
     ``square`` makes working pixels squares on the ground.
     """
+
+    process: ClassVar[str] = "explain"
 
     scene: SceneInfo
     bundle: Bundle
@@ -174,8 +177,13 @@ class Plan(ProcessPlan):
 
     @property
     @override
-    def grid(self) -> tuple[int, int, int]:
-        return self.tiling.rows, self.tiling.cols, self.chunk_side
+    def grids(self) -> dict[str, Division]:
+        return {"explain": Division(self.tiling.rows, self.tiling.cols, self.chunk_side)}
+
+    @property
+    @override
+    def skips(self) -> bool:
+        return self.on_error == "skip"
 
     @property
     @override

@@ -14,7 +14,14 @@ EXPLAIN = Process(
     request=ExplainRequest,
     plan="geogaze.processes.explain.plan:make_plan",
     order=(
-        Step("explain", "geogaze.runner.phases.explain:run", 85, "explaining"),
+        Step(
+            "explain",
+            "geogaze.runner.phases.explain:run",
+            85,
+            "explaining",
+            noun="tiles",
+            shared=True,
+        ),
         Step(
             "calibrate",
             "geogaze.runner.phases.calibrate:run",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from geogaze.files import file_stem
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Claim, Part
-from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import cog
 from geogaze.products.make.heat import TileMap, blend, write_heat
@@ -34,7 +33,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     coverage = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     heat = blend(plan, _maps(resources, claim, plan, coverage, pulse), coverage)
     if heat.statistics is None:
-        parts = resources.ledger.parts(claim.job_id, Phase.EXPLAIN)
+        parts = resources.ledger.parts(claim.job_id, "explain")
         check_empty(plan, layer, parts, resources.ledger.skipped(claim.job_id), coverage)
     target = scratch / f"heat-{file_stem(layer)}.tif"
     write_heat(heat, plan, layer, target, scratch)
@@ -55,9 +54,9 @@ def _maps(
         table = load_table(resources.storage, part)
         seen = int(table.seen.sum())
         maps = load_evidence(resources.storage, part, claim.root, seen, plan.tiling.cells)
-        return plan.chunk(part.root, part.window), table, maps
+        return plan.chunk(part.root, part.rectangle), table, maps
 
-    parts = resources.ledger.parts(claim.job_id, Phase.EXPLAIN)
+    parts = resources.ledger.parts(claim.job_id, "explain")
     loaded = zip(parts, ahead(load, parts), strict=True)
     for _, pieces in groupby(loaded, key=lambda pair: pair[0].root):
         found: list[tuple[tuple[int, int], NDArray[np.float32]]] = []

@@ -44,7 +44,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     plan = Plan.model_validate(claim.plan)
     settings = resources.settings
     engine = load_engine(resolve_bundle(plan, settings), settings)
-    chunk = plan.chunk(claim.root, claim.window)
+    chunk = plan.chunk(claim.root, claim.rectangle)
     # What a remote store did not send may come the next time.
     last_try = claim.failures + 1 >= settings.max_attempts
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan
 from geogaze.products import stac
 from geogaze.products.make import cog
@@ -34,20 +33,20 @@ PARQUET = "application/vnd.apache.parquet"
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The tables, the contact sheet and the Item: what needs all that came before."""
     plan = Plan.model_validate(claim.plan)
-    parts = resources.ledger.parts(claim.job_id, Phase.EXPLAIN)
+    parts = resources.ledger.parts(claim.job_id, "explain")
     tables = ahead(lambda part: load_table(resources.storage, part), parts)
-    chunks = [(plan.chunk(p.root, p.window), t) for p, t in zip(parts, tables, strict=True)]
+    chunks = [(plan.chunk(p.root, p.rectangle), t) for p, t in zip(parts, tables, strict=True)]
     given_up = resources.ledger.skipped(claim.job_id)
-    heats = resources.ledger.parts(claim.job_id, Phase.CALIBRATE)
+    heats = resources.ledger.parts(claim.job_id, "calibrate")
     found_heat = any(part.result["statistics"] for part in heats)
     skipped = unseen_tiles(plan, parts, chunks, given_up, found_heat=found_heat)
     nothing = np.empty((0, 0), dtype=np.float32)
     for unit in given_up:
-        chunk = plan.chunk(unit.root, unit.window)
+        chunk = plan.chunk(unit.root, unit.rectangle)
         chunks.append((chunk, ChunkTable.unseen(plan, len(list(chunk.tiles())), nothing)))
     paths = sorted({part.result["path"] for part in parts} - {""})
     pulse(0)
-    overlays = resources.ledger.parts(claim.job_id, Phase.RENDER)
+    overlays = resources.ledger.parts(claim.job_id, "render")
     table = _tile_table(plan, chunks)
     tiles, preview, item = (scratch / n for n in ("tiles.parquet", "preview.png", "item.json"))
     write_tiles(plan, table, tiles)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from geogaze.files import file_stem
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import cog
 from geogaze.products.make.overlay import write_overlay
@@ -24,7 +23,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     """One layer's overlay."""
     plan = Plan.model_validate(claim.plan)
     layer = plan.layers[claim.root]
-    heat_part = resources.ledger.parts(claim.job_id, Phase.CALIBRATE)[claim.root]
+    heat_part = resources.ledger.parts(claim.job_id, "calibrate")[claim.root]
     heat = load_heat(resources, heat_part, scratch)
     target = scratch / f"overlay-{file_stem(layer)}.tif"
     with open_to_show(resources, plan) as reader:

@@ -19,7 +19,7 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job, PhaseCount
+from geogaze.ledger.tables import Job, Phase
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
 from tests.unit.api.test_execution import EXECUTION, check_problem
@@ -47,7 +47,7 @@ def end(ledger: Ledger, job: UUID, state: JobState) -> None:
         if state is JobState.FAILED:
             claims.give_up(claim, SceneUnreadable("'port.tif' is damaged"))
         else:
-            claims.commit(claim, {"assets": assets}, tiles=10)
+            claims.commit(claim, {"assets": assets}, items=10)
 
 
 def place(ledger: Ledger, job: UUID, moment: datetime) -> None:
@@ -227,7 +227,7 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
         if step:
             claims.give_up(claim, StorageUnavailable("S3 did not answer"))
         else:
-            claims.commit(claim, {}, tiles=10)
+            claims.commit(claim, {}, items=10)
     info = http.get(f"/jobs/{job}").json()
     assert (info["status"], info["tilesDone"]) == ("running", 10)
     assert info["unitsLeft"]["explain"] == 2
@@ -239,7 +239,7 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
     assert claim
     claims.tell(claim, 2)
     with Session(ledger.database) as session, session.begin():  # as if it had been a while ago
-        (count,) = session.scalars(select(PhaseCount).where(PhaseCount.pace.is_not(None)))
+        (count,) = session.scalars(select(Phase).where(Phase.pace.is_not(None)))
         count.pace = [[at - 200.0, tiles] for at, tiles in count.pace or ()]
     claims.tell(claim, 6)
     info = http.get(f"/jobs/{job}").json()
@@ -267,7 +267,7 @@ def test_a_failed_job_goes_on_where_it_was(http: TestClient, ledger: Ledger) -> 
     assert unit
     claim = claims.claim(unit, "worker")
     assert claim
-    claims.commit(claim, {}, tiles=10)
+    claims.commit(claim, {}, items=10)
     end(ledger, job, JobState.FAILED)
     info = http.post(f"/jobs/{job}/retry").json()
     assert (info["status"], info["tilesDone"]) == ("running", 10)

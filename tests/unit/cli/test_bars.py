@@ -12,9 +12,8 @@ from geogaze.cli import remote
 from geogaze.cli.bars import TilesBar
 from geogaze.cli.terminal import LeftColumn, SpeedColumn, progress_bar
 from geogaze.client import Client
-from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, PhaseStatus
-from geogaze.ledger.states import JobState, Phase
+from geogaze.ledger.states import JobState
 from tests.unit.cli.conftest import Geogaze
 
 
@@ -71,19 +70,18 @@ def test_watching_says_the_servers_own_figures(
     assert said == [("", "-:--:--"), ("4.0 tiles/s", "0:00:44"), ("", "-:--:--")]
 
 
-def status(tiles_done: int, of: int = 1000) -> JobStatus:
-    state = JobState.SUCCESSFUL if tiles_done == of else JobState.RUNNING
-    explain = PhaseStatus(9, 9, tiles_done, 0, 0, Pace())
+def status(items_done: int, of: int = 1000) -> JobStatus:
+    state = JobState.SUCCESSFUL if items_done == of else JobState.RUNNING
+    explain = PhaseStatus(9, 9, 85, "explaining", of, "tiles", items_done)
     times = dict.fromkeys(["created", "updated", "started", "finished", "now"], 0.0)
     return JobStatus(
         id=uuid4(),
         tenant="default",
         process="explain",
         state=state,
-        phase=Phase.EXPLAIN,
+        phase="explain",
         message="done",
-        tiles=of,
-        phases={Phase.EXPLAIN: explain},
+        phases={"explain": explain},
         last_error=None,
         problem=None,
         **times,  # type: ignore[arg-type]

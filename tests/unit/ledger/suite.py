@@ -13,38 +13,56 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import WorkerLost
+from geogaze.grid.rectangles import Division
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import Phase, UnitState
+from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.submission import Submission
-from geogaze.ledger.tables import Delivery, Job, PhaseCount, Unit, now
+from geogaze.ledger.submission import PhasePlan, Submission
+from geogaze.ledger.tables import Delivery, Job, Phase, Unit, now
 
 LEASE = 30.0
 ATTEMPTS = 3
 PLAN = {"scene": {"uri": "s3://imagery/port.tif"}, "layers": ["boat"]}
-SMALL = {Phase.EXPLAIN: 1, Phase.CALIBRATE: 0, Phase.RENDER: 0, Phase.PUBLISH: 1}
-SKIPPING = {**PLAN, "on_error": "skip"}
 
 
-def submission(explain: int = 1, **changes: Any) -> Submission:
+def phases(
+    explain: int = 1,
+    *,
+    calibrate: int = 0,
+    render: int = 0,
+    publish: int = 1,
+    grid: Division | None = None,
+    skips: bool = False,
+) -> tuple[PhasePlan, ...]:
+    """The phases of a job of so many units of each, like those of the process ``explain``."""
+    grid = grid or Division(1, 10 * explain, 10)
+    divided = {"grid": grid, "noun": "tiles", "skips": skips, "shared": True}
+    return (
+        PhasePlan("explain", explain, 85, "explaining", **divided),  # type: ignore[arg-type]
+        PhasePlan("calibrate", calibrate, 5, "blending and calibrating layer"),
+        PhasePlan("render", render, 8, "drawing overlay"),
+        PhasePlan("publish", publish, 2, "publishing"),
+    )
+
+
+def submission(explain: int = 1, *, skips: bool = False, **changes: Any) -> Submission:
     """A job of so many explain units of ten tiles in a row, unlike any other by its content."""
     plain = Submission(
         request={"scene": "port.tif"},
         plan=PLAN,
-        units={**SMALL, Phase.EXPLAIN: explain},
-        grid=(1, 10 * explain, 10),
+        phases=phases(explain, skips=skips),
         content=uuid4().hex,
+        process="explain",
     )
     return replace(plain, **changes)
 
 
 def submit(ledger: Ledger, explain: int = 1, **others: int) -> UUID:
     """A job of so many units; phases not named have none, but publish has one."""
-    units = {**SMALL, Phase.EXPLAIN: explain, **{Phase(name): n for name, n in others.items()}}
-    return ledger.submit(submission(explain, units=units))
+    return ledger.submit(submission(explain, phases=phases(explain, **others)))
 
 
 class Suite:
@@ -91,7 +109,7 @@ class Suite:
         with Session(engine) as session:
             return [
                 dict(row)
-                for table in (Job, PhaseCount, Unit, Delivery)
+                for table in (Job, Phase, Unit, Delivery)
                 for row in session.execute(
                     select(table.__table__).order_by(*table.__table__.primary_key)
                 ).mappings()
@@ -119,9 +137,9 @@ class Suite:
                 return
             claim = claims.claim(units[0], "worker")
             assert claim is not None
-            row0, col0, row1, col1 = claim.window or (0, 0, 1, 10)
-            tiles = (row1 - row0) * (col1 - col0) if claim.phase is Phase.EXPLAIN else 0
-            claims.commit(claim, {"by": str(claim.job_id), "assets": {"files": {}}}, tiles=tiles)
+            row0, col0, row1, col1 = claim.rectangle or (0, 0, 1, 10)
+            tiles = (row1 - row0) * (col1 - col0) if claim.phase == "explain" else 0
+            claims.commit(claim, {"by": str(claim.job_id), "assets": {"files": {}}}, items=tiles)
 
     def lose_worker(self, engine: Engine, claim: Claim) -> int:
         """The worker of a unit dies, and the sweep finds it."""
@@ -139,18 +157,18 @@ class Suite:
             if claim is None:
                 return
             start, end = columns_of(claim)
-            if claim.phase is Phase.EXPLAIN and bad & set(range(start, end)):
+            if claim.phase == "explain" and bad & set(range(start, end)):
                 claims.give_up(claim, WorkerLost("killed"))
             else:
-                explained = end - start if claim.phase is Phase.EXPLAIN else 0
-                claims.commit(claim, {"assets": {"files": {}}}, tiles=explained)
+                explained = end - start if claim.phase == "explain" else 0
+                claims.commit(claim, {"assets": {"files": {}}}, items=explained)
         raise AssertionError("it does not end")
 
 
 def columns_of(unit: Any) -> tuple[int, int]:
     """The columns of tiles of a unit, claim or part of a job of one row."""
-    if unit.window:
-        return unit.window[1], unit.window[3]
+    if unit.rectangle:
+        return unit.rectangle[1], unit.rectangle[3]
     return 10 * unit.root, 10 * unit.root + 10
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from geogaze.errors import SceneUnreadable, StaleClaim
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
@@ -33,7 +33,7 @@ class CollectionSuite(Suite):
     ) -> None:
         submit(ledger, 5)
         done, running, released = (self.take(ledger, claims) for _ in range(3))
-        claims.commit(done, {}, tiles=10)
+        claims.commit(done, {}, items=10)
         claims.release(released)
         lost = self.take(ledger, claims)
         self.meddle(engine, lost.unit_id, lease_until=1.0)
@@ -52,7 +52,7 @@ class CollectionSuite(Suite):
         second = self.take(ledger, claims)
         listed = {first.prefix, second.prefix}
         assert collection.living(listed) == {second.prefix}
-        claims.commit(second, {}, tiles=10)
+        claims.commit(second, {}, items=10)
         assert collection.living(listed) == {second.prefix}
 
     def test_what_a_failed_job_has_done_lives_for_its_retry(
@@ -60,7 +60,7 @@ class CollectionSuite(Suite):
     ) -> None:
         job = submit(ledger, 3)
         done, running, failing = (self.take(ledger, claims) for _ in range(3))
-        claims.commit(done, {}, tiles=10)
+        claims.commit(done, {}, items=10)
         claims.give_up(failing, SceneUnreadable("damaged"))
         listed = {done.prefix, running.prefix, failing.prefix}
         assert collection.living(listed) == {done.prefix}
@@ -72,7 +72,7 @@ class CollectionSuite(Suite):
     ) -> None:
         job = submit(ledger, 2)
         done, running = self.take(ledger, claims), self.take(ledger, claims)
-        claims.commit(done, {}, tiles=10)
+        claims.commit(done, {}, items=10)
         ledger.dismiss(job)
         assert collection.living({done.prefix, running.prefix}) == set()
 
@@ -110,8 +110,8 @@ class CollectionSuite(Suite):
         assert collection.dismissed() == []
         assert self.units(engine, job) == []
         status = ledger.status(job)
-        assert (status.state, status.tiles_done) == (JobState.DISMISSED, 20)
-        assert len(ledger.parts(kept, Phase.EXPLAIN)) == 1
+        assert (status.state, status.items_done) == (JobState.DISMISSED, 20)
+        assert len(ledger.parts(kept, "explain")) == 1
 
     def test_a_dismissed_job_waits_for_a_worker_that_may_still_write(
         self, engine: Engine, ledger: Ledger, claims: Claims, collection: Collection
@@ -125,7 +125,7 @@ class CollectionSuite(Suite):
         collection.released(job)
         assert collection.dismissed() == []
         with pytest.raises(StaleClaim):
-            claims.commit(claim, {}, tiles=10)
+            claims.commit(claim, {}, items=10)
 
     # Old jobs
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, update
 from sqlalchemy.orm import Session
 
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
@@ -88,7 +88,7 @@ class ListsSuite(Suite):
         with asked(engine) as statements:
             claims.renew(first)
             claims.check(first)
-            claims.commit(first, {}, tiles=10)
+            claims.commit(first, {}, items=10)
             claims.release(second)
             self.sweep(engine, 0.0)
             self.dispatch(engine, 9)
@@ -116,8 +116,8 @@ class ListsSuite(Suite):
         units = {submit(ledger, count): count for count in (1, 2, 3, 4)}
         self.take(ledger, claims)
         for status in ledger.jobs(limit=9):
-            counts = status.phases[Phase.EXPLAIN]
-            assert (counts.total, status.tiles) == (units[status.id], 10 * units[status.id])
+            counts = status.phases["explain"]
+            assert (counts.total, status.items) == (units[status.id], 10 * units[status.id])
 
     def test_pages_of_jobs_of_one_moment_neither_repeat_nor_omit(
         self, engine: Engine, ledger: Ledger

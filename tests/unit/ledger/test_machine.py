@@ -30,15 +30,17 @@ from geogaze.errors import (
     StorageUnavailable,
     UnitBroke,
 )
+from geogaze.grid.rectangles import Division
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim, JobStatus
-from geogaze.ledger.states import OPEN_JOB, SETTLED_UNIT, JobState, Phase, UnitState
+from geogaze.ledger.states import OPEN_JOB, SETTLED_UNIT, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.submission import Submission
 from geogaze.ledger.tables import Job, Unit
+from tests.unit.ledger.suite import phases
 
 ATTEMPTS = 3
 LIMIT = 3
@@ -91,29 +93,24 @@ class LedgerMachine(RuleBasedStateMachine):
         target=jobs,
         explain=st.integers(1, 2),
         calibrate=st.integers(0, 2),
-        on_error=st.sampled_from(["fail", "skip"]),
+        skips=st.booleans(),
     )
-    def submit(self, explain: int, calibrate: int, on_error: str) -> UUID:
+    def submit(self, explain: int, calibrate: int, skips: bool) -> UUID:
         """Jobs of one content differ in their later phases alone."""
-        content = f"{explain}-{on_error}"
-        units = {
-            Phase.EXPLAIN: explain,
-            Phase.CALIBRATE: calibrate,
-            Phase.RENDER: 0,
-            Phase.PUBLISH: 1,
-        }
-        grid = (1, SIDE * explain - 1, SIDE)
+        content = f"{explain}-{skips}"
+        grid = Division(1, SIDE * explain - 1, SIDE)
+        plan = phases(explain, calibrate=calibrate, grid=grid, skips=skips)
         before = [
             self.ledger.status(job)
             for job, other in self.contents().items()
             if other == content and job not in self.dismissed
         ]
-        job = self.ledger.submit(Submission({}, {"on_error": on_error}, units, grid, content))
+        job = self.ledger.submit(Submission({}, {}, plan, content, "explain"))
         status = self.ledger.status(job)
-        least = min((b.phases[Phase.EXPLAIN].remaining for b in before), default=explain)
-        assert status.phases[Phase.EXPLAIN].remaining <= max(least, explain)
-        assert status.tiles_reused == status.tiles_done
-        assert status.tiles_reused in {0, *(b.tiles_done for b in before)}
+        least = min((b.phases["explain"].remaining for b in before), default=explain)
+        assert status.phases["explain"].remaining <= max(least, explain)
+        assert status.items_reused == status.items_done
+        assert status.items_reused in {0, *(b.items_done for b in before)}
         with Session(self.engine) as session, session.begin():
             # The clock ticks in milliseconds; ties would make runs differ.
             self.submitted += 1
@@ -163,8 +160,8 @@ class LedgerMachine(RuleBasedStateMachine):
         try:
             match how:
                 case "commit":
-                    tiles = self.tiles(claim) if claim.phase is Phase.EXPLAIN else []
-                    self.claims.commit(claim, {"assets": {"files": {}}}, tiles=len(tiles))
+                    tiles = self.tiles(claim) if claim.phase == "explain" else []
+                    self.claims.commit(claim, {"assets": {"files": {}}}, items=len(tiles))
                 case "release":
                     self.claims.release(claim)
                 case _:
@@ -202,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.queue.sweep(redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS)
         for unit in self.units():
             if (old := before.get(unit.id)) is None:
-                assert unit.window, "only halves are new"
+                assert unit.rectangle, "only halves are new"
                 continue
             expired = old.state is UnitState.RUNNING and old.lease_until == 1.0
             lost = old.state is UnitState.DISPATCHED and messages_lost
@@ -272,23 +269,23 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def counts_agree_with_units(self, status: JobStatus, units: list[Unit]) -> None:
         for phase, count in status.phases.items():
-            opened = [u for u in units if u.phase is phase and u.state is not UnitState.SPLIT]
+            opened = [u for u in units if u.phase == phase and u.state is not UnitState.SPLIT]
             settled = [unit for unit in opened if unit.state in COUNTED]
             assert len(opened) in {0, count.total}
             assert count.remaining == count.total - len(settled)
-            if phase is Phase.EXPLAIN:
-                assert count.tiles_done == sum(len(self.tiles(unit)) for unit in settled)
-                assert count.tiles_reused <= count.tiles_done
+            if phase == "explain":
+                assert count.items_done == sum(len(self.tiles(unit)) for unit in settled)
+                assert count.items_reused <= count.items_done
 
     def every_tile_is_of_one_unit(self, status: JobStatus, units: list[Unit]) -> None:
-        whole = [u for u in units if u.phase is Phase.EXPLAIN and u.state is not UnitState.SPLIT]
+        whole = [u for u in units if u.phase == "explain" and u.state is not UnitState.SPLIT]
         columns = sorted(column for unit in whole for column in self.tiles(unit))
-        assert columns == list(range(status.tiles))
+        assert columns == list(range(status.items))
 
     def a_phase_opens_when_all_before_it_are_over(
         self, status: JobStatus, units: list[Unit]
     ) -> None:
-        order = list(Phase)
+        order = list(status.phases)
         for opened in {unit.phase for unit in units}:
             for earlier in order[: order.index(opened)]:
                 assert status.phases[earlier].remaining == 0
@@ -338,10 +335,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def tiles(self, unit: Unit | Claim) -> list[int]:
         """The columns of an explain unit."""
-        if unit.window:
-            return list(range(unit.window[1], unit.window[3]))
+        if unit.rectangle:
+            return list(range(unit.rectangle[1], unit.rectangle[3]))
         start = SIDE * unit.root
-        return list(range(start, min(start + SIDE, self.ledger.status(unit.job_id).tiles)))
+        return list(range(start, min(start + SIDE, self.ledger.status(unit.job_id).items)))
 
     def contents(self) -> dict[UUID, str]:
         with Session(self.engine) as session:
@@ -350,7 +347,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def units(self) -> list[Unit]:
         with Session(self.engine) as session:
             # As they came to be: ids are random, and runs must repeat.
-            order = case({phase.value: n for n, phase in enumerate(Phase)}, value=Unit.phase)
+            order = case({phase.name: n for n, phase in enumerate(phases())}, value=Unit.phase)
             query = select(Unit).join(Job, Job.id == Unit.job_id)
             found = session.scalars(query.order_by(Job.created, order, Unit.position)).all()
             session.expunge_all()

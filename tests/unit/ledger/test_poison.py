@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,16 +19,16 @@ from geogaze.errors import (
     UnitBroke,
     WorkerLost,
 )
+from geogaze.grid.rectangles import Division
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.transitions import halves
 from tests.unit.ledger.suite import (
     ATTEMPTS,
-    SKIPPING,
     OnSqlite,
     Suite,
     columns_of,
+    phases,
     submission,
     submit,
 )
@@ -39,14 +38,14 @@ class PoisonSuite(Suite):
     def check_tiles(self, ledger: Ledger, job: UUID) -> None:
         """Every tile has one unit that is not split, and the counts agree."""
         status = ledger.status(job)
-        units = [u for u in self.units(ledger.database, job) if u.phase is Phase.EXPLAIN]
+        units = [u for u in self.units(ledger.database, job) if u.phase == "explain"]
         whole = [unit for unit in units if unit.state is not UnitState.SPLIT]
         columns = [col for unit in whole for col in range(*columns_of(unit))]
-        assert sorted(columns) == list(range(status.tiles))
+        assert sorted(columns) == list(range(status.items))
         settled = [unit for unit in whole if unit.state in {UnitState.DONE, UnitState.SKIPPED}]
-        count = status.phases[Phase.EXPLAIN]
+        count = status.phases["explain"]
         assert (count.total, count.remaining) == (len(whole), len(whole) - len(settled))
-        assert count.tiles_done == sum(end - start for start, end in map(columns_of, settled))
+        assert count.items_done == sum(end - start for start, end in map(columns_of, settled))
 
     # Splits
 
@@ -59,7 +58,7 @@ class PoisonSuite(Suite):
             assert (claim.position, claim.failures) == (0, spent)
             assert self.lose_worker(engine, claim) == 1
         units = self.units(engine, job)
-        assert [(u.position, u.root, u.state, u.window) for u in units] == [
+        assert [(u.position, u.root, u.state, u.rectangle) for u in units] == [
             (0, 0, UnitState.SPLIT, None),
             (1, 1, UnitState.PENDING, None),
             (2, 0, UnitState.PENDING, [0, 0, 1, 5]),
@@ -71,12 +70,12 @@ class PoisonSuite(Suite):
         assert "lost its worker (worker), 3 times by now" in (status.last_error or "")
         self.check_tiles(ledger, job)
         half = self.take(ledger, claims)
-        assert (half.root, half.window, half.attempt) == (0, (0, 5, 1, 10), 1)
+        assert (half.root, half.rectangle, half.attempt) == (0, (0, 5, 1, 10), 1)
         assert ATTEMPTS - half.failures == 2, "halves have two tries"
         for _ in range(2):
             self.lose_worker(engine, half)
             half = self.take(ledger, claims)
-        assert half.window == (0, 7, 1, 10)
+        assert half.rectangle == (0, 7, 1, 10)
         self.check_tiles(ledger, job)
 
     def test_the_last_try_fails_the_job_that_has_no_tiles_to_spare(
@@ -87,7 +86,7 @@ class PoisonSuite(Suite):
         self.finish(ledger, claims, 1)
         for _ in range(ATTEMPTS):
             claim = self.take(ledger, claims)
-            assert claim.phase is Phase.PUBLISH
+            assert claim.phase == "publish"
             self.lose_worker(engine, claim)
         status = ledger.status(job)
         assert status.state is JobState.FAILED
@@ -105,7 +104,7 @@ class PoisonSuite(Suite):
     ) -> None:
         job = submit(ledger)
         claims.give_up(self.take(ledger, claims), error)
-        assert ledger.status(job).phases[Phase.EXPLAIN].total == 2
+        assert ledger.status(job).phases["explain"].total == 2
         self.check_tiles(ledger, job)
 
     @pytest.mark.parametrize("error", [SceneUnreachable("timeout"), ScratchUnusable("full")])
@@ -133,7 +132,7 @@ class PoisonSuite(Suite):
             assert self.unit(engine, claim.unit_id).failures == 0
             self.make_due(engine)
         assert tries == 4 * ATTEMPTS
-        assert ledger.status(job).phases[Phase.EXPLAIN].total == 1
+        assert ledger.status(job).phases["explain"].total == 1
 
     @pytest.mark.parametrize(
         ("told", "tries_wanted"),
@@ -166,13 +165,12 @@ class PoisonSuite(Suite):
     def test_units_at_the_edge_are_split_as_far_as_they_reach(
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
-        units = {**submission().units, Phase.EXPLAIN: 6}
-        job = ledger.submit(submission(grid=(5, 7, 3), units=units))
+        job = ledger.submit(submission(phases=phases(6, grid=Division(5, 7, 3))))
         corner = self.units(engine, job)[5]
         claim = claims.claim(corner.id, "worker")
         assert claim is not None
         claims.give_up(claim, UnitBroke("broke"))
-        windows = [unit.window for unit in self.units(engine, job) if unit.window]
+        windows = [unit.rectangle for unit in self.units(engine, job) if unit.rectangle]
         assert windows == [[3, 6, 4, 7], [4, 6, 5, 7]]
 
     # Single tiles
@@ -194,22 +192,22 @@ class PoisonSuite(Suite):
     def test_tiles_that_fail_are_skipped_where_asked(
         self, ledger: Ledger, claims: Claims, bad: set[int]
     ) -> None:
-        job = ledger.submit(submission(2, plan=SKIPPING))
+        job = ledger.submit(submission(2, skips=True))
         self.poison(ledger, claims, job, bad)
         status = ledger.status(job)
         assert status.state is JobState.SUCCESSFUL
         skipped = ledger.skipped(job)
         assert {columns_of(tile) for tile in skipped} == {(col, col + 1) for col in bad}
         assert {tile.error for tile in skipped} == {"killed"}
-        explained = {c for p in ledger.parts(job, Phase.EXPLAIN) for c in range(*columns_of(p))}
+        explained = {c for p in ledger.parts(job, "explain") for c in range(*columns_of(p))}
         assert explained == set(range(20)) - bad
-        assert (status.tiles_done, status.progress) == (20, 100)
+        assert (status.items_done, status.progress) == (20, 100)
         self.check_tiles(ledger, job)
 
     def test_an_error_that_is_no_tiles_fault_skips_nothing(
         self, ledger: Ledger, claims: Claims
     ) -> None:
-        job = ledger.submit(submission(plan=SKIPPING))
+        job = ledger.submit(submission(skips=True))
         claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
         assert ledger.status(job).state is JobState.FAILED
         assert ledger.skipped(job) == []
@@ -225,20 +223,20 @@ class PoisonSuite(Suite):
         claims.give_up(failing, SceneUnreadable("damaged"))
         done = {u.id: vars(u) for u in self.units(engine, job) if u.state is UnitState.DONE}
         status = ledger.retry(job)
-        assert (status.state, status.tiles_done) == (JobState.RUNNING, 20)
+        assert (status.state, status.items_done) == (JobState.RUNNING, 20)
         assert status.problem is status.finished is None
         for old in (failing, late):
             unit = self.unit(engine, old.unit_id)
             assert (unit.state, unit.failures, unit.attempt) == (UnitState.PENDING, 0, 1)
             with pytest.raises(StaleClaim):
-                claims.commit(old, {}, tiles=10)
+                claims.commit(old, {}, items=10)
         again = self.take(ledger, claims)
         assert again.attempt == 2
         assert again.prefix not in {failing.prefix, late.prefix}
-        claims.commit(again, {}, tiles=10)
+        claims.commit(again, {}, items=10)
         self.finish(ledger, claims)
         status = ledger.status(job)
-        assert (status.state, status.tiles_done) == (JobState.SUCCESSFUL, 40)
+        assert (status.state, status.items_done) == (JobState.SUCCESSFUL, 40)
         for unit in self.units(engine, job):
             if unit.id in done:
                 before = done[unit.id]
@@ -270,21 +268,6 @@ class PoisonSuite(Suite):
         with pytest.raises(IllegalTransition, match=f"{job} is {state}"):
             ledger.retry(job)
         assert self.snapshot(engine) == before
-
-
-@pytest.mark.parametrize("tiles", [[0, 0, 1, 2], [3, 5, 5, 6], [0, 0, 7, 7], [2, 2, 5, 13]])
-def test_halves_are_two_rectangles_that_cover_the_whole(tiles: Any) -> None:
-    def covered(window: list[int]) -> list[tuple[int, int]]:
-        row0, col0, row1, col1 = window
-        return [(row, col) for row in range(row0, row1) for col in range(col0, col1)]
-
-    first, second = halves(tiles)
-    assert covered(first)
-    assert covered(second)
-    assert sorted(covered(first) + covered(second)) == covered(tiles)
-    assert abs(len(covered(first)) - len(covered(second))) <= min(
-        tiles[2] - tiles[0], tiles[3] - tiles[1]
-    )
 
 
 class TestOnSqlite(OnSqlite, PoisonSuite):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from geogaze.errors import SceneAway, ScratchUnusable, StaleClaim, StorageUnavailable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
-from geogaze.ledger.states import Phase, UnitState
+from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Lead, Unit, WorkerSeen
 from tests.unit.ledger.suite import ATTEMPTS, LEASE, OnSqlite, Suite, submission, submit
@@ -32,7 +32,7 @@ class QueueSuite(Suite):
         submit(ledger, 6)
         running, lost = self.take(ledger, claims), self.take(ledger, claims)
         done = self.take(ledger, claims)
-        claims.commit(done, {}, tiles=0)
+        claims.commit(done, {}, items=0)
         self.meddle(engine, lost.unit_id, lease_until=self.clock(engine) - 1)
         waiting, undelivered = self.dispatch(ledger.database, 2)
         self.meddle(engine, undelivered, dispatched_at=self.clock(engine) - 31)
@@ -52,7 +52,7 @@ class QueueSuite(Suite):
         assert self.sweep(ledger.database, 30) == 0
         with pytest.raises(StaleClaim):
             claims.renew(lost)
-        claims.commit(running, {}, tiles=0)
+        claims.commit(running, {}, items=0)
 
     # Dispatch
 
@@ -75,12 +75,12 @@ class QueueSuite(Suite):
         self, ledger: Ledger, claims: Claims
     ) -> None:
         submit(ledger, 100)
-        claims.commit(self.take(ledger, claims), {}, tiles=1)
+        claims.commit(self.take(ledger, claims), {}, items=1)
         small = submit(ledger)
         served = []
         for _ in range(4):
             claim = self.take(ledger, claims)
-            claims.commit(claim, {}, tiles=1)
+            claims.commit(claim, {}, items=1)
             served.append(claim.job_id)
         assert small in served[:2]
 
@@ -158,8 +158,8 @@ class QueueSuite(Suite):
     ) -> None:
         submit(ledger, 4)
         units = self.units(engine)
-        self.meddle(engine, units[2].id, failures=1, window=[0, 0, 1, 5], root=1)
-        self.meddle(engine, units[3].id, failures=1, window=[0, 5, 1, 10], root=1)
+        self.meddle(engine, units[2].id, failures=1, rectangle=[0, 0, 1, 5], root=1)
+        self.meddle(engine, units[3].id, failures=1, rectangle=[0, 5, 1, 10], root=1)
         self.meddle(engine, units[1].id, failures=2)
         assert self.dispatch(engine, 9) == [units[n].id for n in (1, 3, 2, 0)]
 
@@ -219,7 +219,7 @@ class QueueSuite(Suite):
         self.meddle(engine, second.unit_id, next_attempt_at=0.0)
         again = claims.claim(second.unit_id, "w")
         assert again
-        claims.commit(again, {}, tiles=10)
+        claims.commit(again, {}, items=10)
         look, wait = self.away(engine, job)
         assert {unit.next_attempt_at for unit in look} == {0.0}
         assert len(look) == 4
@@ -238,9 +238,9 @@ class QueueSuite(Suite):
         due = self.unit(engine, first.unit_id).next_attempt_at
         again = claims.claim(second.unit_id, "w")
         assert again
-        claims.commit(again, {}, tiles=10)
+        claims.commit(again, {}, items=10)
         assert self.unit(engine, first.unit_id).next_attempt_at == due > 0
-        assert ledger.status(job).phases[Phase.EXPLAIN].remaining == 1
+        assert ledger.status(job).phases["explain"].remaining == 1
 
     # What a worker does next
 
@@ -255,8 +255,8 @@ class QueueSuite(Suite):
             claim = claims.claim(unit, "worker")
             assert claim is not None
             phases.append((claim.phase, claim.position))
-            claims.commit(claim, {"assets": {"files": {}}}, tiles=0)
-        assert phases == [(Phase.CALIBRATE, 0), (Phase.CALIBRATE, 1), (Phase.PUBLISH, 0)]
+            claims.commit(claim, {"assets": {"files": {}}}, items=0)
+        assert phases == [("calibrate", 0), ("calibrate", 1), ("publish", 0)]
 
     def test_what_follows_is_due_and_its_job_open(
         self, engine: Engine, ledger: Ledger, claims: Claims, queue: Queue
@@ -329,7 +329,7 @@ class QueueSuite(Suite):
         states = [self.unit(engine, unit).state for unit in (lost, kept)]
         assert states == [UnitState.PENDING, UnitState.RUNNING]
         with pytest.raises(StaleClaim):
-            claims.commit(stale, {}, tiles=10)
+            claims.commit(stale, {}, items=10)
 
     def test_units_of_ended_jobs_are_let_go(
         self, engine: Engine, ledger: Ledger, claims: Claims

@@ -12,15 +12,15 @@ from sqlalchemy import Engine
 from geogaze.errors import SceneUnreadable, UnitBroke
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.collection import Collection
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
-from tests.unit.ledger.suite import SKIPPING, OnSqlite, Suite, columns_of, submission
+from tests.unit.ledger.suite import OnSqlite, Suite, columns_of, submission
 
 
 class ReuseSuite(Suite):
     def fresh(self, ledger: Ledger, job: UUID) -> None:
         status = ledger.status(job)
-        assert (status.phase, status.tiles_reused, status.tiles_done) == (Phase.EXPLAIN, 0, 0)
+        assert (status.phase, status.items_reused, status.items_done) == ("explain", 0, 0)
         units = self.units(ledger.database, job)
         assert {(unit.state, unit.prefix) for unit in units} == {(UnitState.PENDING, None)}
 
@@ -32,17 +32,17 @@ class ReuseSuite(Suite):
         self.finish(ledger, claims)
         second = ledger.submit(asked)
         status = ledger.status(second)
-        assert (status.state, status.phase) == (JobState.ACCEPTED, Phase.PUBLISH)
-        assert (status.tiles_done, status.tiles_reused) == (30, 30)
-        assert status.tiles_per_second is None
-        assert ledger.parts(second, Phase.EXPLAIN) == ledger.parts(first, Phase.EXPLAIN)
-        (publish,) = [u for u in self.units(engine, second) if u.phase is Phase.PUBLISH]
+        assert (status.state, status.phase) == (JobState.ACCEPTED, "publish")
+        assert (status.items_done, status.items_reused) == (30, 30)
+        assert status.items_per_second is None
+        assert ledger.parts(second, "explain") == ledger.parts(first, "explain")
+        (publish,) = [u for u in self.units(engine, second) if u.phase == "publish"]
         assert publish.state is UnitState.PENDING
         self.finish(ledger, claims)
-        (part,) = ledger.parts(second, Phase.PUBLISH)
+        (part,) = ledger.parts(second, "publish")
         assert part.result["by"] == str(second), "products are each job's own"
         assert ledger.status(second).state is JobState.SUCCESSFUL
-        assert ledger.status(first).tiles_reused == 0
+        assert ledger.status(first).items_reused == 0
 
     def test_what_is_missing_is_explained(
         self, engine: Engine, ledger: Ledger, claims: Claims
@@ -54,11 +54,9 @@ class ReuseSuite(Suite):
         self.dispatch(engine, 1)
         second = ledger.submit(asked)
         status = ledger.status(second)
-        assert (status.state, status.phase) == (JobState.ACCEPTED, Phase.EXPLAIN)
-        assert (status.tiles_done, status.tiles_reused) == (20, 20)
-        assert (status.phases[Phase.EXPLAIN].total, status.phases[Phase.EXPLAIN].remaining) == (
-            *(4, 2),
-        )
+        assert (status.state, status.phase) == (JobState.ACCEPTED, "explain")
+        assert (status.items_done, status.items_reused) == (20, 20)
+        assert (status.phases["explain"].total, status.phases["explain"].remaining) == (*(4, 2),)
         units = self.units(engine, second)
         assert [u.state for u in units] == [UnitState.DONE] * 2 + [UnitState.PENDING] * 2
         for unit in units[2:]:
@@ -66,24 +64,24 @@ class ReuseSuite(Suite):
             own = claims.claim(unit.id, "worker")
             assert own is not None
             assert own.prefix != running.prefix
-            claims.commit(own, {}, tiles=10)
+            claims.commit(own, {}, items=10)
         status = ledger.status(second)
-        assert (status.phase, status.tiles_done, status.tiles_reused) == (Phase.PUBLISH, 40, 20)
-        claims.commit(running, {}, tiles=10)
-        assert ledger.status(first).tiles_done == 30
+        assert (status.phase, status.items_done, status.items_reused) == ("publish", 40, 20)
+        claims.commit(running, {}, items=10)
+        assert ledger.status(first).items_done == 30
 
     def test_split_and_skipped_tiles_are_taken_over_as_they_are(
         self, ledger: Ledger, claims: Claims
     ) -> None:
-        asked = submission(2, plan=SKIPPING)
+        asked = submission(2, skips=True)
         first = ledger.submit(asked)
         self.poison(ledger, claims, first, bad={12})
         second = ledger.submit(asked)
         status, earlier = ledger.status(second), ledger.status(first)
-        assert status.phase is Phase.PUBLISH
-        assert status.phases[Phase.EXPLAIN].total == earlier.phases[Phase.EXPLAIN].total > 2
+        assert status.phase == "publish"
+        assert status.phases["explain"].total == earlier.phases["explain"].total > 2
         assert ledger.skipped(second) == ledger.skipped(first) != []
-        assert ledger.parts(second, Phase.EXPLAIN) == ledger.parts(first, Phase.EXPLAIN)
+        assert ledger.parts(second, "explain") == ledger.parts(first, "explain")
 
     def test_halves_that_are_open_stay_halves(
         self, engine: Engine, ledger: Ledger, claims: Claims
@@ -93,12 +91,12 @@ class ReuseSuite(Suite):
         self.finish(ledger, claims, 1)
         claims.give_up(self.take(ledger, claims), UnitBroke("broke"))
         second = ledger.submit(asked)
-        count = ledger.status(second).phases[Phase.EXPLAIN]
-        assert (count.total, count.remaining, count.tiles_reused) == (3, 2, 10)
+        count = ledger.status(second).phases["explain"]
+        assert (count.total, count.remaining, count.items_reused) == (3, 2, 10)
         pending = [u for u in self.units(engine, second) if u.state is UnitState.PENDING]
         assert [columns_of(unit) for unit in pending] == [(10, 15), (15, 20)]
         self.finish(ledger, claims)
-        assert ledger.status(second).tiles_done == 20
+        assert ledger.status(second).items_done == 20
 
     def test_a_failed_job_leaves_what_it_has_done(self, ledger: Ledger, claims: Claims) -> None:
         asked = submission(3)
@@ -107,7 +105,7 @@ class ReuseSuite(Suite):
         claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
         second = ledger.submit(asked)
         status = ledger.status(second)
-        assert (status.state, status.tiles_reused) == (JobState.ACCEPTED, 10)
+        assert (status.state, status.items_reused) == (JobState.ACCEPTED, 10)
         self.finish(ledger, claims)
         assert ledger.status(second).state is JobState.SUCCESSFUL
         assert ledger.status(first).state is JobState.FAILED
@@ -124,9 +122,9 @@ class ReuseSuite(Suite):
         unit = next(u for u in self.units(ledger.database, more) if u.state is UnitState.PENDING)
         claim = claims.claim(unit.id, "worker")
         assert claim is not None
-        claims.commit(claim, {}, tiles=10)
-        assert ledger.status(few).tiles_done == 10
-        assert ledger.status(ledger.submit(asked)).tiles_reused == 20
+        claims.commit(claim, {}, items=10)
+        assert ledger.status(few).items_done == 10
+        assert ledger.status(ledger.submit(asked)).items_reused == 20
 
     @pytest.mark.parametrize("other", ["tenant", "content", "dismissed"])
     def test_nothing_is_taken_from_others(self, ledger: Ledger, claims: Claims, other: str) -> None:
@@ -157,13 +155,13 @@ class ReuseSuite(Suite):
         first = ledger.submit(asked)
         self.finish(ledger, claims)
         second = ledger.submit(asked)
-        prefixes = {part.prefix for part in ledger.parts(second, Phase.EXPLAIN)}
+        prefixes = {part.prefix for part in ledger.parts(second, "explain")}
         ledger.dismiss(first)
         collection = Collection(engine)
         assert collection.living(prefixes) == prefixes
         collection.released(first)
         assert collection.living(prefixes) == prefixes
-        assert {part.prefix for part in ledger.parts(second, Phase.EXPLAIN)} == prefixes
+        assert {part.prefix for part in ledger.parts(second, "explain")} == prefixes
         ledger.dismiss(second)
         assert collection.living(prefixes) == set()
 
@@ -179,7 +177,7 @@ class ReuseSuite(Suite):
             barrier.wait()
             for claim in held:
                 assert claim is not None
-                claims.commit(claim, {}, tiles=10)
+                claims.commit(claim, {}, items=10)
 
         def send(_: int) -> list[UUID]:
             barrier.wait()
@@ -190,11 +188,11 @@ class ReuseSuite(Suite):
             jobs = [job for sent in pool.map(send, range(3)) for job in sent]
         committing.result()
         for job in [first, *jobs]:
-            count = ledger.status(job).phases[Phase.EXPLAIN]
-            units = [u for u in self.units(engine, job) if u.phase is Phase.EXPLAIN]
+            count = ledger.status(job).phases["explain"]
+            units = [u for u in self.units(engine, job) if u.phase == "explain"]
             done = sum(unit.state is UnitState.DONE for unit in units)
-            assert (len(units), count.remaining, count.tiles_done) == (8, 8 - done, 10 * done)
-            assert (ledger.status(job).phase is Phase.PUBLISH) == (done == 8)
+            assert (len(units), count.remaining, count.items_done) == (8, 8 - done, 10 * done)
+            assert (ledger.status(job).phase == "publish") == (done == 8)
 
 
 class TestOnSqlite(OnSqlite, ReuseSuite):

@@ -25,7 +25,7 @@ from geogaze.ledger import claims as claims_module
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import JobState, Phase, UnitState
+from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
 from tests.unit.ledger.suite import ATTEMPTS, LEASE, PLAN, OnSqlite, Suite, submission, submit
@@ -42,19 +42,19 @@ class LedgerSuite(Suite):
         before = self.clock(engine)
         job = submit(ledger, 3, calibrate=2, render=2)
         status = ledger.status(job)
-        assert (status.state, status.phase) == (JobState.ACCEPTED, Phase.EXPLAIN)
+        assert (status.state, status.phase) == (JobState.ACCEPTED, "explain")
         assert {phase: (c.total, c.remaining) for phase, c in status.phases.items()} == {
-            Phase.EXPLAIN: (3, 3),
-            Phase.CALIBRATE: (2, 2),
-            Phase.RENDER: (2, 2),
-            Phase.PUBLISH: (1, 1),
+            "explain": (3, 3),
+            "calibrate": (2, 2),
+            "render": (2, 2),
+            "publish": (1, 1),
         }
         assert before - 0.01 <= status.created <= self.clock(engine) + 0.01
-        assert (status.tiles, status.tiles_done, status.progress) == (30, 0, 0)
+        assert (status.items, status.items_done, status.progress) == (30, 0, 0)
         assert status.started is status.finished is status.problem is ledger.assets(job) is None
         units = self.units(engine, job)
         assert [(u.phase, u.position, u.state) for u in units] == [
-            (Phase.EXPLAIN, position, UnitState.PENDING) for position in range(3)
+            ("explain", position, UnitState.PENDING) for position in range(3)
         ]
         assert ledger.request(job) == {"scene": "port.tif"}
 
@@ -76,11 +76,11 @@ class LedgerSuite(Suite):
         claim = claims.claim(unit, "alice")
         assert claim is not None
         assert (claim.job_id, claim.phase, claim.position, claim.attempt) == (
-            *(job, Phase.EXPLAIN, 0, 1),
+            *(job, "explain", 0, 1),
         )
         assert claim.plan == PLAN
         assert claim.prefix == f"parts/{asked.content}/{unit}/1/"
-        assert (claim.root, claim.window, claim.failures) == (0, None, 0)
+        assert (claim.root, claim.rectangle, claim.failures) == (0, None, 0)
         assert claims.claim(unit, "bob") is None
         row = self.unit(engine, unit)
         assert (row.state, row.worker, row.token) == (UnitState.RUNNING, "alice", claim.token)
@@ -100,7 +100,7 @@ class LedgerSuite(Suite):
         assert claims.claim(uuid4(), "worker") is None
         submit(ledger, 2)
         done = self.take(ledger, claims)
-        claims.commit(done, {}, tiles=1)
+        claims.commit(done, {}, items=1)
         assert claims.claim(done.unit_id, "worker") is None
         (early,) = self.dispatch(ledger.database, 1)
         self.meddle(engine, early, next_attempt_at=self.clock(engine) + 60)
@@ -135,7 +135,7 @@ class LedgerSuite(Suite):
         assert fresh.prefix != stale.prefix
         before = self.snapshot(engine)
         steps = {
-            "commit": lambda: claims.commit(stale, {"old": True}, tiles=5),
+            "commit": lambda: claims.commit(stale, {"old": True}, items=5),
             "give_up": lambda: claims.give_up(stale, SceneUnreadable("gone")),
             "renew": lambda: claims.renew(stale),
             "release": lambda: claims.release(stale),
@@ -143,15 +143,15 @@ class LedgerSuite(Suite):
         with pytest.raises(StaleClaim):
             steps[step]()
         assert self.snapshot(engine) == before
-        claims.commit(fresh, {}, tiles=5)
+        claims.commit(fresh, {}, items=5)
 
     def test_a_second_commit_is_stale(self, engine: Engine, ledger: Ledger, claims: Claims) -> None:
         submit(ledger, 2)
         claim = self.take(ledger, claims)
-        claims.commit(claim, {}, tiles=5)
+        claims.commit(claim, {}, items=5)
         before = self.snapshot(engine)
         with pytest.raises(StaleClaim):
-            claims.commit(claim, {}, tiles=5)
+            claims.commit(claim, {}, items=5)
         assert self.snapshot(engine) == before
 
     # Phases
@@ -160,15 +160,15 @@ class LedgerSuite(Suite):
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
         job = submit(ledger, 2, calibrate=3)
-        claims.commit(self.take(ledger, claims), {"seen": 4}, tiles=4)
+        claims.commit(self.take(ledger, claims), {"seen": 4}, items=4)
         status = ledger.status(job)
-        assert (status.phase, status.phases[Phase.EXPLAIN].remaining) == (Phase.EXPLAIN, 1)
-        assert {unit.phase for unit in self.units(engine, job)} == {Phase.EXPLAIN}
-        claims.commit(self.take(ledger, claims), {"seen": 6}, tiles=6)
+        assert (status.phase, status.phases["explain"].remaining) == ("explain", 1)
+        assert {unit.phase for unit in self.units(engine, job)} == {"explain"}
+        claims.commit(self.take(ledger, claims), {"seen": 6}, items=6)
         status = ledger.status(job)
-        assert (status.phase, status.state) == (Phase.CALIBRATE, JobState.RUNNING)
-        assert (status.phases[Phase.EXPLAIN].remaining, status.tiles_done) == (0, 10)
-        opened = [u for u in self.units(engine, job) if u.phase is Phase.CALIBRATE]
+        assert (status.phase, status.state) == ("calibrate", JobState.RUNNING)
+        assert (status.phases["explain"].remaining, status.items_done) == (0, 10)
+        opened = [u for u in self.units(engine, job) if u.phase == "calibrate"]
         assert [(u.position, u.state) for u in opened] == [
             (position, UnitState.PENDING) for position in range(3)
         ]
@@ -177,11 +177,11 @@ class LedgerSuite(Suite):
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
         job = submit(ledger)
-        claims.commit(self.take(ledger, claims), {}, tiles=10)
-        assert ledger.status(job).phase is Phase.PUBLISH
+        claims.commit(self.take(ledger, claims), {}, items=10)
+        assert ledger.status(job).phase == "publish"
         assert ledger.status(job).progress < 100
         assets = {"files": {"item": {"key": "k"}}, "skipped": []}
-        claims.commit(self.take(ledger, claims), {"assets": assets}, tiles=0)
+        claims.commit(self.take(ledger, claims), {"assets": assets}, items=0)
         status = ledger.status(job)
         assert (status.state, status.progress) == (JobState.SUCCESSFUL, 100)
         assert ledger.assets(job) == assets
@@ -198,7 +198,7 @@ class LedgerSuite(Suite):
             (unit,) = [u for u in self.units(ledger.database) if u.state is UnitState.DISPATCHED]
             claim = claims.claim(unit.id, "worker")
             assert claim is not None
-            claims.commit(claim, {"assets": {}}, tiles=10)
+            claims.commit(claim, {"assets": {}}, items=10)
             seen.append(ledger.status(job).progress)
         assert seen == sorted(seen)
         assert seen[-1] == 100
@@ -211,16 +211,16 @@ class LedgerSuite(Suite):
         first, second = self.take(ledger, claims), self.take(ledger, claims)
         self.meddle(engine, first.unit_id, lease_until=1.0)
         self.sweep(ledger.database)
-        claims.commit(second, {"seen": 2}, tiles=0)
+        claims.commit(second, {"seen": 2}, items=0)
         again = self.take(ledger, claims)
-        claims.commit(again, {"seen": 1}, tiles=0)
-        parts = ledger.parts(job, Phase.EXPLAIN)
+        claims.commit(again, {"seen": 1}, items=0)
+        parts = ledger.parts(job, "explain")
         assert again.prefix != first.prefix
-        assert [(p.root, p.window, p.prefix, p.result) for p in parts] == [
+        assert [(p.root, p.rectangle, p.prefix, p.result) for p in parts] == [
             (0, None, again.prefix, {"seen": 1}),
             (1, None, second.prefix, {"seen": 2}),
         ]
-        assert ledger.parts(job, Phase.CALIBRATE) == []
+        assert ledger.parts(job, "calibrate") == []
 
     # Errors
 
@@ -302,11 +302,11 @@ class LedgerSuite(Suite):
         first, second = self.take(ledger, claims), self.take(ledger, claims)
         claims.give_up(first, SceneUnreadable("damaged"))
         with pytest.raises(StaleClaim):
-            claims.commit(second, {}, tiles=3)
+            claims.commit(second, {}, items=3)
         with pytest.raises(StaleClaim):
             claims.give_up(second, SceneUnreadable("another reason"))
         status = ledger.status(job)
-        assert (status.message, status.tiles_done) == ("damaged", 0)
+        assert (status.message, status.items_done) == ("damaged", 0)
 
     def test_a_released_unit_is_to_be_had_at_once(
         self, engine: Engine, ledger: Ledger, claims: Claims
@@ -320,7 +320,7 @@ class LedgerSuite(Suite):
         again = self.take(ledger, claims)
         assert again.token != claim.token
         with pytest.raises(StaleClaim):
-            claims.commit(claim, {}, tiles=0)
+            claims.commit(claim, {}, items=0)
 
     def test_a_release_spends_no_attempt(self, ledger: Ledger, claims: Claims) -> None:
         submit(ledger)
@@ -339,8 +339,8 @@ class LedgerSuite(Suite):
         if state is not JobState.ACCEPTED:
             claim = self.take(ledger, claims)
         if state is JobState.SUCCESSFUL:
-            claims.commit(claim, {}, tiles=1)
-            claims.commit(self.take(ledger, claims), {"assets": {"files": {}}}, tiles=0)
+            claims.commit(claim, {}, items=1)
+            claims.commit(self.take(ledger, claims), {"assets": {"files": {}}}, items=0)
         elif state is JobState.FAILED:
             claims.give_up(claim, SceneUnreadable("damaged"))
         elif state is JobState.DISMISSED:
@@ -360,13 +360,13 @@ class LedgerSuite(Suite):
         assert Queue(ledger.database).next_due_in() is None
         if state is JobState.RUNNING:
             for late in (
-                lambda: claims.commit(claim, {}, tiles=1),
+                lambda: claims.commit(claim, {}, items=1),
                 lambda: claims.give_up(claim, SceneUnreadable("damaged")),
                 lambda: claims.renew(claim),
             ):
                 with pytest.raises(StaleClaim):
                     late()
-            assert ledger.status(job).tiles_done == 0
+            assert ledger.status(job).items_done == 0
         assert ledger.status(job).state is JobState.DISMISSED
 
     # Lists
@@ -408,18 +408,18 @@ class LedgerSuite(Suite):
         self, ledger: Ledger, claims: Claims
     ) -> None:
         job = submit(ledger, 2, calibrate=2)
-        assert ledger.status(job).tiles_per_second is None
-        claims.commit(self.take(ledger, claims), {}, tiles=10)
+        assert ledger.status(job).items_per_second is None
+        claims.commit(self.take(ledger, claims), {}, items=10)
         status = ledger.status(job)
         assert status.headline == "explaining: 10 of 20 tiles"
-        claims.commit(self.take(ledger, claims), {}, tiles=10)
+        claims.commit(self.take(ledger, claims), {}, items=10)
         assert ledger.status(job).headline == "blending and calibrating layer 1 of 2"
         self.finish(ledger, claims)
         status = ledger.status(job)
         assert status.started is not None
         assert status.finished is not None
         ran = max(status.finished - status.started, 1e-3)
-        assert status.tiles_per_second == pytest.approx(20 / ran)
+        assert status.items_per_second == pytest.approx(20 / ran)
 
     # Many at once
 
@@ -435,7 +435,7 @@ class LedgerSuite(Suite):
             barrier.wait()
             won = [c for unit in wanted if (c := claims.claim(unit, str(number)))]
             for claim in won:
-                claims.commit(claim, {"by": number}, tiles=1)
+                claims.commit(claim, {"by": number}, items=1)
             return won
 
         with ThreadPoolExecutor(threads) as pool:
@@ -443,9 +443,9 @@ class LedgerSuite(Suite):
         assert sorted(claim.unit_id for claim in winners) == sorted(wanted)
         assert {claim.attempt for claim in winners} == {1}
         status = ledger.status(job)
-        assert (status.phases[Phase.EXPLAIN].remaining, status.tiles_done) == (0, units)
-        assert status.phase is Phase.CALIBRATE
-        opened = [u for u in self.units(engine, job) if u.phase is Phase.CALIBRATE]
+        assert (status.phases["explain"].remaining, status.items_done) == (0, units)
+        assert status.phase == "calibrate"
+        opened = [u for u in self.units(engine, job) if u.phase == "calibrate"]
         assert [u.position for u in opened] == [0, 1]
 
     def test_dismissal_and_commits_at_once_leave_one_truth(
@@ -459,7 +459,7 @@ class LedgerSuite(Suite):
             def commit(claim: Claim, barrier: Barrier = barrier) -> int:
                 barrier.wait()
                 try:
-                    claims.commit(claim, {}, tiles=1)
+                    claims.commit(claim, {}, items=1)
                 except StaleClaim:
                     return 0
                 return 1
@@ -475,8 +475,8 @@ class LedgerSuite(Suite):
                 committed = sum(future.result() for future in work)
             status = ledger.status(job)
             assert status.state is JobState.DISMISSED
-            assert status.tiles_done == committed
-            assert status.phases[Phase.EXPLAIN].remaining == 4 - committed
+            assert status.items_done == committed
+            assert status.phases["explain"].remaining == 4 - committed
 
 
 class TestOnSqlite(OnSqlite, LedgerSuite):

@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from geogaze.errors import IdempotencyKeyReused, JobNotFound, SceneUnreadable
 from geogaze.ledger.claims import Claims
-from geogaze.ledger.states import Phase
 from geogaze.ledger.store import Ledger
 from tests.unit.ledger.suite import OnSqlite, Suite, submission
 
@@ -89,7 +88,7 @@ class SubmissionSuite(Suite):
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:
         job = ledger.submit(submission(2, tenant="a"))
-        claims.commit(self.take(ledger, claims), {}, tiles=10)
+        claims.commit(self.take(ledger, claims), {}, items=10)
         claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
         stranger = ledger.of("b")
         before = self.snapshot(engine)
@@ -98,14 +97,14 @@ class SubmissionSuite(Suite):
             stranger.request,
             stranger.assets,
             stranger.skipped,
-            lambda job: stranger.parts(job, Phase.EXPLAIN),
+            lambda job: stranger.parts(job, "explain"),
             stranger.retry,
             stranger.dismiss,
         ):
             with pytest.raises(JobNotFound):
                 ask(job)
         assert self.snapshot(engine) == before
-        assert len(ledger.of("a").parts(job, Phase.EXPLAIN)) == 1
+        assert len(ledger.of("a").parts(job, "explain")) == 1
         ledger.of("a").retry(job)
         ledger.of("a").dismiss(job)
 

@@ -21,6 +21,7 @@ from geogaze.errors import (
 )
 from geogaze.processes.explain.plan import Plan, _check_finish, make_plan
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.submit import phases_of
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
 
 SETTINGS = Settings()
@@ -238,7 +239,14 @@ def test_units_of_a_plan(plan_of: Any) -> None:
         "render": 3,
         "publish": 1,
     }
-    assert plan_of(settings, classes="top", overlays=False).units["render"] == 0
+    plan = plan_of(settings, classes="top", overlays=False, on_error="skip")
+    explain, _, render, _ = phases_of(plan)
+    assert (explain.units, render.units) == (6, 0)
+    assert explain.grid is not None
+    chunks = [(c.row0, c.col0, c.row1, c.col1) for c in plan.chunks]
+    assert [explain.grid.rectangle(n) for n in range(explain.units)] == chunks
+    assert (explain.grid.items, explain.noun, explain.skips) == (plan.tiles, "tiles", True)
+    assert not phases_of(plan_of(settings))[0].skips
 
 
 def test_contrasts_are_layers_of_their_own(plan_of: Any) -> None:

@@ -428,7 +428,7 @@ def test_progress_counts_every_tile(scene: Path, tmp_path: Path, bundle_folder: 
         tmp_path / "out",
         Settings(device="cpu", batch_size=4, chunk_tiles=16),
         on_progress=lambda status, tiles: told.append(
-            (status.state.value, status.tiles_done, tiles)
+            (status.state.value, status.items_done, tiles)
         ),
     )
     assert told[-1] == ("successful", report.tiles, 0)

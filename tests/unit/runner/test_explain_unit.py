@@ -13,7 +13,6 @@ import pytest
 
 from geogaze.config import Settings
 from geogaze.ledger.records import Claim, Part
-from geogaze.ledger.states import Phase
 from geogaze.processes.explain.plan import Plan, make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult
@@ -35,10 +34,10 @@ def claim_of(plan: Plan, failures: int, root: int = 0) -> Claim:
     return Claim(
         unit_id=uuid4(),
         job_id=uuid4(),
-        phase=Phase.EXPLAIN,
+        phase="explain",
         position=root,
         root=root,
-        window=None,
+        rectangle=None,
         attempt=failures + 1,
         failures=failures,
         token=uuid4(),
@@ -115,7 +114,7 @@ class Parts:
     def __init__(self, *parts: Part) -> None:
         self._parts = list(parts)
 
-    def parts(self, job: UUID, phase: Phase) -> list[Part]:
+    def parts(self, job: UUID, phase: str) -> list[Part]:
         return self._parts
 
 

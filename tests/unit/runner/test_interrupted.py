@@ -111,7 +111,7 @@ class ControlC:
         self.stopping.clear()
 
         def show(status: JobStatus, since: int) -> None:
-            if since and status.tiles_done + since >= tiles and not self.stopping.is_set():
+            if since and status.items_done + since >= tiles and not self.stopping.is_set():
                 os.kill(os.getpid(), signal.SIGINT)
                 assert self.stopping.wait(60)
 
@@ -135,7 +135,7 @@ def test_interrupted_at_30_60_and_90_percent_and_started_again(
             workspaces(tmp_path / "out")[0].name
         ]
     told: list[tuple[int, int]] = []
-    report = go("out", lambda status, tiles: told.append((status.tiles_done, tiles)))
+    report = go("out", lambda status, tiles: told.append((status.items_done, tiles)))
     assert report.reused >= TILES * 90 // 100 - 2 * UNIT  # two units were in hand
     assert told[0] == (report.reused, 0)
     assert explained.total() <= TILES + 3 * UNIT, "more than one unit was done twice each time"

@@ -63,7 +63,7 @@ def test_a_remote_scene_makes_the_bytes_of_a_local_one(
     for job in (away, here):
         status = bureau.work(job)
         assert status.state is JobState.SUCCESSFUL, status.message
-        assert status.tiles_reused == 0, "they are two scenes, as far as anybody can tell"
+        assert status.items_reused == 0, "they are two scenes, as far as anybody can tell"
     made, wanted = bureau.products(away), bureau.products(here)
     assert set(made) > {"heat-boat", "overlay-road", "tiles", "preview"}
     for name in ("heat-boat", "heat-road", "overlay-boat", "overlay-road", "preview"):
@@ -134,14 +134,14 @@ def test_a_scene_replaced_after_submission_is_not_explained(
     job = accept(bureau, host.uri("port.tif"))
     [message] = Queue(bureau.ledger.database).dispatch(1)
     bureau.worker.run(message.unit)
-    assert bureau.ledger.status(job).tiles_done > 0
+    assert bureau.ledger.status(job).items_done > 0
     make_scene(remote, 300, 350, seed=5)
     status = bureau.work(job)
     assert status.state is JobState.FAILED
     assert "was replaced" in status.message
     again = bureau.work(accept(bureau, host.uri("port.tif")))
     assert again.state is JobState.SUCCESSFUL
-    assert again.tiles_reused == 0
+    assert again.items_reused == 0
 
 
 def test_a_local_scene_replaced_after_submission_is_not_explained(

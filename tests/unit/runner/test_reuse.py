@@ -52,14 +52,14 @@ def test_what_only_shows_the_heat_explains_no_tile(
     shown: dict[str, Any],
 ) -> None:
     first = bureau.submit(big_scene)
-    assert bureau.work(first).tiles_reused == 0
+    assert bureau.work(first).items_reused == 0
     chunks = len(explained)
     assert chunks == 6
     second = bureau.submit(big_scene, **shown)
     status = bureau.work(second)
     assert status.state is JobState.SUCCESSFUL
     assert len(explained) == chunks
-    assert status.tiles_done == status.tiles_reused == status.tiles == 20
+    assert status.items_done == status.items_reused == status.items == 20
     fresh = Bureau(tmp_path / "fresh", wide_bundle, chunk_tiles=4)
     alone = fresh.submit(big_scene, **shown)
     fresh.work(alone)
@@ -76,7 +76,7 @@ def test_what_changes_the_heat_is_explained_anew(
     bureau: Bureau, big_scene: Path, other: dict[str, Any]
 ) -> None:
     bureau.work(bureau.submit(big_scene, overlays=False))
-    assert bureau.ledger.status(bureau.submit(big_scene, **other)).tiles_reused == 0
+    assert bureau.ledger.status(bureau.submit(big_scene, **other)).items_reused == 0
 
 
 def test_a_scene_that_was_replaced_is_another(
@@ -88,7 +88,7 @@ def test_a_scene_that_was_replaced_is_another(
     make_scene(scene, 200, 200, seed=2)
     os.utime(scene, ns=(1, 1))  # the same size, so that the time alone tells
     status = bureau.work(bureau.submit(scene, classes=["boat"]))
-    assert (len(explained), status.tiles_reused) == (2 * chunks, 0)
+    assert (len(explained), status.items_reused) == (2 * chunks, 0)
 
 
 def test_what_was_taken_over_outlives_the_job_it_came_from(

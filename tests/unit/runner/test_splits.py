@@ -11,7 +11,7 @@ import pytest
 
 from geogaze.errors import HostOutOfMemory, UnitBroke
 from geogaze.ledger.records import Claim
-from geogaze.ledger.states import JobState, Phase
+from geogaze.ledger.states import JobState
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner import work
 from geogaze.runner.phases import Outcome, Resources
@@ -37,9 +37,9 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Judge], list[int]]:
         done: list[int] = []
 
         def judging(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
-            if claim.phase is not Phase.EXPLAIN:
+            if claim.phase != "explain":
                 return perform(resources, claim, pulse)
-            tiles = list(Plan.model_validate(claim.plan).chunk(claim.root, claim.window).tiles())
+            tiles = list(Plan.model_validate(claim.plan).chunk(claim.root, claim.rectangle).tiles())
             judge(tiles)
             done.append(len(tiles))
             return perform(resources, claim, pulse)
@@ -69,7 +69,7 @@ def test_a_split_does_not_show(
     split = other.submit(big_scene)
     status = other.work(split)
     assert status.state is JobState.SUCCESSFUL
-    assert status.tiles_done == status.tiles == sum(sizes) == 20
+    assert status.items_done == status.items == sum(sizes) == 20
     assert len(sizes) > 6
     assert max(sizes) <= 3
     assert other.products(split) == bureau.products(whole)
@@ -111,7 +111,7 @@ def test_it_fails_a_job_that_may_not_go_on_and_is_named(
     assert status.state is JobState.FAILED
     assert status.message == "Tile (row 2, column 3): ZeroDivisionError: division by zero"
     judged(lambda tiles: None)  # repaired
-    done = status.tiles_done
+    done = status.items_done
     bureau.ledger.retry(job)
     assert bureau.work(job).state is JobState.SUCCESSFUL
-    assert 0 <= done < bureau.ledger.status(job).tiles_done == 20
+    assert 0 <= done < bureau.ledger.status(job).items_done == 20

@@ -88,7 +88,7 @@ def test_a_unit_is_done_and_committed(
     assert told == [3, 4]
     assert parts(worker) == [f"{row(ledger, unit).prefix}part"]
     assert (row(ledger, unit).state, row(ledger, unit).result) == (UnitState.DONE, {"seen": 7})
-    assert ledger.status(job).tiles_done == 7
+    assert ledger.status(job).items_done == 7
     assert worker.run(unit) is None  # the same message once more
     assert told == [3, 4]
     worker.resources.ledger.database.dispose()
@@ -142,7 +142,7 @@ def test_batches_of_a_running_unit_show(
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         pulse(4)
         status = ledger.status(job)
-        seen.append((status.tiles_seen, status.progress))
+        seen.append((status.items_seen, status.progress))
         return Outcome({}, tiles=10)
 
     does(task)

@@ -1,4 +1,4 @@
-"""Networks to measure with: any architecture with random weights, and one that does nothing."""
+"""Networks to measure with: any architecture, with random weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from geogaze.networks.architectures import build
 from geogaze.networks.bundling import write_bundle
 from geogaze.networks.registration import Registration
 
-NULL = "geogaze-null"
-NULL_SIZE = 8
 _SEED = 0
 _SIZE = 224
 
@@ -45,35 +43,4 @@ def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
         classes=names,
         input_size=size,
         registration=registration,
-    )
-
-
-class NullNetwork(nn.Module):
-    """One activation per tile of 8 × 8 pixels: as little work as an explanation can be."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.trunk = nn.Conv2d(3, 2, NULL_SIZE, NULL_SIZE)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(2, classes))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (B, classes) of images (B, 3, T, T)."""
-        logits: torch.Tensor = self.head(self.trunk(images))
-        return logits
-
-
-def null_network(classes: int) -> nn.Module:
-    """The architecture ``geogaze-null``."""
-    return NullNetwork(classes)
-
-
-def null_bundle(folder: Path, classes: int = 2) -> Bundle:
-    """A bundle of it."""
-    torch.manual_seed(_SEED)
-    return write_bundle(
-        null_network(classes).eval(),
-        folder,
-        architecture=NULL,
-        classes=tuple(f"class-{i:04d}" for i in range(classes)),
-        input_size=NULL_SIZE,
     )

@@ -91,27 +91,6 @@ def pipeline(
     _show(found, f"{scene.name}: {arch}, {classes} classes", as_json)
 
 
-@bench.command()
-def ledger(
-    tiles: Annotated[int, typer.Option(min=1, help="Tiles of the job.")] = 100_000,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
-    as_json: JsonOption = False,
-) -> None:
-    """A job of many tiles with a model that does nothing: what coordination costs.
-
-    Starts Redis, PostgreSQL, S3, API, dispatcher and workers, so it needs a checkout.
-
-    Example:
-        geogaze bench ledger --tiles 1000000
-    """
-    from geogaze.bench.ledger import bench_ledger
-
-    configure_logging("error", get_settings().log_format)
-    with err.status(f"running a job of {tiles:,} tiles"):
-        found = bench_ledger(tiles, workers)
-    _show(found, f"{tiles:,} tiles, {workers} workers", as_json)
-
-
 def _show(found: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
         print_json(found)

@@ -16,12 +16,12 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from geogaze.bench.networks import null_bundle
 from geogaze.client import ENDED, Client
 from geogaze.ledger.database import connect
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.tables import Job, Unit
 from infra.stack import Stack
+from tests.benchmarks.null import offer_null
 from tests.factories import make_scene
 
 LEASE = 10.0
@@ -183,14 +183,12 @@ def main() -> None:
         make_scene(scenes / "large.tif", 316 * 8, 316 * 8)
         make_scene(scenes / "city.tif", 5000, 5000)
         make_scene(scenes / "town.tif", 1200, 1200)
-        null_bundle(folder / "models" / "null")
         with Stack(
             folder / "stack",
             source_folders=[scenes],
             workers=2,
             environment={
-                "GEOGAZE_MODEL_FOLDERS": json.dumps([str(folder / "models")]),
-                "GEOGAZE_TORCH_THREADS": "1",
+                **offer_null(folder),
                 "GEOGAZE_LEASE_SECONDS": str(LEASE),
                 "GEOGAZE_LOG_LEVEL": "debug",
             },

@@ -1,67 +1,62 @@
-"""What coordination costs: a whole system of real servers, and a model that does nothing."""
+"""What coordination costs: a whole system of real servers, and a model that does nothing.
+
+``python -m tests.benchmarks.ledger --tiles 1000000`` runs one job and prints JSON.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
 import rasterio
+import redis
 from affine import Affine
 from sqlalchemy import create_engine, text
 
-import geogaze
-from geogaze.bench.networks import NULL_SIZE, null_bundle
 from geogaze.client import Client
-from geogaze.errors import InvalidRequest, JobFailed
-
-if TYPE_CHECKING:
-    from infra.services import Server
-    from infra.stack import Stack
+from geogaze.errors import JobFailed
+from infra.services import Server
+from infra.stack import Stack
+from tests.benchmarks.null import NULL_SIZE, offer_null
 
 _SAMPLE_SECONDS = 0.25
 
 
-def bench_ledger(tiles: int, workers: int) -> dict[str, Any]:
+def measure(tiles: int, workers: int) -> dict[str, Any]:
     """Run a job of so many tiles through API, dispatcher, Celery, Redis, PostgreSQL and S3.
 
     CPU seconds are those of all their processes, from the request to the job's end.
 
     Raises:
-        InvalidRequest: geogaze is installed without the servers' starters.
         JobFailed: the job did not succeed.
     """
-    stack_type = _stack_type()
     rows = max(1, round(math.sqrt(tiles)))
     cols = max(1, round(tiles / rows))
-    with tempfile.TemporaryDirectory(prefix="geogaze-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="geogaze-ledger-") as name:
         folder = Path(name)
-        _write_scene(folder / "scenes" / "scene.tif", rows, cols)
-        null_bundle(folder / "models" / "null")
-        environment = {
-            "GEOGAZE_MODEL_FOLDERS": json.dumps([str(folder / "models")]),
-            "GEOGAZE_TORCH_THREADS": "1",
-        }
-        with stack_type(
+        scene = folder / "scenes" / "scene.tif"
+        _write_scene(scene, rows, cols)
+        with Stack(
             folder / "stack",
-            source_folders=[folder / "scenes"],
+            source_folders=[scene.parent],
             workers=workers,
-            environment=environment,
+            environment=offer_null(folder),
         ) as stack:
             _wait_for_workers(stack, workers)
-            return _measure(stack, folder / "scenes" / "scene.tif", rows * cols)
+            return _measured_job(stack, scene, rows * cols)
 
 
-def _measure(stack: Stack, scene: Path, tiles: int) -> dict[str, Any]:
+def _measured_job(stack: Stack, scene: Path, tiles: int) -> dict[str, Any]:
     inputs = {"scene": str(scene), "model": "null", "overlap": 0, "overlays": False}
     with Client(stack.api_url, timeout=600) as client, _broker_peak(stack.redis.url) as peak:
         client.jobs(limit=1)  # the API's first answer pays for imports
@@ -88,19 +83,6 @@ def _measure(stack: Stack, scene: Path, tiles: int) -> dict[str, Any]:
         "database_bytes": size,
         "cpu_seconds": {name: round(value, 2) for name, value in spent.items()},
     }
-
-
-def _stack_type() -> type[Stack]:
-    root = Path(geogaze.__file__).resolve().parents[1]
-    if not (root / "infra" / "stack.py").is_file():
-        raise InvalidRequest(
-            "'geogaze bench ledger' starts real servers with infra/stack.py, which is not part of "
-            "the installed package: run it in a checkout, after 'make install-dev'."
-        )
-    sys.path.insert(0, str(root))
-    from infra.stack import Stack
-
-    return Stack
 
 
 def _write_scene(path: Path, rows: int, cols: int) -> None:
@@ -163,8 +145,6 @@ def _of(pid: int | None) -> float:
 @contextmanager
 def _broker_peak(url: str) -> Iterator[list[int]]:
     """The most memory that Redis has used meanwhile, as it says itself."""
-    import redis
-
     client = redis.Redis.from_url(url)
     client.config_resetstat()
     stop, peak = threading.Event(), [0]
@@ -180,3 +160,16 @@ def _broker_peak(url: str) -> Iterator[list[int]]:
     finally:
         stop.set()
         thread.join()
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiles", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.tiles, options.workers)))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -77,11 +78,11 @@ def image(
                 "model": bundle.name,
                 "method": method,
                 "top_class": found.ranking[0][0],
-                "top_probability": round(found.ranking[0][1], 6),
+                "top_probability": _rounded(found.ranking[0][1]),
                 "class": found.shown,
-                "probability": round(found.probability, 6),
+                "probability": _rounded(found.probability),
                 "overlay": str(target),
-                "ranking": [[name, round(p, 6)] for name, p in found.ranking[:5]],
+                "ranking": [[name, _rounded(p)] for name, p in found.ranking[:5]],
                 "warnings": [advice] if advice else [],
             }
         )
@@ -91,13 +92,19 @@ def image(
     if found.shown not in dict(shown):
         shown.append((found.shown, found.probability))
     for name, probability in shown:
-        table.add_row(name, f"{probability:.3f}", style="bold" if name == found.shown else "")
+        figure = "" if math.isnan(probability) else f"{probability:.3f}"
+        table.add_row(name, figure, style="bold" if name == found.shown else "")
     out.print(table)
     out.print(f"Where it looks for [bold]{found.shown}[/], by {METHODS[method].title}: {target}")
     if advice:
         print_warnings([advice])
     if note := METHODS[method].note:
         err.print(note, style="dim")
+
+
+def _rounded(probability: float) -> float | None:
+    """For JSON, which has no NaN: None where the model gives no probabilities."""
+    return None if math.isnan(probability) else round(probability, 6)
 
 
 def _scene_advice(photo: Path, size: int, settings: Settings) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,6 +183,10 @@ def _tiles(count: int) -> str:
     return f"{count:,} tile{'s' * (count != 1)}" if count else "no tile"
 
 
+def _figure(probability: float) -> str:
+    return "" if math.isnan(probability) else f"{probability:.2f}"
+
+
 def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
     import geopandas
@@ -198,11 +203,11 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
         if layer == "top":
             for name, won in wins.items():
                 highest = column[tiles["top_class"] == name].max()
-                table.add_row(f"top: {name}", _tiles(won), f"{highest:.2f}")
+                table.add_row(f"top: {name}", _tiles(won), _figure(highest))
             continue
         won = wins.get(layer, 0)
         # A layer of a class that is best nowhere shows where it would be, not that it is there.
-        table.add_row(layer, _tiles(won), f"{column.max():.2f}", style=None if won else "dim")
+        table.add_row(layer, _tiles(won), _figure(column.max()), style=None if won else "dim")
     out.print(table)
     files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
     files.add_column("file", style="cyan")

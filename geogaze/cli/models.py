@@ -21,7 +21,7 @@ from geogaze.cli.train import (
 )
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.wording import length
 
@@ -96,6 +96,10 @@ def import_checkpoint(
     layer: Annotated[
         str | None, typer.Option(help="A module to explain at. Default: the last feature map.")
     ] = None,
+    probabilities: Annotated[
+        Probabilities,
+        typer.Option(help="softmax: one class is right; sigmoid: each by itself; none: no such."),
+    ] = "softmax",
     overwrite: OverwriteOption = False,
 ) -> None:
     """Turn a checkpoint into a bundle. Pickles are read without executing what they contain."""
@@ -118,6 +122,7 @@ def import_checkpoint(
             std=parse_triple("--std", std),
             gsd=gsd,
             layer=layer,
+            probabilities=probabilities,
             overwrite=overwrite,
         )
     out.print(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from geogaze.explain.device import is_out_of_memory, on_device
 from geogaze.explain.routes import Explanation
-from geogaze.models.targets import probabilities
+from geogaze.models.bundles import Probabilities
+from geogaze.models.targets import Target, probabilities, target_probability
 
 log = structlog.get_logger()
 
@@ -27,30 +28,45 @@ class BatchResult:
     """Of some tiles of a window.
 
     ``tiles`` (n,) int64 are positions among the corners asked for; ``logits`` (n, classes) and
-    signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had.
+    signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had, ``rule``
+    how logits become probabilities.
     """
 
     tiles: NDArray[np.int64]
     logits: NDArray[np.float32]
     evidence: NDArray[np.float32]
     route: str
+    rule: Probabilities = "softmax"
 
     @property
+    def best(self) -> NDArray[np.int64]:
+        """The position (n,) of the class with the highest logit."""
+        best: NDArray[np.int64] = self.logits.argmax(axis=1)
+        return best
+
+    @cached_property
     def probabilities(self) -> NDArray[np.float32]:
-        """Softmax of the logits (n, classes)."""
-        return probabilities(self.logits)
+        """Of the classes (n, classes); NaN where the model gives none."""
+        return probabilities(self.logits, self.rule)
+
+    def target_probability(self, target: Target) -> NDArray[np.float32]:
+        """How probable a target is (n,); NaN where the model gives no probabilities."""
+        return target_probability(self.probabilities, target, self.rule)
 
 
 class Running:
     """A batch on its way: computed, or being computed on a GPU, and downloaded as one block."""
 
-    def __init__(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock) -> None:
+    def __init__(
+        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock, rule: Probabilities
+    ) -> None:
         self._tiles = tiles
         self._clock = clock
-        found = compute(tiles)
-        self._route, self._shape = found.route, found.evidence.shape
-        self._packed = torch.cat([found.logits, found.evidence.flatten(1)], dim=1)
-        self._classes = found.logits.shape[1]
+        self._rule = rule
+        explanation = compute(tiles)
+        self._route, self._shape = explanation.route, explanation.evidence.shape
+        self._packed = torch.cat([explanation.logits, explanation.evidence.flatten(1)], dim=1)
+        self._classes = explanation.logits.shape[1]
         if self._packed.is_cuda:
             here = torch.empty(self._packed.shape, dtype=self._packed.dtype, pin_memory=True)
             self._packed = here.copy_(self._packed, non_blocking=True)
@@ -60,8 +76,9 @@ class Running:
         """The result, and the seconds that the device was at it."""
         seconds = self._clock.seconds()  # waits for the download
         packed = self._packed.numpy()
+        logits = packed[:, : self._classes]
         evidence = packed[:, self._classes :].reshape(self._shape)
-        return BatchResult(self._tiles, packed[:, : self._classes], evidence, self._route), seconds
+        return BatchResult(self._tiles, logits, evidence, self._route, self._rule), seconds
 
 
 class Clock:
@@ -94,8 +111,11 @@ class Clock:
 class Batches:
     """Runs tiles over the device, one batch behind: a batch is fetched once the next one runs."""
 
-    def __init__(self, device: torch.device, first_size: Callable[[], int]) -> None:
+    def __init__(
+        self, device: torch.device, rule: Probabilities, first_size: Callable[[], int]
+    ) -> None:
         self._device = device
+        self._rule = rule
         self._first_size = first_size
         self.busy_seconds = 0.0
 
@@ -138,7 +158,7 @@ class Batches:
             yield self._fetched(running)
 
     def _launch(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None) -> Running:
-        return Running(tiles, compute, clock or Clock(self._device))
+        return Running(tiles, compute, clock or Clock(self._device), self._rule)
 
     def _fetched(self, running: Running) -> BatchResult:
         result, seconds = running.fetch()

@@ -86,7 +86,9 @@ class Engine:
         self.cut = cut
         # Only tiles come in one shape.
         self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
-        self.batches = Batches(self.device, lambda: options.batch_size or self._fitting_tiles())
+        self.batches = Batches(
+            self.device, bundle.probabilities, lambda: options.batch_size or self._fitting_tiles()
+        )
         self._uploader = Uploader(bundle.mean, bundle.std, self.device)
 
     @cached_property

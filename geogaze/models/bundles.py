@@ -7,11 +7,16 @@ Planning (and so the API, which has no torch) needs only this description; weigh
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geogaze.files import file_stem
+
+Probabilities = Literal["softmax", "sigmoid", "none"]
+"""How logits become probabilities: of classes of which one is right, of classes that are right each
+by itself, or not at all.
+"""
 
 RESERVED_CLASSES = frozenset({"all", "top"})
 
@@ -23,7 +28,8 @@ class Bundle(BaseModel):
     window centred on pixel ``first_center + i * stride``. ``cells`` is the side of the activation
     grid for one input of ``input_size`` pixels. ``halo`` is how far the module looks beyond a
     tile, in pixels, a multiple of ``stride``; None where it looks at the whole input or is inside
-    the network, so that tiles cannot share its activations.
+    the network, so that tiles cannot share its activations. ``probabilities`` says how logits
+    become such.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -41,6 +47,7 @@ class Bundle(BaseModel):
     first_center: float
     cells: int = Field(gt=0)
     halo: int | None = Field(default=None, gt=0)
+    probabilities: Probabilities = "softmax"
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     folder: Path | None = None
 

@@ -38,6 +38,7 @@ def read_bundle(folder: Path) -> Bundle:
             first_center=properties["geogaze:first_center"],
             cells=properties["geogaze:cells"],
             halo=properties.get("geogaze:halo"),
+            probabilities=properties.get("geogaze:probabilities", "softmax"),
             weights=f"sha256:{properties['geogaze:sha256']}",
             folder=folder.resolve(),
         )
@@ -111,6 +112,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
             "geogaze:first_center": bundle.first_center,
             "geogaze:cells": bundle.cells,
             "geogaze:halo": bundle.halo,
+            "geogaze:probabilities": bundle.probabilities,
             "geogaze:sha256": bundle.weights.removeprefix("sha256:"),
             **extra,
         },

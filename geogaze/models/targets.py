@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.errors import UnknownClass
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import Bundle, Probabilities
 
 Target = tuple[int | None, int | None]
 """``(plus, minus)``: the score logit[plus] - logit[minus], where None leaves a term out."""
@@ -118,27 +118,44 @@ def own(indices: Sequence[int]) -> tuple[Target, ...]:
     return tuple((index, None) for index in indices)
 
 
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Softmax of logits (n, classes)."""
+def probabilities(
+    logits: NDArray[np.float32], rule: Probabilities = "softmax"
+) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of logits (n, classes); NaN where the model gives none."""
+    if rule == "none":
+        return np.full_like(logits, np.nan)
+    if rule == "sigmoid":
+        logistic: NDArray[np.float32] = np.exp(-np.logaddexp(0, -logits, dtype=np.float32))
+        return logistic
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
     return result
 
 
-def target_probability(share: NDArray[np.float32], target: Target) -> NDArray[np.float32]:
-    """How probable a target is, by the class probabilities ``share`` (n, classes).
+def target_probability(
+    share: NDArray[np.float32], target: Target, rule: Probabilities = "softmax"
+) -> NDArray[np.float32]:
+    """How probable a target is (n,), by the class probabilities ``share`` (n, classes).
 
-    A class's own probability; of two classes, that it is the first, given it is one of them; or
-    that it is not the class.
+    A class's own probability, or that it is not the class. Of two classes, that it is the first,
+    given that it is one of them and not both: the logistic function of the difference of their
+    logits, whether classes exclude each other (softmax) or not (sigmoid), and a half where
+    probabilities as near to 0 or 1 as float32 gets leave nothing to choose by. NaN where the model
+    gives no probabilities.
     """
     plus, minus = target
     if plus is None:
         result: NDArray[np.float32] = 1 - share[:, minus]
     elif minus is None:
         result = share[:, plus]
+    elif rule == "none":
+        result = np.full_like(share[:, plus], np.nan)
     else:
-        both = share[:, plus] + share[:, minus]
+        first, second = share[:, plus], share[:, minus]
+        if rule == "sigmoid":
+            first, second = first * (1 - second), second * (1 - first)
+        either = first + second
         result = np.divide(
-            share[:, plus], both, out=np.full_like(both, 0.5), where=both > 0, dtype=np.float32
+            first, either, out=np.full_like(either, 0.5), where=either > 0, dtype=np.float32
         )
     return result

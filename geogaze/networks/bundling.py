@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
-from geogaze.models.bundles import Bundle, check_classes
+from geogaze.models.bundles import Bundle, Probabilities, check_classes
 from geogaze.models.item import bundle_item
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
@@ -60,6 +60,7 @@ def write_bundle(
     gsd: float | None = None,
     layer: str | None = None,
     registration: Registration | None = None,
+    probabilities: Probabilities = "softmax",
     evaluation: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Bundle:
@@ -95,6 +96,7 @@ def write_bundle(
             first_center=registration.first_center,
             cells=registration.cells,
             halo=registration.halo if _shareable(cut) else None,
+            probabilities=probabilities,
             weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
             folder=out,
         )

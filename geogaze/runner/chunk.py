@@ -15,7 +15,6 @@ from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
-from geogaze.models.targets import target_probability
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.part import ChunkTable
 from geogaze.runner.pulse import Pulse
@@ -114,11 +113,11 @@ class Answers:
 
     def note(self, batch: BatchResult) -> None:
         """Write down a batch."""
-        tiles, share = self._seen[batch.tiles], batch.probabilities
-        self._table.top[tiles] = share.argmax(axis=1)
-        self._table.top_probability[tiles] = share.max(axis=1)
+        tiles = self._seen[batch.tiles]
+        self._table.top[tiles] = batch.best
+        self._table.top_probability[tiles] = batch.probabilities.max(axis=1)
         for k, target in enumerate(self._targets):
-            self._table.probabilities[k, tiles] = target_probability(share, target)
+            self._table.probabilities[k, tiles] = batch.target_probability(target)
         self.evidence[:, batch.tiles] = self._on_lattice(batch.evidence.transpose(1, 0, 2, 3))
         self.route = batch.route
 

@@ -22,7 +22,8 @@ class ChunkTable:
     """What is known of each tile of a chunk, row by row (n tiles), and of its cells.
 
     ``valid_fraction`` (n,) 0..1; ``top`` (n,) int32 position of the best class, -1 where the tile
-    was not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) float32, NaN likewise;
+    was not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) float32, NaN likewise,
+    or where the model gives no probabilities;
     ``coverage`` (rows, cols) of the chunk's lattice cells.
     """
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from geogaze.explain.engine import Engine
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
-from geogaze.models.targets import layer_names, parse_target, target_probability
+from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.make.color import lay_over, stretch
 
 
@@ -21,6 +21,7 @@ class PhotoExplanation:
 
     ``ranking`` holds (class, probability), best first; ``probability`` is that of ``shown``, as
     :func:`geogaze.models.targets.target_probability` says, ``heat`` (h, w) 0..1 its evidence;
+    where the model gives no probabilities they are NaN;
     ``overlay`` (h, w, 3) RGB.
     """
 
@@ -53,8 +54,9 @@ def explain_photo(
     window = engine.prepare(values, valid, ((0.0, 1.0),))
     (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
     share = result.probabilities[0]
-    probability = target_probability(share[None], targets[0])[0] if targets else share.max()
-    ranking = [(bundle.classes[i], float(share[i])) for i in np.argsort(-share)]
+    probability = result.target_probability(targets[0])[0] if targets else share.max()
+    order = np.argsort(-result.logits[0])
+    ranking = [(bundle.classes[i], float(share[i])) for i in order]
     relu = np.maximum(result.evidence[0, 0], 0)
     if not per_pixel:
         to_lattice = resample_matrix(size, bundle.stride, bundle.cells)

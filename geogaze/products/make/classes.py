@@ -33,7 +33,7 @@ def best_classes(plan: Plan, table: TileTable, seen: NDArray[np.bool_]) -> NDArr
     """The class (rows, cols) of each cell that was looked at, -1 elsewhere.
 
     Of the tiles over a cell, the one counts whose probability, weighted as in the heat, is the
-    highest.
+    highest; where the model gives no probabilities, the weight alone decides.
 
     Args:
         plan: the job's plan.
@@ -44,10 +44,11 @@ def best_classes(plan: Plan, table: TileTable, seen: NDArray[np.bool_]) -> NDArr
     best = np.full((lattice.rows, lattice.cols), -1, dtype=np.int64)
     strength = np.zeros(best.shape, dtype=np.float32)
     share = (cell_weights(cells) / cell_weights(cells).max()).astype(np.float32)
+    probable = np.nan_to_num(table.top_probability, nan=1)
     for i in np.flatnonzero(table.top >= 0):
         row, col = plan.tiling.first_cell(int(table.row[i]), int(table.col[i]))
         here = np.s_[row : row + cells, col : col + cells]
-        strong = share[: best[here].shape[0], : best[here].shape[1]] * table.top_probability[i]
+        strong = share[: best[here].shape[0], : best[here].shape[1]] * probable[i]
         wins = strong > strength[here]
         strength[here][wins] = strong[wins]
         best[here][wins] = table.top[i]

@@ -47,17 +47,17 @@ class Layer(NamedTuple):
     def caption(self) -> str:
         """Of how many tiles it is the best class, and how probable it gets."""
         won, highest, classes = self.standing.won, self.standing.highest, self.standing.classes
-        if highest is None:
+        if highest is None and np.isnan(self.heat).all():
             return "no tile was looked at"
         if classes:
             return "best class of tiles: " + ", ".join(
                 f"{name} {count:,}" for name, count in classes.items()
             )
-        probable = f"highest probability {highest:.2f}"
-        if won is None:
-            return probable
-        tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
-        return f"best class of {tiles}, {probable}"
+        told = [] if highest is None else [f"highest probability {highest:.2f}"]
+        if won is not None:
+            tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
+            told.insert(0, f"best class of {tiles}")
+        return ", ".join(told)
 
 
 class _Panel(NamedTuple):

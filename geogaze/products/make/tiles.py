@@ -70,7 +70,7 @@ class Standing:
     """What the model says of a layer, tile by tile.
 
     ``won`` is the number of tiles whose best class it is, None where the layer is no class's own
-    (``ship vs harbor``); ``highest`` its highest probability, None where no tile was looked at;
+    (``ship vs harbor``); ``highest`` its highest probability, None where there is none;
     ``classes`` what the layer ``top`` is made of, class → tiles, most first.
     """
 
@@ -98,7 +98,8 @@ def standings(plan: Plan, table: TileTable) -> dict[str, Standing]:
 
 
 def _highest(values: NDArray[np.float32]) -> float | None:
-    return float(values.max()) if values.size else None
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else None
 
 
 def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
@@ -106,11 +107,10 @@ def strongest(plan: Plan, table: TileTable, count: int) -> list[int]:
     if plan.layers == (TOP,):
         return [0]
     targets = plan.targets or ()
+    # Where the model gives no probabilities, tiles are counted.
+    probable = np.nan_to_num(table.top_probability, nan=1)
     sure = np.array(
-        [
-            0.0 if minus is not None else table.top_probability[table.top == plus].sum()
-            for plus, minus in targets
-        ]
+        [0.0 if minus is not None else probable[table.top == plus].sum() for plus, minus in targets]
     )
     seen = table.top >= 0
     mean = table.probabilities[:, seen].mean(axis=1) if seen.any() else np.zeros(len(targets))

@@ -168,6 +168,24 @@ def test_image_explains_its_best_class(geogaze: Geogaze, photo: Path) -> None:
     assert [path.name for path in Path().iterdir()] == [f"chip-{report['class']}.png"]
 
 
+def test_import_says_how_scores_become_probabilities(
+    geogaze: Geogaze, state: Path, names: Path, photo: Path
+) -> None:
+    for rule in ("sigmoid", "none"):
+        done = geogaze(
+            *("models", "import", state, "--out", rule, "--arch", ARCH, "--classes", names),
+            *("--input-size", 64, "--probabilities", rule),
+        )
+        assert done.code == 0, done.err
+        assert geogaze("models", "show", rule, "--json").last["probabilities"] == rule
+    each = geogaze("image", photo, "--model", "sigmoid", "--json").last
+    assert sum(share for _, share in each["ranking"]) != pytest.approx(1, abs=0.01)
+    none = geogaze("image", photo, "--model", "none", "--json", "--overwrite").last
+    assert none["probability"] is none["top_probability"] is None
+    assert [name for name, _ in none["ranking"]] == [name for name, _ in each["ranking"]]
+    assert geogaze("image", photo, "--model", "none", "--overwrite").code == 0
+
+
 def test_image_explains_the_class_it_is_told(geogaze: Geogaze, photo: Path) -> None:
     done = geogaze("image", photo, "--model", "tiny", "--class", "road", "--out", "new/road.png")
     assert done.code == 0, done.err

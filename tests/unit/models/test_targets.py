@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from geogaze.errors import UnknownClass
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.targets import layer_names, own, parse_target, probabilities, target_probability
 
 
@@ -170,7 +170,51 @@ def test_a_target_is_as_probable_as_its_classes(
     assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_one_of_two_has_the_logistic_of_the_difference_of_logits() -> None:
+EACH = np.array([[0.2, 0.6, 0.2], [0, 1, 0], [1, 1, 0]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ((0, None), [0.2, 0, 1]),
+        ((None, 1), [0.4, 0, 0]),
+        # 0.2 · 0.4 for the first alone, 0.6 · 0.8 for the second; both surely: no choice.
+        ((0, 1), [0.08 / 0.56, 0, 0.5]),
+        ((1, 0), [0.48 / 0.56, 1, 0.5]),
+        ((0, 2), [0.5, 0.5, 1]),
+    ],
+)
+def test_classes_that_do_not_exclude_each_other_are_told_apart_where_one_is_alone(
+    target: tuple[int | None, int | None], expected: list[float]
+) -> None:
+    found = target_probability(EACH, target, "sigmoid")
+    assert found.dtype == np.float32
+    assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["softmax", "sigmoid"])
+def test_either_rule_tells_two_classes_apart_by_the_difference_of_logits(
+    rule: Probabilities,
+) -> None:
     logits = np.array([[0.3, -1.2, 4.0, 0.1]], dtype=np.float32)
-    found = target_probability(probabilities(logits), (0, 1))
+    found = target_probability(probabilities(logits, rule), (0, 1), rule)
     assert_allclose(found, 1 / (1 + np.exp(-1.5)), rtol=1e-6)
+
+
+def test_probabilities_are_logistic_also_of_large_logits() -> None:
+    logits = np.array([[0, np.log(3), -np.inf, 1000, -1000]], dtype=np.float32)
+    found = probabilities(logits, "sigmoid")
+    assert_allclose(found, [[0.5, 0.75, 0, 1, 0]], rtol=1e-6)
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("target", [(0, None), (None, 1), (0, 1)])
+def test_scores_that_are_no_logits_have_no_probabilities(
+    target: tuple[int | None, int | None],
+) -> None:
+    share = probabilities(np.array([[1.0, 2.0], [-3.0, 0.0]], dtype=np.float32), "none")
+    assert share.shape == (2, 2)
+    assert np.isnan(share).all()
+    found = target_probability(share, target, "none")
+    assert found.shape == (2,)
+    assert np.isnan(found).all()

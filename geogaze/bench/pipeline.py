@@ -17,7 +17,8 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.explain.device import on_device
 from geogaze.explain.engine import Engine, load_engine
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import Context, ExplainRequest
 from geogaze.runner.embedded import run
 

@@ -137,7 +137,7 @@ def _plan_only(
     as_json: bool,
 ) -> None:
     """Refuse what a run would refuse, else say what it takes; nothing is written."""
-    from geogaze.processes.explain.plan import make_plan
+    from geogaze.processes.explain.planning import make_plan
 
     if folder is not None:
         check_folder(folder, Kind.RESULTS, overwrite=overwrite)

@@ -33,7 +33,8 @@ from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.outputs import Kind, check_folder, former_products
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import asked_for, submit
 from geogaze.runner.lanes import Lanes

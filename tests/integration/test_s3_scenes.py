@@ -13,7 +13,7 @@ from geogaze import s3 as access
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable
 from geogaze.ledger.states import JobState
-from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
 from geogaze.scene import version

@@ -22,7 +22,7 @@ from geogaze.ledger.database import connect
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Unit, WorkerSeen
-from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
 from infra.stack import Dispatcher, Worker

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from geogaze.grid.lattice import Lattice
+from geogaze.config import Settings
+from geogaze.processes.explain.plan import Plan
 
 # Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
 _CELL_BYTES = 43
 _TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12
 
 
-def finishing_bytes(lattice: Lattice, tiles: int, columns: int, lanes: int) -> dict[str, int]:
+def finishing_of(plan: Plan, settings: Settings) -> dict[str, int]:
     """Memory that a worker needs to finish a job: by what, in words.
 
-    Args:
-        lattice: of a layer; layers are mosaicked whole, as many at once as there are lanes.
-        tiles: rows of the table of tiles, which is made at once.
-        columns: layers that the table has a column of.
-        lanes: units that a worker has in hand at once.
+    Layers are mosaicked whole, as many at once as there are lanes; the table of tiles, which has a
+    column for each layer but ``top``, is made at once.
     """
-    rows, cols = lattice.rows, lattice.cols
+    rows, cols, tiles = plan.lattice.rows, plan.lattice.cols, plan.tiles
+    columns = 0 if plan.targets is None else len(plan.layers)
     return {
-        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * lanes,
+        f"layers of {rows:,} × {cols:,} cells": rows * cols * _CELL_BYTES * settings.lanes,
         f"a table of {tiles:,} tiles": tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * columns),
     }

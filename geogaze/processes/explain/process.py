@@ -12,7 +12,7 @@ EXPLAIN = Process(
     title="Explain a scene",
     description="Grad-CAM heat of every class of an image classifier over a whole scene.",
     request=ExplainRequest,
-    plan="geogaze.processes.explain.plan:make_plan",
+    plan="geogaze.processes.explain.planning:make_plan",
     order=(
         Step(
             "explain",

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geogaze.config import Settings
-from geogaze.processes.explain.plan import Plan, finishing_of
+from geogaze.processes.explain.finishing import finishing_of
+from geogaze.processes.explain.plan import Plan
 
 _FLOAT_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3

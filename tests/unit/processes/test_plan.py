@@ -19,7 +19,9 @@ from geogaze.errors import (
     UnknownClass,
     UnknownModel,
 )
-from geogaze.processes.explain.plan import Plan, _check_finish, make_plan
+from geogaze.processes.explain.checks import check_finish
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import phases_of
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
@@ -185,7 +187,7 @@ def test_what_could_not_be_finished_is_refused_with_the_figure(plan_of: Any) -> 
     # A hundred gigapixels at a stride of 16: accepted once, to die after hours.
     scene = plan.scene.model_copy(update={"width": 316_000, "height": 316_000})
     with pytest.raises(InvalidRequest, match=r"33\.5 GB"):
-        _check_finish(
+        check_finish(
             Plan.model_validate(
                 plan.model_dump()
                 | {
@@ -278,7 +280,7 @@ def test_methods_per_pixel_have_one_cell_per_pixel(plan_of: Any) -> None:
 def test_methods_per_pixel_refuse_what_memory_would_not_hold(
     plan_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geogaze.processes.explain.plan._MAX_PIXELS_PER_PIXEL", 200 * 260 - 1)
+    monkeypatch.setattr("geogaze.processes.explain.checks._MAX_PIXELS_PER_PIXEL", 200 * 260 - 1)
     with pytest.raises(InvalidRequest, match="52,000"):
         plan_of(method="saliency")
     plan_of(method="gradcam")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
-from geogaze.processes.explain.plan import Plan, finishing_of, make_plan
+from geogaze.processes.explain.finishing import finishing_of
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
 from tests.factories import make_scene

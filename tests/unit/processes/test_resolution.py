@@ -11,7 +11,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
-from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
 from tests.factories import make_scene

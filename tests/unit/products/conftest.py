@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader

@@ -10,7 +10,8 @@ from geogaze.config import Settings
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
 from geogaze.runner.work import Worker

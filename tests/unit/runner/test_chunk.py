@@ -12,7 +12,8 @@ from geogaze.errors import InvalidBundle
 from geogaze.explain.engine import load_engine
 from geogaze.grid.tiling import Chunk
 from geogaze.models.bundles import Bundle
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.phases.explain import resolve_bundle

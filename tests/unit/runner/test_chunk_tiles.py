@@ -20,7 +20,8 @@ from torch import Tensor
 from geogaze.config import Settings
 from geogaze.explain.batches import BatchResult
 from geogaze.grid.lattice import Box
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult, _touched, explain_chunk
 from geogaze.scene.policy import SourcePolicy

@@ -13,7 +13,8 @@ import pytest
 
 from geogaze.config import Settings
 from geogaze.ledger.records import Claim, Part
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult
 from geogaze.runner.part import ChunkTable, store_chunk

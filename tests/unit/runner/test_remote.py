@@ -15,7 +15,7 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.tables import Unit
-from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
 from geogaze.runner.lanes import Lanes

@@ -10,7 +10,8 @@ import pytest
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle, SceneUnusable
 from geogaze.ledger.records import Part, Skipped
-from geogaze.processes.explain.plan import Plan, make_plan
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.part import ChunkTable
 from geogaze.runner.unseen import check_empty, unseen_tiles

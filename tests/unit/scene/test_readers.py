@@ -12,7 +12,7 @@ from geogaze.config import Settings
 from geogaze.doors import resolve
 from geogaze.errors import SceneReplaced, SceneUnreadable
 from geogaze.grid.lattice import Box
-from geogaze.processes.explain.plan import make_plan
+from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.scene import readers
 from geogaze.scene.geotiff import GeoTiff

@@ -1,0 +1,80 @@
+"""From a request to a plan, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+
+from geogaze.config import Settings
+from geogaze.models.registry import find_bundle
+from geogaze.processes.explain.checks import check_finish, check_method, check_tiles
+from geogaze.processes.explain.layers import layers_of
+from geogaze.processes.explain.place import place_of
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
+from geogaze.scene.aoi import check_pixels, locate
+from geogaze.scene.info import squares_advice
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_reader
+
+
+def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = False) -> Plan:
+    """Check a request against its scene and model, and decide everything.
+
+    Args:
+        request: what was asked.
+        settings: the operator's.
+        local: whether the requester is the operator, who may name any file and bundle folder.
+
+    Raises:
+        GeogazeError: of the kind that says what does not fit; nothing has been written by then.
+    """
+    bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
+    layers = layers_of(request, bundle)
+    policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
+    with open_reader(request.scene, policy, settings) as reader:
+        scene = reader.facts(bundle.bands, request.bands, request.rescale)
+    check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
+    advice = (
+        None if request.square else squares_advice(scene),
+        resolution_advice(bundle, request.gsd or scene.pixel_metres, scene.pixel_metres),
+    )
+    plan = Plan(
+        scene=scene,
+        bundle=bundle,
+        layers=layers,
+        overlap=request.overlap,
+        normalize=request.normalize,
+        overlays=request.overlays,
+        colormap=request.colormap,
+        on_error=request.on_error,
+        scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
+        square=request.square,
+        warnings=(*scene.warnings, *filter(None, advice)),
+        aoi=locate(request.aoi, scene) if request.aoi is not None else None,
+        local=local,
+        method=request.method,
+        context=request.context,
+        chunk_side=1,
+    )
+    check_method(plan)
+    if plan.aoi is not None:
+        check_pixels(plan.aoi, plan.working)
+    place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
+    plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings), "place": place})
+    check_tiles(plan, request.gsd)
+    check_finish(plan, settings)
+    return plan
+
+
+def _chunk_side(plan: Plan, settings: Settings) -> int:
+    """Tiles along the side of a chunk."""
+    cells = plan.tiling.cells
+    fitting = math.isqrt(settings.chunk_bytes // (len(plan.layers) * cells**2 * 4))
+    if plan.context == "scene":
+        # The wider the window, the less its halo costs.
+        room = settings.context_pixels - plan.tiling.tile_size
+        most = 1 + max(0, room) // (plan.tiling.step * plan.lattice.stride)
+    else:
+        most = math.isqrt(settings.chunk_tiles)
+    return max(1, min(most, fitting))

@@ -12,9 +12,9 @@ from torch import Tensor
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
-from geogaze.explain.device import bf16_where, keep_freed_memory
-from geogaze.explain.engine import Engine, EngineOptions
-from geogaze.explain.prepare import count_flops, narrow
+from geogaze.evidence.device import bf16_where, keep_freed_memory
+from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.prepare import count_flops, narrow
 from geogaze.models.targets import own
 from geogaze.networks.cuts import split
 from geogaze.networks.loading import load_model

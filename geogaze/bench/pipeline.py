@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from geogaze.bench.networks import random_bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.explain.device import on_device
-from geogaze.explain.engine import Engine, load_engine
+from geogaze.evidence.device import on_device
+from geogaze.evidence.engine import Engine, load_engine
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import Context, ExplainRequest

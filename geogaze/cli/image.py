@@ -52,7 +52,7 @@ def image(
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
-    from geogaze.explain.engine import load_engine
+    from geogaze.evidence.engine import load_engine
     from geogaze.runner.photo import explain_photo
 
     settings = get_settings()

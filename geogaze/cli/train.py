@@ -68,7 +68,7 @@ def train(
 
         geogaze run port.tif --out heat --model my-ships
     """
-    from geogaze.explain.device import pick_device
+    from geogaze.evidence.device import pick_device
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
 

@@ -1,8 +1,8 @@
 """The methods by name: what each computes, who published it, and what checks say of it.
 
 Described here without torch, so that the API can offer them; computed in
-:mod:`geogaze.explain.cams` and :mod:`geogaze.explain.pixels`. A new one is one file there and one
-line here.
+:mod:`geogaze.evidence.cams` and :mod:`geogaze.evidence.pixels`. A new one is one file there and
+one line here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Method:
     ``per_pixel`` methods give a map at the model's input resolution, the others one value for each
     activation. ``signed`` ones tell evidence for from evidence against. ``note`` says when a
     method equals another, or what published sanity checks found. ``implementation`` refers to a
-    :class:`geogaze.explain.cams.cam.Cam` or, per pixel, to a
-    :class:`geogaze.explain.pixels.method.PixelMethod`.
+    :class:`geogaze.evidence.cams.cam.Cam` or, per pixel, to a
+    :class:`geogaze.evidence.pixels.method.PixelMethod`.
     """
 
     name: str
@@ -43,7 +43,7 @@ METHODS: dict[str, Method] = {
             "Selvaraju et al. 2017, arXiv:1610.02391",
             False,
             True,
-            "geogaze.explain.cams.gradcam:CAM",
+            "geogaze.evidence.cams.gradcam:CAM",
         ),
         Method(
             "gradcam++",
@@ -51,7 +51,7 @@ METHODS: dict[str, Method] = {
             "Chattopadhay et al. 2018, arXiv:1710.11063",
             False,
             False,
-            "geogaze.explain.cams.gradcam_plus_plus:CAM",
+            "geogaze.evidence.cams.gradcam_plus_plus:CAM",
             "Derived for activations that are not negative; its scale follows no unit.",
         ),
         Method(
@@ -60,7 +60,7 @@ METHODS: dict[str, Method] = {
             "Draelos and Carin 2020, arXiv:2011.08891",
             False,
             True,
-            "geogaze.explain.cams.hirescam:CAM",
+            "geogaze.evidence.cams.hirescam:CAM",
             _GAP,
         ),
         Method(
@@ -69,7 +69,7 @@ METHODS: dict[str, Method] = {
             "Jiang et al. 2021, doi:10.1109/TIP.2021.3089943",
             False,
             False,
-            "geogaze.explain.cams.layercam:CAM",
+            "geogaze.evidence.cams.layercam:CAM",
             "Where the network pools globally and ends in one linear layer, it is Grad-CAM without "
             "the channels of negative weight.",
         ),
@@ -79,7 +79,7 @@ METHODS: dict[str, Method] = {
             "Fu et al. 2020, arXiv:2008.02312",
             False,
             True,
-            "geogaze.explain.cams.xgradcam:CAM",
+            "geogaze.evidence.cams.xgradcam:CAM",
             _GAP,
         ),
         Method(
@@ -88,7 +88,7 @@ METHODS: dict[str, Method] = {
             "Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034",
             True,
             False,
-            "geogaze.explain.pixels.saliency:METHOD",
+            "geogaze.evidence.pixels.saliency:METHOD",
             "Passes published sanity checks (it depends on the parameters of all layers; Adebayo "
             "et al. 2018, arXiv:1810.03292), but shows how sensitive the score is to small "
             "changes, not what makes it up.",
@@ -99,7 +99,7 @@ METHODS: dict[str, Method] = {
             "Zeiler and Fergus 2014, arXiv:1311.2901",
             True,
             False,
-            "geogaze.explain.pixels.deconvnet:METHOD",
+            "geogaze.evidence.pixels.deconvnet:METHOD",
             "Found to recover parts of the image rather than explain the decision (Nie et al. "
             "2018, arXiv:1805.07039) and not to depend on the parameters of later layers (Sixt et "
             "al. 2020, arXiv:1912.09818)." + _RELU,
@@ -110,7 +110,7 @@ METHODS: dict[str, Method] = {
             "Springenberg et al. 2014, arXiv:1412.6806",
             True,
             False,
-            "geogaze.explain.pixels.guided_backprop:METHOD",
+            "geogaze.evidence.pixels.guided_backprop:METHOD",
             "Fails published sanity checks: it hardly changes when higher layers are randomised "
             "(Adebayo et al. 2018, arXiv:1810.03292; Sixt et al. 2020, arXiv:1912.09818) and "
             "recovers parts of the image whatever the class (Nie et al. 2018, arXiv:1805.07039)."
@@ -122,7 +122,7 @@ METHODS: dict[str, Method] = {
             "Sundararajan, Taly and Yan 2017, arXiv:1703.01365",
             True,
             True,
-            "geogaze.explain.pixels.integrated_gradients:METHOD",
+            "geogaze.evidence.pixels.integrated_gradients:METHOD",
             "Sums, up to the error of its 50 steps, to the score less that of an image of mean "
             "colour; multiplied by the input, its maps can resemble the image whatever the network "
             "has learnt (Adebayo et al. 2018, arXiv:1810.03292).",
@@ -133,7 +133,7 @@ METHODS: dict[str, Method] = {
             "Selvaraju et al. 2017, arXiv:1610.02391",
             True,
             False,
-            "geogaze.explain.pixels.guided_gradcam:METHOD",
+            "geogaze.evidence.pixels.guided_gradcam:METHOD",
             "Fails published sanity checks, as guided backpropagation does, whose detail it shows "
             "(Adebayo et al. 2018, arXiv:1810.03292): only the coarse Grad-CAM in it tells classes "
             "apart." + _RELU,

@@ -59,7 +59,7 @@ def item_json(
         created: when the job was accepted, seconds since 1970.
         assets: name → file, type, size, sha256.
         calibration: layer → scale and statistics.
-        paths: how gradients were had, see :mod:`geogaze.explain.routes`.
+        paths: how gradients were had, see :mod:`geogaze.evidence.routes`.
         standing: layer → what the model says of it, tile by tile.
     """
     place = plan.place

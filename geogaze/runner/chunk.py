@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.explain.batches import BatchResult
-from geogaze.explain.engine import Engine
+from geogaze.evidence.batches import BatchResult
+from geogaze.evidence.engine import Engine
 from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix

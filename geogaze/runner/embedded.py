@@ -27,7 +27,7 @@ from geogaze.errors import (
     ScratchUnusable,
     StorageUnavailable,
 )
-from geogaze.explain.engine import load_engine
+from geogaze.evidence.engine import load_engine
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import OPEN_JOB, JobState

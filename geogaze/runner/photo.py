@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.explain.engine import Engine
+from geogaze.evidence.engine import Engine
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target

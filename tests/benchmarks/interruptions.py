@@ -29,7 +29,7 @@ PERCENT = (30, 60, 90)
 PROGRAM = """
 import os, sys
 from geogaze.cli import main
-from geogaze.explain.engine import Engine
+from geogaze.evidence.engine import Engine
 explain = Engine.explain_tiles
 def counted(self, *words):
     for batch in explain(self, *words):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
-from geogaze.explain.engine import load_engine
+from geogaze.evidence.engine import load_engine
 from geogaze.ledger.records import Claim
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle

@@ -17,7 +17,7 @@ from typing import Any
 def _install(stage: Path) -> None:
     if (stage / "start").exists():
         time.sleep(float((stage / "start").read_text()))
-    from geogaze.explain import batches
+    from geogaze.evidence import batches
     from geogaze.runner import phases, work
 
     launch, perform = batches.Batches._launch, phases.perform

@@ -23,7 +23,7 @@ from geogaze.bench.pipeline import PipelineJob, bench_pipeline
 from geogaze.cli.app import app
 from geogaze.config import Settings
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.engine import load_engine
+from geogaze.evidence.engine import load_engine
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run

@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from geogaze.explain.cams.cam import Cam, positions
-from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.evidence.cams.cam import Cam, positions
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.models.item import read_bundle
 from geogaze.models.methods import METHODS, Method
 from geogaze.models.targets import own
@@ -25,7 +25,7 @@ from tests.unit.cli.conftest import Geogaze, geogaze
 
 __all__ = ["geogaze"]
 
-# geogaze/explain/cams/gradient_norm.py
+# geogaze/evidence/cams/gradient_norm.py
 
 
 def gradient_norm(gradients: Tensor, activations: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
 from geogaze.networks.architectures import build

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from geogaze.doors import resolve
-from geogaze.explain import cams, pixels
-from geogaze.explain.cams.cam import Cam
-from geogaze.explain.pixels.method import PixelMethod
-from geogaze.explain.pixels.network import PixelNetwork
-from geogaze.explain.routes import explain
+from geogaze.evidence import cams, pixels
+from geogaze.evidence.cams.cam import Cam
+from geogaze.evidence.pixels.method import PixelMethod
+from geogaze.evidence.pixels.network import PixelNetwork
+from geogaze.evidence.routes import explain
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.targets import Target
 from geogaze.networks.split import Split

@@ -16,7 +16,7 @@ from torchvision.models.efficientnet import FusedMBConv, MBConv
 from torchvision.models.resnet import Bottleneck
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.heads import recognise
+from geogaze.evidence.heads import recognise
 from geogaze.networks import architectures as module
 from geogaze.networks import families
 from geogaze.networks.architectures import architectures, build

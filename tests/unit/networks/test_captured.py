@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.routes import explain
+from geogaze.evidence.routes import explain
 from geogaze.models.targets import own
 from geogaze.networks.captured import Captured
 from geogaze.networks.registration import Registration, measure

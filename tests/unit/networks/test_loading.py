@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_weights
 
 from geogaze.errors import InvalidBundle, UnsupportedArchitecture, WeightsUnavailable
-from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.files import file_sha256
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle

@@ -18,7 +18,7 @@ from pyproj import Transformer
 from torch import Tensor
 
 from geogaze.config import Settings
-from geogaze.explain.batches import BatchResult
+from geogaze.evidence.batches import BatchResult
 from geogaze.grid.lattice import Box
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan

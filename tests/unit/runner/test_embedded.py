@@ -19,8 +19,8 @@ from rasterio.warp import transform_geom
 from rio_cogeo.cogeo import cog_validate
 
 from geogaze.errors import GeogazeError, InvalidRequest, SceneUnreadable, UnknownClass
-from geogaze.explain.prepare import quicken
-from geogaze.explain.routes import explain as explain_batch
+from geogaze.evidence.prepare import quicken
+from geogaze.evidence.routes import explain as explain_batch
 from geogaze.files import file_sha256
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own

@@ -26,7 +26,7 @@ from geogaze.errors import (
     StorageUnavailable,
     UnitBroke,
 )
-from geogaze.explain.engine import Engine
+from geogaze.evidence.engine import Engine
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from geogaze.errors import UnknownClass
-from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.models.item import read_bundle
 from geogaze.models.registry import SHIPPED
 from geogaze.models.targets import parse_target

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torchvision.models import SwinTransformer
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.pixels.network import PixelNetwork
-from geogaze.explain.routes import explain
+from geogaze.evidence.pixels.network import PixelNetwork
+from geogaze.evidence.routes import explain
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
 from geogaze.networks.split import Split
-from tests.unit.explain.test_routes import difference, slow_cams
+from tests.unit.evidence.test_routes import difference, slow_cams
 
 CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
 TARGETS: list[Target] = [(0, None), (3, None), (2, 1), (None, 4)]

@@ -12,8 +12,8 @@ import structlog
 import torch
 from numpy.typing import NDArray
 
-from geogaze.explain.device import is_out_of_memory, on_device
-from geogaze.explain.routes import Explanation
+from geogaze.evidence.device import is_out_of_memory, on_device
+from geogaze.evidence.routes import Explanation
 from geogaze.models.bundles import Probabilities
 from geogaze.models.targets import Target, probabilities, target_probability
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
-from geogaze.explain import heads
-from geogaze.explain.heads import ChannelHead, VectorHead, recognise, score_rows, scores
-from geogaze.explain.routes import explain_activations
+from geogaze.evidence import heads
+from geogaze.evidence.heads import ChannelHead, VectorHead, recognise, score_rows, scores
+from geogaze.evidence.routes import explain_activations
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.split import Split

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geogaze.explain.cams.cam import Cam, positions, weigh
+from geogaze.evidence.cams.cam import Cam, positions, weigh
 
 
 def xgradcam(gradients: Tensor, activations: Tensor) -> Tensor:

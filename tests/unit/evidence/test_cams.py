@@ -8,8 +8,8 @@ from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGrad
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from geogaze.explain.cams.cam import find_cam, weigh
-from geogaze.explain.routes import explain
+from geogaze.evidence.cams.cam import find_cam, weigh
+from geogaze.evidence.routes import explain
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import own
 from geogaze.networks.captured import Captured

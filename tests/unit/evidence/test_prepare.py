@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from geogaze.explain import prepare
-from geogaze.explain.prepare import (
+from geogaze.evidence import prepare
+from geogaze.evidence.prepare import (
     count_flops,
     narrow,
     pixels_at_once,
@@ -17,7 +17,7 @@ from geogaze.explain.prepare import (
     tiles_at_once,
     working_bytes,
 )
-from geogaze.explain.routes import explain
+from geogaze.evidence.routes import explain
 from geogaze.models.targets import own
 from geogaze.networks.architectures import build
 from geogaze.networks.cuts import split

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from geogaze.doors import resolve
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
-from geogaze.explain.pixels.method import PixelMethod, Rows, Score
-from geogaze.explain.pixels.relus import with_own_relus
+from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
+from geogaze.evidence.pixels.relus import with_own_relus
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.layouts import maps

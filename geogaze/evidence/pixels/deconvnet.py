@@ -5,8 +5,8 @@ from __future__ import annotations
 from captum.attr import Deconvolution
 from torch import Tensor
 
-from geogaze.explain.pixels.method import PixelMethod, Rows, Score
-from geogaze.explain.pixels.relus import hooks_expected
+from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
+from geogaze.evidence.pixels.relus import hooks_expected
 
 
 def deconvnet(score: Score, images: Tensor, rows: Rows) -> Tensor:

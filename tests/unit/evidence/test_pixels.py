@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet
 
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
-from geogaze.explain.pixels.integrated_gradients import STEPS
-from geogaze.explain.pixels.network import PixelNetwork
+from geogaze.evidence.pixels.integrated_gradients import STEPS
+from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.architectures import build

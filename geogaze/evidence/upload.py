@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geogaze.explain.device import on_device
+from geogaze.evidence.device import on_device
 from geogaze.scaling import unit_range
 
 
@@ -29,7 +29,7 @@ class Uploader:
         valid: NDArray[np.bool_],
         rescale: Sequence[tuple[float, float]],
     ) -> Tensor:
-        """As :meth:`geogaze.explain.engine.Engine.prepare`."""
+        """As :meth:`geogaze.evidence.engine.Engine.prepare`."""
         # Bytes travel as bytes. Torch lacks some of GDAL's other types, and float32 their digits.
         if values.dtype != np.uint8:
             values, rescale = unit_range(values, rescale), ((0.0, 1.0),)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from geogaze.bench.engine import bench_engine
-from geogaze.explain.engine import Engine, EngineOptions
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own

@@ -4,13 +4,13 @@ The network is cut at the target layer. What lies before runs once, without grad
 lies behind is differentiated, along one of three routes:
 
 - ``channel-shift``: the head is known from its modules and takes maps, see
-  :mod:`geogaze.explain.heads`;
+  :mod:`geogaze.evidence.heads`;
 - ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
   that need the gradient at every position;
 - ``graph``: the same on the autograd graph behind a layer inside the network, which is caught by
   a hook, for layers that a network cannot be cut at.
 
-Methods per pixel (:mod:`geogaze.explain.pixels`) report ``pixels``. All are exact.
+Methods per pixel (:mod:`geogaze.evidence.pixels`) report ``pixels``. All are exact.
 What is exact along none is refused.
 """
 
@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain.cams.cam import find_cam
-from geogaze.explain.device import is_out_of_memory
-from geogaze.explain.heads import ShiftHead, recognise, score_rows
+from geogaze.evidence.cams.cam import find_cam
+from geogaze.evidence.device import is_out_of_memory
+from geogaze.evidence.heads import ShiftHead, recognise, score_rows
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
 from geogaze.networks.layouts import AsMaps, maps

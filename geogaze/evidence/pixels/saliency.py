@@ -5,7 +5,7 @@ from __future__ import annotations
 from captum.attr import Saliency
 from torch import Tensor
 
-from geogaze.explain.pixels.method import PixelMethod, Rows, Score
+from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
 
 
 def saliency(score: Score, images: Tensor, rows: Rows) -> Tensor:

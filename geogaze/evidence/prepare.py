@@ -11,7 +11,7 @@ from torch.fx.experimental.optimization import fuse
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from geogaze.explain.device import free_bytes
+from geogaze.evidence.device import free_bytes
 from geogaze.networks.split import Split
 
 _WORKING_SET = 4  # a layer's input and output, and the scratch memory of its convolution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geogaze.explain.cams.cam import Cam, positions, weigh
+from geogaze.evidence.cams.cam import Cam, positions, weigh
 
 
 def hirescam(gradients: Tensor, activations: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geogaze.explain.cams.cam import Cam, weigh
-from geogaze.explain.cams.hirescam import hirescam
+from geogaze.evidence.cams.cam import Cam, weigh
+from geogaze.evidence.cams.hirescam import hirescam
 
 
 def layercam(gradients: Tensor, activations: Tensor) -> Tensor:

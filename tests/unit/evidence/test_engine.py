@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory
-from geogaze.explain import engine as engine_module
-from geogaze.explain.engine import Engine, EngineOptions, load_engine
-from geogaze.explain.pixels.network import PixelNetwork
-from geogaze.explain.routes import Explanation, explain_activations
+from geogaze.evidence import engine as engine_module
+from geogaze.evidence.engine import Engine, EngineOptions, load_engine
+from geogaze.evidence.pixels.network import PixelNetwork
+from geogaze.evidence.routes import Explanation, explain_activations
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
@@ -253,7 +253,7 @@ def test_the_device_is_busy_for_all_of_the_batches(engine: Engine) -> None:
     pixels = window(engine)
     seconds = iter([0.5, 0.25, 0.125])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geogaze.explain.batches.Clock.seconds", lambda clock: next(seconds))
+        patch.setattr("geogaze.evidence.batches.Clock.seconds", lambda clock: next(seconds))
         list(engine.explain_tiles(pixels, CORNERS, TARGETS))
     assert engine.batches.busy_seconds == 0.875
 
@@ -291,7 +291,7 @@ def test_batches_are_sized_by_free_memory(bundle: Bundle, monkeypatch: pytest.Mo
     assert Engine(bundle, EngineOptions("cpu")).batches.size == 32
     poor = Engine(bundle, EngineOptions("cpu"))
     free = 10 * poor._tile_bytes
-    monkeypatch.setattr("geogaze.explain.prepare.free_bytes", lambda device: free)
+    monkeypatch.setattr("geogaze.evidence.prepare.free_bytes", lambda device: free)
     assert poor.batches.size == 4  # of 40 % of it
 
 

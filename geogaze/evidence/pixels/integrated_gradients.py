@@ -5,7 +5,7 @@ from __future__ import annotations
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
-from geogaze.explain.pixels.method import PixelMethod, Rows, Score
+from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
 
 STEPS = 50
 """Points of the Gauss-Legendre quadrature."""

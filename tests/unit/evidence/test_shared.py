@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from geogaze.explain.shared import Block
+from geogaze.evidence.shared import Block
 
 SCENE = np.arange(1900 * 1900, dtype=np.int32).reshape(1900, 1900)  # every pixel another
 

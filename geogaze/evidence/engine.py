@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from geogaze.config import Settings
 from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
-from geogaze.explain.batches import Batches, BatchResult, Clock
-from geogaze.explain.device import (
+from geogaze.evidence.batches import Batches, BatchResult, Clock
+from geogaze.evidence.device import (
     GraphedTrunk,
     bf16_where,
     faults_as_ours,
@@ -25,16 +25,16 @@ from geogaze.explain.device import (
     on_device,
     pick_device,
 )
-from geogaze.explain.prepare import (
+from geogaze.evidence.prepare import (
     narrow,
     pixels_at_once,
     quicken,
     tiles_at_once,
     working_bytes,
 )
-from geogaze.explain.routes import Explanation, explain, explain_activations
-from geogaze.explain.shared import Block
-from geogaze.explain.upload import Uploader
+from geogaze.evidence.routes import Explanation, explain, explain_activations
+from geogaze.evidence.shared import Block
+from geogaze.evidence.upload import Uploader
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
@@ -43,7 +43,7 @@ from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
 
 if TYPE_CHECKING:
-    from geogaze.explain.pixels.network import PixelNetwork
+    from geogaze.evidence.pixels.network import PixelNetwork
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
@@ -108,7 +108,7 @@ class Engine:
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
-        from geogaze.explain.pixels.network import PixelNetwork  # captum takes a while to import
+        from geogaze.evidence.pixels.network import PixelNetwork  # captum takes a while to import
 
         cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
         cut.trunk.to(self.device)

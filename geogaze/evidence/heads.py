@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
 
-from geogaze.explain.cams.cam import find_cam
+from geogaze.evidence.cams.cam import find_cam
 from geogaze.models.targets import Target
 
 _IDENTITIES = frozenset({nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d})  # in evaluation
@@ -41,7 +41,7 @@ class ShiftHead(Protocol):
     """A head whose channel-shift gradient is known.
 
     ``uniform`` says that the gradient is the same at every position, so that it serves every
-    method of :mod:`geogaze.explain.cams`, not Grad-CAM alone.
+    method of :mod:`geogaze.evidence.cams`, not Grad-CAM alone.
     """
 
     @property

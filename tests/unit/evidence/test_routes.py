@@ -12,8 +12,8 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.explain import routes
-from geogaze.explain.routes import Explanation, explain, explain_activations
+from geogaze.evidence import routes
+from geogaze.evidence.routes import Explanation, explain, explain_activations
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured

@@ -52,15 +52,15 @@ def pick_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(device)
+        picked = torch.device(device)
     except RuntimeError as error:
         raise DeviceAbsent(f"The device {device!r} cannot be used: {error}") from error
-    if found.type == "cuda" and (found.index or 0) >= (count := torch.cuda.device_count()):
+    if picked.type == "cuda" and (picked.index or 0) >= (count := torch.cuda.device_count()):
         raise DeviceAbsent(
             f"The device {device!r} cannot be used: torch sees {count} GPUs here. Name another in "
             "GEOGAZE_DEVICE, or look at the driver."
         )
-    return found
+    return picked
 
 
 def keep_freed_memory() -> None:
@@ -87,8 +87,8 @@ def free_bytes(device: torch.device) -> int:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch failed for want of memory, on a GPU or on the host."""
-    told = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(word in told for word in _NO_MEMORY)
+    message = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(word in message for word in _NO_MEMORY)
 
 
 @contextmanager

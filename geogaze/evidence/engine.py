@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from geogaze.evidence.device import (
     on_device,
     pick_device,
 )
+from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.prepare import (
     narrow,
     pixels_at_once,
@@ -41,9 +42,6 @@ from geogaze.models.targets import Target
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
-
-if TYPE_CHECKING:
-    from geogaze.evidence.pixels.network import PixelNetwork
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
@@ -108,8 +106,6 @@ class Engine:
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
-        from geogaze.evidence.pixels.network import PixelNetwork  # captum takes a while to import
-
         cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
         cut.trunk.to(self.device)
         cut.head.to(self.device)
@@ -267,17 +263,17 @@ class Engine:
         """
         if isinstance(self.cut, Split):
             activations = self._activations(self._tile_trunk, images)
-            found = explain_activations(self.cut, activations, targets, method)
+            explanation = explain_activations(self.cut, activations, targets, method)
         else:
-            found = explain(self.cut, images, targets, method)
+            explanation = explain(self.cut, images, targets, method)
         cells = self.bundle.cells
-        if found.evidence.shape[2:] != (cells, cells):
-            rows, cols = found.evidence.shape[2:]
+        if explanation.evidence.shape[2:] != (cells, cells):
+            rows, cols = explanation.evidence.shape[2:]
             raise InvalidBundle(
                 f"The layer {self.bundle.module!r} of {self.bundle.name!r} has {rows} × {cols} "
                 f"activations for a tile; its item.json says {cells} × {cells}. Import it anew."
             )
-        return found
+        return explanation
 
     def _pixel_maps(
         self, images: Tensor, targets: Sequence[Target] | None, method: str

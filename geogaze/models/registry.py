@@ -51,22 +51,22 @@ def find_bundle(model: str, folders: Iterable[Path] = (), *, allow_path: bool = 
 
 def list_bundles(folders: Iterable[Path] = ()) -> list[Bundle]:
     """Bundles in an operator's folders and the shipped one, by name; broken ones are logged."""
-    found = []
+    bundles = []
     for _, folder in sorted(_bundle_folders(folders).items()):
         try:
-            found.append(read_bundle(folder))
+            bundles.append(read_bundle(folder))
         except InvalidBundle as error:
             log.warning("bundle left out", folder=str(folder), error=str(error))
-    return found
+    return bundles
 
 
 def _bundle_folders(folders: Iterable[Path]) -> dict[str, Path]:
     """Folders of bundles by name: what is found by a name is what is listed, and nothing else."""
-    found: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for folder in (*folders, SHIPPED):
         for item in folder.glob("*/item.json"):
-            found.setdefault(item.parent.name, item.parent)
-    return found
+            by_name.setdefault(item.parent.name, item.parent)
+    return by_name
 
 
 @cache

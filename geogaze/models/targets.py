@@ -90,20 +90,20 @@ def _named(name: str, bundle: Bundle) -> int | None:
 
 
 def _position(name: str, bundle: Bundle) -> int | None:
-    found = _named(name, bundle)
+    position = _named(name, bundle)
     number = name.strip()
-    if found is None and number.isdecimal() and int(number) < len(bundle.classes):
+    if position is None and number.isdecimal() and int(number) < len(bundle.classes):
         return int(number)
-    return found
+    return position
 
 
 def _unknown(names: Sequence[str], bundle: Bundle) -> UnknownClass:
-    told = []
+    unknown = []
     for name in names:
         near = ", ".join(map(repr, _nearest(name, bundle.classes)))
-        told.append(f"{name!r}{f' (did you mean {near}?)' if near else ''}")
+        unknown.append(f"{name!r}{f' (did you mean {near}?)' if near else ''}")
     return UnknownClass(
-        f"Model {bundle.name!r} has no class {'; nor '.join(told)}. "
+        f"Model {bundle.name!r} has no class {'; nor '.join(unknown)}. "
         f"'geogaze models show {bundle.name}' lists all {len(bundle.classes)}."
     )
 

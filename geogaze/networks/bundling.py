@@ -80,9 +80,9 @@ def write_bundle(
     registration = registration or measure(cut.maps, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        made = Path(scratch) / "bundle"
-        made.mkdir()
-        save_file(half_state(model), made / "model.safetensors")
+        folder = Path(scratch) / "bundle"
+        folder.mkdir()
+        save_file(half_state(model), folder / "model.safetensors")
         bundle = Bundle(
             name=out.name,
             architecture=architecture,
@@ -97,18 +97,18 @@ def write_bundle(
             cells=registration.cells,
             halo=registration.halo if _shareable(cut) else None,
             probabilities=probabilities,
-            weights=f"sha256:{file_sha256(made / 'model.safetensors')}",
+            weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
             folder=out,
         )
         extra = {"geogaze:accuracy": evaluation["accuracy"]} if evaluation else {}
-        (made / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
+        (folder / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
         if evaluation:
-            (made / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
-        for path in made.iterdir():
+            (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+        for path in folder.iterdir():
             path.chmod(0o644)
         if out.exists():
             out.rename(Path(scratch) / "former")
-        made.rename(out)
+        folder.rename(out)
     return bundle
 
 

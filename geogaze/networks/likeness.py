@@ -30,7 +30,7 @@ def likeness(state: Mapping[str, Tensor]) -> Likeness | None:
     """
     shapes = _shapes(state)
     regnet = any(name.startswith("trunk_output.") for name in state)
-    found = [
+    alike = [
         Likeness(name, classes)
         for name in torchvision_architectures()
         # RegNets take memory to build.
@@ -38,7 +38,7 @@ def likeness(state: Mapping[str, Tensor]) -> Likeness | None:
         and _near(name, _parameters(state))
         and (classes := _classes(name, shapes))
     ]
-    return found[0] if len(found) == 1 else None
+    return alike[0] if len(alike) == 1 else None
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -54,24 +54,26 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
         ],
     }
     if any(faults.values()):
-        told = "; ".join(f"{_some(names)} {what}" for what, names in faults.items() if names)
+        differences = "; ".join(
+            f"{_first_few(names)} {what}" for what, names in faults.items() if names
+        )
         raise InvalidBundle(
             f"The weights of {source!r} do not fit the architecture {type(model).__name__}: "
-            f"{told}. {_advice(state)}"
+            f"{differences}. {_advice(state)}"
         )
     model.load_state_dict(wide, assign=True)
 
 
 def _advice(state: dict[str, Tensor]) -> str:
-    if found := likeness(state):
+    if like := likeness(state):
         return (
-            f"They look like {found.architecture} with {found.classes:,} classes: use --arch "
-            f"{found.architecture}, and as many class names."
+            f"They look like {like.architecture} with {like.classes:,} classes: use --arch "
+            f"{like.architecture}, and as many class names."
         )
     return "Is --arch right, and are there as many classes?"
 
 
-def _some(names: list[str]) -> str:
+def _first_few(names: list[str]) -> str:
     """A few names and how many more there are."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more are" if more > 0 else " are")
@@ -81,8 +83,8 @@ def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
     path = folder / "model.safetensors"
     if not path.is_file():
         raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
-    if (found := f"sha256:{file_sha256(path)}") != bundle.weights:
-        raise InvalidBundle(f"{path} has {found}, but its item.json says {bundle.weights}.")
+    if (stored := f"sha256:{file_sha256(path)}") != bundle.weights:
+        raise InvalidBundle(f"{path} has {stored}, but its item.json says {bundle.weights}.")
     return load_file(path)
 
 

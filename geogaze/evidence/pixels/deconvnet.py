@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import Deconvolution
 from torch import Tensor
 
 from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
@@ -16,6 +15,8 @@ def deconvnet(score: Score, images: Tensor, rows: Rows) -> Tensor:
     its input was. It tends to recover the image rather than explain the class (Nie et al. 2018,
     arXiv:1805.07039; Sixt et al. 2020, arXiv:1912.09818).
     """
+    from captum.attr import Deconvolution
+
     with hooks_expected():
         signal: Tensor = Deconvolution(score).attribute(images, additional_forward_args=rows)
     return signal.abs().amax(dim=1)

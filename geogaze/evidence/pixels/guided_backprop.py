@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import GuidedBackprop
 from torch import Tensor
 
 from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
@@ -16,6 +15,8 @@ def guided_backprop(score: Score, images: Tensor, rows: Rows) -> Tensor:
     input was positive, else 0. Hardly depends on the parameters of higher layers (Adebayo et al.
     2018, arXiv:1810.03292), hence on the class (Nie et al. 2018, arXiv:1805.07039).
     """
+    from captum.attr import GuidedBackprop
+
     with hooks_expected():
         signal: Tensor = GuidedBackprop(score).attribute(images, additional_forward_args=rows)
     return signal.abs().amax(dim=1)

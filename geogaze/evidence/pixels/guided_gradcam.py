@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import GuidedGradCam
 from torch import Tensor
 
 from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
@@ -18,6 +17,8 @@ def guided_gradcam(score: Score, images: Tensor, rows: Rows) -> Tensor:
     insensitivity to parameters; only Grad-CAM tells classes apart (Adebayo et al. 2018,
     arXiv:1810.03292).
     """
+    from captum.attr import GuidedGradCam
+
     with hooks_expected():
         product: Tensor = GuidedGradCam(score, score.trunk).attribute(
             images, additional_forward_args=rows, interpolate_mode="bilinear"

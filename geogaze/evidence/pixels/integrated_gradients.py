@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
@@ -18,6 +17,8 @@ def integrated_gradients(score: Score, images: Tensor, rows: Rows) -> Tensor:
     of the quadrature (Sundararajan et al. 2017, arXiv:1703.01365). The factor x makes maps resemble
     the image whatever the network is (Adebayo et al. 2018, arXiv:1810.03292).
     """
+    from captum.attr import IntegratedGradients
+
     shares: Tensor = IntegratedGradients(score).attribute(
         images,
         additional_forward_args=rows,

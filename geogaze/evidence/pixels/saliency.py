@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from captum.attr import Saliency
 from torch import Tensor
 
 from geogaze.evidence.pixels.method import PixelMethod, Rows, Score
@@ -13,6 +12,8 @@ def saliency(score: Score, images: Tensor, rows: Rows) -> Tensor:
 
     Depends on all of the network's parameters (Adebayo et al. 2018, arXiv:1810.03292).
     """
+    from captum.attr import Saliency
+
     gradient: Tensor = Saliency(score).attribute(images, additional_forward_args=rows)
     return gradient.amax(dim=1)
 

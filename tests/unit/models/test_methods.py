@@ -12,13 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from geogaze.doors import resolve
 from geogaze.evidence import cams, pixels
-from geogaze.evidence.cams.cam import Cam
-from geogaze.evidence.pixels.method import PixelMethod
+from geogaze.evidence.methods import load_methods
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.routes import explain
-from geogaze.models.methods import METHODS, MethodName
+from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target
 from geogaze.networks.split import Split
 from geogaze.processes.explain.request import ExplainRequest
@@ -27,9 +25,7 @@ TARGETS: list[Target] = [(0, None), (1, None), (0, 1), (None, 1)]
 
 
 def test_what_is_described_is_computed_and_the_other_way_round() -> None:
-    for method in METHODS.values():
-        kind = PixelMethod if method.per_pixel else Cam
-        assert isinstance(resolve(method.implementation), kind), method.name
+    load_methods()
     described = {method.implementation.partition(":")[0] for method in METHODS.values()}
     written = {
         f"{package.__name__}.{found.name}"
@@ -38,6 +34,22 @@ def test_what_is_described_is_computed_and_the_other_way_round() -> None:
         if hasattr(import_module(f"{package.__name__}.{found.name}"), attribute)
     }
     assert described == written
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("geogaze.evidence.cams.eigencam:CAM", "leads nowhere"),
+        ("geogaze.evidence.pixels.saliency:METHOD", "'eigencam' is to be a Cam"),
+    ],
+)
+def test_one_that_is_forgotten_fails_before_there_is_work(
+    monkeypatch: pytest.MonkeyPatch, reference: str, says: str
+) -> None:
+    line = Method("eigencam", "EigenCAM", "arXiv:2008.00299", False, True, reference)
+    monkeypatch.setitem(METHODS, line.name, line)
+    with pytest.raises(LookupError, match=says):
+        load_methods()
 
 
 def test_a_request_may_name_each_of_them() -> None:

@@ -51,8 +51,7 @@ class Output(BaseModel):
 
 def _describe_inputs(schema: dict[str, Any]) -> None:
     """The inputs of one process or another, each input as such or as the standard wraps it."""
-    ways = [_inputs_of(process.request) for process in all_processes()]
-    schema |= ways[0] if len(ways) == 1 else {"anyOf": ways}
+    schema["anyOf"] = [_inputs_of(process.request) for process in all_processes()]
 
 
 def _inputs_of(request: type[ProcessRequest]) -> dict[str, Any]:
@@ -64,11 +63,8 @@ def _inputs_of(request: type[ProcessRequest]) -> dict[str, Any]:
             href = {"type": "string"}
             ways.append({"type": "object", "required": ["href"], "properties": {"href": href}})
         described["properties"][name] = {"anyOf": ways}
-    return {
-        "properties": described["properties"],
-        "required": described.get("required", []),
-        "additionalProperties": False,
-    }
+    keys = [key for key in ("properties", "required") if key in described]
+    return {**{key: described[key] for key in keys}, "additionalProperties": False}
 
 
 class Execute(BaseModel):

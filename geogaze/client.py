@@ -49,10 +49,13 @@ class Client:
         self,
         inputs: Document,
         *,
+        process: str = "explain",
         idempotency_key: str | None = None,
         subscriber: Document | None = None,
     ) -> Document:
         """Start a job; its status. The same ``idempotency_key`` always returns the same job.
+
+        ``inputs`` are those of the ``process``.
 
         A request that got no answer is sent again; it has a key of its own where none is given, so
         that it makes one job at most.
@@ -69,7 +72,7 @@ class Client:
             try:
                 return self._json(
                     "POST",
-                    "/processes/explain/execution",
+                    f"/processes/{process}/execution",
                     json=body,
                     headers={"Idempotency-Key": key},
                 )
@@ -84,14 +87,14 @@ class Client:
             f"{key!r}, it is not made twice."
         ) from lost
 
-    def quote(self, inputs: Document) -> Document:
+    def quote(self, inputs: Document, *, process: str = "explain") -> Document:
         """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
 
         Raises:
             RemoteRefusal: the request is wrong; the message is the problem's detail.
             RemoteError: the server failed or is not there.
         """
-        return self._json("POST", "/processes/explain/quote", json={"inputs": inputs})
+        return self._json("POST", f"/processes/{process}/quote", json={"inputs": inputs})
 
     def status(self, job: str) -> Document:
         """A job's status document."""

@@ -84,7 +84,9 @@ async def execute(
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
     engine, document = services.ledger.database, asked_for(asked, outputs)
-    job = await run_in_threadpool(known, engine, tenant, idempotency_key, document, subscriber)
+    job = await run_in_threadpool(
+        known, engine, tenant, idempotency_key, wanted.id, document, subscriber
+    )
     if job is None:
         plan = await services.planner.plan(wanted, asked)  # on threads nobody else waits for
         check_outputs(wanted, outputs, plan.products)

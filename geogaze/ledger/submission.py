@@ -90,9 +90,9 @@ def accept(database: Database, job: Submission) -> UUID:
     idempotency key came before is that job.
 
     Raises:
-        IdempotencyKeyReused: the key came before, with another request or subscriber.
+        IdempotencyKeyReused: the key came before, with another process, request or subscriber.
     """
-    asked = (database, job.tenant, job.idempotency_key, job.request, job.subscriber)
+    asked = (database, job.tenant, job.idempotency_key, job.process, job.request, job.subscriber)
     if earlier := known(*asked):
         return earlier
     try:
@@ -108,25 +108,27 @@ def known(
     database: Database,
     tenant: str,
     key: str | None,
+    process: str,
     request: dict[str, Any],
     subscriber: dict[str, Any] | None = None,
 ) -> UUID | None:
     """The job that an idempotency key stands for, if it came before.
 
     Raises:
-        IdempotencyKeyReused: it came with another request or subscriber.
+        IdempotencyKeyReused: it came with another process, request or subscriber.
     """
     if key is None:
         return None
     with Session(database) as session:
         found = session.execute(
-            select(Job.id, Job.request, Job.subscriber).where(
+            select(Job.id, Job.process, Job.request, Job.subscriber).where(
                 Job.tenant == tenant, Job.idempotency_key == key
             )
         ).one_or_none()
     if found is None:
         return None
     same = {
+        "process": found.process == process,
         "request": found.request == request,
         "subscriber": _addresses(found.subscriber) == _addresses(subscriber),
     }

@@ -22,9 +22,9 @@ class ProcessPlan(BaseModel, ABC):
     warnings: tuple[str, ...] = ()
 
     @property
-    @abstractmethod
     def units(self) -> dict[str, int]:
-        """How many units each phase has, by the phase's name."""
+        """How many units phases have, by the phase's name; those not named have one."""
+        return {}
 
     @property
     def grids(self) -> dict[str, Division]:

@@ -18,7 +18,7 @@ def phases_of(plan: ProcessPlan) -> tuple[PhasePlan, ...]:
     return tuple(
         PhasePlan(
             step.name,
-            plan.units[step.name],
+            plan.units.get(step.name, 1),
             share=step.share,
             doing=step.doing,
             grid=plan.grids.get(step.name),

@@ -16,6 +16,7 @@ from geogaze.version import VERSION
 
 PROCESSES = {
     "explain": "geogaze.processes.explain.process:EXPLAIN",
+    "echo": "geogaze.processes.echo:ECHO",
 }
 """Where each process is described."""
 

@@ -13,6 +13,7 @@ from typing import IO
 import structlog
 
 from geogaze.ledger.states import JobState
+from geogaze.processes.table import PROCESSES
 from tests.factories import make_bundle, make_scene
 from tests.unit.api.serving import served
 from tests.unit.api.test_jobs import end
@@ -40,7 +41,7 @@ def fuzz(folder: Path, *options: str, output: IO[str] | None = None) -> int:
         f"{CONFIGURATION}\n"
         f"[dictionaries]\n"
         f"jobs.values = {[str(job) for job in jobs]}\n"
-        f"processes.values = ['explain']\n"
+        f"processes.values = {list(PROCESSES)}\n"
         f"known.values = {known}\n"
     )
     with served(app) as address:

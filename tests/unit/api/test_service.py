@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from sqlalchemy.exc import OperationalError
 
+from geogaze import __version__
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.version import VERSION
 from tests.unit.api.testing import TestClient
 
 
@@ -58,13 +58,14 @@ def test_openapi_is_of_the_version_that_is_promised(http: TestClient) -> None:
     assert "conf/oas30" in str(http.get("/conformance").json())
 
 
-def test_the_process_list_has_the_one_process(http: TestClient) -> None:
+def test_the_process_list_has_all_processes(http: TestClient) -> None:
     listed = http.get("/processes").json()
-    (summary,) = listed["processes"]
-    assert (summary["id"], summary["version"]) == ("explain", VERSION)
-    assert "async-execute" in summary["jobControlOptions"]
-    assert "sync-execute" not in summary["jobControlOptions"]
-    assert http.get(summary["links"][0]["href"]).json()["id"] == "explain"
+    assert [summary["id"] for summary in listed["processes"]] == ["explain", "echo"]
+    for summary in listed["processes"]:
+        assert summary["version"] == __version__
+        assert "async-execute" in summary["jobControlOptions"]
+        assert "sync-execute" not in summary["jobControlOptions"]
+        assert http.get(summary["links"][0]["href"]).json()["id"] == summary["id"]
 
 
 def test_the_description_has_every_input_with_a_schema(http: TestClient) -> None:

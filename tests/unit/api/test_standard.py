@@ -16,12 +16,12 @@ from owslib.ogcapi.processes import Processes
 from geogaze.config import Settings
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
-from geogaze.runner.work import Worker
 from tests.schemas.processes import check
 from tests.unit.api.serving import served
 from tests.unit.api.test_execution import EXECUTION
 from tests.unit.api.test_jobs import end
-from tests.unit.api.testing import TestClient, due
+from tests.unit.api.testing import TestClient
+from tests.unit.api.working import work_off
 from tests.unit.ledger.suite import submit
 
 OAS30 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/oas30"
@@ -34,13 +34,6 @@ def address(app: FastAPI) -> Iterator[str]:
         yield address
 
 
-def work_off(settings: Settings) -> None:
-    worker = Worker.from_settings(settings)
-    while unit := due(worker.resources.ledger.database):
-        assert worker.run(unit)
-    worker.resources.ledger.database.dispose()
-
-
 def test_owslib_reads_executes_and_gets_results(
     address: str, settings: Settings, scene: Path
 ) -> None:
@@ -49,7 +42,7 @@ def test_owslib_reads_executes_and_gets_results(
     assert api["openapi"].startswith("3.0")
     assert api["servers"] == [{"url": address}]
     assert OAS30 in client.conformance()["conformsTo"]
-    (summary,) = client.processes()
+    summary = next(found for found in client.processes() if found["id"] == "explain")
     description = client.process(summary["id"])
     check(description, "process")
     inputs = {"scene": {"href": str(scene)}, "model": "tiny", "classes": ["boat"], "overlap": 0}
@@ -98,6 +91,7 @@ def test_products_are_described_as_they_are_delivered(
         ("/processes", "processList"),
         ("/processes?limit=1", "processList"),
         ("/processes/explain", "process"),
+        ("/processes/echo", "process"),
         ("/jobs", "jobList"),
         ("/processes/paint", "exception"),
         ("/jobs/none", "exception"),

@@ -1,0 +1,27 @@
+"""The phase echo: the inputs, as a file."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from geogaze.ledger.records import Claim
+from geogaze.processes.echo import EchoPlan
+from geogaze.runner.phases.resources import Outcome, Resources, keep
+from geogaze.runner.pulse import Pulse
+
+_STEP_SECONDS = 0.2  # how soon a job that is dismissed is let go
+
+
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
+    """Wait for as long as was asked, then write the inputs."""
+    plan = EchoPlan.model_validate(claim.plan)
+    until = time.monotonic() + plan.pause
+    while (left := until - time.monotonic()) > 0:
+        pulse(0)
+        time.sleep(min(left, _STEP_SECONDS))
+    path = scratch / "echo.json"
+    path.write_text(json.dumps(plan.inputs))
+    files = {"echo": keep(resources, claim, path, "application/json")}
+    return Outcome({"assets": {"files": files, "skipped": []}})

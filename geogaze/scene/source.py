@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from geogaze.config import Settings
 from geogaze.errors import SceneReplaced
 from geogaze.scene.policy import SourcePolicy
@@ -27,6 +25,7 @@ class Source:
         self.settings = settings
         self._policy = policy
         self._version = version
+        self._seen: Look | None = None
 
     @property
     def gdal_path(self) -> str:
@@ -37,7 +36,7 @@ class Source:
         """
         return self._policy.gdal_path(self.uri)
 
-    @cached_property
+    @property
     def seen(self) -> Look:
         """The first look at it, which everybody shares.
 
@@ -46,9 +45,12 @@ class Source:
             SceneAway: its host or store does not answer.
             SceneReplaced: it has another version than it must.
         """
-        seen = self.look()
-        check_version(self.uri, self._version, seen.version)
-        return seen
+        # No cached_property: before Python 3.12 all sources would wait on one lock of the class.
+        if self._seen is None:
+            seen = self.look()
+            check_version(self.uri, self._version, seen.version)
+            self._seen = seen
+        return self._seen
 
     def look(self) -> Look:
         """Look once more; raises as ``seen`` does, but for the version."""

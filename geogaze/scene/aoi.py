@@ -175,10 +175,10 @@ def _polygons(document: dict[str, Any]) -> list[Any]:
     Raises:
         ValueError: it has none, or something else in their place.
     """
-    found = list(_within(document))
-    if not found:
+    polygons = list(_within(document))
+    if not polygons:
         raise ValueError("it holds no polygon")
-    return found
+    return polygons
 
 
 def _within(document: dict[str, Any]) -> Iterator[Any]:

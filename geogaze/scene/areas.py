@@ -59,8 +59,8 @@ def read_area(source: str) -> dict[str, Any]:
 
 
 def _from_wkt(text: str) -> dict[str, Any]:
-    found = _WKT.match(text)
-    number = found[1] if found else None
+    match = _WKT.match(text)
+    number = match[1] if match else None
     geometry = shapely.from_wkt(text[text.index(";") + 1 :] if number else text)
     return _document(geometry, f"EPSG:{number}" if number else None)
 

@@ -79,8 +79,8 @@ def _choose(
         ("descriptions", map(coded_in, descriptions)),
         ("colours", (labels[band - 1].colour for band in plain)),
     )
-    for why, found in ways:
-        bands = _first(zip(plain, found, strict=True))
+    for why, colours in ways:
+        bands = _first(zip(plain, colours, strict=True))
         if all(name in bands for name in names):
             return tuple(bands[name] for name in names), why
     return tuple(plain[: len(names)]), "position"

@@ -89,6 +89,6 @@ def describe(
 def _full_range(dataset: DatasetReader, bands: Sequence[int]) -> tuple[Ranges, str]:
     """The range of a byte, or of the bits that a file says its bytes have."""
     tags = (dataset.tags(band, ns="IMAGE_STRUCTURE") for band in bands)
-    bits = [int(found.get("NBITS", 8)) for found in tags]
+    bits = [int(tag.get("NBITS", 8)) for tag in tags]
     name = "uint8" if bits == [8] * len(bits) else f"{max(bits)}-bit data"
     return tuple((0.0, 2.0**count - 1) for count in bits), f"full range of {name}"

@@ -142,8 +142,8 @@ def _split(uri: str) -> tuple[str, SplitResult]:
 
 
 def _inside(folder: Path) -> str:
-    found = (p.name for p in folder.iterdir() if p.suffix.lower() in {".tif", ".tiff"})
-    name = next(found, None)
+    names = (p.name for p in folder.iterdir() if p.suffix.lower() in {".tif", ".tiff"})
+    name = next(names, None)
     return f" in it, such as {name!r}" if name else " (there is none in it)"
 
 

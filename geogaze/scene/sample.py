@@ -26,11 +26,11 @@ _MOST_BLOCKS = 2048
 _MOST_PROBES = 8192  # blocks asked whether they are stored at all
 _MOST_VALUES = 2**20  # of a band; more tell percentiles no better
 
-Found = list[NDArray[Any]]
+Samples = list[NDArray[Any]]
 """Valid values of each band, one array (n,) per band."""
 
 
-def sample_values(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Found:
+def sample_values(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Samples:
     """Valid values of each band: from overviews, or where there are none from blocks spread over
     the scene. Reads no more of a large scene than of a small one.
 
@@ -40,10 +40,10 @@ def sample_values(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) 
         SceneUnreachable: nothing of a remote scene came.
     """
     try:
-        found = _sample(dataset, asking, bands)
+        samples = _sample(dataset, asking, bands)
     except PartUnread as error:
         raise asking.error(repr(asking.uri), error) from error
-    return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in found]
+    return [values[:: math.ceil(len(values) / _MOST_VALUES) or 1] for values in samples]
 
 
 def refuse_empty(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> None:
@@ -57,7 +57,11 @@ def refuse_empty(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -
     if not _may_lack_pixels(dataset, bands):
         return
     blocks = _Blocks(dataset, asking, bands)
-    if not any(any(map(len, found)) for found in blocks) and blocks.all_seen and not blocks.damage:
+    if (
+        not any(any(map(len, samples)) for samples in blocks)
+        and blocks.all_seen
+        and not blocks.damage
+    ):
         raise _empty(asking.uri)
 
 
@@ -73,23 +77,23 @@ def _empty(uri: str) -> SceneUnusable:
     return SceneUnusable(f"{uri!r} is empty: not one of its pixels is valid.")
 
 
-def _sample(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Found:
+def _sample(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Samples:
     shrink = max(1.0, max(dataset.width, dataset.height) / _LOOK)
     damage: PartUnread | None = None
     if _decimated_bytes(dataset, bands, shrink) <= _BUDGET:
         whole = Window(0, 0, dataset.width, dataset.height)
         try:
-            found = _read(dataset, asking, bands, whole, _LOOK)
+            samples = _read(dataset, asking, bands, whole, _LOOK)
         except PartUnread as error:
             damage = error  # of one block, perhaps: the job decides what becomes of it
-            found = _pooled(_readable(dataset, asking, bands))
-        if any(map(len, found)):
-            return found
+            samples = _pooled(_readable(dataset, asking, bands))
+        if any(map(len, samples)):
+            return samples
     # Few valid pixels slip through a decimated read.
     blocks = _Blocks(dataset, asking, bands)
-    found = _pooled(blocks)
-    if any(map(len, found)):
-        return found
+    samples = _pooled(blocks)
+    if any(map(len, samples)):
+        return samples
     if damage := blocks.damage or damage:
         raise damage
     if blocks.all_seen:
@@ -121,7 +125,7 @@ def _item_bytes(dataset: DatasetReader) -> int:
 
 def _read(
     dataset: DatasetReader, asking: Asking, bands: Sequence[int], window: Window, side: int
-) -> Found:
+) -> Samples:
     """Valid values of a window in at most ``side`` × ``side`` pixels."""
     shrink = max(1.0, max(window.width, window.height) / side)
     shape = (max(1, int(window.height / shrink)), max(1, int(window.width / shrink)))
@@ -131,11 +135,11 @@ def _read(
     return [band[where] for band, where in zip(values, known, strict=True)]
 
 
-def _pooled(pieces: Iterable[Found]) -> Found:
+def _pooled(pieces: Iterable[Samples]) -> Samples:
     return [np.concatenate(values) for values in zip(*pieces, strict=True)]
 
 
-def _readable(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Iterator[Found]:
+def _readable(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Iterator[Samples]:
     """A decimated read in parts, of those that can be read."""
     height, width = dataset.height / _PARTS, dataset.width / _PARTS
     for row, col in product(range(_PARTS), repeat=2):
@@ -160,7 +164,7 @@ class _Blocks:
         self.all_seen = False
         self.damage: PartUnread | None = None
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Samples]:
         for probe, (row, col) in enumerate(self._spread()):
             if self.read >= self._most or probe >= _MOST_PROBES:
                 return

@@ -57,14 +57,14 @@ class Source:
         return look(self.uri, self._policy, self.settings)
 
 
-def check_version(uri: str, wanted: str | None, found: str | None) -> None:
+def check_version(uri: str, wanted: str | None, seen: str | None) -> None:
     """Refuse a scene that is not the one that it was.
 
     Raises:
         SceneReplaced: the version is another; any will do where ``wanted`` is None.
     """
-    if wanted and found != wanted:
+    if wanted and seen != wanted:
         raise SceneReplaced(
             f"The scene {uri!r} was replaced since the job was accepted (it was {wanted}, it is "
-            f"{found}). Submit it again."
+            f"{seen}). Submit it again."
         )

@@ -49,9 +49,9 @@ def look(uri: str, policy: SourcePolicy, settings: Settings) -> Look:
     if path.startswith("/vsicurl/"):
         return _at_page(path.removeprefix("/vsicurl/"), uri, policy, settings)
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
         with Path(path).open("rb") as file:
-            return Look(f"{found.st_mtime_ns}-{found.st_size}", file.read(_START))
+            return Look(f"{status.st_mtime_ns}-{status.st_size}", file.read(_START))
     except OSError as error:
         raise SceneUnreadable(f"{uri!r} cannot be read: {error.strerror}.") from error
 
@@ -71,13 +71,13 @@ def _at_object(path: str, uri: str, settings: Settings) -> Look:
 
     bucket, _, key = path.partition("/")
     try:
-        found = _client(settings).get_object(Bucket=bucket, Key=key, Range=_RANGE)
-        start = found["Body"].read()
+        answer = _client(settings).get_object(Bucket=bucket, Key=key, Range=_RANGE)
+        start = answer["Body"].read()
     except ClientError as error:
         raise _judged(error.response["ResponseMetadata"]["HTTPStatusCode"], uri) from error
     except BotoCoreError as error:
         raise SceneAway(f"S3 did not answer for {uri!r}: {error}") from error
-    return Look(f"{found['ETag']}-{_size(found.get('ContentRange', ''))}", start)
+    return Look(f"{answer['ETag']}-{_size(answer.get('ContentRange', ''))}", start)
 
 
 def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:
@@ -87,8 +87,8 @@ def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Lo
         # A limit for all of it, whatever drips in between.
         return asyncio.run(asyncio.wait_for(_ask(url, uri, policy, settings), _whole(settings)))
     except (httpx.HTTPError, TimeoutError) as error:
-        told = str(error) or "it took too long"
-        raise SceneAway(f"The host of {uri!r} did not answer: {told}") from error
+        why = str(error) or "it took too long"
+        raise SceneAway(f"The host of {uri!r} did not answer: {why}") from error
 
 
 def _whole(settings: Settings) -> float:
@@ -117,9 +117,9 @@ async def _seen(answer: httpx.Response, uri: str) -> Look:
     async for piece in answer.aiter_raw(_START):
         start = piece
         break
-    told = answer.headers.get("etag") or answer.headers.get("last-modified")
+    tag = answer.headers.get("etag") or answer.headers.get("last-modified")
     size = _size(answer.headers.get("content-range", "")) or answer.headers.get("content-length")
-    return Look(f"{told}-{size}" if told else None, start)
+    return Look(f"{tag}-{size}" if tag else None, start)
 
 
 def _size(content_range: str) -> str:

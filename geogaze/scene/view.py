@@ -156,13 +156,13 @@ class SceneView:
             if not self._intact(block)
         ]
         # Where all blocks are well, it is an overview that is not.
-        edges = [found.box for found in lost] or [reach for _, reach in blocks]
+        edges = [block.box for block in lost] or [reach for _, reach in blocks]
         rows = _cuts(box[0], box[2], [edge for reach in edges for edge in (reach[0], reach[2])])
         cols = _cuts(box[1], box[3], [edge for reach in edges for edge in (reach[1], reach[3])])
         values, known = self._nothing((box[2] - box[0], box[3] - box[1]))
         for (row0, row1), (col0, col1) in product(pairwise(rows), pairwise(cols)):
             piece = (row0, col0, row1, col1)
-            if any(found.touches(piece) for found in lost):
+            if any(block.touches(piece) for block in lost):
                 continue
             part = np.s_[:, row0 - box[0] : row1 - box[0], col0 - box[1] : col1 - box[1]]
             try:
@@ -255,7 +255,7 @@ def _settle(
     the rescale range (-9999). Inside, 0 may be a dark green: that must not become a bright one.
     Works on ``known`` (bands, h, w) and returns it.
     """
-    if not known.all() and (some := known.any(axis=0)).any():
+    if not known.all() and (anywhere := known.any(axis=0)).any():
         for band, (low, high) in enumerate(rescale):
-            known[band] |= some & (values[band] >= low) & (values[band] <= high)
+            known[band] |= anywhere & (values[band] >= low) & (values[band] <= high)
     return known

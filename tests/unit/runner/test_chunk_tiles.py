@@ -18,12 +18,14 @@ from pyproj import Transformer
 from torch import Tensor
 
 from geogaze.config import Settings
+from geogaze.errors import UnitBroke
 from geogaze.evidence.batches import BatchResult
 from geogaze.grid.lattice import Box
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult, _touched, explain_chunk
+from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import Damage, Pixels, SceneView
@@ -80,6 +82,7 @@ def explain(scene: Path, bundle_folder: Path) -> Explain:
         chunk_tiles: int = 64,
         number: int = 0,
         cells: int = 2,
+        pulse: Pulse = lambda tiles: None,
         **request: Any,
     ) -> tuple[Plan, ChunkResult, list[Box]]:
         asked = ExplainRequest(scene=str(scene), model=str(bundle_folder), overlap=0, **request)
@@ -90,7 +93,7 @@ def explain(scene: Path, bundle_folder: Path) -> Explain:
             view = Asked(reader, plan.scene, plan.working)
             view.boxes = []
             engine: Any = Numbered(plan, left_out)
-            done = explain_chunk(plan, plan.chunk(number), view, engine, lambda tiles: None)
+            done = explain_chunk(plan, plan.chunk(number), view, engine, pulse)
         return plan, done, view.boxes
 
     return run
@@ -186,3 +189,25 @@ def test_damage_beside_a_tile_counts_where_the_trunk_sees_it(
     pixels = Pixels(*nothing, (top, left, bottom, right), (beside,))
     found = _touched(plan, pixels, [(0, 0)])
     assert found == ({"Block 1 is damaged": touched} if touched else {})
+
+
+def test_a_chunk_that_is_stopped_lets_go_of_the_device(
+    explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not when somebody forgets the error."""
+    answers, closed = Numbered.explain_tiles, []
+
+    def watched(engine: Numbered, *asked: Any) -> Iterator[Any]:
+        try:
+            yield from answers(engine, *asked)
+        finally:
+            closed.append(True)
+
+    def stop(tiles: int) -> None:
+        if tiles:
+            raise UnitBroke("stopped")
+
+    monkeypatch.setattr(Numbered, "explain_tiles", watched)
+    with pytest.raises(UnitBroke) as stopped:
+        explain(pulse=stop)
+    assert closed, stopped

@@ -83,4 +83,9 @@ def test_commands_have_all_inputs_of_the_process(command: str, besides: set[str]
         assert parameters[name].required == field.is_required()
         if not field.is_required():
             assert parameters[name].default == field.default
-            assert parameters[name].opts == [f"--{name.replace('_', '-')}"]
+            word = name.replace("_", "-")
+            denied = [f"--no-{word}"] if field.default is True else []
+            assert (parameters[name].opts, parameters[name].secondary_opts) == (
+                [f"--{word}"],
+                denied,
+            )

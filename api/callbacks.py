@@ -18,7 +18,9 @@ import structlog
 from api.dependencies import Services
 from api.documents import status_info
 from api.results import result_links
+from geogaze.config import Settings
 from geogaze.ledger.deliveries import Deliveries, Due
+from geogaze.ledger.retries import Backoff
 
 log = structlog.get_logger()
 
@@ -48,7 +50,7 @@ class Callbacks:
         each: int = _EACH,
     ) -> None:
         self._services = services
-        self._deliveries = Deliveries(services.ledger.database)
+        self._deliveries = Deliveries(services.ledger.database, _backoff(services.settings))
         self._seconds, self._at_once, self._each = seconds, at_once, each
         self._tls = httpx.create_ssl_context(trust_env=False)
 
@@ -167,3 +169,7 @@ async def calling(services: Services) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(settings.callback_backoff_seconds, settings.callback_backoff_cap_seconds)

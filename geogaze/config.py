@@ -75,6 +75,18 @@ class Settings(BaseSettings):
     # How the ledger is driven
     lease_seconds: float = Field(60.0, gt=0, description="a unit's claim, renewed at a third")
     max_attempts: int = Field(5, gt=0, description="tries of a unit before its job fails")
+    outage_patience: int = Field(
+        4, gt=0, description="times as many tries while storage, database or device are away"
+    )
+    split_attempts: int = Field(
+        2, gt=0, description="tries of a unit that was split off one that kept failing"
+    )
+    backoff_seconds: float = Field(
+        0.5,
+        gt=0,
+        description="a unit waits up to twice this after its first try; it doubles",
+    )
+    backoff_cap_seconds: float = Field(60.0, gt=0, description="… up to this")
     redeliver_seconds: float = Field(
         300.0, gt=0, description="a dispatched unit nobody claimed is dispatched again after this"
     )
@@ -104,6 +116,10 @@ class Settings(BaseSettings):
     callback_hosts: tuple[str, ...] = Field((), description="hosts that may be told of jobs' ends")
     callback_secret: SecretStr | None = Field(None, description="signs what they are told")
     callback_attempts: int = Field(12, gt=0, description="tries to deliver one message")
+    callback_backoff_seconds: float = Field(
+        2.0, gt=0, description="a message waits up to twice this after its first try; it doubles …"
+    )
+    callback_backoff_cap_seconds: float = Field(3600.0, gt=0, description="… up to this")
 
     # How the API is reached
     public_url: str | None = Field(

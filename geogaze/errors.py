@@ -1,25 +1,32 @@
 """Every error geogaze raises on purpose: what was wrong, with what value, what to do.
 
-Each class knows its HTTP status, whether a retry can help, and the slug of its problem type
-(RFC 7807). Messages are written for the person who made the request.
+Each class knows its HTTP status, what may help, and the slug of its problem type (RFC 7807).
+Messages are written for the person who made the request.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Retry(StrEnum):
+    """Kinds of errors by what may help; what is done, :mod:`geogaze.ledger.retries` says."""
+
+    NEVER = "never"  # it would fail again
+    ELSEWHERE = "elsewhere"  # another worker, or this one later, may do it
+    OUTAGE = "outage"  # a service or a device is away: the work has no part in it
+    SOURCE_AWAY = "source away"  # so is where the scene lies: all units of the job would fail
+    SUSPECT = "suspect"  # chance, or one of the items that were being worked on
+    BROKE = "broke"  # most likely one of the items
+    TOO_MUCH = "too much"  # half of it may fit
 
 
 class GeogazeError(Exception):
     """Base of all expected errors."""
 
     status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
-    spends_try: ClassVar[bool] = True
-    """Whether a unit that failed so has one try less."""
-    of_job: ClassVar[bool] = False
-    """Whether the other units of the job would meet it too: they wait while one tries again."""
-    divisible: ClassVar[bool] = False
-    """Whether one of a unit's tiles may be to blame, so that the others can be saved."""
+    retry: ClassVar[Retry] = Retry.NEVER
     ends_process: ClassVar[bool] = False
     """Whether the process that met it must take no other unit: another process may do them all."""
     slug: ClassVar[str] = "internal-error"
@@ -74,7 +81,7 @@ class OutOfMemory(GeogazeError):
     """The device has no room for a single tile; another worker may have."""
 
     status = 503
-    retryable = True
+    retry = Retry.ELSEWHERE
     slug = "out-of-memory"
     title = "The device has too little memory"
 
@@ -83,8 +90,7 @@ class DeviceBroke(GeogazeError):
     """A worker's device fails whatever it is given; no tile is to blame, other workers are well."""
 
     status = 503
-    retryable = True
-    spends_try = False
+    retry = Retry.OUTAGE
     ends_process = True
     slug = "device-broke"
     title = "A worker's device failed"
@@ -102,8 +108,7 @@ class HostOutOfMemory(GeogazeError):
     """A worker's memory does not hold this much work at once; half of it may fit."""
 
     status = 503
-    divisible = True
-    spends_try = False
+    retry = Retry.TOO_MUCH
     slug = "host-out-of-memory"
     title = "A worker has too little memory"
 
@@ -119,8 +124,7 @@ class SceneUnreachable(GeogazeError):
     """A remote scene could not be read; trying again may help."""
 
     status = 503
-    retryable = True
-    divisible = True
+    retry = Retry.SUSPECT
     slug = "scene-unreachable"
     title = "The scene could not be fetched"
 
@@ -128,8 +132,7 @@ class SceneUnreachable(GeogazeError):
 class SceneAway(SceneUnreachable):
     """The host or store of a remote scene did not even let it be opened; no tile is to blame."""
 
-    of_job = True
-    divisible = False
+    retry = Retry.SOURCE_AWAY
 
 
 class SceneReplaced(GeogazeError):
@@ -206,8 +209,7 @@ class StorageUnavailable(GeogazeError):
     """Object storage did not answer; trying again may help."""
 
     status = 503
-    retryable = True
-    spends_try = False
+    retry = Retry.OUTAGE
     slug = "storage-unavailable"
     title = "Object storage is not available"
 
@@ -216,8 +218,7 @@ class DatabaseUnavailable(GeogazeError):
     """The database did not answer; trying again may help."""
 
     status = 503
-    retryable = True
-    spends_try = False
+    retry = Retry.OUTAGE
     slug = "database-unavailable"
     title = "The database does not answer"
 
@@ -226,7 +227,7 @@ class ScratchUnusable(GeogazeError):
     """A worker's disk is full or broken; another worker's may not be."""
 
     status = 503
-    retryable = True
+    retry = Retry.ELSEWHERE
     slug = "scratch-unusable"
     title = "A worker's scratch disk cannot be used"
 
@@ -234,7 +235,7 @@ class ScratchUnusable(GeogazeError):
 class UnitBroke(GeogazeError):
     """Work ended in an error that nobody expected; its tiles may be the cause."""
 
-    divisible = True
+    retry = Retry.BROKE
     slug = "unit-broke"
     title = "A piece of the work broke"
 
@@ -242,7 +243,7 @@ class UnitBroke(GeogazeError):
 class WorkerLost(UnitBroke):
     """A worker vanished with a unit in hand: killed, crashed, or cut off."""
 
-    retryable = True
+    retry = Retry.SUSPECT
     slug = "worker-lost"
     title = "A worker vanished"
 

@@ -16,6 +16,7 @@ from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Message
+from geogaze.ledger.retries import Patience
 from geogaze.logs import configure_logging
 from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
@@ -52,8 +53,8 @@ class Dispatcher:
         if not leads:
             return 0
         # An empty queue has lost what it is said to hold, or is about to have lost it to a worker.
-        patience = settings.redeliver_seconds if self._depth() else settings.lost_seconds
-        freed = self._queue.sweep(redeliver_seconds=patience, max_attempts=settings.max_attempts)
+        seconds = settings.redeliver_seconds if self._depth() else settings.lost_seconds
+        freed = self._queue.sweep(redeliver_seconds=seconds, patience=Patience.of(settings))
         if freed:
             log.warning("units freed", units=freed)
         wanted = round(self._queue.slots() * settings.messages_per_slot)

@@ -8,7 +8,6 @@ opens the next phase in the same transaction, so no crash can leave a phase betw
 
 from __future__ import annotations
 
-import random
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -20,22 +19,22 @@ from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
-from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
+from geogaze.ledger.retries import POLICIES, Patience, Waits
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
+from geogaze.ledger.steps import job_step, move, unit_step
 from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
 
-_BACKOFF_BASE = 0.5
-_BACKOFF_CAP = 60.0
 _PLANS_KEPT = 16  # of jobs that a worker was at lately
 
 
 class Claims:
     """The workers' side of the ledger. Each method is one transaction."""
 
-    def __init__(self, database: Database, *, lease_seconds: float, max_attempts: int) -> None:
+    def __init__(self, database: Database, *, lease_seconds: float, patience: Patience) -> None:
         self._database = database
         self._lease = lease_seconds
-        self._max_attempts = max_attempts
+        self._patience = patience
         self._plans: dict[UUID, tuple[dict[str, Any], frozenset[str]]] = {}
 
     def report(self, worker: str, slots: int) -> None:
@@ -72,20 +71,15 @@ class Claims:
             if job is None or job.state not in OPEN_JOB:
                 return None
             unit = session.scalar(
-                update(Unit)
-                .where(
-                    Unit.id == unit_id,
-                    Unit.state.in_(unit_sources(UnitState.RUNNING)),
-                    Unit.next_attempt_at <= now(),
-                )
-                .values(
-                    state=UnitState.RUNNING,
+                unit_step(
+                    UnitState.RUNNING,
                     attempt=Unit.attempt + 1,
                     items_done=0,
                     token=token,
                     lease_until=now() + self._lease,
                     worker=worker,
                 )
+                .where(Unit.id == unit_id, Unit.next_attempt_at <= now())
                 .returning(Unit)
             )
             if unit is None:
@@ -96,11 +90,8 @@ class Claims:
                 job.id, content, unit.phase, unit.position, unit.id, unit.attempt
             )
             if job.state is JobState.ACCEPTED:
-                session.execute(
-                    update(Job)
-                    .where(Job.id == job.id)
-                    .values(state=JobState.RUNNING, started=now(), updated=now(), message="running")
-                )
+                begun = job_step(JobState.RUNNING, started=now(), updated=now(), message="running")
+                session.execute(begun.where(Job.id == job.id))
                 tell(session, job.id, JobState.RUNNING)
             return Claim(
                 unit_id=unit.id,
@@ -186,9 +177,8 @@ class Claims:
         """
         with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
-            unit.state, unit.result = UnitState.DONE, result
-            unit.token = unit.lease_until = None
-            session.flush()
+            unit.result, unit.token, unit.lease_until = result, None, None
+            move(session, unit, UnitState.DONE)
             if unit.error:
                 _let_all_go_on(session, unit)
             remaining = leave(session, claim.job_id, claim.phase, items)
@@ -199,21 +189,19 @@ class Claims:
     def give_up(self, claim: Claim, error: GeogazeError) -> bool:
         """Hand a unit back after an error; True if it will be tried again as it is.
 
-        Errors that a retry may help are tried again with full-jitter backoff; what becomes of
-        others, and of the last of ``max_attempts``, see
-        :func:`geogaze.ledger.transitions.settle_failure`.
+        What is tried again, and how, the table in :mod:`geogaze.ledger.retries` says; what becomes
+        of others, see :func:`geogaze.ledger.transitions.settle_failure`.
 
         Raises:
             StaleClaim: the claim was lost.
         """
         with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
-            spent = settle_failure(session, unit, error, self._max_attempts)
+            spent = settle_failure(session, unit, error, self._patience)
             if spent:
-                ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**spent)
-                delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
+                delay = self._patience.backoff.seconds(spent)
                 unit.next_attempt_at = (session.scalar(select(now())) or 0.0) + delay
-                if error.of_job:
+                if POLICIES[error.retry].waits is Waits.ONE_LOOKS:
                     _let_one_look(session, unit, self._lease)
         return bool(spent)
 
@@ -225,8 +213,8 @@ class Claims:
         """
         with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
-            unit.state = UnitState.PENDING
             unit.token = unit.lease_until = unit.dispatched_at = None
+            move(session, unit, UnitState.PENDING)
 
     def _hold(self, session: Session, claim: Claim) -> Unit:
         """A unit that is still ours, in a job that is still open, both locked."""
@@ -278,20 +266,13 @@ def _let_one_look(session: Session, unit: Unit, seconds: float) -> None:
     has succeeded, or, should it never report, some seconds after it was due.
     """
     session.flush()
+    others = (Unit.job_id == unit.job_id, Unit.phase == unit.phase, Unit.id != unit.id)
+    taken_back = unit_step(UnitState.PENDING, dispatched_at=None)
+    session.execute(taken_back.where(*others, Unit.state == UnitState.DISPATCHED))
     session.execute(
         update(Unit)
-        .where(
-            Unit.job_id == unit.job_id,
-            Unit.phase == unit.phase,
-            Unit.id != unit.id,
-            Unit.state.in_((UnitState.PENDING, UnitState.DISPATCHED)),
-        )
-        .values(
-            state=UnitState.PENDING,
-            next_attempt_at=unit.next_attempt_at + seconds,
-            dispatched_at=None,
-            error=unit.error,
-        )
+        .where(*others, Unit.state == UnitState.PENDING)
+        .values(next_attempt_at=unit.next_attempt_at + seconds, error=unit.error)
     )
 
 

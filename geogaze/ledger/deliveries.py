@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,10 +10,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from geogaze.ledger.database import Database
+from geogaze.ledger.retries import Backoff
 from geogaze.ledger.tables import Delivery, Job, now
-
-_BACKOFF_BASE = 2.0
-_BACKOFF_CAP = 3600.0
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,16 @@ class Due:
 
 
 class Deliveries:
-    """The outbox. Several processes may empty it at once."""
+    """The outbox. Several processes may empty it at once.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where it is.
+        backoff: how long a message waits that was not taken.
+    """
+
+    def __init__(self, database: Database, backoff: Backoff) -> None:
         self._database = database
+        self._backoff = backoff
 
     def take(
         self, *, hold_seconds: float, max_attempts: int, besides: Iterable[str] = ()
@@ -75,8 +78,7 @@ class Deliveries:
 
     def failed(self, due: Due, error: str) -> None:
         """Note that it was not; it is sent again after a while, ever longer, with full jitter."""
-        ceiling = min(_BACKOFF_CAP, _BACKOFF_BASE * 2**due.attempt)
-        delay = random.uniform(0, ceiling)  # noqa: S311  jitter, not a secret
+        delay = self._backoff.seconds(due.attempt)
         self._note(due, next_attempt_at=now() + delay, error=error)
 
     def _note(self, due: Due, **values: object) -> None:

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from geogaze.errors import WorkerLost
 from geogaze.ledger.database import Database
 from geogaze.ledger.records import Message
+from geogaze.ledger.retries import Patience
 from geogaze.ledger.states import OPEN_JOB, UnitState, unit_sources
+from geogaze.ledger.steps import move, unit_step
 from geogaze.ledger.tables import Job, Lead, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import lock_job, settle_failure
 
@@ -114,12 +116,8 @@ class Queue:
                 session.execute(update(Job).where(Job.id == job).values(served=now()))
             marked = set(
                 session.scalars(
-                    update(Unit)
-                    .where(
-                        Unit.id.in_([unit for unit, _, _ in chosen]),
-                        Unit.state == UnitState.PENDING,
-                    )
-                    .values(state=UnitState.DISPATCHED, dispatched_at=now())
+                    unit_step(UnitState.DISPATCHED, dispatched_at=now())
+                    .where(Unit.id.in_([unit for unit, _, _ in chosen]))
                     .returning(Unit.id)
                 )
             )
@@ -182,7 +180,7 @@ class Queue:
                 .limit(1)
             )
 
-    def sweep(self, *, redeliver_seconds: float, max_attempts: int) -> int:
+    def sweep(self, *, redeliver_seconds: float, patience: Patience) -> int:
         """Free units whose worker vanished or whose message got lost; return how many.
 
         A unit that keeps losing its worker is split, skipped or fails its job.
@@ -198,20 +196,19 @@ class Queue:
                 )
             ).all()
             jobs = session.scalars(select(Unit.job_id).where(*undelivered).distinct()).all()
-        freed = sum(self._settle_lost(unit, job, max_attempts) for unit, job in expired)
+        freed = sum(self._settle_lost(unit, job, patience) for unit, job in expired)
         for job in jobs:
             with Session(self._database) as session, session.begin():
                 lock_job(session, job)
                 taken_back = session.scalars(
-                    update(Unit)
+                    unit_step(UnitState.PENDING, dispatched_at=None)
                     .where(Unit.job_id == job, *undelivered)
-                    .values(state=UnitState.PENDING, dispatched_at=None)
                     .returning(Unit.id)
                 ).all()
             freed += len(taken_back)
         return freed
 
-    def take_back(self, *, max_attempts: int) -> int:
+    def take_back(self, *, patience: Patience) -> int:
         """Free all units in hand, of a ledger whose only process knows that it has none; how many.
 
         As if their workers had vanished and their messages been lost.
@@ -223,9 +220,9 @@ class Queue:
             session.execute(
                 update(Unit).where(Unit.state == UnitState.DISPATCHED).values(dispatched_at=0.0)
             )
-        return self.sweep(redeliver_seconds=0.0, max_attempts=max_attempts)
+        return self.sweep(redeliver_seconds=0.0, patience=patience)
 
-    def _settle_lost(self, unit_id: UUID, job_id: UUID, max_attempts: int) -> bool:
+    def _settle_lost(self, unit_id: UUID, job_id: UUID, patience: Patience) -> bool:
         with Session(self._database) as session, session.begin():
             state = lock_job(session, job_id)
             unit = session.scalar(
@@ -240,15 +237,15 @@ class Queue:
             if unit is None:
                 return False  # renewed, or handed in, in the meantime
             if state not in OPEN_JOB:
-                unit.state, unit.token = UnitState.PENDING, None
-                unit.lease_until = unit.dispatched_at = None
+                unit.token = unit.lease_until = unit.dispatched_at = None
+                move(session, unit, UnitState.PENDING)
                 return True
             lost = WorkerLost(
                 f"The work on unit {unit.position} of phase {unit.phase} lost its worker "
                 f"({unit.worker}), {unit.failures + 1} times by now; look at the workers' logs and "
                 "memory."
             )
-            settle_failure(session, unit, lost, max_attempts)
+            settle_failure(session, unit, lost, patience)
         return True
 
     def next_due_in(self) -> float | None:

@@ -70,6 +70,16 @@ def unit_sources(target: UnitState) -> list[UnitState]:
     return [state for state, steps in UNIT_STEPS.items() if target in steps]
 
 
+def check_unit_step(now: UnitState, then: UnitState) -> None:
+    """Refuse a step that the table does not have.
+
+    Raises:
+        IllegalTransition: the unit cannot go from ``now`` to ``then``.
+    """
+    if then not in UNIT_STEPS[now]:
+        raise IllegalTransition(f"A unit that is {now} cannot become {then}.")
+
+
 def check_job_step(now: JobState, then: JobState) -> None:
     """Refuse a step that the table does not have.
 

@@ -19,7 +19,8 @@ from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
-from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState, check_job_step
+from geogaze.ledger.states import JobState, UnitState, check_job_step
+from geogaze.ledger.steps import begin_anew, job_step
 from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, Phase, Unit, now
 from geogaze.ledger.transitions import close_job, tell
@@ -193,30 +194,11 @@ class Ledger:
                 raise IllegalTransition(
                     f"Job {job_id} is {job.state}; only a failed job can be retried."
                 )
-            session.execute(
-                update(Unit)
-                .where(Unit.job_id == job_id, Unit.state.not_in(SETTLED_UNIT))
-                .values(
-                    state=UnitState.PENDING,
-                    failures=0,
-                    outages=0,
-                    next_attempt_at=0.0,
-                    token=None,
-                    lease_until=None,
-                    dispatched_at=None,
-                )
+            begin_anew(session, job_id)
+            again = job_step(
+                JobState.RUNNING, message="running", problem=None, finished=None, updated=now()
             )
-            session.execute(
-                update(Job)
-                .where(Job.id == job_id)
-                .values(
-                    state=JobState.RUNNING,
-                    message="running",
-                    problem=None,
-                    finished=None,
-                    updated=now(),
-                )
-            )
+            session.execute(again.where(Job.id == job_id))
             tell(session, job_id, JobState.RUNNING)
         return self.status(job_id)
 

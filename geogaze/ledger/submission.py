@@ -56,7 +56,8 @@ class Submission:
     ``subscriber`` has URIs by OGC's names. ``warnings`` are for whoever asked.
 
     Raises:
-        ValueError: no phase has a unit, or another phase's parts than the first one's are shared.
+        ValueError: no phase has a unit, or others' parts are shared than those of the first of
+            several.
     """
 
     request: dict[str, Any]
@@ -74,8 +75,10 @@ class Submission:
         """Refuse what cannot be done."""
         if not any(phase.units for phase in self.phases):
             raise ValueError("A job needs a unit of work.")
-        if any(phase.shared for phase in self.phases[1:]):
+        if any(phase.shared for phase in self.phases if phase is not self.first):
             raise ValueError("Only the first phase's parts can be shared.")
+        if self.first.shared and sum(bool(phase.units) for phase in self.phases) == 1:
+            raise ValueError("Shared parts are for a later phase, which is missing.")
 
     @property
     def first(self) -> PhasePlan:
@@ -156,7 +159,6 @@ def _insert(database: Database, job: Submission) -> UUID:
                 id=job_id,
                 tenant=job.tenant,
                 process=job.process,
-                state=JobState.ACCEPTED,
                 phase=first.name,
                 request=job.request,
                 plan=job.plan,

@@ -80,7 +80,7 @@ class Job(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     tenant: Mapped[str] = mapped_column(String(255))
     process: Mapped[str] = mapped_column(String(64))
-    state: Mapped[JobState] = mapped_column(_enum(JobState))
+    state: Mapped[JobState] = mapped_column(_enum(JobState), default=JobState.ACCEPTED)
     phase: Mapped[str] = mapped_column(PHASE_NAME)
     request: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
     plan: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
@@ -172,7 +172,7 @@ class Unit(Base):
     position: Mapped[int]
     root: Mapped[int]
     rectangle: Mapped[list[int] | None] = mapped_column("window", JSON(none_as_null=True))
-    state: Mapped[UnitState] = mapped_column(_enum(UnitState))
+    state: Mapped[UnitState] = mapped_column(_enum(UnitState), default=UnitState.PENDING)
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
     outages: Mapped[int] = mapped_column(default=0)

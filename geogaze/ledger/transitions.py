@@ -13,12 +13,10 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError
 from geogaze.grid.rectangles import Rectangle, area, halves
-from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
+from geogaze.ledger.retries import Patience, Step, decide
+from geogaze.ledger.states import JobState, UnitState
+from geogaze.ledger.steps import job_step, move
 from geogaze.ledger.tables import PHASE_NAME, Delivery, Job, Phase, Unit, new_id, now
-
-_ENDED = (JobState.SUCCESSFUL, JobState.FAILED)
-_OUTAGE = 4  # times as many as other tries, while storage or the database are away
-_CHILD_TRIES = 2  # of a unit split off one that kept failing
 
 EVENTS = {
     JobState.RUNNING: "inProgress",
@@ -47,25 +45,9 @@ def open_phase(session: Session, job_id: UUID, phase: str, units: int) -> None:
         literal(phase, PHASE_NAME),
         numbers.c.n,
         numbers.c.n,
-        literal(UnitState.PENDING, Unit.state.type),
-        literal(0),
-        literal(0),
-        literal(0),
-        literal(0.0),
     )
-    columns = (
-        "id",
-        "job_id",
-        "phase",
-        "position",
-        "root",
-        "state",
-        "attempt",
-        "failures",
-        "outages",
-        "next_attempt_at",
-    )
-    session.execute(insert(Unit).from_select(columns, rows, include_defaults=False))
+    columns = ("id", "job_id", "phase", "position", "root")
+    session.execute(insert(Unit).from_select(columns, rows))
 
 
 def advance(session: Session, job_id: UUID, phase: str, assets: dict[str, Any] | None) -> None:
@@ -94,19 +76,14 @@ def close_job(
     problem: dict[str, Any] | None = None,
 ) -> None:
     """Bring a job to an end state; one that has ended differently keeps its end."""
-    allowed = OPEN_JOB if state is not JobState.DISMISSED else (*OPEN_JOB, *_ENDED)
-    closed = session.scalar(
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_(allowed))
-        .values(
-            state=state,
-            message=message,
-            problem=problem,
-            updated=now(),
-            finished=func.coalesce(Job.finished, now()),
-        )
-        .returning(Job.id)
+    end = job_step(
+        state,
+        message=message,
+        problem=problem,
+        updated=now(),
+        finished=func.coalesce(Job.finished, now()),
     )
+    closed = session.scalar(end.where(Job.id == job_id).returning(Job.id))
     if closed:
         tell(session, job_id, state)
 
@@ -123,7 +100,7 @@ def tell(session: Session, job_id: UUID, state: JobState) -> None:
         )
 
 
-def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attempts: int) -> int:
+def settle_failure(session: Session, unit: Unit, error: GeogazeError, patience: Patience) -> int:
     """Decide on a running unit whose attempt failed, and let go of it.
 
     It is tried again, or split where its items may be to blame, or, where a single item is left,
@@ -133,39 +110,36 @@ def settle_failure(session: Session, unit: Unit, error: GeogazeError, max_attemp
         How many tries it has spent if it is to be tried again, else 0.
     """
     job = session.get_one(Job, unit.job_id)
-    # What says the same words twice is no chance, and would say them a third time.
-    chance = unit.error != str(error) or not error.spends_try
+    repeated = unit.error == str(error)
     job.last_error = unit.error = str(error)
     job.updated = session.scalar(select(now())) or 0.0
     unit.token = unit.lease_until = unit.dispatched_at = None
     phase = session.get_one(Phase, (unit.job_id, unit.phase))
     rectangle = rectangle_of(phase, unit)
-    whole = rectangle is None and error.divisible  # what cannot be divided is tried again instead
-    if error.retryable and not error.spends_try:
-        # An outage is nobody's fault, so it spends no try; but a job must end some day.
-        unit.outages += 1
-        spent, patience = unit.outages, _OUTAGE * max_attempts
-    else:
-        unit.failures += error.spends_try or whole
-        spent, patience = unit.failures, max_attempts
-    if (error.retryable or (whole and chance)) and spent < patience:
-        unit.state = UnitState.PENDING
-        session.flush()
-        return spent
-    if error.divisible and rectangle is not None:
+    decision = decide(
+        error.retry,
+        patience,
+        failures=unit.failures,
+        outages=unit.outages,
+        divided=rectangle is not None,
+        repeated=repeated,
+    )
+    unit.failures, unit.outages = decision.failures, decision.outages
+    if decision.step is Step.AGAIN:
+        move(session, unit, UnitState.PENDING)
+        return decision.spent
+    if decision.step is Step.DIVIDE and rectangle is not None:
         if area(rectangle) > 1:
-            _split(session, unit, rectangle, max_attempts)
+            _split(session, unit, rectangle, patience)
             return 0
         if phase.skips:
-            unit.state = UnitState.SKIPPED
-            session.flush()
+            move(session, unit, UnitState.SKIPPED)
             if leave(session, unit.job_id, unit.phase, items=1) == 0:
                 advance(session, unit.job_id, unit.phase, None)
             return 0
         row, col = rectangle[:2]
         unit.error = f"{_one(phase.noun)} (row {row}, column {col}): {error}"
-    unit.state = UnitState.FAILED
-    session.flush()
+    move(session, unit, UnitState.FAILED)
     close_job(session, unit.job_id, JobState.FAILED, unit.error, problem_of(error, unit.error))
     return 0
 
@@ -198,9 +172,8 @@ def _one(noun: str) -> str:
     return (noun.removesuffix("s") or "item").capitalize()
 
 
-def _split(session: Session, unit: Unit, rectangle: Rectangle, max_attempts: int) -> None:
-    unit.state = UnitState.SPLIT
-    session.flush()
+def _split(session: Session, unit: Unit, rectangle: Rectangle, patience: Patience) -> None:
+    move(session, unit, UnitState.SPLIT)
     last = session.scalar(
         select(func.max(Unit.position)).where(Unit.job_id == unit.job_id, Unit.phase == unit.phase)
     )
@@ -212,8 +185,7 @@ def _split(session: Session, unit: Unit, rectangle: Rectangle, max_attempts: int
             position=(last or 0) + number,
             root=unit.root,
             rectangle=list(half),
-            state=UnitState.PENDING,
-            failures=max(0, max_attempts - _CHILD_TRIES),
+            failures=patience.failures_of_halves,
         )
         for number, half in enumerate(halves(rectangle), start=1)
     )

@@ -30,6 +30,7 @@ from geogaze.errors import (
 from geogaze.evidence.engine import load_engine
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
+from geogaze.ledger.retries import Patience
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.outputs import Kind, check_folder, former_products
@@ -214,7 +215,7 @@ class _Job:
 
     def _take_back(self) -> None:
         """Free units that nobody has in hand: this process is the only one at work here."""
-        self._queue.take_back(max_attempts=self._settings.max_attempts)
+        self._queue.take_back(patience=Patience.of(self._settings))
 
     def finish(self) -> JobStatus:
         """Do what is left of it.

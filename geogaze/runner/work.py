@@ -27,6 +27,7 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
+from geogaze.ledger.retries import Patience
 from geogaze.ledger.store import Ledger
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
@@ -92,9 +93,7 @@ class Worker:
         load_methods()
         engine = connect(settings.database_url)
         claims = Claims(
-            engine,
-            lease_seconds=settings.lease_seconds,
-            max_attempts=settings.max_attempts,
+            engine, lease_seconds=settings.lease_seconds, patience=Patience.of(settings)
         )
         resources = Resources(settings, Ledger(engine), open_storage(settings))
         return cls(resources, claims, on_tiles=on_tiles, ends_with=ends_with)

@@ -19,7 +19,7 @@ from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit
 from tests.integration.test_ledger import OnPostgres, server
-from tests.unit.ledger.suite import ATTEMPTS, Suite, submission, submit
+from tests.unit.ledger.suite import ATTEMPTS, Suite, patience, submission, submit
 
 __all__ = ["server"]
 
@@ -47,7 +47,7 @@ STEPS: dict[str, Step] = {
 
 class TestLockOrder(OnPostgres, Suite):
     def claims_of(self, engine: Engine) -> Claims:
-        return Claims(engine, lease_seconds=30.0, max_attempts=ATTEMPTS)
+        return Claims(engine, lease_seconds=30.0, patience=patience(ATTEMPTS))
 
     @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
     def test_a_step_waits_for_the_job_with_no_unit_in_hand(

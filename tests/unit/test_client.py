@@ -20,7 +20,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene
 from tests.unit.api.testing import TestClient, due, make_app, make_settings
-from tests.unit.ledger.suite import submit
+from tests.unit.ledger.suite import patience, submit
 
 
 class Server:
@@ -31,7 +31,7 @@ class Server:
         self.app = make_app(self.settings)
         self.ledger: Ledger = self.app.state.services.ledger
         self.storage: FolderStorage = self.app.state.services.storage
-        self.claims = Claims(self.ledger.database, lease_seconds=60, max_attempts=3)
+        self.claims = Claims(self.ledger.database, lease_seconds=60, patience=patience(3))
 
     def work(self, files: dict[str, str] | None = None, error: Exception | None = None) -> None:
         """Do one unit; the last brings the products, file names by product."""

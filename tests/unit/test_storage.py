@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from geogaze.config import Settings
-from geogaze.errors import ObjectNotFound, StorageUnavailable
+from geogaze.errors import ObjectNotFound, Retry, StorageUnavailable
 from geogaze.storage import FolderStorage, S3Storage, Storage, open_storage
 
 TEN = b"0123456789"
@@ -100,7 +100,7 @@ class StorageContract:
         ):
             with pytest.raises(ObjectNotFound, match="jobs/none"):
                 read()
-        assert not ObjectNotFound.retryable
+        assert ObjectNotFound.retry is Retry.NEVER
 
     def test_a_file_that_cannot_be_read_leaves_no_object(
         self, storage: Storage, tmp_path: Path
@@ -288,7 +288,7 @@ def test_a_dead_endpoint_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -
     ):
         with pytest.raises(StorageUnavailable) as caught:
             use()
-        assert caught.value.retryable
+        assert caught.value.retry is Retry.OUTAGE
 
 
 def test_links_name_the_public_endpoint() -> None:

@@ -8,6 +8,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.evidence.engine import load_engine
 from geogaze.ledger.records import Claim
+from geogaze.ledger.retries import Patience
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.plan import Plan
@@ -46,7 +47,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     engine = load_engine(resolve_bundle(plan, settings), settings)
     chunk = plan.chunk(claim.root, claim.rectangle)
     # What a remote store did not send may come the next time.
-    last_try = claim.failures + 1 >= settings.max_attempts
+    last_try = Patience.of(settings).is_last(claim.failures)
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
     with open_planned(resources, plan, lenient=lenient) as scene:
         done = explain_chunk(plan, chunk, scene, engine, pulse)

@@ -24,7 +24,7 @@ from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
 from tests.unit.api.test_execution import EXECUTION, check_problem
 from tests.unit.api.testing import TestClient, due
-from tests.unit.ledger.suite import submit
+from tests.unit.ledger.suite import patience, submit
 from worker.sweeper import Sweeper
 
 OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
@@ -32,7 +32,7 @@ OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 
 def end(ledger: Ledger, job: UUID, state: JobState) -> None:
     """Bring a submitted job to a state, without any work."""
-    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, patience=patience(3))
     assets = {"files": {}, "skipped": []}
     while state is not JobState.ACCEPTED and ledger.status(job).state in OPEN_JOB:
         if state is JobState.DISMISSED:
@@ -218,7 +218,7 @@ def test_status_tells_how_much_is_done_and_left(http: TestClient, ledger: Ledger
     assert info["phase"] == "explain"
     assert (info["tilesDone"], info["tilesReused"]) == (0, 0)
     assert not {"secondsLeft", "tilesPerSecond", "lastError"} & set(info)
-    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, patience=patience(3))
     for step in range(2):
         unit = due(ledger.database)
         assert unit
@@ -262,7 +262,7 @@ def test_only_a_failed_job_can_be_retried(
 
 def test_a_failed_job_goes_on_where_it_was(http: TestClient, ledger: Ledger) -> None:
     job = submit(ledger, 2)
-    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, patience=patience(3))
     unit = due(ledger.database)
     assert unit
     claim = claims.claim(unit, "worker")

@@ -11,7 +11,7 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import WorkerSeen, now
 from tests.unit.api.testing import TestClient, due
-from tests.unit.ledger.suite import submit
+from tests.unit.ledger.suite import patience, submit
 
 Values = dict[tuple[str, ...], float]
 
@@ -42,7 +42,7 @@ def test_jobs_and_units_are_counted_by_state(http: TestClient, ledger: Ledger) -
     ledger.dismiss(gone)
     unit = due(ledger.database)
     assert unit
-    Claims(ledger.database, lease_seconds=30, max_attempts=3).claim(unit, "worker")
+    Claims(ledger.database, lease_seconds=30, patience=patience(3)).claim(unit, "worker")
     told = figures(http)
     assert told["geogaze_jobs"][("running",)] == told["geogaze_jobs"][("dismissed",)] == 1
     assert told["geogaze_units"] == {("explain", "pending"): 2, ("explain", "running"): 1}

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory
+from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory, Retry
 from geogaze.evidence import engine as engine_module
 from geogaze.evidence.engine import Engine, EngineOptions, load_engine
 from geogaze.evidence.pixels.network import PixelNetwork
@@ -348,10 +348,8 @@ def test_a_device_that_fails_is_no_tiles_fault(
         list(getattr(engine, how)(pixels, [(halo, halo)], TARGETS))
     assert str(error) in str(caught.value)
     told = caught.value
-    assert told.retryable
+    assert told.retry is Retry.OUTAGE
     assert told.ends_process
-    assert not told.spends_try
-    assert not told.divisible
 
 
 def test_what_is_neither_memory_nor_device_stays_what_it_is(
@@ -383,7 +381,7 @@ def test_loading_that_fails_is_not_the_requests_fault(
     monkeypatch.setattr(engine_module, "load_model", raising(error))
     with pytest.raises(kind) as caught:
         load_engine(bundle, Settings(device="cpu", batch_size=5))
-    assert caught.value.retryable
+    assert caught.value.retry in {Retry.ELSEWHERE, Retry.OUTAGE}
     assert caught.value.status == 503
 
 

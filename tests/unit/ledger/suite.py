@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from geogaze.config import Settings
 from geogaze.errors import WorkerLost
 from geogaze.grid.rectangles import Division
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
+from geogaze.ledger.retries import Patience
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.submission import PhasePlan, Submission
@@ -26,6 +28,11 @@ from geogaze.ledger.tables import Delivery, Job, Phase, Unit, now
 LEASE = 30.0
 ATTEMPTS = 3
 PLAN = {"scene": {"uri": "s3://imagery/port.tif"}, "layers": ["boat"]}
+
+
+def patience(attempts: int = ATTEMPTS) -> Patience:
+    """So many tries, the other numbers as they are unless an operator says otherwise."""
+    return Patience.of(Settings(max_attempts=attempts))
 
 
 def phases(
@@ -74,7 +81,7 @@ class Suite:
 
     @pytest.fixture
     def claims(self, engine: Engine) -> Claims:
-        return Claims(engine, lease_seconds=LEASE, max_attempts=ATTEMPTS)
+        return Claims(engine, lease_seconds=LEASE, patience=patience(ATTEMPTS))
 
     @pytest.fixture
     def queue(self, engine: Engine) -> Queue:
@@ -121,7 +128,7 @@ class Suite:
         return [message.unit for message in Queue(engine).dispatch(limit)]
 
     def sweep(self, engine: Engine, redeliver: float = 60.0) -> int:
-        return Queue(engine).sweep(redeliver_seconds=redeliver, max_attempts=ATTEMPTS)
+        return Queue(engine).sweep(redeliver_seconds=redeliver, patience=patience(ATTEMPTS))
 
     def take(self, ledger: Ledger, claims: Claims) -> Claim:
         """Claim whatever is due."""

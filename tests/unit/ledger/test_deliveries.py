@@ -13,9 +13,10 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import SceneUnreadable, StaleClaim
-from geogaze.ledger import deliveries as deliveries_module
+from geogaze.ledger import retries
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.deliveries import Deliveries, Due
+from geogaze.ledger.retries import Backoff
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Delivery
 from tests.unit.ledger.suite import ATTEMPTS, OnSqlite, Suite, submission, submit
@@ -32,7 +33,7 @@ SUBSCRIBER = {
 class DeliveriesSuite(Suite):
     @pytest.fixture
     def deliveries(self, engine: Engine) -> Deliveries:
-        return Deliveries(engine)
+        return Deliveries(engine, Backoff(2.0, 3600.0))
 
     def take_due(self, deliveries: Deliveries, hold: float = 60) -> Due | None:
         return deliveries.take(hold_seconds=hold, max_attempts=ATTEMPTS)
@@ -169,7 +170,7 @@ class DeliveriesSuite(Suite):
             ceilings.append(high)
             return high
 
-        monkeypatch.setattr(deliveries_module.random, "uniform", longest)
+        monkeypatch.setattr(retries.random, "uniform", longest)
         self.one(ledger, claims)
         for attempt in range(1, ATTEMPTS + 1):
             due = self.take_due(deliveries, hold=0)

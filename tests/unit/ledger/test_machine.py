@@ -40,7 +40,7 @@ from geogaze.ledger.states import OPEN_JOB, SETTLED_UNIT, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.submission import Submission
 from geogaze.ledger.tables import Job, Unit
-from tests.unit.ledger.suite import phases
+from tests.unit.ledger.suite import patience, phases
 
 ATTEMPTS = 3
 LIMIT = 3
@@ -67,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = Ledger(self.engine)
         self.queue = Queue(self.engine)
         self.collection = Collection(self.engine)
-        self.claims = Claims(self.engine, lease_seconds=1000, max_attempts=ATTEMPTS)
+        self.claims = Claims(self.engine, lease_seconds=1000, patience=patience(ATTEMPTS))
         self.live: dict[UUID, Claim] = {}
         self.dismissed: set[UUID] = set()
         self.released: set[UUID] = set()
@@ -196,7 +196,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(messages_lost=st.booleans())
     def sweep(self, messages_lost: bool) -> None:
         before = {unit.id: unit for unit in self.units()}
-        self.queue.sweep(redeliver_seconds=-1 if messages_lost else 1000, max_attempts=ATTEMPTS)
+        self.queue.sweep(
+            redeliver_seconds=-1 if messages_lost else 1000, patience=patience(ATTEMPTS)
+        )
         for unit in self.units():
             if (old := before.get(unit.id)) is None:
                 assert unit.rectangle, "only halves are new"

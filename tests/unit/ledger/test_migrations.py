@@ -25,7 +25,7 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Base, Phase, Unit
-from tests.unit.ledger.suite import submission, submit
+from tests.unit.ledger.suite import patience, submission, submit
 
 ROOT = Path(__file__).parents[3]
 FIRST = "8853cb49145e"
@@ -129,10 +129,10 @@ def check_jobs_outlive_migration(engine: Engine) -> None:
     prefix = f"jobs/{job}/explain/0/2/"
     assert ledger.parts(job, "explain") == [Part(0, None, prefix, {})]
     assert Collection(engine).living({prefix}) == {prefix}
-    claim = Claims(engine, lease_seconds=30, max_attempts=3).claim(open_, "worker")
+    claim = Claims(engine, lease_seconds=30, patience=patience(3)).claim(open_, "worker")
     assert claim is not None
     assert (claim.root, claim.attempt) == (1, 1)
-    Claims(engine, lease_seconds=30, max_attempts=3).commit(claim, {}, items=10)
+    Claims(engine, lease_seconds=30, patience=patience(3)).commit(claim, {}, items=10)
     assert ledger.status(job).phase == "publish"
     migrate(engine, "base")
 
@@ -192,7 +192,7 @@ def check_phases_by_name(engine: Engine) -> None:
         assert old.rows() == before
 
     migrate(engine, EXPANDED)
-    ledger, claims = Ledger(engine), Claims(engine, lease_seconds=30, max_attempts=1)
+    ledger, claims = Ledger(engine), Claims(engine, lease_seconds=30, patience=patience(1))
     check_described(ledger, jobs, failing)
     # While both are at work: one accepts a job, and the other does it.
     late = put_old_job(old, "accepted")
@@ -210,7 +210,7 @@ def check_phases_by_name(engine: Engine) -> None:
 
     migrate(engine, "head")
     assert differences(engine) == []
-    Queue(engine).take_back(max_attempts=5)
+    Queue(engine).take_back(patience=patience(5))
     check_described(ledger, jobs, failing)
     for job in (running, jobs[JobState.ACCEPTED], late, new, failing):
         finish(engine, claims, job)

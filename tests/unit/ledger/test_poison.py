@@ -21,6 +21,7 @@ from geogaze.errors import (
 )
 from geogaze.grid.rectangles import Division
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.retries import POLICIES
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from tests.unit.ledger.suite import (
@@ -117,8 +118,8 @@ class PoisonSuite(Suite):
             claims.give_up(claim, error)
             self.make_due(engine)
         split = self.unit(engine, claim.unit_id).state is UnitState.SPLIT
-        assert split is error.divisible
-        assert (ledger.status(job).state is JobState.RUNNING) is error.divisible
+        assert split is POLICIES[error.retry].divides
+        assert (ledger.status(job).state is JobState.RUNNING) is POLICIES[error.retry].divides
 
     def test_an_outage_spends_no_try_but_not_for_ever(
         self, engine: Engine, ledger: Ledger, claims: Claims

@@ -16,7 +16,7 @@ from geogaze.ledger.database import connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
-from tests.unit.ledger.suite import submit
+from tests.unit.ledger.suite import patience, submit
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_jobs_are_found_by_how_long_they_ran(ledger: Ledger) -> None:
 
 def test_a_claim_holds_until_its_job_ends(ledger: Ledger) -> None:
     job = submit(ledger, 2)
-    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, patience=patience(3))
     claim = claims.claim(Queue(ledger.database).dispatch(1)[0].unit, "worker")
     assert claim
     claims.check(claim)
@@ -57,7 +57,7 @@ def test_a_job_that_runs_cannot_be_retried(ledger: Ledger) -> None:
     job = submit(ledger, 2)
     with pytest.raises(IllegalTransition, match="accepted"):
         ledger.retry(job)
-    claims = Claims(ledger.database, lease_seconds=60, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=60, patience=patience(3))
     claim = claims.claim(Queue(ledger.database).dispatch(1)[0].unit, "worker")
     assert claim
     with pytest.raises(IllegalTransition, match="running"):

@@ -21,14 +21,23 @@ from geogaze.errors import (
     StaleClaim,
     StorageUnavailable,
 )
-from geogaze.ledger import claims as claims_module
+from geogaze.ledger import retries
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
-from tests.unit.ledger.suite import ATTEMPTS, LEASE, PLAN, OnSqlite, Suite, submission, submit
+from tests.unit.ledger.suite import (
+    ATTEMPTS,
+    LEASE,
+    PLAN,
+    OnSqlite,
+    Suite,
+    patience,
+    submission,
+    submit,
+)
 
 
 class LedgerSuite(Suite):
@@ -238,7 +247,7 @@ class LedgerSuite(Suite):
             ceilings.append(high)
             return high
 
-        monkeypatch.setattr(claims_module.random, "uniform", longest)
+        monkeypatch.setattr(retries.random, "uniform", longest)
         job = submit(ledger)
         claim = self.take(ledger, claims)
         moment = self.clock(engine)
@@ -262,9 +271,9 @@ class LedgerSuite(Suite):
     ) -> None:
         ceilings: list[float] = []
         monkeypatch.setattr(
-            claims_module.random, "uniform", lambda low, high: ceilings.append(high) or 0.0
+            retries.random, "uniform", lambda low, high: ceilings.append(high) or 0.0
         )
-        patient = Claims(engine, lease_seconds=LEASE, max_attempts=1000)
+        patient = Claims(engine, lease_seconds=LEASE, patience=patience(1000))
         submit(ledger)
         claim = self.take(ledger, patient)
         self.meddle(engine, claim.unit_id, outages=500)

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 
 from geogaze.config import Settings
-from geogaze.errors import SceneAway, SceneReplaced, SceneUnreachable, SceneUnreadable
+from geogaze.errors import Retry, SceneAway, SceneReplaced, SceneUnreachable, SceneUnreadable
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.readers import open_reader
@@ -87,8 +87,7 @@ def test_a_host_that_is_away_is_an_outage_and_soon_told(
     assert time.monotonic() - started < 30, "it waited longer than any limit"
     assert host.uri("port.tif") in str(told.value)
     assert "gdal_translate" not in str(told.value)
-    assert told.value.retryable
-    assert not told.value.divisible, "its tiles are not to blame"
+    assert told.value.retry is Retry.SOURCE_AWAY, "its tiles are not to blame"
     host.mood = "well"
     assert (read(host, policy) == local(remote)).all()
 
@@ -127,7 +126,7 @@ def test_a_host_that_goes_silent_while_its_scene_is_sampled_holds_up_nobody_for_
             reader.facts(RGB, None, None)
         host.mood = "well"
     assert len(host.asked) - asked <= 20, "a few requests for each of two reads"
-    assert told.value.retryable
+    assert told.value.retry is Retry.SUSPECT
 
 
 @pytest.mark.parametrize("mood", ["404", "410", "403", "401"])

@@ -21,6 +21,7 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Lead, Unit
+from tests.unit.ledger.suite import patience
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY
 from worker.app import QUEUE, make_app
@@ -86,7 +87,7 @@ def age(ledger: Ledger, seconds: float) -> None:
 
 
 def claim(ledger: Ledger, unit: UUID) -> None:
-    assert Claims(ledger.database, lease_seconds=30, max_attempts=3).claim(unit, "worker")
+    assert Claims(ledger.database, lease_seconds=30, patience=patience(3)).claim(unit, "worker")
 
 
 def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker: Broker) -> None:
@@ -106,7 +107,7 @@ def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker:
 def test_as_many_are_sent_as_workers_soon_take(
     ledger: Ledger, settings: Settings, dispatcher: Dispatcher
 ) -> None:
-    claims = Claims(ledger.database, lease_seconds=30, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=30, patience=patience(3))
     for name in ("a", "b"):
         claims.report(name, 5)
     submit(ledger, 100)

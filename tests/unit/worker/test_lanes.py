@@ -28,6 +28,7 @@ from geogaze.runner.names import name_children
 from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Worker
+from tests.unit.ledger.suite import patience
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY
 
@@ -117,7 +118,7 @@ def test_a_lane_brings_a_job_to_its_end(ledger: Ledger, lanes: Lanes, does: Any)
 def test_a_unit_that_is_put_off_is_not_waited_for(
     ledger: Ledger, lanes: Lanes, does: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geogaze.ledger.claims.random.uniform", lambda low, high: high)
+    monkeypatch.setattr("geogaze.ledger.retries.random.uniform", lambda low, high: high)
 
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         if claim.phase == "publish":
@@ -247,7 +248,7 @@ def test_a_process_takes_over_from_the_one_that_crashed(
 ) -> None:
     submit(ledger, 2)
     ours, others = rows(ledger)
-    claims = Claims(ledger.database, lease_seconds=1000, max_attempts=3)
+    claims = Claims(ledger.database, lease_seconds=1000, patience=patience(3))
     assert claims.claim(ours.id, worker._name)
     assert claims.claim(others.id, "another")
     worker.enlist()
@@ -256,7 +257,7 @@ def test_a_process_takes_over_from_the_one_that_crashed(
         assert seen(ledger) == [(worker._name, settings.lanes)]
     finally:
         worker.stop()
-    assert Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3) == 1
+    assert Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3)) == 1
     assert [unit.state for unit in rows(ledger)] == [UnitState.PENDING, UnitState.RUNNING]
 
 

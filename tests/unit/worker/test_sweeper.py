@@ -23,7 +23,7 @@ from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit
 from geogaze.storage import Storage, open_storage
-from tests.unit.ledger.suite import submission
+from tests.unit.ledger.suite import patience, submission
 from worker import sweeper as sweeper_module
 from worker.sweeper import Sweeper
 
@@ -45,7 +45,7 @@ def sweeper(settings: Settings, collection: Collection, storage: Storage) -> Swe
 
 @pytest.fixture
 def claims(ledger: Ledger) -> Claims:
-    return Claims(ledger.database, lease_seconds=30, max_attempts=3)
+    return Claims(ledger.database, lease_seconds=30, patience=patience(3))
 
 
 class Hand:
@@ -93,7 +93,7 @@ def test_what_crashes_left_behind_is_removed_and_nothing_else(
     with Session(ledger.database) as session, session.begin():
         session.execute(update(Unit).where(Unit.id == lost.unit_id).values(lease_until=1.0))
     assert sweeper.collect_all() == 0, "who lost its lease may still commit"
-    Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3)
+    Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3))
     again = hand.take()
     storage.put("elsewhere/note", b"not ours to judge")
     assert sweeper.collect_all() == 2

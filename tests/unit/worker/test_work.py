@@ -25,6 +25,7 @@ from geogaze.ledger.tables import Unit
 from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.work import Worker
+from tests.unit.ledger.suite import patience
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY, Task
 
@@ -65,7 +66,7 @@ def parts(worker: Worker) -> list[str]:
 
 
 def sweep(ledger: Ledger) -> int:
-    return Queue(ledger.database).sweep(redeliver_seconds=60, max_attempts=3)
+    return Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3))
 
 
 def database_away() -> OperationalError:

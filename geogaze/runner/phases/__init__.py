@@ -7,6 +7,7 @@ its process says, and hands an outcome to the ledger. Which there are, the table
 from __future__ import annotations
 
 from geogaze.doors import resolve
+from geogaze.errors import UnitBroke
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
 from geogaze.runner.phases.resources import Outcome, Resources
@@ -27,8 +28,18 @@ def load_phases() -> None:
 
 
 def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
-    """Do a claimed unit's work, up to its commit."""
-    run = resolve(phase_references()[claim.phase])
+    """Do a claimed unit's work, up to its commit.
+
+    Raises:
+        UnitBroke: this worker's table has no such phase.
+    """
+    references = phase_references()
+    if claim.phase not in references:
+        raise UnitBroke(
+            f"This worker knows no phase {claim.phase!r}; it has {', '.join(references)}. Run the "
+            "same version of geogaze everywhere."
+        )
+    run = resolve(references[claim.phase])
     with scratch_folder(resources.settings) as scratch:
         outcome: Outcome = run(resources, claim, pulse, scratch)
     return outcome

@@ -105,6 +105,17 @@ def test_a_job_that_failed_goes_on(
     assert content(http.get(f"{job}/results").json()["echo"]) == INPUTS
 
 
+def test_a_worker_of_another_version_says_what_it_lacks(
+    http: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start(http, INPUTS)
+    monkeypatch.delitem(PROCESSES, "echo")
+    work_off(settings.model_copy(update={"max_attempts": 1}))
+    status = http.get(job).json()
+    assert status["status"] == "failed"
+    assert "knows no phase 'echo'" in status["message"]
+
+
 def test_a_pause_ends_when_its_job_is_dismissed(
     http: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

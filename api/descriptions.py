@@ -46,7 +46,7 @@ def description(process: Process, base: str) -> dict[str, Any]:
                 "title": output.title,
                 "schema": {"type": "string", "contentMediaType": output.media_type},
             }
-            for name, output in process.outputs.items()
+            for name, output in process.outputs().items()
         },
     }
 
@@ -109,9 +109,10 @@ def check_outputs(
         raise InvalidRequest(
             f"outputs: there is no {unknown[0][:80]!r}; there are {', '.join(offered[:20])}{more}."
         )
+    described = process.outputs()
     for name, wanted in outputs.items():
         asked = wanted.format.mediaType if wanted.format else None
-        media_type = process.outputs[name if name in process.outputs else _kind(name)].media_type
+        media_type = described[name if name in described else _kind(name)].media_type
         if asked and asked.partition(";")[0].strip() != media_type.partition(";")[0]:
             raise InvalidRequest(f"outputs: {name!r} comes as {media_type}, not as {asked!r}.")
 

@@ -20,6 +20,7 @@ from geogaze.logs import configure_logging
 from geogaze.outputs import Kind, check_file, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.products.table import CLASS, all_products, product_named
 from geogaze.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
@@ -212,20 +213,14 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
     files.add_column("file", style="cyan")
     files.add_column("what it is")
-    described = (
-        ("preview", "contact sheet: look at this first"),
-        ("heat", "heat of each layer, georeferenced: for measuring, in any GIS"),
-        ("overlay", "heat in colour over the scene: for eyes"),
-        ("classes", "best class of each cell, in colours"),
-        ("tiles", "what the model says of each tile (GeoParquet)"),
-        ("item", "STAC Item that describes them"),
-    )
-    for kind, meaning in described:
-        made = [name for name in assets if name.partition("-")[0] == kind]
-        if made:
-            many = len(made) > 1
-            name = f"{kind}-<layer>.tif ({len(made)})" if many else assets[made[0]].name
-            files.add_row(name, meaning)
+    # What to look at first comes first.
+    for product in sorted(all_products(), key=lambda product: "thumbnail" not in product.roles):
+        names = [name for name in assets if product_named(name)[0] is product]
+        if not names:
+            continue
+        one = assets[names[0]].name
+        file = f"{product.file.replace(CLASS, '<layer>')} ({len(names)})"
+        files.add_row(file if len(names) > 1 else one, product.hint)
     out.print(files)
 
 

@@ -6,7 +6,7 @@ never loads a phase, workers do the phases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from geogaze.doors import resolve
@@ -62,7 +62,7 @@ class Process:
         plan: reference to the function ``(request, settings, local=…)`` that makes its plan, a
             :class:`~geogaze.processes.plan.ProcessPlan`.
         order: its phases. Each opens when the one before has no unit left.
-        outputs: what it makes, by name.
+        outputs: tells what it makes, by name.
         quote: reference to the function ``(plan, settings, tiles_per_second=…)`` that says what a
             job takes; None where nobody can tell.
         alike: inputs that jobs share which run at the same pace.
@@ -76,7 +76,7 @@ class Process:
     request: type[ProcessRequest]
     plan: str
     order: tuple[Step, ...]
-    outputs: Mapping[str, Output]
+    outputs: Callable[[], Mapping[str, Output]]
     quote: str | None = None
     alike: tuple[str, ...] = ()
     job_control: tuple[str, ...] = ("async-execute", "dismiss")

@@ -7,8 +7,8 @@ from geogaze.files import file_stem
 from geogaze.models.bundles import Bundle
 from geogaze.models.targets import layer_names
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.products.facts import TOP
 
-TOP = "top"
 _MAX_NAME = 255  # bytes of a file's name
 
 

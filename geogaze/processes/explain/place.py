@@ -7,13 +7,11 @@ left out, as STAC allows, and stops nobody.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
 from affine import Affine
-from pydantic import BaseModel, ConfigDict
 from pyproj.exceptions import ProjError
 from shapely import affinity
 from shapely.errors import ShapelyError
@@ -21,26 +19,12 @@ from shapely.geometry import box, mapping
 from shapely.geometry.polygon import orient
 
 from geogaze.grid.lattice import Box
+from geogaze.products.facts import Place
 
 _STEPS = 64  # along each side: a border is no straight line in longitude and latitude
 _FLAT = 1e-4  # share of its extent by which a border may be simplified …
 _ROUND = 1e-7  # … and degrees, about a centimetre
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
-
-
-class Place(BaseModel):
-    """``geometry`` is GeoJSON and ``bbox`` west, south, east, north after RFC 7946: cut at the
-    180th meridian, west beyond east where the box crosses it. Both are None where there is no
-    longitude and latitude. ``code`` is the CRS's, only where it is that very CRS; else ``wkt2``
-    describes it.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    geometry: dict[str, Any] | None = None
-    bbox: tuple[float, float, float, float] | None = None
-    code: str | None = None
-    wkt2: str | None = None
 
 
 def place_of(crs_wkt: str, transform: Affine, bounds: Box) -> Place:

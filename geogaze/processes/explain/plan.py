@@ -20,10 +20,11 @@ from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target, parse_target
-from geogaze.processes.explain.layers import TOP
-from geogaze.processes.explain.place import Place
-from geogaze.processes.explain.request import Colormap, Context, Normalize, OnError
+from geogaze.processes.explain.request import Context, OnError
 from geogaze.processes.plan import ProcessPlan
+from geogaze.products.facts import TOP, Normalize, Place
+from geogaze.products.styles import Colormap
+from geogaze.products.table import product_names
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo
 from geogaze.version import VERSION
@@ -194,10 +195,7 @@ class Plan(ProcessPlan):
     @property
     @override
     def products(self) -> frozenset[str]:
-        kinds = ["heat", *(["overlay"] if self.overlays else [])]
-        layered = {f"{kind}-{layer}" for kind in kinds for layer in [*self.layers, "{class}"]}
-        classes = {"classes"} if TOP in self.layers else set()
-        return frozenset({*layered, *classes, "tiles", "preview", "item"})
+        return product_names(self)
 
     @override
     def kept(self) -> dict[str, Any]:

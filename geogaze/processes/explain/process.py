@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.table import Output, Process, Step
+from geogaze.products.table import all_products
 
-_GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+def _outputs() -> dict[str, Output]:
+    return {product.name: Output(product.offer, product.media_type) for product in all_products()}
+
 
 EXPLAIN = Process(
     id="explain",
@@ -31,18 +35,7 @@ EXPLAIN = Process(
         Step("render", "geogaze.runner.phases.render:run", 8, "drawing overlay"),
         Step("publish", "geogaze.runner.phases.publish:run", 2, "publishing"),
     ),
-    outputs={
-        "heat-{class}": Output(
-            "Heat of a class, one product for each: heat-airplane, heat-runway, …", _GEOTIFF
-        ),
-        "overlay-{class}": Output(
-            "Heat over the scene, one product for each class unless overlays is false", _GEOTIFF
-        ),
-        "classes": Output("Best class of each cell, where classes is top", _GEOTIFF),
-        "tiles": Output("Predictions for each tile, GeoParquet", "application/vnd.apache.parquet"),
-        "preview": Output("Contact sheet", "image/png"),
-        "item": Output("STAC Item", "application/geo+json"),
-    },
+    outputs=_outputs,
     quote="geogaze.processes.explain.quote:quote_of",
     alike=("model", "method", "context"),
 )

@@ -14,13 +14,13 @@ from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
+from geogaze.products.facts import Normalize
+from geogaze.products.styles import Colormap
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
-Normalize = Literal["job", "tile", "none"]
 Context = Literal["tile", "scene"]
 OnError = Literal["fail", "skip"]
 Priority = Literal["low", "normal", "high"]
-Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 Range = tuple[float, float]
 LayerNames = Annotated[
     tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)

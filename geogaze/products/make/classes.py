@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import colorsys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
 from geogaze.grid.blend import cell_weights
-from geogaze.processes.explain.plan import Plan
+from geogaze.grid.tiling import Tiling
+from geogaze.models.bundles import Bundle
+from geogaze.products.facts import Grid
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.heat import BLOCK, lattice_profile
-from geogaze.products.make.tiles import TileTable
-
-_TURN = 0.618034  # of the colour circle from class to class: neighbours differ most
-
-
-def colours(count: int) -> list[tuple[int, int, int]]:
-    """A colour (RGB) for each of so many classes."""
-    found = []
-    for i in range(count):
-        bright = (0.95, 0.75, 0.55)[i % 3]
-        rgb = colorsys.hsv_to_rgb(i * _TURN % 1, (0.85, 0.55)[i // 3 % 2], bright)
-        found.append((round(rgb[0] * 255), round(rgb[1] * 255), round(rgb[2] * 255)))
-    return found
+from geogaze.products.make.inputs import JobInputs
+from geogaze.products.styles import class_colours
+from geogaze.products.tiles import TileTable
 
 
-def best_classes(plan: Plan, table: TileTable, seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def make(inputs: JobInputs, target: Path) -> None:
+    """The product ``classes``."""
+    job = inputs.job
+    best = best_classes(job.tiling, inputs.table, np.isfinite(inputs.heat_of(0)))
+    write_classes(best, job.grid, job.model, target, inputs.scratch)
+
+
+def best_classes(tiling: Tiling, table: TileTable, seen: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The class (rows, cols) of each cell that was looked at, -1 elsewhere.
 
     Of the tiles over a cell, the one counts whose probability, weighted as in the heat, is the
     highest; where the model gives no probabilities, the weight alone decides.
 
     Args:
-        plan: the job's plan.
+        tiling: where tiles lie on the lattice.
         table: what the model says of each tile.
         seen: which cells (rows, cols) were looked at.
     """
-    lattice, cells = plan.lattice, plan.tiling.cells
+    lattice, cells = tiling.lattice, tiling.cells
     best = np.full((lattice.rows, lattice.cols), -1, dtype=np.int64)
     strength = np.zeros(best.shape, dtype=np.float32)
     share = (cell_weights(cells) / cell_weights(cells).max()).astype(np.float32)
     probable = np.nan_to_num(table.top_probability, nan=1)
     for i in np.flatnonzero(table.top >= 0):
-        row, col = plan.tiling.first_cell(int(table.row[i]), int(table.col[i]))
+        row, col = tiling.first_cell(int(table.row[i]), int(table.col[i]))
         here = np.s_[row : row + cells, col : col + cells]
         strong = share[: best[here].shape[0], : best[here].shape[1]] * probable[i]
         wins = strong > strength[here]
@@ -56,36 +53,24 @@ def best_classes(plan: Plan, table: TileTable, seen: NDArray[np.bool_]) -> NDArr
     return best
 
 
-def write_classes(plan: Plan, best: NDArray[np.int64], target: Path, scratch: Path) -> None:
+def write_classes(
+    best: NDArray[np.int64], grid: Grid, model: Bundle, target: Path, scratch: Path
+) -> None:
     """Write the classes' positions in the model as a COG with a colour table.
 
     Names of the classes that occur are in the band's tags, ``CLASS_<value>``.
     """
-    names = plan.bundle.classes
+    names = model.classes
     dtype, nothing = ("uint8", 255) if len(names) <= 255 else ("uint16", 65535)
     source = scratch / "classes-draft.tif"
-    profile = {"dtype": dtype, "nodata": nothing, "photometric": "palette"} | lattice_profile(plan)
+    profile = {"dtype": dtype, "nodata": nothing, "photometric": "palette"} | lattice_profile(grid)
     with rasterio.open(source, "w", **profile) as dataset:
         dataset.write(np.where(best < 0, nothing, best).astype(dtype), 1)
-        table = {i: (*rgb, 255) for i, rgb in enumerate(colours(len(names)))}
+        table = {i: (*rgb, 255) for i, rgb in enumerate(class_colours(len(names)))}
         dataset.write_colormap(1, {**table, nothing: (0, 0, 0, 0)})
         dataset.set_band_description(1, "best class")
-        dataset.update_tags(AREA_OR_POINT="Area", GEOGAZE_MODEL=plan.bundle.name)
+        dataset.update_tags(AREA_OR_POINT="Area", GEOGAZE_MODEL=model.name)
         found = np.unique(best[best >= 0]).tolist()
         dataset.update_tags(1, **{f"CLASS_{i}": names[i] for i in found})
     write_cog(source, target, block=BLOCK, COMPRESS="DEFLATE", OVERVIEW_RESAMPLING="MODE")
     source.unlink()
-
-
-def legend(plan: Plan) -> list[dict[str, Any]]:
-    """``classification:classes`` of STAC: value, name and colour of each class."""
-    tints = colours(len(plan.bundle.classes))
-    return [
-        {
-            "value": i,
-            "name": f"class-{i}",
-            "description": name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*tints[i]),
-        }
-        for i, name in enumerate(plan.bundle.classes)
-    ]

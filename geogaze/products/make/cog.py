@@ -16,8 +16,6 @@ import structlog
 
 log = structlog.get_logger()
 
-MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
-
 
 def write_cog(source: Path, target: Path, *, block: int, **options: str) -> None:
     """Turn a GeoTIFF into a COG with overviews, keeping its metadata.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.processes.explain.request import Colormap
+from geogaze.products.styles import Colormap
 
 MAX_OPACITY = 0.75
 _FULL_AT = 0.6  # heat from which the colour is as opaque as it gets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from geogaze.grid.blend import Mosaic
 from geogaze.grid.coverage import MIN_VALID
-from geogaze.processes.explain.plan import Plan
-from geogaze.processes.explain.request import Normalize
+from geogaze.grid.tiling import Tiling
+from geogaze.products.facts import Grid, LayerFacts, Normalize
 from geogaze.products.make.cog import write_cog
+from geogaze.products.make.inputs import Heat, LayerInputs
 
 QUANTILE = 0.999
 BLOCK = 256
@@ -23,49 +23,29 @@ BLOCK = 256
 TileMap = tuple[int, int, NDArray[np.float32]]  # tile row, tile column, evidence (cells, cells)
 
 
-@dataclass(frozen=True)
-class Heat:
-    """A layer on the lattice.
-
-    ``values`` (rows, cols) float32, NaN where not looked at: 0..1, or raw signed evidence where
-    ``normalize`` is ``none``. ``scale`` is the evidence that became 1 (None for ``tile``).
-    """
-
-    values: NDArray[np.float32]
-    normalize: Normalize
-    scale: float | None
-
-    @property
-    def statistics(self) -> dict[str, float] | None:
-        """Minimum, maximum, mean and standard deviation of looked-at cells; None if there are
-        none.
-        """
-        seen = self.values[np.isfinite(self.values)].astype(np.float64)
-        if not seen.size:
-            return None
-        return {
-            "minimum": float(seen.min()),
-            "maximum": float(seen.max()),
-            "mean": float(seen.mean()),
-            "stddev": float(seen.std()),
-        }
+def make(inputs: LayerInputs, target: Path) -> None:
+    """The product ``heat-{class}``."""
+    write_heat(inputs.heat, inputs.layer, target, inputs.scratch)
 
 
-def blend(plan: Plan, tiles: Iterable[TileMap], coverage: NDArray[np.float32]) -> Heat:
+def blend(
+    tiling: Tiling, tiles: Iterable[TileMap], coverage: NDArray[np.float32], normalize: Normalize
+) -> Heat:
     """Blend the evidence of all tiles and calibrate it.
 
     Args:
-        plan: the job's plan.
+        tiling: where tiles lie on the lattice.
         tiles: maps of the tiles that were looked at, in any fixed order.
         coverage: share of each lattice cell that is valid (rows, cols).
+        normalize: what becomes of the evidence, see :func:`calibrate`.
     """
-    mosaic = Mosaic(plan.lattice.rows, plan.lattice.cols, plan.tiling.cells)
+    mosaic = Mosaic(tiling.lattice.rows, tiling.lattice.cols, tiling.cells)
     for row, col, evidence in tiles:
-        shown = _tile_heat(evidence) if plan.normalize == "tile" else evidence
-        mosaic.add(shown, *plan.tiling.first_cell(row, col))
+        shown = _tile_heat(evidence) if normalize == "tile" else evidence
+        mosaic.add(shown, *tiling.first_cell(row, col))
     values = mosaic.mean()
     values[coverage < MIN_VALID] = np.nan
-    return calibrate(values, plan.normalize)
+    return calibrate(values, normalize)
 
 
 def calibrate(evidence: NDArray[np.float32], normalize: Normalize) -> Heat:
@@ -93,31 +73,32 @@ def _tile_heat(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
     return relu / peak if peak > 0 else relu
 
 
-def lattice_profile(plan: Plan) -> dict[str, Any]:
+def lattice_profile(grid: Grid) -> dict[str, Any]:
     """How a draft on the lattice is written, all but its values' type and nodata value."""
     return {
         "driver": "GTiff",
-        "width": plan.lattice.cols,
-        "height": plan.lattice.rows,
+        "width": grid.cols,
+        "height": grid.rows,
         "count": 1,
-        "crs": plan.scene.crs_wkt,
-        "transform": plan.heat_transform,
+        "crs": grid.crs_wkt,
+        "transform": grid.transform,
         "tiled": True,
         "blockxsize": BLOCK,
         "blockysize": BLOCK,
     }
 
 
-def write_heat(heat: Heat, plan: Plan, layer: str, target: Path, scratch: Path) -> None:
+def write_heat(heat: Heat, layer: LayerFacts, target: Path, scratch: Path) -> None:
     """Write a layer as COG with statistics, unit, description and provenance tags."""
+    scale = {"GEOGAZE_SCALE": "" if heat.scale is None else repr(heat.scale)}
     source = scratch / "heat.tif"
-    profile = lattice_profile(plan)
+    profile = lattice_profile(layer.grid)
     with rasterio.open(source, "w", dtype="float32", nodata=float("nan"), **profile) as dataset:
         dataset.write(heat.values, 1)
-        meaning = _MEANING[heat.normalize].format(method=plan.explained_by.title)
-        dataset.set_band_description(1, f"{layer} ({meaning})")
+        meaning = _MEANING[heat.normalize].format(method=layer.method)
+        dataset.set_band_description(1, f"{layer.name} ({meaning})")
         dataset.set_band_unit(1, "logit" if heat.normalize == "none" else "1")
-        dataset.update_tags(AREA_OR_POINT="Area", **provenance(plan, layer, heat))
+        dataset.update_tags(AREA_OR_POINT="Area", **(layer.tags | scale))
         if statistics := heat.statistics:
             named = {f"STATISTICS_{name.upper()}": repr(v) for name, v in statistics.items()}
             dataset.update_tags(1, **named)
@@ -136,29 +117,3 @@ _MEANING = {
     "tile": "{method} heat, each tile 0 to 1",
     "none": "raw {method} evidence",
 }
-
-
-def provenance(plan: Plan, layer: str, heat: Heat) -> dict[str, str]:
-    """Tags that say how a layer came about."""
-    bundle = plan.bundle
-    return {
-        "GEOGAZE_CLASS": layer,
-        "GEOGAZE_MODEL": bundle.name,
-        "GEOGAZE_WEIGHTS": bundle.weights,
-        "GEOGAZE_METHOD": plan.explained_by.title,
-        "GEOGAZE_CONTEXT": plan.context,
-        "GEOGAZE_LAYER": bundle.module,
-        "GEOGAZE_NORMALIZE": heat.normalize,
-        "GEOGAZE_SCALE": "" if heat.scale is None else repr(heat.scale),
-        "GEOGAZE_STRIDE_PIXELS": str(plan.lattice.stride),
-        "GEOGAZE_STRIDE_METRES": repr(plan.cell_metres),
-        "GEOGAZE_GSD_METRES": repr(plan.working_metres),
-        "GEOGAZE_REGISTRATION_PIXELS": repr(plan.lattice.offset),
-        "GEOGAZE_OVERLAP": repr(1 - plan.tiling.step / plan.tiling.cells),
-        "GEOGAZE_BANDS": ",".join(map(str, plan.scene.bands)),
-        "GEOGAZE_BANDS_SOURCE": plan.scene.bands_source,
-        "GEOGAZE_RESCALE": ";".join(f"{low!r},{high!r}" for low, high in plan.scene.rescale),
-        "GEOGAZE_RESCALE_SOURCE": plan.scene.rescale_source,
-        "GEOGAZE_SQUARE": str(plan.square).lower(),
-        **({"GEOGAZE_WARNINGS": " ".join(plan.warnings)} if plan.warnings else {}),
-    }

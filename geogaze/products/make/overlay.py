@@ -12,14 +12,29 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-from geogaze.processes.explain.plan import Plan
-from geogaze.processes.explain.request import Normalize
+from geogaze.grid.lattice import Box
+from geogaze.products.facts import Backdrop, LayerFacts, Normalize
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.color import lay_over, stretch
+from geogaze.products.make.inputs import LayerInputs
 from geogaze.scene.view import SceneView
 
 _BLOCK = 512
 _READ = 2048  # pixels per side of one step, a multiple of the block
+
+
+def make(inputs: LayerInputs, target: Path) -> None:
+    """The product ``overlay-{class}``."""
+    with inputs.open_scene() as reader:
+        write_overlay(
+            reader,
+            inputs.heat.values,
+            inputs.layer,
+            inputs.backdrop,
+            target,
+            inputs.scratch,
+            inputs.pulse,
+        )
 
 
 def shown_heat(heat: NDArray[np.float32], normalize: Normalize) -> NDArray[np.float32]:
@@ -37,10 +52,10 @@ def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def write_overlay(
-    plan: Plan,
     reader: SceneView,
     heat: NDArray[np.float32],
-    layer: str,
+    layer: LayerFacts,
+    backdrop: Backdrop,
     target: Path,
     scratch: Path,
     pulse: Callable[[int], None] = lambda tiles: None,
@@ -48,16 +63,16 @@ def write_overlay(
     """Draw one layer over the scene at working resolution, block by block.
 
     Args:
-        plan: the job's plan.
         reader: the open scene.
         heat: the layer (rows, cols), NaN where not looked at.
-        layer: its name.
+        layer: what is known of it.
+        backdrop: the part of the scene to draw over.
         target: the COG to write: JPEG with an internal mask.
         scratch: a folder for the draft.
         pulse: called after every block; may raise to stop.
     """
-    top, left, bottom, right = plan.bounds
-    filled = _fill(shown_heat(heat, plan.normalize))
+    top, left, bottom, right = backdrop.box
+    filled = _fill(shown_heat(heat, layer.normalize))
     source = scratch / "overlay.tif"
     with rasterio.open(
         source,
@@ -67,8 +82,8 @@ def write_overlay(
         height=bottom - top,
         count=4,
         dtype="uint8",
-        crs=plan.scene.crs_wkt,
-        transform=plan.working.transform @ rasterio.Affine.translation(left, top),
+        crs=backdrop.crs_wkt,
+        transform=backdrop.transform @ rasterio.Affine.translation(left, top),
         tiled=True,
         blockxsize=_BLOCK,
         blockysize=_BLOCK,
@@ -85,14 +100,15 @@ def write_overlay(
             ColorInterp.blue,
             ColorInterp.alpha,
         ]
-        method = plan.explained_by.title
-        draft.update_tags(AREA_OR_POINT="Area", GEOGAZE_CLASS=layer, GEOGAZE_METHOD=method)
-        if plan.warnings:
-            draft.update_tags(GEOGAZE_WARNINGS=" ".join(plan.warnings))
+        draft.update_tags(
+            AREA_OR_POINT="Area", GEOGAZE_CLASS=layer.name, GEOGAZE_METHOD=layer.method
+        )
+        if layer.warnings:
+            draft.update_tags(GEOGAZE_WARNINGS=" ".join(layer.warnings))
         for row in range(top, bottom, _READ):
             for col in range(left, right, _READ):
                 box = (row, col, min(row + _READ, bottom), min(col + _READ, right))
-                block = _draw(plan, reader, filled, box)
+                block = _draw(reader, filled, layer, backdrop, box)
                 draft.write(
                     block.transpose(2, 0, 1),
                     window=Window(col - left, row - top, block.shape[1], block.shape[0]),
@@ -111,18 +127,16 @@ def write_overlay(
 
 
 def _draw(
-    plan: Plan, reader: SceneView, heat: NDArray[np.float32], box: tuple[int, int, int, int]
+    reader: SceneView,
+    heat: NDArray[np.float32],
+    layer: LayerFacts,
+    backdrop: Backdrop,
+    box: Box,
 ) -> NDArray[np.uint8]:
     pixels = reader.read(box)
-    shape = pixels.valid.shape
-    lattice = plan.lattice
-    cell = (
-        lattice.offset + lattice.col0 * lattice.stride - box[1],
-        lattice.offset + lattice.row0 * lattice.stride - box[0],
-        float(lattice.stride),
-    )
-    image = rgb_image(pixels.shown(plan.scene.rescale, plan.bundle.mean))
-    drawn = lay_over(image, stretch(heat, cell, shape), plan.colormap)
+    image = rgb_image(pixels.shown(backdrop.rescale, backdrop.mean))
+    shown = stretch(heat, layer.grid.within(box), pixels.valid.shape)
+    drawn = lay_over(image, shown, layer.colormap)
     alpha = np.where(pixels.valid, 255, 0).astype(np.uint8)
     return np.dstack([drawn, alpha])
 

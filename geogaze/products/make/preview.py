@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from geogaze.processes.explain.plan import Plan
+from geogaze.products.facts import JobFacts
 from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, stretch
+from geogaze.products.make.inputs import JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
-from geogaze.products.make.tiles import Standing
+from geogaze.products.tiles import Standing, strongest
 from geogaze.scene.view import SceneView
 from geogaze.wording import length
 
+_STRONGEST = 5  # layers that are shown
 _PANEL = 640
 _SLOT = 300  # least width for a panel: room for its caption
 _SHEET = 760  # least width of the sheet: room for what stands above and below
@@ -36,7 +38,7 @@ _WARNING = (232, 176, 92)  # also of a class that is best nowhere
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-class Layer(NamedTuple):
+class Shown(NamedTuple):
     """A layer to show: ``heat`` (rows, cols), and what the model says of it."""
 
     name: str
@@ -67,37 +69,46 @@ class _Panel(NamedTuple):
     nowhere: bool = False
 
 
-def write_preview(plan: Plan, reader: SceneView, layers: list[Layer], target: Path) -> None:
+def make(inputs: JobInputs, target: Path) -> None:
+    """The product ``preview``."""
+    job = inputs.job
+    layers = [
+        Shown(job.layers[i], inputs.heat_of(i), inputs.standing[job.layers[i]])
+        for i in strongest(job, inputs.table, _STRONGEST)
+    ]
+    with inputs.open_scene() as reader:
+        write_preview(job, reader, layers, target)
+
+
+def write_preview(job: JobFacts, reader: SceneView, layers: list[Shown], target: Path) -> None:
     """Draw the contact sheet.
 
     Args:
-        plan: the job's plan.
+        job: its facts.
         reader: the open scene.
         layers: the layers to show, strongest first.
         target: the PNG to write.
     """
-    image, valid, shrink = _thumbnail(plan, reader)
+    image, valid, shrink = _thumbnail(job, reader)
     panels = [_Panel("scene", _on_paper(image, valid))]
     for layer in layers:
-        lattice = plan.lattice
-        cell = (
-            (lattice.offset + lattice.col0 * lattice.stride - plan.bounds[1]) / shrink,
-            (lattice.offset + lattice.row0 * lattice.stride - plan.bounds[0]) / shrink,
-            lattice.stride / shrink,
-        )
-        shown = stretch(np.nan_to_num(shown_heat(layer.heat, plan.normalize)), cell, valid.shape)
-        picture = _on_paper(lay_over(image, shown, plan.colormap), valid)
+        left, top, side = job.grid.within(job.backdrop.box)
+        cell = (left / shrink, top / shrink, side / shrink)
+        shown = stretch(np.nan_to_num(shown_heat(layer.heat, job.normalize)), cell, valid.shape)
+        picture = _on_paper(lay_over(image, shown, job.colormap), valid)
         panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))
-    _sheet(plan, panels).save(target, optimize=True)
+    _sheet(job, panels).save(target, optimize=True)
 
 
-def _thumbnail(plan: Plan, reader: SceneView) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
+def _thumbnail(
+    job: JobFacts, reader: SceneView
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
     """The explained part of the scene (h, w, 3), what is valid (h, w), and how much smaller."""
-    top, left, bottom, right = plan.bounds
+    top, left, bottom, right = job.backdrop.box
     shrink = max(bottom - top, right - left) / _PANEL
     shape = (max(1, round((bottom - top) / shrink)), max(1, round((right - left) / shrink)))
     pixels = reader.read_small((top, left, bottom, right), shape)
-    shown = pixels.shown(plan.scene.rescale, plan.bundle.mean)
+    shown = pixels.shown(job.backdrop.rescale, job.backdrop.mean)
     return rgb_image(shown), pixels.valid, shrink
 
 
@@ -112,27 +123,27 @@ def _on_paper(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Image.Image
     return Image.fromarray(shown.astype(np.uint8))
 
 
-def _sheet(plan: Plan, panels: list[_Panel]) -> Image.Image:
+def _sheet(job: JobFacts, panels: list[_Panel]) -> Image.Image:
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     width = max(panels[0].picture.width, _SLOT)
     height = panels[0].picture.height + _CAPTION
     across = max(2 * _MARGIN + columns * width + (columns - 1) * _GAP, _SHEET)
-    at = "" if plan.explained_by.per_pixel else f" at {plan.bundle.module}"
+    at = "" if job.method.per_pixel else f" at {job.model.module}"
     facts = (
-        plan.scene.uri.rsplit("/", 1)[-1],
-        f"{plan.tiles:,} tiles",
-        f"one heat cell is {length(plan.cell_metres)}",
-        f"{plan.explained_by.title}{at}",
+        job.source.uri.rsplit("/", 1)[-1],
+        f"{job.tiles:,} tiles",
+        f"one heat cell is {length(job.grid.cell_metres)}",
+        f"{job.method.title}{at}",
     )
     room = across - 2 * _MARGIN
     lines = _wrap(facts, _font(15), room)
-    careful = [line for told in plan.warnings for line in _wrap(told.split(), _font(14), room, " ")]
+    careful = [line for told in job.warnings for line in _wrap(told.split(), _font(14), room, " ")]
     header = _HEADER + (len(lines) + len(careful) - 1) * _LINE
     down = header + rows * height + (rows - 1) * _GAP + _FOOTER
     sheet = Image.new("RGB", (across, down), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    title = _fit(f"Where {plan.bundle.name} looks", _font(28), room)
+    title = _fit(f"Where {job.model.name} looks", _font(28), room)
     draw.text((_MARGIN, 20), title, _INK, font=_font(28))
     for i, line in enumerate(lines):
         draw.text((_MARGIN, 54 + i * _LINE), line, _FAINT, font=_font(15))
@@ -147,7 +158,7 @@ def _sheet(plan: Plan, panels: list[_Panel]) -> Image.Image:
         draw.text((x, below + 8), name, _FAINT if panel.nowhere else _INK, font=_font(20))
         caption = _fit(panel.caption, _font(14), width)
         draw.text((x, below + 35), caption, _WARNING if panel.nowhere else _FAINT, font=_font(14))
-    _legend(draw, sheet, plan)
+    _legend(draw, sheet, job)
     return sheet
 
 
@@ -171,10 +182,10 @@ def _fit(text: str, font: _Font, width: int) -> str:
     return text[: next(room, 0)].rstrip(" ,") + "…"
 
 
-def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, plan: Plan) -> None:
+def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts) -> None:
     long, height = 240, 12
     top = sheet.height - _FOOTER + 20
-    ramp = colormap(plan.colormap)[np.linspace(0, 255, long).astype(int)].astype(np.float32)
+    ramp = colormap(job.colormap)[np.linspace(0, 255, long).astype(int)].astype(np.float32)
     level = np.clip(np.linspace(0, 1, long) / 0.6, 0, 1)[:, None]
     alpha = level * level * (3 - 2 * level) * MAX_OPACITY
     bar = np.array(_PAPER) * (1 - alpha) + ramp * alpha
@@ -185,7 +196,7 @@ def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, plan: Plan) -> None:
         "job": "0 to 1, one scale per class over the whole scene: tiles compare",
         "tile": "0 to 1 within each tile: tiles do not compare",
         "none": "raw evidence, shown up to each class's maximum",
-    }[plan.normalize]
+    }[job.normalize]
     left = _MARGIN + long + 14
     note = _fit(note, _font(15), sheet.width - left - _MARGIN)
     draw.text((left, top - 3), note, _FAINT, font=_font(15))

@@ -10,6 +10,7 @@ from geogaze.doors import resolve
 from geogaze.errors import UnitBroke
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
+from geogaze.products.table import check_products
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.scratch import scratch_folder
@@ -18,13 +19,15 @@ __all__ = ["Outcome", "Resources", "load_phases", "perform"]
 
 
 def load_phases() -> None:
-    """Import all phases, so that one that is missing shows before there is any work.
+    """Import all phases and makers of products, so that what is missing shows before any work.
 
     Raises:
-        LookupError: a process names a phase's function that is not there.
+        LookupError: a process or product names a function that is not there.
     """
-    for reference in phase_references().values():
+    phases = phase_references()
+    for reference in phases.values():
         resolve(reference)
+    check_products(phases)
 
 
 def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:

@@ -1,89 +1,114 @@
-"""The phase publish: tables, contact sheet and the description of all products."""
+"""The phase publish: the products of the whole job, and the description of all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.ledger.records import Claim
+from geogaze.grid.tiling import Chunk
+from geogaze.ledger.records import Claim, Part, Skipped
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products import stac
-from geogaze.products.make import cog
-from geogaze.products.make.classes import best_classes, write_classes
-from geogaze.products.make.preview import Layer, write_preview
-from geogaze.products.make.tiles import TileTable, standings, strongest, write_tiles
+from geogaze.products.make.inputs import JobInputs
+from geogaze.products.records import JobRecord
+from geogaze.products.table import all_products, products_of
+from geogaze.products.tiles import TileTable, standings
 from geogaze.runner.ahead import ahead
 from geogaze.runner.part import ChunkTable, load_table
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
-    keep,
+    assets_of,
     load_heat,
+    make_product,
     open_to_show,
 )
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import unseen_tiles
 
-PARQUET = "application/vnd.apache.parquet"
+Chunks = list[tuple[Chunk, ChunkTable]]
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The tables, the contact sheet and the Item: what needs all that came before."""
     plan = Plan.model_validate(claim.plan)
-    parts = resources.ledger.parts(claim.job_id, "explain")
-    tables = ahead(lambda part: load_table(resources.storage, part), parts)
-    chunks = [(plan.chunk(p.root, p.rectangle), t) for p, t in zip(parts, tables, strict=True)]
-    given_up = resources.ledger.skipped(claim.job_id)
-    heats = resources.ledger.parts(claim.job_id, "calibrate")
+    ledger, job = resources.ledger, facts_of(plan)
+    parts, given_up = ledger.parts(claim.job_id, "explain"), ledger.skipped(claim.job_id)
+    heats = ledger.parts(claim.job_id, "calibrate")
+    chunks = _chunks(resources, plan, parts, given_up)
     found_heat = any(part.result["statistics"] for part in heats)
     skipped = unseen_tiles(plan, parts, chunks, given_up, found_heat=found_heat)
+    table = _tile_table(chunks)
+    pulse(0)
+    inputs = JobInputs(
+        job=job,
+        table=table,
+        standing=standings(job, table),
+        heat_of=lambda number: load_heat(resources, plan, heats[number], scratch).values,
+        record=_record(resources, claim, plan, parts, heats),
+        open_scene=partial(open_to_show, resources, plan),
+        scratch=scratch,
+        pulse=pulse,
+    )
+    for product in products_of("publish", plan):
+        asset = make_product(resources, claim, product, inputs)
+        inputs = replace(inputs, record=_with(inputs.record, product.name, asset, plan))
+        pulse(0)
+    return Outcome({"assets": {"files": inputs.record.assets, "skipped": skipped}})
+
+
+def _chunks(resources: Resources, plan: Plan, parts: list[Part], given_up: list[Skipped]) -> Chunks:
+    """All chunks with their tables, those that were given up last."""
+    tables = ahead(lambda part: load_table(resources.storage, part), parts)
+    chunks = [(plan.chunk(p.root, p.rectangle), t) for p, t in zip(parts, tables, strict=True)]
     nothing = np.empty((0, 0), dtype=np.float32)
     for unit in given_up:
         chunk = plan.chunk(unit.root, unit.rectangle)
         chunks.append((chunk, ChunkTable.unseen(plan, len(list(chunk.tiles())), nothing)))
-    paths = sorted({part.result["path"] for part in parts} - {""})
-    pulse(0)
-    overlays = resources.ledger.parts(claim.job_id, "render")
-    table = _tile_table(plan, chunks)
-    tiles, preview, item = (scratch / n for n in ("tiles.parquet", "preview.png", "item.json"))
-    write_tiles(plan, table, tiles)
-    pulse(0)
-    standing = standings(plan, table)
-    shown = [
-        Layer(plan.layers[i], load_heat(resources, heats[i], scratch), standing[plan.layers[i]])
-        for i in strongest(plan, table, 5)
-    ]
-    with open_to_show(resources, plan) as reader:
-        write_preview(plan, reader, shown, preview)
-    pulse(0)
-    made = {}
-    if plan.targets is None:
-        classes = scratch / "classes.tif"
-        best = best_classes(plan, table, np.isfinite(shown[0].heat))
-        write_classes(plan, best, classes, scratch)
-        made["classes"] = keep(resources, claim, classes, cog.MEDIA_TYPE)
-    assets = {
-        **{f"heat-{plan.layers[p.root]}": p.result["asset"] for p in heats},
-        **made,
-        **{f"overlay-{plan.layers[p.root]}": p.result["asset"] for p in overlays},
-        "tiles": keep(resources, claim, tiles, PARQUET),
-        "preview": keep(resources, claim, preview, "image/png"),
+    return chunks
+
+
+def _record(
+    resources: Resources, claim: Claim, plan: Plan, parts: list[Part], heats: list[Part]
+) -> JobRecord:
+    """What the job has made before this phase."""
+    layered = {
+        **_layered(plan, heats, "calibrate"),
+        **_layered(plan, resources.ledger.parts(claim.job_id, "render"), "render"),
     }
-    calibration = {plan.layers[p.root]: p.result for p in heats}
-    status = resources.ledger.status(claim.job_id)
-    item.write_text(
-        stac.item_json(
-            plan, str(claim.job_id), status.created, assets, calibration, paths, standing
-        )
+    return JobRecord(
+        id=str(claim.job_id),
+        created=resources.ledger.status(claim.job_id).created,
+        assets=_ordered(layered, plan),
+        calibration={plan.layers[part.root]: part.result for part in heats},
+        routes=sorted({part.result["path"] for part in parts} - {""}),
     )
-    assets["item"] = keep(resources, claim, item, "application/geo+json")
-    return Outcome({"assets": {"files": assets, "skipped": skipped}})
 
 
-def _tile_table(plan: Plan, chunks: list[tuple[Any, ChunkTable]]) -> TileTable:
+def _layered(plan: Plan, parts: list[Part], phase: str) -> dict[str, dict[str, Any]]:
+    return {name: asset for part in parts for name, asset in assets_of(part, plan, phase).items()}
+
+
+def _with(record: JobRecord, name: str, asset: dict[str, Any], plan: Plan) -> JobRecord:
+    return replace(record, assets=_ordered({**record.assets, name: asset}, plan))
+
+
+def _ordered(assets: dict[str, dict[str, Any]], plan: Plan) -> dict[str, dict[str, Any]]:
+    """Assets as the table of products has them, and each layer's as the plan has it."""
+    names = [
+        product.named(layer)
+        for product in all_products()
+        for layer in (plan.layers if product.of_layer else ("",))
+    ]
+    return {name: assets[name] for name in names if name in assets}
+
+
+def _tile_table(chunks: Chunks) -> TileTable:
     positions = np.array([tile for chunk, _ in chunks for tile in chunk.tiles()])
     order = np.lexsort((positions[:, 1], positions[:, 0]))
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from geogaze.files import file_stem
 from geogaze.ledger.records import Claim
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make import cog
-from geogaze.products.make.overlay import write_overlay
+from geogaze.products.make.inputs import LayerInputs
+from geogaze.products.table import products_of
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
-    keep,
     load_heat,
+    make_product,
     open_to_show,
 )
 from geogaze.runner.pulse import Pulse
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
-    """One layer's overlay."""
+    """One layer's pictures."""
     plan = Plan.model_validate(claim.plan)
-    layer = plan.layers[claim.root]
-    heat_part = resources.ledger.parts(claim.job_id, "calibrate")[claim.root]
-    heat = load_heat(resources, heat_part, scratch)
-    target = scratch / f"overlay-{file_stem(layer)}.tif"
-    with open_to_show(resources, plan) as reader:
-        write_overlay(plan, reader, heat, layer, target, scratch, pulse)
-    return Outcome({"asset": keep(resources, claim, target, cog.MEDIA_TYPE)})
+    job, name = facts_of(plan), plan.layers[claim.root]
+    heats = resources.ledger.parts(claim.job_id, "calibrate")
+    inputs = LayerInputs(
+        layer=job.layer(name),
+        heat=load_heat(resources, plan, heats[claim.root], scratch),
+        backdrop=job.backdrop,
+        open_scene=partial(open_to_show, resources, plan),
+        scratch=scratch,
+        pulse=pulse,
+    )
+    assets = {
+        product.named(name): make_product(resources, claim, product, inputs, name)
+        for product in products_of("render", plan)
+    }
+    return Outcome({"products": assets})

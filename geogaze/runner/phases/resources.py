@@ -13,10 +13,13 @@ import rasterio
 from numpy.typing import NDArray
 
 from geogaze.config import Settings
+from geogaze.doors import resolve
 from geogaze.files import file_sha256
 from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.inputs import Heat, JobInputs, LayerInputs
+from geogaze.products.table import Product, products_of
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
@@ -73,11 +76,35 @@ def keep(resources: Resources, claim: Claim, path: Path, media_type: str) -> dic
     }
 
 
-def load_heat(resources: Resources, part: Part, scratch: Path) -> NDArray[np.float32]:
-    """A layer (rows, cols) float32, as the phase calibrate kept it."""
+def make_product(
+    resources: Resources,
+    claim: Claim,
+    product: Product,
+    inputs: LayerInputs | JobInputs,
+    layer: str = "",
+) -> dict[str, Any]:
+    """Make a product and store it under this attempt; what the ledger keeps of it."""
+    target = inputs.scratch / product.file_of(layer)
+    resolve(product.make)(inputs, target)
+    return keep(resources, claim, target, product.media_type)
+
+
+def assets_of(part: Part, plan: Plan, phase: str) -> dict[str, dict[str, Any]]:
+    """The products that a unit of a layer has made, by name."""
+    if "products" in part.result:
+        assets: dict[str, dict[str, Any]] = part.result["products"]
+        return assets
+    # A unit that was done before a phase could make several products.
+    (product,) = (one for one in products_of(phase, plan) if one.of_layer)
+    return {product.named(plan.layers[part.root]): part.result["asset"]}
+
+
+def load_heat(resources: Resources, plan: Plan, part: Part, scratch: Path) -> Heat:
+    """A layer as the phase calibrate kept it."""
+    assets = assets_of(part, plan, "calibrate")
     path = scratch / "layer.tif"
-    resources.storage.get_file(part.result["asset"]["key"], path)
+    resources.storage.get_file(assets[f"heat-{plan.layers[part.root]}"]["key"], path)
     with rasterio.open(path, driver="GTiff") as dataset:
         values: NDArray[np.float32] = dataset.read(1)
     path.unlink()
-    return values
+    return Heat(values, plan.normalize, part.result["scale"])

@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from PIL import Image, ImageDraw
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.preview import write_preview
 from tests.factories import make_scene
@@ -58,7 +59,7 @@ def test_the_contact_sheet_says_the_whole_of_it(
 
     def heights(plan: Plan) -> int:
         with reader_of(plan) as reader:
-            write_preview(plan, reader, [], tmp_path / "sheet.png")
+            write_preview(facts_of(plan), reader, [], tmp_path / "sheet.png")
         with Image.open(tmp_path / "sheet.png") as sheet:
             return sheet.height
 

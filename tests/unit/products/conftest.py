@@ -10,15 +10,22 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.products.facts import LayerFacts
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
 
 MakePlan = Callable[..., Plan]
 OpenReader = Callable[[Plan], AbstractContextManager[SceneView]]
+
+
+def boat(plan: Plan) -> LayerFacts:
+    """The facts of one layer."""
+    return facts_of(plan).layer("boat")
 
 
 @pytest.fixture

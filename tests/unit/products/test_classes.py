@@ -9,9 +9,11 @@ import pytest
 import rasterio
 from structlog.testing import capture_logs
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.classes import best_classes, colours, legend, write_classes
-from geogaze.products.make.tiles import TileTable, standings
+from geogaze.products.make.classes import best_classes, write_classes
+from geogaze.products.styles import class_colours, legend
+from geogaze.products.tiles import TileTable, standings
 from tests.unit.products.conftest import MakePlan
 
 
@@ -41,7 +43,7 @@ def test_a_cell_is_of_its_tiles_class(top_plan: Plan) -> None:
     table = table_of(plan, tops, [0.5] * plan.tiles)
     seen = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=bool)
     seen[2, 3] = False
-    best = best_classes(plan, table, seen)
+    best = best_classes(plan.tiling, table, seen)
     assert best[0, 0] == best[1, 1] == tops[0]
     assert best[0, 2] == tops[1]
     assert best[2, 2] == tops[plan.tiling.cols + 1]
@@ -59,14 +61,14 @@ def test_the_surer_tile_has_the_cells_that_two_share(top_plan: Plan) -> None:
     for sure, expected in (((0.9, 0.4), 1), ((0.4, 0.9), 2)):
         tops, how = [0] * plan.tiles, [0.5] * plan.tiles
         tops[last - 1 : last + 1], how[last - 1 : last + 1] = [1, 2], list(sure)
-        assert best_classes(plan, table_of(plan, tops, how), seen)[0, shared] == expected
+        assert best_classes(plan.tiling, table_of(plan, tops, how), seen)[0, shared] == expected
 
 
 def test_tiles_that_were_not_looked_at_have_no_class(top_plan: Plan) -> None:
     tops = [-1] + [1] * (top_plan.tiles - 1)
     sure = [float("nan")] + [0.5] * (top_plan.tiles - 1)
     seen = np.ones((top_plan.lattice.rows, top_plan.lattice.cols), dtype=bool)
-    best = best_classes(top_plan, table_of(top_plan, tops, sure), seen)
+    best = best_classes(top_plan.tiling, table_of(top_plan, tops, sure), seen)
     assert (best[:2, :2] == -1).all()
     assert (best[2:] == 1).all()
 
@@ -82,7 +84,7 @@ def test_the_raster_has_values_colours_and_names(
     best = np.full((plan.lattice.rows, plan.lattice.cols), -1)
     best[1, 2], best[3, 4] = 2, count - 1
     with capture_logs() as told:
-        write_classes(plan, best, tmp_path / "classes.tif", tmp_path)
+        write_classes(best, facts_of(plan).grid, plan.bundle, tmp_path / "classes.tif", tmp_path)
     assert told == []
     assert [path.name for path in tmp_path.glob("*.tif")].count("classes.tif") == 1
     with rasterio.open(tmp_path / "classes.tif") as dataset:
@@ -90,24 +92,26 @@ def test_the_raster_has_values_colours_and_names(
         assert (values[1, 2], values[3, 4]) == (2, count - 1)
         assert (values != dataset.nodata).sum() == 2
         assert tuple(dataset.transform) == tuple(plan.heat_transform)
-        assert dataset.colormap(1)[2][:3] == colours(count)[2]
-        assert dataset.colormap(1)[count - 1][:3] == colours(count)[-1]
+        assert dataset.colormap(1)[2][:3] == class_colours(count)[2]
+        assert dataset.colormap(1)[count - 1][:3] == class_colours(count)[-1]
         tags = dataset.tags(1)
     assert tags["CLASS_2"] == "class 2"
     assert tags[f"CLASS_{count - 1}"] == names[-1]
     assert "CLASS_0" not in tags
-    assert legend(plan)[2]["description"] == "class 2"
+    assert legend(plan.bundle.classes)[2]["description"] == "class 2"
 
 
 def test_neighbouring_classes_have_colours_far_apart() -> None:
-    found = np.array(colours(21), dtype=int)
+    found = np.array(class_colours(21), dtype=int)
     assert len({tuple(colour) for colour in found.tolist()}) == 21
     assert np.abs(np.diff(found, axis=0)).sum(axis=1).min() > 100
 
 
 def test_a_top_layers_standing_names_its_classes(top_plan: Plan) -> None:
     tops = [-1, 2, 2, 2, 0, *[2] * (top_plan.tiles - 5)]
-    standing = standings(top_plan, table_of(top_plan, tops, [0.5] * top_plan.tiles))["top"]
+    standing = standings(facts_of(top_plan), table_of(top_plan, tops, [0.5] * top_plan.tiles))[
+        "top"
+    ]
     assert list(standing.classes.items()) == [("road", top_plan.tiles - 2), ("boat", 1)]
     assert standing.won == top_plan.tiles - 1
     assert standing.highest == 0.5

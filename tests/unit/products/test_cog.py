@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from geogaze.config import Settings
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.products.make.cog import departures, write_cog
-from geogaze.products.make.heat import Heat, write_heat
+from geogaze.products.make.heat import write_heat
+from geogaze.products.make.inputs import Heat
 from geogaze.products.make.overlay import write_overlay
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
 from tests.factories import NORTH_UP, make_scene
+from tests.unit.products.conftest import boat
 
 _AREA = 200_000  # pixels: a long side goes with a short one
 
@@ -76,7 +79,7 @@ def test_heat_of_every_size_is_written(
     values = np.add.outer(np.arange(height), np.arange(width) / 9000).astype(np.float32)
     target = folder / "heat-boat.tif"
     with capture_logs() as told:
-        write_heat(Heat(values, "job", 1.0), plan, "boat", target, folder)
+        write_heat(Heat(values, "job", 1.0), boat(plan), target, folder)
     assert told == []
     with rasterio.open(target) as dataset:
         np.testing.assert_array_equal(dataset.read(1), values)
@@ -123,7 +126,14 @@ def test_overlays_of_every_size_are_written(
         open_reader(str(path), SourcePolicy.local(), Settings()) as reader,
         capture_logs() as told,
     ):
-        write_overlay(plan, SceneView(reader, scene, plan.working), heat, "boat", target, folder)
+        write_overlay(
+            SceneView(reader, scene, plan.working),
+            heat,
+            boat(plan),
+            facts_of(plan).backdrop,
+            target,
+            folder,
+        )
     assert told == []
     with rasterio.open(target) as dataset:
         assert (dataset.width, dataset.height) == size

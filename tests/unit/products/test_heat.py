@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.heat import Heat, blend, calibrate, write_heat
+from geogaze.products.make.heat import blend, calibrate, write_heat
+from geogaze.products.make.inputs import Heat
 from tests.factories import NORTH_UP, ROTATED, make_scene
-from tests.unit.products.conftest import MakePlan
+from tests.unit.products.conftest import MakePlan, boat
 
 NAN = np.float32(np.nan)
 
@@ -86,14 +87,14 @@ def tiles(plan: Plan, value: float) -> list[tuple[int, int, NDArray[np.float32]]
 def test_a_constant_blends_to_a_constant(plan_of: MakePlan, scene: Path, overlap: float) -> None:
     plan = plan_of(scene, overlap=overlap, normalize="none")
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    heat = blend(plan, tiles(plan, 0.3), coverage)
+    heat = blend(plan.tiling, tiles(plan, 0.3), coverage, plan.normalize)
     np.testing.assert_allclose(heat.values, np.float32(0.3), rtol=1e-6)
 
 
 def test_cells_less_than_half_covered_and_cells_without_tiles_are_unknown(plan: Plan) -> None:
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     coverage[2, 3], coverage[2, 4] = 0.49, 0.5
-    heat = blend(plan, tiles(plan, 1.0)[1:], coverage).values
+    heat = blend(plan.tiling, tiles(plan, 1.0)[1:], coverage, plan.normalize).values
     assert np.isnan(heat[2, 3])
     assert heat[2, 4] == 1
     assert np.isnan(heat[0, 0])  # only the missing tile covers the corner
@@ -105,7 +106,9 @@ def test_tile_heat_is_each_tiles_own_share_of_its_maximum(plan_of: MakePlan, sce
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     faint = np.array([[0.01, -5], [0.005, 0]], dtype=np.float32)
     cold = np.full((2, 2), -1, dtype=np.float32)
-    heat = blend(plan, [(0, 0, faint), (0, 1, faint * 1000), (0, 2, cold)], coverage)
+    heat = blend(
+        plan.tiling, [(0, 0, faint), (0, 1, faint * 1000), (0, 2, cold)], coverage, plan.normalize
+    )
     np.testing.assert_allclose(heat.values[:2, :2], [[1, 0], [0.5, 0]], rtol=1e-6)
     np.testing.assert_allclose(heat.values[:2, 2:4], [[1, 0], [0.5, 0]], rtol=1e-6)
     assert (heat.values[:2, 4:6] == 0).all()
@@ -124,7 +127,7 @@ def test_cells_lie_where_the_network_looks(
     plan_of: MakePlan, tmp_path: Path, transform: Affine
 ) -> None:
     plan = plan_of(make_scene(tmp_path / "scene.tif", transform=transform))
-    write_heat(drawn(plan), plan, "boat", tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(drawn(plan), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert dataset.shape == (7, 9)
         assert dataset.crs.to_epsg() == 32631
@@ -139,7 +142,7 @@ def test_cells_lie_where_the_network_looks(
 
 def test_the_heat_cog_says_what_it_is(plan: Plan, tmp_path: Path) -> None:
     heat = drawn(plan)
-    write_heat(heat, plan, "boat", tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(heat, boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     valid, errors, warnings = cog_validate(tmp_path / "heat-boat.tif", strict=True, quiet=True)
     assert valid, errors + warnings
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
@@ -168,7 +171,12 @@ def test_the_heat_cog_says_what_it_is(plan: Plan, tmp_path: Path) -> None:
 def test_raw_evidence_is_in_logits(plan_of: MakePlan, scene: Path, tmp_path: Path) -> None:
     plan = plan_of(scene, normalize="none")
     values = drawn(plan).values - np.float32(0.5)
-    write_heat(Heat(values, "none", 1.0), plan, "boat", tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(
+        Heat(values, "none", 1.0),
+        boat(plan),
+        tmp_path / "heat-boat.tif",
+        tmp_path,
+    )
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert dataset.units == ("logit",)
         assert dataset.read(1, masked=True).min() < 0
@@ -176,7 +184,7 @@ def test_raw_evidence_is_in_logits(plan_of: MakePlan, scene: Path, tmp_path: Pat
 
 def test_heat_nobody_looked_at_is_still_a_cog(plan: Plan, tmp_path: Path) -> None:
     values = np.full((plan.lattice.rows, plan.lattice.cols), np.nan, dtype=np.float32)
-    write_heat(Heat(values, "job", 0.0), plan, "boat", tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(Heat(values, "job", 0.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert np.isnan(dataset.read(1)).all()
         assert not any(name.startswith("STATISTICS") for name in dataset.tags(1))
@@ -187,7 +195,7 @@ def test_large_heat_has_averaged_overviews(plan_of: MakePlan, tmp_path: Path) ->
     plan = plan_of(scene)
     values = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     values[:, ::2] = 1
-    write_heat(Heat(values, "job", 1.0), plan, "boat", tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(Heat(values, "job", 1.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert dataset.overviews(1)
     with rasterio.open(tmp_path / "heat-boat.tif", overview_level=0) as dataset:
@@ -197,6 +205,11 @@ def test_large_heat_has_averaged_overviews(plan_of: MakePlan, tmp_path: Path) ->
 def test_writing_twice_gives_the_same_bytes(plan: Plan, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        write_heat(drawn(plan), plan, "boat", tmp_path / name / "heat-boat.tif", tmp_path / name)
+        write_heat(
+            drawn(plan),
+            boat(plan),
+            tmp_path / name / "heat-boat.tif",
+            tmp_path / name,
+        )
     one, two = (tmp_path / name / "heat-boat.tif" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from rio_cogeo.cogeo import cog_validate
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import Colormap
 from geogaze.products.make.color import MAX_OPACITY, colormap
 from geogaze.products.make.overlay import rgb_image, shown_heat, write_overlay
-from geogaze.products.make.preview import Layer, write_preview
-from geogaze.products.make.tiles import Standing
+from geogaze.products.make.preview import Shown, write_preview
+from geogaze.products.tiles import Standing
 from tests.factories import ROTATED, make_scene, make_values, write_scene
-from tests.unit.products.conftest import MakePlan, OpenReader
+from tests.unit.products.conftest import MakePlan, OpenReader, boat
 
 
 def heat_of(plan: Plan, value: float = 0.0) -> NDArray[np.float32]:
@@ -31,13 +32,13 @@ def overlay(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     target = folder / "overlay-boat.tif"
     with reader_of(plan) as reader:
-        write_overlay(plan, reader, heat, "boat", target, folder)
+        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target, folder)
     with rasterio.open(target) as dataset:
         return dataset.read([1, 2, 3]), dataset.dataset_mask()
 
 
-def layer(name: str, heat: NDArray[np.float32], won: int | None = 3) -> Layer:
-    return Layer(name, heat, Standing(won, 0.9, {}))
+def layer(name: str, heat: NDArray[np.float32], won: int | None = 3) -> Shown:
+    return Shown(name, heat, Standing(won, 0.9, {}))
 
 
 def grey(path: Path, height: int = 200, width: int = 260) -> Path:
@@ -110,7 +111,9 @@ def test_heat_is_drawn_in_the_colours_that_were_asked_for(
         expected = 128 * (1 - MAX_OPACITY) + colormap(name)[255] * MAX_OPACITY
         np.testing.assert_allclose(shown[name], expected, atol=4)
         with reader_of(plan) as reader:
-            write_preview(plan, reader, [layer("boat", heat_of(plan, 1.0))], tmp_path / "p.png")
+            write_preview(
+                facts_of(plan), reader, [layer("boat", heat_of(plan, 1.0))], tmp_path / "p.png"
+            )
         with Image.open(tmp_path / "p.png") as picture:
             middle = picture.convert("RGB").getpixel((28 + 640 + 18 + 320, 84 + 240))
         np.testing.assert_allclose(middle, expected, atol=4)
@@ -177,10 +180,9 @@ def test_a_pulse_is_felt_for_every_block_and_can_stop_the_work(
     def stop(tiles: int) -> None:
         raise InterruptedError
 
+    backdrop, target = facts_of(plan).backdrop, tmp_path / "overlay-boat.tif"
     with reader_of(plan) as reader, pytest.raises(InterruptedError):
-        write_overlay(
-            plan, reader, heat_of(plan), "boat", tmp_path / "overlay-boat.tif", tmp_path, stop
-        )
+        write_overlay(reader, heat_of(plan), boat(plan), backdrop, target, tmp_path, stop)
     assert not (tmp_path / "overlay-boat.tif").exists()
 
 
@@ -209,7 +211,7 @@ def test_the_preview_has_a_panel_per_layer(
 ) -> None:
     shown = [layer(f"layer {i}", heat_of(plan, i / 5)) for i in range(layers)]
     with reader_of(plan) as reader:
-        write_preview(plan, reader, shown, tmp_path / "preview.png")
+        write_preview(facts_of(plan), reader, shown, tmp_path / "preview.png")
     with Image.open(tmp_path / "preview.png") as picture:
         picture.load()
         assert picture.format == "PNG"
@@ -224,7 +226,9 @@ def test_previews_of_odd_shapes_open(
 ) -> None:
     plan = plan_of(make_scene(tmp_path / "scene.tif", *shape))
     with reader_of(plan) as reader:
-        write_preview(plan, reader, [layer("boat", heat_of(plan, 1))], tmp_path / "preview.png")
+        write_preview(
+            facts_of(plan), reader, [layer("boat", heat_of(plan, 1))], tmp_path / "preview.png"
+        )
     with Image.open(tmp_path / "preview.png") as picture:
         picture.load()
         assert max(picture.size) < 3000
@@ -239,7 +243,7 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
     pictures = []
     for heat in (heat_of(plan), hot):
         with reader_of(plan) as reader:
-            write_preview(plan, reader, [layer("boat", heat)], tmp_path / "preview.png")
+            write_preview(facts_of(plan), reader, [layer("boat", heat)], tmp_path / "preview.png")
         with Image.open(tmp_path / "preview.png") as picture:
             pictures.append(np.array(picture.convert("RGB")).astype(int))
     weight = np.abs(pictures[1] - pictures[0]).sum(axis=2)
@@ -261,7 +265,7 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
     ],
 )
 def test_captions_say_how_sure_the_model_is(standing: Standing, caption: str) -> None:
-    assert Layer("boat", np.zeros((1, 1), dtype=np.float32), standing).caption == caption
+    assert Shown("boat", np.zeros((1, 1), dtype=np.float32), standing).caption == caption
 
 
 def test_a_class_that_is_best_nowhere_is_shown_so(
@@ -271,7 +275,7 @@ def test_a_class_that_is_best_nowhere_is_shown_so(
     for won in (3, 0):
         with reader_of(plan) as reader:
             shown = [layer("boat", heat_of(plan, 1.0), won)]
-            write_preview(plan, reader, shown, tmp_path / "preview.png")
+            write_preview(facts_of(plan), reader, shown, tmp_path / "preview.png")
         with Image.open(tmp_path / "preview.png") as picture:
             below = np.array(picture.convert("RGB")).astype(int)[84 + 492 : 84 + 492 + 60]
         amber.append((below[..., 0] - below[..., 2] > 60).sum())
@@ -300,7 +304,7 @@ def test_texts_of_thin_scenes_lie_beside_each_other(
     name = "a class of a rather long name, " * 3
     shown = [layer(f"{i} {name}", heat_of(plan, 1)) for i in range(5)]
     with reader_of(plan) as reader:
-        write_preview(plan, reader, shown, tmp_path / "preview.png")
+        write_preview(facts_of(plan), reader, shown, tmp_path / "preview.png")
     with Image.open(tmp_path / "preview.png") as picture:
         width, height = picture.size
     assert len(texts) >= 2 + 6 + 5

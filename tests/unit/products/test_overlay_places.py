@@ -11,13 +11,14 @@ from affine import Affine
 from PIL import Image
 from pyproj import Transformer
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import preview
 from geogaze.products.make.overlay import _fill, write_overlay
-from geogaze.products.make.preview import Layer, write_preview
-from geogaze.products.make.tiles import Standing
+from geogaze.products.make.preview import Shown, write_preview
+from geogaze.products.tiles import Standing
 from tests.factories import write_scene
-from tests.unit.products.conftest import MakePlan, OpenReader
+from tests.unit.products.conftest import MakePlan, OpenReader, boat
 
 
 def area(plan: Plan, left: float, top: float, right: float, bottom: float) -> dict[str, object]:
@@ -40,7 +41,7 @@ def test_the_overlay_of_an_area_lies_on_the_area(
     heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     target = tmp_path / "overlay-boat.tif"
     with reader_of(plan) as reader:
-        write_overlay(plan, reader, heat, "boat", target, tmp_path)
+        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target, tmp_path)
     with rasterio.open(target) as drawn:
         expected = plan.working.transform @ Affine.translation(left, top)
         assert tuple(drawn.transform) == pytest.approx(tuple(expected))
@@ -65,9 +66,9 @@ def test_panels_of_a_thin_scene_leave_room_for_their_captions(
     scene = write_scene(tmp_path / "thin.tif", np.full((3, 400, 40), 128, dtype=np.uint8))
     plan = plan_of(scene)
     heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    layers = [Layer(name, heat, Standing(3, 0.9, {})) for name in ("boat", "field", "road")]
+    layers = [Shown(name, heat, Standing(3, 0.9, {})) for name in ("boat", "field", "road")]
     target = tmp_path / "preview.png"
     with reader_of(plan) as reader:
-        write_preview(plan, reader, layers, target)
+        write_preview(facts_of(plan), reader, layers, target)
     with Image.open(target) as sheet:
         assert sheet.width > 3 * preview._SLOT

@@ -10,9 +10,11 @@ import pystac
 import pytest
 from shapely.geometry import shape
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.tiles import Standing
+from geogaze.products.records import JobRecord
 from geogaze.products.stac import item_json
+from geogaze.products.tiles import Standing
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.schemas.validation import validate
 from tests.unit.products.conftest import MakePlan
@@ -37,9 +39,8 @@ def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dic
         name: {"asset": {}, "scale": scale, "statistics": statistics} for name in plan.layers
     }
     standing = {name: Standing(2, 0.75, {}) for name in plan.layers}
-    text = item_json(
-        plan, "job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"], standing
-    )
+    record = JobRecord("job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"])
+    text = item_json(facts_of(plan), record, standing)
     # NaN and Infinity are no JSON.
     document: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
     return document

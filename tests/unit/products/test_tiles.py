@@ -8,8 +8,10 @@ import geopandas
 import numpy as np
 import pytest
 
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.tiles import Standing, TileTable, standings, strongest, write_tiles
+from geogaze.products.make.tiles import write_tiles
+from geogaze.products.tiles import Standing, TileTable, standings, strongest
 from tests.factories import ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan
 
@@ -37,7 +39,7 @@ def test_tiles_are_written_with_their_places_and_classes(plan_of: MakePlan, tmp_
     count = plan.tiles
     top = [-1, *(i % 3 for i in range(count - 1))]
     table = table_of(plan, top)
-    write_tiles(plan, table, tmp_path / "tiles.parquet")
+    write_tiles(facts_of(plan), table, tmp_path / "tiles.parquet")
     frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
     assert list(frame.columns) == [
         *("row", "col", "geometry", "valid_fraction", "top_class", "top_probability"),
@@ -61,10 +63,10 @@ def test_tiles_are_written_with_their_places_and_classes(plan_of: MakePlan, tmp_
 
 def test_the_top_layer_has_no_class_columns(plan_of: MakePlan, scene: Path, tmp_path: Path) -> None:
     plan = plan_of(scene, classes="top")
-    write_tiles(plan, table_of(plan), tmp_path / "tiles.parquet")
+    write_tiles(facts_of(plan), table_of(plan), tmp_path / "tiles.parquet")
     frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
     assert not [name for name in frame.columns if name.startswith("p_")]
-    assert strongest(plan, table_of(plan), 5) == [0]
+    assert strongest(facts_of(plan), table_of(plan), 5) == [0]
 
 
 def test_the_strongest_are_best_on_most_tiles_then_most_probable(
@@ -72,11 +74,11 @@ def test_the_strongest_are_best_on_most_tiles_then_most_probable(
 ) -> None:
     plan = plan_of(scene)
     table = table_of(plan, [2] * 5 + [-1] + [0] * (plan.tiles - 6))
-    assert strongest(plan, table, 5) == [0, 2, 1]
-    assert strongest(plan, table, 1) == [0]
+    assert strongest(facts_of(plan), table, 5) == [0, 2, 1]
+    assert strongest(facts_of(plan), table, 1) == [0]
     tie = table_of(plan, [-1] * 3 + [1] * (plan.tiles - 3))
     tie.probabilities[0] *= 0.1
-    assert strongest(plan, tie, 3) == [1, 2, 0]
+    assert strongest(facts_of(plan), tie, 3) == [1, 2, 0]
 
 
 def test_the_strongest_are_positions_among_the_layers_asked_for(
@@ -84,11 +86,11 @@ def test_the_strongest_are_positions_among_the_layers_asked_for(
 ) -> None:
     plan = plan_of(scene, classes=["road", "boat"])
     table = table_of(plan, [2] * plan.tiles)
-    assert strongest(plan, table, 2) == [0, 1]
+    assert strongest(facts_of(plan), table, 2) == [0, 1]
 
 
 def test_without_a_tile_seen_there_still_is_an_order(plan: Plan) -> None:
-    assert sorted(strongest(plan, table_of(plan, [-1] * plan.tiles), 3)) == [0, 1, 2]
+    assert sorted(strongest(facts_of(plan), table_of(plan, [-1] * plan.tiles), 3)) == [0, 1, 2]
 
 
 def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
@@ -98,9 +100,9 @@ def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
     table = table_of(plan, [-1, 2, 2, *[1] * (plan.tiles - 3)])
     table.probabilities[:, 1:] *= 0.5
     table.probabilities[1, 5] = 0.875
-    found = standings(plan, table)
+    found = standings(facts_of(plan), table)
     assert [found[name].won for name in plan.layers] == [2, 0, None, None]
     assert found["boat"].highest == 0.875
     assert found["road"].highest == pytest.approx(np.nanmax(table.probabilities[0]))
-    nothing = standings(plan, table_of(plan, [-1] * plan.tiles))
+    nothing = standings(facts_of(plan), table_of(plan, [-1] * plan.tiles))
     assert nothing["road"] == Standing(0, None, {})

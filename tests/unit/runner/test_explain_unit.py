@@ -16,6 +16,8 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.products.facts import LayerFacts
+from geogaze.products.make.inputs import Heat
 from geogaze.runner.chunk import ChunkResult
 from geogaze.runner.part import ChunkTable, store_chunk
 from geogaze.runner.phases import Outcome, Resources, render
@@ -137,8 +139,7 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
         store_chunk(storage, f"parts/{number}/", table, evidence)
         parts.append(Part(0, window, f"parts/{number}/", {}))
     resources = Resources(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
-    whole = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    found = list(_maps(resources, claim_of(plan, 0), plan, whole, lambda tiles: None))
+    found = list(_maps(resources, claim_of(plan, 0), plan, parts, lambda tiles: None))
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
 
@@ -146,18 +147,18 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
 def test_an_overlay_shows_its_own_layer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Plan
 ) -> None:
-    parts = [Part(n, None, "", {"asset": {"key": f"heat-{n}"}}) for n in range(3)]
+    parts = [Part(n, None, "", {"products": {"heat": {"key": f"heat-{n}"}}}) for n in range(3)]
     drawn: list[Any] = []
 
-    def write(plan: Plan, reader: Any, heat: Any, layer: str, target: Path, *_: Any) -> None:
-        drawn.append((layer, heat))
+    def write(reader: Any, heat: Any, layer: LayerFacts, _: Any, target: Path, *rest: Any) -> None:
+        drawn.append((layer.name, heat))
         target.write_bytes(b"overlay")
 
-    monkeypatch.setattr("geogaze.runner.phases.render.write_overlay", write)
-    monkeypatch.setattr(
-        "geogaze.runner.phases.render.load_heat",
-        lambda resources, part, scratch: part.result["asset"]["key"],
-    )
+    def load(resources: Any, plan: Plan, part: Part, scratch: Path) -> Heat:
+        return Heat(part.result["products"]["heat"]["key"], "job", 1.0)
+
+    monkeypatch.setattr("geogaze.products.make.overlay.write_overlay", write)
+    monkeypatch.setattr("geogaze.runner.phases.render.load_heat", load)
     resources = Resources(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
     render.run(resources, claim_of(plan, 0, root=1), lambda tiles: None, tmp_path)
     assert drawn == [(plan.layers[1], "heat-1")]

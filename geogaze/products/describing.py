@@ -1,0 +1,69 @@
+"""What the STAC Item says of rasters, besides what it says of every product. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pystac
+from pystac.extensions.raster import (
+    DataType,
+    NoDataStrings,
+    RasterBand,
+    RasterExtension,
+    Sampling,
+    Statistics,
+)
+from pystac.extensions.render import Render
+
+from geogaze.products.facts import JobFacts
+from geogaze.products.stac import About
+from geogaze.products.styles import legend
+
+_CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+
+
+def heat(asset: pystac.Asset, about: About) -> None:
+    """A layer's band, how it compares with others, and how a viewer should draw it."""
+    job, calibration = about.job, about.record.calibration[about.layer]
+    standing = about.standing[about.layer]
+    RasterExtension.ext(asset, add_if_missing=True).apply([_band(job, calibration)])
+    asset.extra_fields |= {
+        "geogaze:best_of_tiles": standing.won,
+        "geogaze:highest_probability": standing.highest,
+        **({"geogaze:classes": standing.classes} if standing.classes else {}),
+    }
+    about.renders[about.name] = Render.create(
+        assets=[about.name],
+        title=f"Heat of {about.layer}",
+        rescale=[[0.0, _highest(job, calibration)]],  # one for all layers, so that they compare
+        nodata="nan",
+        colormap_name=job.colormap,
+        resampling="bilinear",
+    )
+
+
+def classes(asset: pystac.Asset, about: About) -> None:
+    """The names and colours of the raster's values."""
+    about.item.stac_extensions.append(_CLASSIFICATION)
+    asset.extra_fields["classification:classes"] = legend(about.job.model.classes)
+
+
+def _band(job: JobFacts, calibration: dict[str, Any]) -> RasterBand:
+    statistics = calibration["statistics"]
+    return RasterBand.create(
+        nodata=NoDataStrings.NAN,
+        sampling=Sampling.AREA,
+        data_type=DataType.FLOAT32,
+        spatial_resolution=job.grid.cell_metres,
+        unit="logit" if job.normalize == "none" else "1",
+        statistics=Statistics.create(**statistics) if statistics else None,
+    )
+
+
+def _highest(job: JobFacts, calibration: dict[str, Any]) -> float:
+    """The heat at the top of the colour map."""
+    if job.normalize != "none":
+        return 1.0
+    top = float((calibration["statistics"] or {}).get("maximum", 1.0))
+    return top if top > 0 and math.isfinite(top) else 1.0

@@ -1,0 +1,25 @@
+"""What is known of a job that is being finished, or is. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job and what it has made.
+
+    Attributes:
+        id: the job's.
+        created: when it was accepted, seconds since 1970.
+        assets: by name, in the order of results: ``file``, ``type``, ``size``, ``sha256``.
+        calibration: by layer: ``scale`` and ``statistics`` of its heat.
+        routes: how gradients were had, see :mod:`geogaze.evidence.routes`.
+    """
+
+    id: str
+    created: float
+    assets: dict[str, dict[str, Any]]
+    calibration: dict[str, dict[str, Any]]
+    routes: list[str]

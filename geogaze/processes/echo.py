@@ -59,7 +59,7 @@ class EchoPlan(ProcessPlan):
     @property
     @override
     def products(self) -> frozenset[str]:
-        return frozenset(ECHO.outputs)
+        return frozenset(ECHO.outputs())
 
 
 def make_plan(request: EchoRequest, settings: Settings, *, local: bool = False) -> EchoPlan:
@@ -75,5 +75,5 @@ ECHO = Process(
     request=EchoRequest,
     plan="geogaze.processes.echo:make_plan",
     order=(Step("echo", "geogaze.runner.phases.echo:run", 100, "echoing"),),
-    outputs={"echo": Output("The inputs that were given", "application/json")},
+    outputs=lambda: {"echo": Output("The inputs that were given", "application/json")},
 )

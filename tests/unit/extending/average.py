@@ -60,5 +60,5 @@ AVERAGE = Process(
     request=AverageRequest,
     plan="tests.unit.extending.average:make_plan",
     order=(Step("average", "tests.unit.extending.average:run", 100, "averaging"),),
-    outputs={"mean": Output("The mean", "application/json")},
+    outputs=lambda: {"mean": Output("The mean", "application/json")},
 )

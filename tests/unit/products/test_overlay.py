@@ -265,7 +265,8 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
     ],
 )
 def test_captions_say_how_sure_the_model_is(standing: Standing, caption: str) -> None:
-    assert Shown("boat", np.zeros((1, 1), dtype=np.float32), standing).caption == caption
+    heat = np.full((1, 1), np.nan if standing.highest is None else 0, dtype=np.float32)
+    assert Shown("boat", heat, standing).caption == caption
 
 
 def test_a_class_that_is_best_nowhere_is_shown_so(

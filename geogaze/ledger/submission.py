@@ -31,7 +31,7 @@ class PhasePlan:
         doing: what is done, for people: "drawing overlay".
         grid: how its items are divided into units, where items are counted and a unit that keeps
             failing is split.
-        noun: what the items are, for people: "tiles".
+        noun: what the items are, for people, in a plural that ends in s: "tiles".
         skips: whether an item that cannot be done is left out; else the job fails.
         shared: whether its parts lie by the job's content, where later jobs of the same content
             take them over. Only the first phase's may.
@@ -173,7 +173,7 @@ def _insert(database: Database, job: Submission) -> UUID:
             )
         )
         session.execute(
-            insert(Phase),
+            insert(Phase).execution_options(render_nulls=True),  # one statement for all
             [_row(job_id, position, phase) for position, phase in enumerate(job.phases)],
         )
         if source is None:

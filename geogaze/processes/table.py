@@ -30,7 +30,7 @@ class Step:
         run: reference to the function that does a unit of it.
         share: of all the work, in percent, as progress counts it.
         doing: what is done, before the number of the unit: ``drawing overlay``.
-        noun: what its items are, where the plan divides them: ``tiles``.
+        noun: what its items are, where they are counted, in a plural that ends in s: ``tiles``.
         shared: whether later jobs of the same content take its parts over; the first alone may be.
     """
 

@@ -15,6 +15,7 @@ from tests.unit.ledger.test_collection import CollectionSuite
 from tests.unit.ledger.test_deliveries import DeliveriesSuite
 from tests.unit.ledger.test_lists import ListsSuite
 from tests.unit.ledger.test_machine import LedgerMachine, steps
+from tests.unit.ledger.test_phases import PhasesSuite
 from tests.unit.ledger.test_poison import PoisonSuite
 from tests.unit.ledger.test_progress import ProgressSuite
 from tests.unit.ledger.test_queue import QueueSuite
@@ -61,6 +62,10 @@ class TestQueue(OnPostgres, QueueSuite):
 
 
 class TestPoison(OnPostgres, PoisonSuite):
+    pass
+
+
+class TestPhases(OnPostgres, PhasesSuite):
     pass
 
 

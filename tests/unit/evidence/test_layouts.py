@@ -6,20 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models import SwinTransformer
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.evidence import engine as engine_module
+from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.routes import explain
+from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
 from geogaze.networks.split import Split
+from tests.factories import make_values
 from tests.unit.evidence.test_routes import difference, slow_cams
 
 CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
@@ -241,3 +246,34 @@ def test_guided_gradcam_is_for_maps_alone() -> None:
     head = nn.Sequential(Permuted(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(30, 2))
     with pytest.raises(UnsupportedArchitecture, match="guided-gradcam is defined for networks"):
         PixelNetwork(Split(body, head, "", channels_last)).check("guided-gradcam")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bundles_of_any_layout_are_explained_tile_by_tile(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(4)
+    network = CASES[case].network().eval().requires_grad_(False)
+    monkeypatch.setattr(engine_module, "load_model", lambda bundle: network)
+    bundle = Bundle(
+        name=case,
+        architecture="own",
+        classes=tuple("abcde"),
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        input_size=SIDE,
+        module="trunk",
+        stride=8,
+        first_center=3.5,
+        cells=4,
+        weights="sha256:0",
+    )
+    engine = Engine(bundle, EngineOptions("cpu"))
+    pixels = engine.prepare(make_values(40, 48), np.ones((40, 48), dtype=bool), ((0.0, 255.0),))
+    corners = [(0, 0), (8, 16)]
+    (result,) = engine.explain_tiles(pixels, corners, TARGETS)
+    assert result.route == "head-vjp"
+    images = torch.cat([pixels[:, :, r : r + SIDE, c : c + SIDE] for r, c in corners])
+    expected = explain(split(network), images, TARGETS)
+    assert difference(torch.from_numpy(result.evidence), expected.evidence) < 1e-4
+    np.testing.assert_allclose(result.logits, network(images).numpy(), atol=1e-5)

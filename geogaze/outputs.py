@@ -42,7 +42,7 @@ def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
         raise InvalidRequest(f"{out} cannot be the folder of a {kind}: {error}") from error
     if not names:
         return
-    held = _kind_of(out)
+    held = kind_of(out)
     # Results come to lie beside other files, a bundle takes the place of the whole folder.
     fits = held is not Kind.BUNDLE
     if kind is Kind.BUNDLE:
@@ -68,14 +68,14 @@ def check_file(target: Path, *, overwrite: bool) -> None:
 
 def former_products(out: Path) -> set[Path]:
     """The files that an earlier run left in a folder, by its item.json; none of anybody else's."""
-    if _kind_of(out) is not Kind.RESULTS:
+    if kind_of(out) is not Kind.RESULTS:
         return set()
     assets = json.loads((out / "item.json").read_text())["assets"].values()
     names = {"item.json", *(str(asset["href"]).removeprefix("./") for asset in assets)}
     return {out / name for name in names if name == Path(name).name}
 
 
-def _kind_of(folder: Path) -> Kind | None:
+def kind_of(folder: Path) -> Kind | None:
     """What a folder's item.json describes, if it has one of ours."""
     try:
         item = json.loads((folder / "item.json").read_text())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,28 @@ from geogaze.models.bundles import Bundle, Probabilities
 Target = tuple[int | None, int | None]
 """``(plus, minus)``: the score logit[plus] - logit[minus], where None leaves a term out."""
 
+
+class Classifier(Protocol):
+    """What is asked for evidence: a bundle, or a network that is none."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its logits, in order."""
+        ...
+
+
 _VERSUS = re.compile(r"\svs\s", re.IGNORECASE)
 _NOT = re.compile(r"not\s", re.IGNORECASE)
 _OFFERED = 3
+_LISTED = 10
 
 
-def parse_target(name: str, bundle: Bundle) -> Target:
+def parse_target(name: str, model: Classifier) -> Target:
     """The target that a layer's name stands for.
 
     ``ship`` is the class's own score, ``ship vs harbor`` the evidence for one class rather than
@@ -35,28 +52,28 @@ def parse_target(name: str, bundle: Bundle) -> Target:
     Raises:
         UnknownClass: the model has no such class.
     """
-    terms = _terms(name, bundle)
-    if missing := _missing(terms, bundle):
-        raise _unknown(missing, bundle)
-    plus, minus = (None if term is None else _position(term, bundle) for term in terms)
+    terms = _terms(name, model)
+    if missing := _missing(terms, model):
+        raise _unknown(missing, model)
+    plus, minus = (None if term is None else _position(term, model) for term in terms)
     return plus, minus
 
 
-def layer_names(names: Iterable[str], bundle: Bundle) -> tuple[str, ...]:
+def layer_names(names: Iterable[str], model: Classifier) -> tuple[str, ...]:
     """Layers' names as the model spells its classes, each once.
 
     Raises:
         UnknownClass: names all that are no classes, with near ones.
     """
     names = tuple(names)
-    if missing := _missing([term for name in names for term in _terms(name, bundle)], bundle):
-        raise _unknown(missing, bundle)
-    return tuple(dict.fromkeys(_spelled(parse_target(name, bundle), bundle) for name in names))
+    if missing := _missing([term for name in names for term in _terms(name, model)], model):
+        raise _unknown(missing, model)
+    return tuple(dict.fromkeys(spelled(parse_target(name, model), model) for name in names))
 
 
-def _terms(name: str, bundle: Bundle) -> tuple[str | None, str | None]:
+def _terms(name: str, model: Classifier) -> tuple[str | None, str | None]:
     """The class names in a layer's name: what speaks for it, and what against."""
-    if _named(name, bundle) is None:
+    if _named(name, model) is None:
         if versus := _VERSUS.search(name):
             return name[: versus.start()].strip(), name[versus.end() :].strip()
         if negation := _NOT.match(name.lstrip()):
@@ -64,13 +81,14 @@ def _terms(name: str, bundle: Bundle) -> tuple[str | None, str | None]:
     return name, None
 
 
-def _missing(terms: Iterable[str | None], bundle: Bundle) -> list[str]:
+def _missing(terms: Iterable[str | None], model: Classifier) -> list[str]:
     given = dict.fromkeys(term for term in terms if term is not None)
-    return [term for term in given if _position(term, bundle) is None]
+    return [term for term in given if _position(term, model) is None]
 
 
-def _spelled(target: Target, bundle: Bundle) -> str:
-    plus, minus = (None if at is None else bundle.classes[at] for at in target)
+def spelled(target: Target, model: Classifier) -> str:
+    """A target's name, with its classes as the model spells them."""
+    plus, minus = (None if at is None else model.classes[at] for at in target)
     if plus is None:
         return f"not {minus}"
     return plus if minus is None else f"{plus} vs {minus}"
@@ -80,32 +98,34 @@ def _key(name: str) -> str:
     return " ".join(re.sub(r"[\W_]+", " ", name.casefold()).split())
 
 
-def _named(name: str, bundle: Bundle) -> int | None:
+def _named(name: str, model: Classifier) -> int | None:
     """The position of the class of this name, spelled so or nearly so."""
-    if name in bundle.classes:
-        return bundle.classes.index(name)
+    if name in model.classes:
+        return model.classes.index(name)
     key = _key(name)
-    alike = [at for at, known in enumerate(bundle.classes) if _key(known) == key]
+    alike = [at for at, known in enumerate(model.classes) if _key(known) == key]
     return alike[0] if len(alike) == 1 and key else None
 
 
-def _position(name: str, bundle: Bundle) -> int | None:
-    position = _named(name, bundle)
+def _position(name: str, model: Classifier) -> int | None:
+    position = _named(name, model)
     number = name.strip()
-    if position is None and number.isdecimal() and int(number) < len(bundle.classes):
+    if position is None and number.isdecimal() and int(number) < len(model.classes):
         return int(number)
     return position
 
 
-def _unknown(names: Sequence[str], bundle: Bundle) -> UnknownClass:
+def _unknown(names: Sequence[str], model: Classifier) -> UnknownClass:
     unknown = []
     for name in names:
-        near = ", ".join(map(repr, _nearest(name, bundle.classes)))
+        near = ", ".join(map(repr, _nearest(name, model.classes)))
         unknown.append(f"{name!r}{f' (did you mean {near}?)' if near else ''}")
-    return UnknownClass(
-        f"Model {bundle.name!r} has no class {'; nor '.join(unknown)}. "
-        f"'geogaze models show {bundle.name}' lists all {len(bundle.classes)}."
-    )
+    shown = f"'geogaze models show {model.name}' lists all {len(model.classes)}."
+    if not isinstance(model, Bundle):
+        few = ", ".join(map(repr, model.classes[:_LISTED]))
+        more = len(model.classes) - _LISTED
+        shown = f"It has {few}{f' and {more:,} more' if more > 0 else ''}."
+    return UnknownClass(f"Model {model.name!r} has no class {'; nor '.join(unknown)}. {shown}")
 
 
 def _nearest(name: str, classes: Sequence[str]) -> list[str]:

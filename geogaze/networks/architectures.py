@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 import torch
@@ -32,6 +33,14 @@ def own_architectures() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
+_OFFERED_HERE: dict[str, Callable[[int], nn.Module]] = {}
+
+
+def offer(architecture: str, build_network: Callable[[int], nn.Module]) -> None:
+    """Offer a network in this process only, as an installed package would in all."""
+    _OFFERED_HERE[architecture] = build_network
+
+
 def build(
     architecture: str, classes: int, *, initialise: bool = False, published: bool = False
 ) -> nn.Module:
@@ -48,9 +57,12 @@ def build(
     Raises:
         UnsupportedArchitecture: there is no such classifier, or it is not convolutional.
     """
-    if own := own_architectures().get(architecture):
+    build_own = _OFFERED_HERE.get(architecture)
+    if build_own is None and (point := own_architectures().get(architecture)):
+        build_own = point.load()
+    if build_own:
         with torch.device("cpu" if initialise else "meta"):
-            network: nn.Module = own.load()(classes)
+            network = build_own(classes)
         return network.eval()
     family = _family(architecture)
     on_meta = family.on_meta and not initialise

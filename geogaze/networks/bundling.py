@@ -35,6 +35,11 @@ def half_state(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    """A network's state as it is; no two tensors share their memory."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
 def check_target(out: Path, classes: tuple[str, ...], *, overwrite: bool = False) -> None:
     """Refuse early what :func:`write_bundle` could not write.
 
@@ -55,6 +60,7 @@ def write_bundle(
     architecture: str,
     classes: tuple[str, ...],
     input_size: int,
+    bands: tuple[str, ...] = ("red", "green", "blue"),
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
     gsd: float | None = None,
@@ -63,11 +69,13 @@ def write_bundle(
     probabilities: Probabilities = "softmax",
     evaluation: dict[str, Any] | None = None,
     overwrite: bool = False,
+    half: bool = True,
 ) -> Bundle:
-    """Write ``model.safetensors`` (half precision), ``item.json`` and ``evaluation.json``.
+    """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
 
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
+    Weights are stored in half precision, or as they are where ``half`` is False.
 
     Raises:
         InvalidRequest: the folder is in use.
@@ -87,6 +95,7 @@ def write_bundle(
             name=out.name,
             architecture=architecture,
             classes=classes,
+            bands=bands,
             mean=mean,
             std=std,
             input_size=input_size,

@@ -13,6 +13,7 @@ from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.make.color import lay_over, stretch
+from geogaze.runner.letterbox import letterbox
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def explain_photo(
     """
     bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
     size = bundle.input_size
-    values, valid, inner = _letterbox(image, size)
+    values, valid, inner = letterbox(image, size)
     targets = (parse_target(layer, bundle),) if layer else None
     window = engine.prepare(values, valid, ((0.0, 1.0),))
     (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
@@ -73,22 +74,3 @@ def explain_photo(
     shown_name = layer_names((layer,), bundle)[0] if layer else ranking[0][0]
     overlay = lay_over(image, heat)
     return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay)
-
-
-def _letterbox(
-    image: NDArray[np.uint8], size: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[slice, slice]]:
-    """An image (h, w, 3) in the middle of a square: values (3, size, size) in 0..1, which pixels
-    are image, and where it lies.
-    """
-    height, width = image.shape[:2]
-    shrink = size / max(height, width)
-    rows, cols = max(1, round(height * shrink)), max(1, round(width * shrink))
-    top, left = (size - rows) // 2, (size - cols) // 2
-    inner = slice(top, top + rows), slice(left, left + cols)
-    values = np.zeros((3, size, size), dtype=np.float32)
-    small = cv2.resize(image, (cols, rows), interpolation=cv2.INTER_AREA)
-    values[:, *inner] = np.asarray(small, dtype=np.float32).transpose(2, 0, 1) / 255
-    valid = np.zeros((size, size), dtype=bool)
-    valid[inner] = True
-    return values, valid, inner

@@ -1,0 +1,152 @@
+"""``geogaze.open_results``: a finished job's products, from a folder or an API, as arrays."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+
+from geogaze.client import Client
+from geogaze.errors import InvalidRequest, UnknownClass
+from geogaze.notebook.labelled import data_array
+from geogaze.outputs import Kind, kind_of
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from xarray import DataArray
+
+_HEAT = "heat-"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A job's products in a folder.
+
+    Attributes:
+        folder: where they lie.
+        item: the STAC Item that describes them, ``item.json``.
+    """
+
+    folder: Path
+    item: dict[str, Any] = field(repr=False)
+    _held: object = field(default=None, repr=False)  # a temporary folder, as long as this lives
+
+    @cached_property
+    def assets(self) -> dict[str, Path]:
+        """The products' files by name, such as ``heat-airplane`` and ``tiles``."""
+        assets = self.item["assets"].items()
+        return {name: self.folder / asset["href"].removeprefix("./") for name, asset in assets}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the heat layers: classes, ``top``, ``ship vs harbor``."""
+        return tuple(n.removeprefix(_HEAT) for n in self.assets if n.startswith(_HEAT))
+
+    def heat(self, layer: str) -> NDArray[np.float32]:
+        """A layer: (rows, cols) float32, NaN where nobody looked.
+
+        From 0 to 1, or signed evidence in logits where the job asked for ``normalize="none"``.
+
+        Raises:
+            UnknownClass: there is no such layer.
+        """
+        with rasterio.open(self._layer(layer)) as dataset:
+            heat: NDArray[np.float32] = dataset.read(1)
+        return heat
+
+    @property
+    def transform(self) -> Affine:
+        """From corners of heat cells (col, row) to the CRS."""
+        return self._grid[0]
+
+    @property
+    def crs(self) -> rasterio.crs.CRS:
+        """The CRS of all layers, which is the scene's."""
+        return self._grid[1]
+
+    @cached_property
+    def tiles(self) -> GeoDataFrame:
+        """What the model says of each tile: ``row``, ``col``, ``geometry``, ``top_class``, ….
+
+        Probabilities of classes are columns ``p_<class>``.
+        """
+        import geopandas
+
+        return geopandas.read_parquet(self.assets["tiles"])
+
+    def to_xarray(self) -> DataArray:
+        """All layers as a DataArray (class, y, x), with coordinates in the CRS.
+
+        They are cells' centres, or, where the scene is rotated, positions of rows and columns.
+        The attribute ``crs`` is WKT, ``transform`` the affine's first six numbers.
+
+        Raises:
+            ModuleNotFoundError: xarray is not installed.
+        """
+        layers = np.stack([self.heat(name) for name in self.layers])
+        attributes = {"crs": self.crs.to_wkt()}
+        return data_array(layers, self.layers, self.transform, "heat", attributes)
+
+    @cached_property
+    def _grid(self) -> tuple[Affine, Any]:
+        with rasterio.open(self._layer(self.layers[0])) as dataset:
+            return dataset.transform, dataset.crs
+
+    def _layer(self, name: str) -> Path:
+        if name not in self.layers:
+            raise UnknownClass(f"There is no layer {name!r}, but {', '.join(self.layers)}.")
+        return self.assets[f"{_HEAT}{name}"]
+
+
+def open_results(
+    source: str | os.PathLike[str] | UUID,
+    *,
+    api: str | Client | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Results:
+    """The products of a finished job.
+
+    Args:
+        source: the folder of a run, or, with ``api``, a job's id.
+        api: the address of a geogaze API, or a client of it. Products are downloaded.
+        folder: where to; otherwise to a temporary folder, which lives as long as the results.
+
+    Raises:
+        InvalidRequest: the folder holds no results.
+        RemoteRefusal: there is no such job, or it has not come to its end.
+        RemoteError: the API failed, or is not there.
+    """
+    if api is None:
+        if folder is not None:
+            raise InvalidRequest("folder: for a job's products from an API only; say api= too.")
+        return _opened(Path(os.fspath(source) if not isinstance(source, UUID) else str(source)))
+    held = None
+    if folder is None:
+        held = tempfile.TemporaryDirectory(prefix="geogaze-", ignore_cleanup_errors=True)
+        folder = held.name
+    target = Path(folder)
+    if isinstance(api, Client):
+        api.download(str(source), target)
+    else:
+        with Client(api) as client:
+            client.download(str(source), target)
+    return _opened(target, held)
+
+
+def _opened(folder: Path, held: object = None) -> Results:
+    if kind_of(folder) is not Kind.RESULTS:
+        raise InvalidRequest(
+            f"{folder} holds no results: a run's folder has an item.json. For a job of an API, say "
+            "its address: api='http://…'."
+        )
+    return Results(folder, json.loads((folder / "item.json").read_text()), held)

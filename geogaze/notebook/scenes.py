@@ -1,0 +1,95 @@
+"""A whole scene, explained by the embedded run."""
+
+from __future__ import annotations
+
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import structlog
+from torch import nn
+
+from geogaze.config import Settings
+from geogaze.errors import InvalidRequest
+from geogaze.logs import configure_logging
+from geogaze.models.bundles import Bundle
+from geogaze.networks.architectures import offer
+from geogaze.networks.bundling import write_bundle
+from geogaze.notebook.looking import bands_of, count_classes
+from geogaze.notebook.results import Results, open_results
+from geogaze.notebook.saying import Said
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.runner.embedded import run
+
+_COLOURS = ("red", "green", "blue")
+_SIZE = 224  # pixels of a tile where nobody says
+
+
+def explain_scene(
+    model: Bundle | nn.Module,
+    said: Said,
+    inputs: dict[str, Any],
+    out: Path,
+    settings: Settings,
+    *,
+    overwrite: bool,
+) -> Results:
+    """Run the job and open what it made.
+
+    Args:
+        model: a bundle, or a module, which is made one for as long as the job runs.
+        said: of a module.
+        inputs: of the process ``explain``, without the model.
+        out: the folder for the products.
+        settings: device, batch size and the like.
+        overwrite: whether an earlier run's products there are replaced.
+
+    Raises:
+        InvalidRequest: an input is wrong, or a bundle is to be looked at otherwise than it says.
+        UnsupportedArchitecture: a module cannot be cut, or its activations are no regular grid.
+    """
+    if not structlog.is_configured():  # else each unit would be logged into the notebook
+        configure_logging("error", settings.log_format)
+    with tempfile.TemporaryDirectory(prefix="geogaze-module-") as folder:
+        if isinstance(model, nn.Module):
+            bundle = _bundled(model, said, Path(folder))
+        else:
+            bundle = model
+            fits = said.layer in {None, bundle.module} and said.size in {None, bundle.input_size}
+            if not fits:
+                raise InvalidRequest(
+                    f"layer, size: in a scene {bundle.name!r} is looked at as its item.json says, "
+                    f"at {bundle.module!r} in tiles of {bundle.input_size} pixels. Import it anew "
+                    "with another layer, or give its network as a module."
+                )
+        name = str(bundle.folder) if bundle.folder else bundle.name
+        request = ExplainRequest.parse({**inputs, "model": name})
+        run(request, out, settings, overwrite=overwrite)
+    return open_results(out)
+
+
+def _bundled(model: nn.Module, said: Said, folder: Path) -> Bundle:
+    """A module as a bundle, with all digits of its weights; this process knows how to build it."""
+    copy = deepcopy(model).cpu().float().eval().requires_grad_(False)
+    bands = len(said.mean) if said.mean is not None else bands_of(copy) or 3
+    mean, std = said.normalisation(bands)
+    size = said.size or _SIZE
+    name = type(model).__name__.lower()
+    architecture = f"module:{name}"
+    offer(architecture, lambda classes: deepcopy(copy))
+    return write_bundle(
+        copy,
+        folder / name,
+        architecture=architecture,
+        classes=said.names_for(count_classes(copy, bands, size)),
+        input_size=size,
+        bands=("red", "green", "blue")
+        if bands == 3
+        else tuple(f"band-{i + 1}" for i in range(bands)),
+        mean=mean,
+        std=std,
+        layer=said.layer,
+        probabilities=said.rule or "softmax",
+        half=False,
+    )

@@ -77,13 +77,6 @@ class Callbacks:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def send_one(self) -> bool:
-        """Send a message that is due, to the end. False if there was none."""
-        if (due := await self._take(())) is None:
-            return False
-        await self._send(due)
-        return True
-
     async def _take(self, under_way: Collection[str]) -> Due | None:
         if len(under_way) >= self._at_once:
             return None

@@ -90,7 +90,8 @@ def write_bundle(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / "bundle"
         folder.mkdir()
-        save_file(half_state(model), folder / "model.safetensors")
+        state = half_state(model) if half else _state(model)
+        save_file(state, folder / "model.safetensors")
         bundle = Bundle(
             name=out.name,
             architecture=architecture,

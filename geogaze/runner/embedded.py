@@ -294,11 +294,9 @@ class _Progress:
 
 
 def _failure(status: JobStatus) -> GeogazeError:
-    problem = status.problem or {}
-    for kind in _subclasses(GeogazeError):
-        if kind.slug == problem.get("slug"):
-            return kind(status.message)
-    return JobFailed(status.message)
+    slug = (status.problem or {}).get("slug")
+    kinds = (kind for kind in _subclasses(GeogazeError) if kind.slug == slug)
+    return next(kinds, JobFailed)(status.message)
 
 
 def _subclasses(kind: type[GeogazeError]) -> list[type[GeogazeError]]:

@@ -138,11 +138,6 @@ class Server(ABC):
         """Kills the server and its children with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL)
 
-    def restart(self) -> None:
-        """Stops the server cleanly and starts it again on the same port and data."""
-        self.stop()
-        self.start()
-
     def __enter__(self) -> Self:
         self.start()
         return self

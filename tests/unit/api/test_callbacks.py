@@ -118,7 +118,15 @@ def job(http_: TestClient, scene: Path, subscriber: Subscriber) -> UUID:
 
 
 def send_one(callbacks: Callbacks) -> bool:
-    return asyncio.run(callbacks.send_one())
+    """Send a message that is due, to the end. False if there was none."""
+
+    async def send() -> bool:
+        due = await callbacks._take(())
+        if due is not None:
+            await callbacks._send(due)
+        return due is not None
+
+    return asyncio.run(send())
 
 
 def make_due(ledger: Ledger) -> None:

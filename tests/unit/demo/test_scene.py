@@ -1,3 +1,5 @@
+"""The demo scene: the same for a seed, georeferenced, and true to its outlines."""
+
 from __future__ import annotations
 
 import json

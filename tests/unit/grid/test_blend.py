@@ -1,3 +1,5 @@
+"""Overlapping tiles blended: a constant stays constant, up to the corners."""
+
 from __future__ import annotations
 
 import numpy as np

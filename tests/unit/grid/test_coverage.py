@@ -1,3 +1,5 @@
+"""How much of a cell is valid."""
+
 from __future__ import annotations
 
 import numpy as np

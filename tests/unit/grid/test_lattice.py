@@ -1,3 +1,5 @@
+"""The lattice of cells over a scene."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""From activations to lattice cells."""
+
 from __future__ import annotations
 
 import numpy as np

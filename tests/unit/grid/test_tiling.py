@@ -1,3 +1,5 @@
+"""Tiles over a scene, and chunks of them."""
+
 from __future__ import annotations
 
 import itertools

@@ -1,3 +1,5 @@
+"""From a request to a plan: what it holds, and what it refuses."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Requests: what may be left out, what is refused and how it is said."""
+
 from __future__ import annotations
 
 from typing import Any

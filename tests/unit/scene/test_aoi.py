@@ -1,3 +1,5 @@
+"""Areas of interest, from longitude and latitude to pixels and masks."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""Which of a scene's bands are the model's."""
+
 from __future__ import annotations
 
 from pathlib import Path

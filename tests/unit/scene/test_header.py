@@ -1,3 +1,5 @@
+"""What a scene's header tells: size, place, bands, and the range of its values."""
+
 from __future__ import annotations
 
 from pathlib import Path

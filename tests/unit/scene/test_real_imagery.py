@@ -1,3 +1,5 @@
+"""Real files, where this machine has them."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""What may be read: files, buckets and hosts that an operator allows."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Windows of a scene: past its border, in other resolutions, with pixels missing."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -213,7 +213,8 @@ def _registration(model: nn.Module, cut: Split | Captured, bands: int) -> Regist
     key = (cut.module, bands, repr(model))
     if key not in known:
         try:
-            known[key] = measure(cut.maps, bands, _SIDE)
+            with _where(model)[0]:
+                known[key] = measure(cut.maps, bands, _SIDE)
         except (UnsupportedArchitecture, RuntimeError, ValueError):  # whatever it does with a size
             known[key] = None
     return known[key]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +41,6 @@ class Results:
 
     folder: Path
     item: dict[str, Any] = field(repr=False)
-    _held: object = field(default=None, repr=False)  # a temporary folder, as long as this lives
 
     @cached_property
     def assets(self) -> dict[str, Path]:
@@ -130,23 +131,31 @@ def open_results(
         if folder is not None:
             raise InvalidRequest("folder: for a job's products from an API only; say api= too.")
         return _opened(Path(os.fspath(source) if not isinstance(source, UUID) else str(source)))
-    held = None
-    if folder is None:
-        held = tempfile.TemporaryDirectory(prefix="geogaze-", ignore_cleanup_errors=True)
-        folder = held.name
-    target = Path(folder)
+    if folder is not None:
+        return _downloaded(str(source), api, Path(folder))
+    temporary = Path(tempfile.mkdtemp(prefix="geogaze-"))
+    try:
+        results = _downloaded(str(source), api, temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    weakref.finalize(results, shutil.rmtree, temporary, ignore_errors=True)
+    return results
+
+
+def _downloaded(job: str, api: str | Client, folder: Path) -> Results:
     if isinstance(api, Client):
-        api.download(str(source), target)
+        api.download(job, folder)
     else:
         with Client(api) as client:
-            client.download(str(source), target)
-    return _opened(target, held)
+            client.download(job, folder)
+    return _opened(folder)
 
 
-def _opened(folder: Path, held: object = None) -> Results:
+def _opened(folder: Path) -> Results:
     if kind_of(folder) is not Kind.RESULTS:
         raise InvalidRequest(
             f"{folder} holds no results: a run's folder has an item.json. For a job of an API, say "
             "its address: api='http://…'."
         )
-    return Results(folder, json.loads((folder / "item.json").read_text()), held)
+    return Results(folder, json.loads((folder / "item.json").read_text()))

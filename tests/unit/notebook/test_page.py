@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import geogaze
 from geogaze import client as client_module
 from geogaze.client import Client
 from geogaze.models.registry import SHIPPED
@@ -24,11 +26,11 @@ def scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Behind http://localhost:8080 is an API in this process, whose worker works while we wait."""
     settings = make_settings(tmp_path, SHIPPED / "aerial-scenes")
     worker = Worker.from_settings(settings)
-    http = TestClient(make_app(settings))
+    api = make_app(settings)
 
     def connect(self: Client, url: str, **_: Any) -> None:
         assert url == "http://localhost:8080"
-        self._http = http
+        self._http = TestClient(api)
 
     def work(seconds: float) -> None:
         if unit := due(worker.resources.ledger.database):
@@ -59,6 +61,12 @@ def test_every_block_runs(
             shapes[line[0]] = told
     assert len(shapes) >= 3, "the page tells shapes"
     assert names["results"].layers == ("harbor",)
+    again = geogaze.open_results(names["job"]["jobID"], api="http://localhost:8080")
+    assert np.array_equal(again.heat("harbor"), names["results"].heat("harbor"), equal_nan=True)
+    assert again.folder.is_dir()
+    folder = again.folder
+    del again
+    assert not folder.exists(), "a temporary folder lives as long as its results"
     assert sorted(p.name for p in (tmp_path / "crops").iterdir()) == [
         "explanation.npz",
         *(f"overlay-{name}.png" for name in ("fallow", "maize", "wheat")),

@@ -34,15 +34,36 @@ def opacity(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     return smooth
 
 
+class Painter:
+    """Lays heat over images, in whole numbers: what each of 256 heats does to a pixel is looked up.
+
+    Args:
+        name: of the colour map.
+        bgr: whether images have blue first, as OpenCV encodes them.
+    """
+
+    def __init__(self, name: Colormap = "turbo", *, bgr: bool = False) -> None:
+        veil = opacity(np.linspace(0, 1, 256, dtype=np.float32))[:, None]
+        colours = colormap(name)[:, ::-1] if bgr else colormap(name)
+        self._tint = (colours * veil).round().astype(np.uint8)[:, None]
+        self._left = np.repeat((255 * (1 - veil)).round().astype(np.uint8), 3, axis=1)[:, None]
+
+    def paint(self, image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Heat (h, w) in 0..1 or NaN over an image (h, w, 3); what lies beyond is cut."""
+        level = np.maximum(cv2.patchNaNs(heat.copy(), 0), 0)
+        one = cv2.convertScaleAbs(level, alpha=255)
+        if not one.any():
+            return image
+        index = cv2.merge([one, one, one])
+        seen_through = cv2.multiply(image, cv2.LUT(index, self._left), scale=1 / 255)
+        return np.asarray(cv2.add(seen_through, cv2.LUT(index, self._tint)), dtype=np.uint8)
+
+
 def lay_over(
     image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Colormap = "turbo"
 ) -> NDArray[np.uint8]:
     """Heat (h, w) in 0..1 or NaN over an image (h, w, 3) RGB."""
-    known = np.nan_to_num(heat)
-    index = (np.clip(known, 0, 1) * 255).round().astype(np.uint8)
-    alpha = opacity(known)[..., None]
-    mixed = image * (1 - alpha) + colormap(colours)[index] * alpha
-    return mixed.round().astype(np.uint8)
+    return Painter(colours).paint(image, heat)
 
 
 def stretch(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import rasterio
+from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
-from rasterio.windows import Window
 
 from geogaze.grid.lattice import Box
 from geogaze.products.facts import Backdrop, LayerFacts, Normalize
-from geogaze.products.make.cog import write_cog
-from geogaze.products.make.color import lay_over, stretch
+from geogaze.products.make.color import Painter, stretch
+from geogaze.products.make.drawing import BLOCK, Picture, draw_pyramid
+from geogaze.products.make.encoded import Pyramid
 from geogaze.products.make.inputs import LayerInputs
-from geogaze.scene.view import SceneView
-
-_BLOCK = 512
-_READ = 2048  # pixels per side of one step, a multiple of the block
+from geogaze.scaling import unit_range
+from geogaze.scene.view import Pixels, SceneView
 
 
 def make(inputs: LayerInputs, target: Path) -> None:
@@ -47,8 +46,7 @@ def shown_heat(heat: NDArray[np.float32], normalize: Normalize) -> NDArray[np.fl
 
 def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The first three bands, or the only one thrice, (bands, h, w) in 0..1 as (h, w, 3) RGB."""
-    bands = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
-    return np.ascontiguousarray((bands.transpose(1, 2, 0) * 255).round().astype(np.uint8))
+    return np.ascontiguousarray((_three(values).transpose(1, 2, 0) * 255).round().astype(np.uint8))
 
 
 def write_overlay(
@@ -68,77 +66,54 @@ def write_overlay(
         layer: what is known of it.
         backdrop: the part of the scene to draw over.
         target: the COG to write: JPEG with an internal mask.
-        scratch: a folder for the draft.
-        pulse: called after every block; may raise to stop.
+        scratch: a folder for the blocks, until they are in their order.
+        pulse: called for every few blocks; may raise to stop.
     """
     top, left, bottom, right = backdrop.box
     filled = _fill(shown_heat(heat, layer.normalize))
-    source = scratch / "overlay.tif"
-    with rasterio.open(
-        source,
-        "w",
-        driver="GTiff",
-        width=right - left,
-        height=bottom - top,
-        count=4,
-        dtype="uint8",
-        crs=backdrop.crs_wkt,
-        transform=backdrop.transform @ rasterio.Affine.translation(left, top),
-        tiled=True,
-        blockxsize=_BLOCK,
-        blockysize=_BLOCK,
-        interleave="pixel",
-        compress="zstd",
-        zstd_level=1,
-        photometric="RGB",
-        alpha="YES",
-        bigtiff="IF_SAFER",
-    ) as draft:
-        draft.colorinterp = [
-            ColorInterp.red,
-            ColorInterp.green,
-            ColorInterp.blue,
-            ColorInterp.alpha,
-        ]
-        draft.update_tags(
-            AREA_OR_POINT="Area", GEOGAZE_CLASS=layer.name, GEOGAZE_METHOD=layer.method
+    painter = Painter(layer.colormap, bgr=True)
+
+    def draw(part: Box) -> Picture:
+        box = (part[0] + top, part[1] + left, part[2] + top, part[3] + left)
+        pixels = reader.read(box)
+        image = bgr_image(pixels, backdrop)
+        shown = stretch(filled, layer.grid.within(box), pixels.valid.shape)
+        pulse(0)
+        return Picture(painter.paint(image, shown), pixels.valid)
+
+    tags = {"AREA_OR_POINT": "Area", "GEOGAZE_CLASS": layer.name, "GEOGAZE_METHOD": layer.method}
+    if layer.warnings:
+        tags["GEOGAZE_WARNINGS"] = " ".join(layer.warnings)
+    with tempfile.TemporaryFile(dir=scratch) as spool:
+        pyramid = Pyramid(right - left, bottom - top, BLOCK, spool)
+        draw_pyramid(pyramid, draw)
+        transform = backdrop.transform @ Affine.translation(left, top)
+        pyramid.write(target, crs=backdrop.crs_wkt, transform=transform, tags=tags)
+
+
+def bgr_image(pixels: Pixels, backdrop: Backdrop) -> NDArray[np.uint8]:
+    """A window as the network sees it, (h, w, 3) with blue first."""
+    if pixels.values.dtype != np.uint8:
+        shown = rgb_image(pixels.shown(backdrop.rescale, backdrop.mean))
+        return np.ascontiguousarray(shown[..., ::-1])
+    # Of bytes there are few: each band's are scaled once, and looked up.
+    every = np.broadcast_to(np.arange(256, dtype=np.uint8), (len(pixels.values), 1, 256))
+    tables = (unit_range(every, backdrop.rescale) * 255).round().astype(np.uint8)
+    planes = [
+        cv2.LUT(values, table[0])
+        if known.all()
+        else np.where(known, table[0][values], np.float32(mean * 255).round().astype(np.uint8))
+        for values, known, table, mean in zip(
+            *map(_three, (pixels.values, pixels.known, tables, np.array(backdrop.mean))),
+            strict=True,
         )
-        if layer.warnings:
-            draft.update_tags(GEOGAZE_WARNINGS=" ".join(layer.warnings))
-        for row in range(top, bottom, _READ):
-            for col in range(left, right, _READ):
-                box = (row, col, min(row + _READ, bottom), min(col + _READ, right))
-                block = _draw(reader, filled, layer, backdrop, box)
-                draft.write(
-                    block.transpose(2, 0, 1),
-                    window=Window(col - left, row - top, block.shape[1], block.shape[0]),
-                )
-                pulse(0)
-    write_cog(
-        source,
-        target,
-        block=_BLOCK,
-        COMPRESS="JPEG",
-        QUALITY="88",
-        OVERVIEW_RESAMPLING="AVERAGE",
-        ADD_ALPHA="NO",
-    )
-    source.unlink()
+    ]
+    return np.asarray(cv2.merge(planes[::-1]), dtype=np.uint8)
 
 
-def _draw(
-    reader: SceneView,
-    heat: NDArray[np.float32],
-    layer: LayerFacts,
-    backdrop: Backdrop,
-    box: Box,
-) -> NDArray[np.uint8]:
-    pixels = reader.read(box)
-    image = rgb_image(pixels.shown(backdrop.rescale, backdrop.mean))
-    shown = stretch(heat, layer.grid.within(box), pixels.valid.shape)
-    drawn = lay_over(image, shown, layer.colormap)
-    alpha = np.where(pixels.valid, 255, 0).astype(np.uint8)
-    return np.dstack([drawn, alpha])
+def _three(bands: NDArray[Any]) -> NDArray[Any]:
+    """The first three of some bands, or the only one thrice."""
+    return bands[:3] if len(bands) >= 3 else np.repeat(bands[:1], 3, axis=0)
 
 
 def _fill(heat: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,9 +48,9 @@ class Sweeper:
         removed = 0
         # A search of millions of objects ends where it is when we are told to stop.
         keys = takewhile(lambda key: not self._stop.is_set(), self._storage.keys(prefix))
-        while some := list(islice(keys, _AT_ONCE)):
-            living = self._collection.living({attempt_of(key) for key in some})
-            dead = [key for key in some if attempt_of(key) not in living]
+        while keys_here := list(islice(keys, _AT_ONCE)):
+            living = self._collection.living({attempt_of(key) for key in keys_here})
+            dead = [key for key in keys_here if attempt_of(key) not in living]
             self._storage.remove(dead)
             removed += len(dead)
         return removed

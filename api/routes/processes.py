@@ -128,7 +128,7 @@ async def quote(process: str, body: Execute, services: With) -> Any:
     plan = await services.planner.plan(wanted, asked)
     check_outputs(wanted, outputs, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}
-    pace = await run_in_threadpool(services.ledger.pace, alike)
+    pace = await run_in_threadpool(services.ledger.pace, wanted.id, alike)
     return resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
 
 

@@ -42,12 +42,12 @@ class Collection:
     def dismissed(self) -> list[tuple[UUID, str]]:
         """Jobs that were dismissed and whose objects are still to be removed, with content."""
         with Session(self._database) as session:
-            found = session.execute(
+            rows = session.execute(
                 select(Job.id, Job.content)
                 .where(Job.state == JobState.DISMISSED, Job.released.is_(None))
                 .limit(_AT_ONCE)
             )
-            return [(row.id, row.content) for row in found]
+            return [(row.id, row.content) for row in rows]
 
     def released(self, job_id: UUID) -> None:
         """Note that a dismissed job's objects are gone; its units go too, its record stays."""
@@ -81,10 +81,10 @@ class Collection:
         )
         with Session(self._database) as session:
             for start in range(0, len(wanted), _AT_ONCE):
-                found = session.scalars(
+                these = session.scalars(
                     select(Unit.prefix)
                     .join(Job, Job.id == Unit.job_id)
                     .where(Unit.prefix.in_(wanted[start : start + _AT_ONCE]), needed)
                 )
-                living.update(prefix for prefix in found if prefix)
+                living.update(prefix for prefix in these if prefix)
         return living

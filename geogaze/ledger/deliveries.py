@@ -49,7 +49,7 @@ class Deliveries:
             besides: beginnings of addresses whose messages are let be.
         """
         with Session(self._database) as session, session.begin():
-            found = session.execute(
+            due = session.execute(
                 select(Delivery, Job.subscriber)
                 .join(Job, Job.id == Delivery.job_id)
                 .where(
@@ -62,9 +62,9 @@ class Deliveries:
                 .limit(1)
                 .with_for_update(of=Delivery, skip_locked=True)
             ).one_or_none()
-            if found is None:
+            if due is None:
                 return None
-            delivery, subscriber = found
+            delivery, subscriber = due
             delivery.attempt += 1
             delivery.next_attempt_at = (session.scalar(select(now())) or 0.0) + hold_seconds
             base = (subscriber or {}).get("base", "")

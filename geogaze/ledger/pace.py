@@ -48,7 +48,7 @@ class Pace:
         return Pace(tuple(marks))
 
     def rate(self, now: float) -> float | None:
-        """Tiles per second of late; None while it cannot be told, or nothing is heard any more."""
+        """Items per second of late; None while it cannot be told, or nothing is heard any more."""
         if len(self.marks) < 2 or self._silent(now):
             return None
         (begun, before), (at, items) = self.marks[0], self.marks[-1]

@@ -59,10 +59,10 @@ class Ledger:
         Raises:
             JobNotFound: there is none.
         """
-        found = self._statuses(Job.id == job_id, limit=1, offset=0)
-        if not found:
+        statuses = self._statuses(Job.id == job_id, limit=1, offset=0)
+        if not statuses:
             raise JobNotFound(f"There is no job {job_id}.")
-        return found[0]
+        return statuses[0]
 
     def jobs(
         self,
@@ -93,10 +93,10 @@ class Ledger:
             wanted.append(ran <= max_seconds)
         return self._statuses(*wanted, limit=limit, offset=offset)
 
-    def pace(self, inputs: dict[str, str]) -> float | None:
-        """Items per second, products included, of the newest job that succeeded with these inputs.
+    def pace(self, process: str, inputs: dict[str, str]) -> float | None:
+        """Items per second, products included, of a process's newest job with these inputs.
 
-        Looked for among the last few that succeeded, and where no item was taken over; None where
+        Looked for among the last few that succeeded, where no item was taken over; None where
         there is none.
         """
         newest = (
@@ -107,11 +107,12 @@ class Ledger:
         )
         alike = [Job.request[name].as_string() == value for name, value in inputs.items()]
         with Session(self.database) as session:
-            found = session.execute(
+            last = session.execute(
                 select(Phase.items, (Job.finished - Job.started).label("seconds"))
                 .join(Phase, Phase.job_id == Job.id)
                 .where(
                     Job.id.in_(newest),
+                    Job.process == process,
                     *alike,
                     Phase.items > 0,
                     Phase.items_reused == 0,
@@ -120,7 +121,7 @@ class Ledger:
                 .order_by(*_NEWEST, Phase.position)
                 .limit(1)
             ).one_or_none()
-        return found.items / found.seconds if found else None
+        return last.items / last.seconds if last else None
 
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
         with Session(self.database) as session:

@@ -123,24 +123,24 @@ def known(
     if key is None:
         return None
     with Session(database) as session:
-        found = session.execute(
+        earlier = session.execute(
             select(Job.id, Job.process, Job.request, Job.subscriber).where(
                 Job.tenant == tenant, Job.idempotency_key == key
             )
         ).one_or_none()
-    if found is None:
+    if earlier is None:
         return None
     same = {
-        "process": found.process == process,
-        "request": found.request == request,
-        "subscriber": _addresses(found.subscriber) == _addresses(subscriber),
+        "process": earlier.process == process,
+        "request": earlier.request == request,
+        "subscriber": _addresses(earlier.subscriber) == _addresses(subscriber),
     }
     if differing := " and ".join(name for name, equal in same.items() if not equal):
         raise IdempotencyKeyReused(
-            f"The idempotency key {key!r} stands for job {found.id}, which has another {differing} "
-            "than this one. Use a new key for a new request."
+            f"The idempotency key {key!r} stands for job {earlier.id}, which has another "
+            f"{differing} than this one. Use a new key for a new request."
         )
-    job: UUID = found.id
+    job: UUID = earlier.id
     return job
 
 

@@ -179,7 +179,7 @@ class _Job:
         self._settings = here
         self._progress = _Progress(on_progress)
         self._worker = Worker.from_settings(  # a full disk gets no emptier while we wait
-            here, on_tiles=self._progress.add, ends_with=(StorageUnavailable,)
+            here, on_items=self._progress.add, ends_with=(StorageUnavailable,)
         )
         self._ledger = self._worker.resources.ledger
         self._queue = Queue(self._ledger.database)

@@ -30,8 +30,8 @@ def unseen_tiles(
     Args:
         plan: the job's plan.
         parts: of the explain phase.
-        chunks: the same with their tables, and the units that were given up.
-        given_up: these units.
+        chunks: the same with their tables.
+        given_up: units that no worker could do.
         found_heat: whether a layer has a finite cell.
     """
     bad: dict[str, list[list[int]]] = {}

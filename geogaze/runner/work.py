@@ -44,7 +44,7 @@ _REPORT_SECONDS = 10.0
 _COMMIT_AGAIN_SECONDS = 1.0
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
-TileCallback = Callable[[int], None]
+ItemCallback = Callable[[int], None]
 LaneCallback = Callable[[threading.Thread], None]
 
 
@@ -58,7 +58,7 @@ class Worker:
     Args:
         resources: what it works with.
         claims: where units are claimed.
-        on_tiles: told of the tiles of every batch.
+        on_items: told of the items of every batch.
         ends_with: errors after which it goes on no more, besides those that end any process.
     """
 
@@ -67,14 +67,14 @@ class Worker:
         resources: Resources,
         claims: Claims,
         *,
-        on_tiles: TileCallback = lambda tiles: None,
+        on_items: ItemCallback = lambda items: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> None:
         self.resources = resources
         self._ends_with = ends_with
         self._claims = claims
         self._queue = Queue(resources.ledger.database)
-        self._on_tiles = on_tiles
+        self._on_items = on_items
         self._stopping = threading.Event()
         self._name = process_name()
         self._reporting = threading.Thread(target=self._report, daemon=True, name="report")
@@ -84,7 +84,7 @@ class Worker:
         cls,
         settings: Settings,
         *,
-        on_tiles: TileCallback = lambda tiles: None,
+        on_items: ItemCallback = lambda items: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
     ) -> Worker:
         """A worker on the database and storage that the settings name, with its parts loaded."""
@@ -96,7 +96,7 @@ class Worker:
             engine, lease_seconds=settings.lease_seconds, patience=Patience.of(settings)
         )
         resources = Resources(settings, Ledger(engine), open_storage(settings))
-        return cls(resources, claims, on_tiles=on_tiles, ends_with=ends_with)
+        return cls(resources, claims, on_items=on_items, ends_with=ends_with)
 
     def enlist(self) -> None:
         """Take the place of a process that crashed, if one did, and say regularly that we live."""
@@ -147,36 +147,36 @@ class Worker:
             return None  # it is handed out again
         if claim is None:
             return None
-        told = log.bind(
+        unit_log = log.bind(
             job=str(claim.job_id),
             phase=claim.phase,
             unit=claim.position,
             attempt=claim.attempt,
         )
-        told.debug("unit taken")
+        unit_log.debug("unit taken")
         try:
             self._do(claim, on_left_behind)
-            told.info("unit done")
+            unit_log.info("unit done")
         except StaleClaim as error:
             self._discard(claim)
-            told.info("unit dropped", reason=str(error))
+            unit_log.info("unit dropped", reason=str(error))
         except GeogazeError as error:
-            self._give_up(claim, error, told)
+            self._give_up(claim, error, unit_log)
             if error.ends_process or isinstance(error, self._ends_with):
                 raise
         except DATABASE_AWAY as error:
-            self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), told)
+            self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), unit_log)
         except MemoryError as error:
-            self._give_up(claim, HostOutOfMemory(f"Memory ran out: {error}"), told)
+            self._give_up(claim, HostOutOfMemory(f"Memory ran out: {error}"), unit_log)
         except Exception as error:
-            told.exception("unit broke")
-            self._give_up(claim, _wrapped(error), told)
+            unit_log.exception("unit broke")
+            self._give_up(claim, _wrapped(error), unit_log)
         except BaseException:
             # Told to stop: hand the unit back. What was written is left to the sweeper and must not
             # be removed here: the stop may have come right after the commit.
             with suppress(StaleClaim, *DATABASE_AWAY):  # the lease runs out by itself
                 self._claims.release(claim)
-            told.info("unit handed back")
+            unit_log.info("unit handed back")
             raise
         return claim
 
@@ -195,7 +195,7 @@ class Worker:
             asked = told = -math.inf
             done = 0
 
-            def pulse(tiles: int) -> None:
+            def pulse(items: int) -> None:
                 nonlocal asked, told, done
                 if heart.lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
@@ -203,14 +203,14 @@ class Worker:
                     raise Stopped
                 # After every batch, so that a dismissed job does no other; but not after every
                 # one of the many small steps of later phases.
-                moment, done = time.monotonic(), done + tiles
-                if tiles and moment - told > _TELL_SECONDS:
+                moment, done = time.monotonic(), done + items
+                if items and moment - told > _TELL_SECONDS:
                     self._ask(lambda: self._claims.tell(claim, done))
                     asked = told = moment
-                elif tiles or moment - asked > _ASK_SECONDS:
+                elif items or moment - asked > _ASK_SECONDS:
                     self._ask(lambda: self._claims.check(claim))
                     asked = moment
-                self._on_tiles(tiles)
+                self._on_items(items)
 
             self._commit(claim, perform(self.resources, claim, pulse))
 
@@ -220,7 +220,7 @@ class Worker:
         doubt: Exception | None = None
         while True:
             try:
-                self._claims.commit(claim, outcome.result, items=outcome.tiles)
+                self._claims.commit(claim, outcome.result, items=outcome.items)
             except StaleClaim:
                 if doubt:  # perhaps it was committed, and the answer got lost
                     raise doubt from None
@@ -238,19 +238,19 @@ class Worker:
             whether_it_holds()
 
     def _give_up(
-        self, claim: Claim, error: GeogazeError, told: structlog.stdlib.BoundLogger
+        self, claim: Claim, error: GeogazeError, unit_log: structlog.stdlib.BoundLogger
     ) -> None:
         try:
             again = self._claims.give_up(claim, error)
         except StaleClaim as stale:
             # Perhaps the database failed us just after it had committed: leave the part alone.
-            told.info("unit dropped", reason=str(stale))
+            unit_log.info("unit dropped", reason=str(stale))
             return
         except DATABASE_AWAY as away:
-            told.warning("unit left to its lease", error=str(error), database=str(away))
+            unit_log.warning("unit left to its lease", error=str(error), database=str(away))
             return
         self._discard(claim)
-        told.warning("unit failed", error=str(error), again=again)
+        unit_log.warning("unit failed", error=str(error), again=again)
 
     def _discard(self, claim: Claim) -> None:
         """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
@@ -262,8 +262,8 @@ class Worker:
 
 def _wrapped(error: Exception) -> GeogazeError:
     """An error that no code of ours expected, as one of ours."""
-    told = f"{type(error).__name__}: {error}"
-    full = "No space left on device" in told  # GDAL has no numbers for it
+    text = f"{type(error).__name__}: {error}"
+    full = "No space left on device" in text  # GDAL has no numbers for it
     if full or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
-        return ScratchUnusable(f"{told}. Free the folder GEOGAZE_SCRATCH of this worker.")
-    return UnitBroke(told)
+        return ScratchUnusable(f"{text}. Free the folder GEOGAZE_SCRATCH of this worker.")
+    return UnitBroke(text)

@@ -54,4 +54,4 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
     result = {"seen": int(seen.sum()), "path": done.route, "unreadable": done.unreadable}
-    return Outcome(result, tiles=len(seen))
+    return Outcome(result, items=len(seen))

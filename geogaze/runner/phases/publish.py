@@ -42,7 +42,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     heats = ledger.parts(claim.job_id, "calibrate")
     chunks = _chunks(resources, plan, parts, given_up)
     found_heat = any(part.result["statistics"] for part in heats)
-    skipped = unseen_tiles(plan, parts, chunks, given_up, found_heat=found_heat)
+    done = chunks[: len(parts)]  # the others say for themselves why they were given up
+    skipped = unseen_tiles(plan, parts, done, given_up, found_heat=found_heat)
     table = _tile_table(chunks)
     pulse(0)
     inputs = JobInputs(

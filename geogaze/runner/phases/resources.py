@@ -37,10 +37,10 @@ class Resources:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a unit hands to the ledger."""
+    """What a unit hands to the ledger, and how many items it has done."""
 
     result: dict[str, Any]
-    tiles: int = 0
+    items: int = 0
 
 
 @contextmanager

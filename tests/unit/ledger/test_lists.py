@@ -153,16 +153,17 @@ class ListsSuite(Suite):
                 session.execute(update(Job).where(Job.id == job).values(**times))
 
         anna = ledger.of("anna")
-        assert anna.pace(alike) is None
+        assert anna.pace("explain", alike) is None
         ran(4.0, tenant="bert")
-        assert anna.pace(alike) is None
-        assert ledger.pace(alike) == pytest.approx(20 / 4)
+        assert anna.pace("explain", alike) is None
+        assert ledger.pace("explain", alike) == pytest.approx(20 / 4)
         ran(8.0)
         ran(1.0)  # of the same content: nothing was left to do
         ledger.submit(submission(2, request=alike, tenant="anna"))
-        assert anna.pace(alike) == pytest.approx(20 / 8)
-        assert anna.pace({**alike, "method": "layercam"}) is None
-        assert anna.pace({**alike, "context": "scene"}) is None
+        assert anna.pace("explain", alike) == pytest.approx(20 / 8)
+        assert anna.pace("explain", {**alike, "method": "layercam"}) is None
+        assert anna.pace("audit", alike) is None
+        assert anna.pace("explain", {**alike, "context": "scene"}) is None
 
 
 class TestOnSqlite(OnSqlite, ListsSuite):

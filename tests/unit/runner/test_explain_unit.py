@@ -108,7 +108,7 @@ def test_tiles_without_a_valid_pixel_are_done_too(
 ) -> None:
     _, outcome = explain(monkeypatch, tmp_path, plan, 0)
     assert outcome.result["seen"] == 1
-    assert outcome.tiles == len(list(plan.chunk(0).tiles())) > 1
+    assert outcome.items == len(list(plan.chunk(0).tiles())) > 1
 
 
 class Parts:

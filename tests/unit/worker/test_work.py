@@ -77,12 +77,12 @@ def test_a_unit_is_done_and_committed(
     settings: Settings, ledger: Ledger, job: UUID, unit: UUID, does: Any
 ) -> None:
     told: list[int] = []
-    worker = Worker.from_settings(settings, on_tiles=told.append)
+    worker = Worker.from_settings(settings, on_items=told.append)
 
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         pulse(3)
         pulse(4)
-        return Outcome({"seen": 7}, tiles=7)
+        return Outcome({"seen": 7}, items=7)
 
     does(task)
     assert worker.run(unit)
@@ -125,7 +125,7 @@ def test_batches_are_told_now_and_then_in_the_place_of_asking(
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         for tiles in (3, 4, 2):
             pulse(tiles)
-        return Outcome({}, tiles=9)
+        return Outcome({}, items=9)
 
     monkeypatch.setattr("geogaze.runner.work._TELL_SECONDS", seconds)
     monkeypatch.setattr(worker._claims, "tell", telling)
@@ -144,7 +144,7 @@ def test_batches_of_a_running_unit_show(
         pulse(4)
         status = ledger.status(job)
         seen.append((status.items_seen, status.progress))
-        return Outcome({}, tiles=10)
+        return Outcome({}, items=10)
 
     does(task)
     worker.run(unit)

@@ -23,8 +23,9 @@ from typing import Any
 def _install(options: dict[str, Any]) -> None:
     from geogaze import storage
     from geogaze.ledger import claims
-    from geogaze.runner.phases import calibrate, explain
-    from geogaze.scene import reader
+    from geogaze.products.make import heat
+    from geogaze.runner.phases import explain
+    from geogaze.scene import view
 
     chance = random.Random(f"{options['seed']}-{os.getpid()}-{time.time_ns()}")
 
@@ -89,11 +90,11 @@ def _install(options: dict[str, Any]) -> None:
         return wrapped
 
     claims.Claims.claim = after("claim", claims.Claims.claim)
-    reader.SceneReader.read = after("read", reader.SceneReader.read)
+    view.SceneView.read = after("read", view.SceneView.read)
     storage.S3Storage.put = after("put", storage.S3Storage.put)
     claims.Claims.commit = before("commit", claims.Claims.commit)
     explain.explain_chunk = poisoned(explain.explain_chunk)
-    calibrate.write_heat = sometimes_full(calibrate.write_heat)
+    heat.write_heat = sometimes_full(heat.write_heat)
 
 
 def _skew(seconds: float) -> None:

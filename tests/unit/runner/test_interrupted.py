@@ -329,7 +329,7 @@ def test_a_job_that_failed_is_tried_again_by_the_same_command(
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as patch:
-        patch.setattr("geogaze.runner.phases.publish.write_preview", broken)
+        patch.setattr("geogaze.products.make.preview.write_preview", broken)
         patch.setattr("geogaze.ledger.retries.Backoff.seconds", lambda *_: 0.0)
         with pytest.raises(UnitBroke, match=r"out of luck.*the same command goes on"):
             go("out", classes=["boat"])

@@ -136,8 +136,8 @@ class FolderStorage(Storage):
         try:
             yield
         except OSError as error:
-            told = f"{self.root} refused {key!r}: {error}. Is it full or read-only?"
-            raise StorageUnavailable(told) from error
+            problem = f"{self.root} refused {key!r}: {error}. Is it full or read-only?"
+            raise StorageUnavailable(problem) from error
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:
@@ -153,8 +153,8 @@ class FolderStorage(Storage):
             if not name.startswith(".")
         )
         with self._errors(prefix):
-            found = sorted(key for key in landed if key.startswith(prefix))
-        yield from found
+            listed = sorted(key for key in landed if key.startswith(prefix))
+        yield from listed
 
     @override
     def delete(self, prefix: str) -> None:
@@ -249,8 +249,8 @@ class S3Storage(Storage):
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
             for page in pages:
-                for found in page.get("Contents", []):
-                    yield found["Key"].removeprefix(self.prefix)
+                for entry in page.get("Contents", []):
+                    yield entry["Key"].removeprefix(self.prefix)
 
     @override
     def delete(self, prefix: str) -> None:
@@ -259,11 +259,11 @@ class S3Storage(Storage):
     @override
     def remove(self, keys: list[str]) -> None:
         for start in range(0, len(keys), _DELETE_AT_ONCE):
-            some = keys[start : start + _DELETE_AT_ONCE]
-            with self._errors(some[0]):
+            batch = keys[start : start + _DELETE_AT_ONCE]
+            with self._errors(batch[0]):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket,
-                    Delete={"Objects": [{"Key": self.prefix + key} for key in some]},
+                    Delete={"Objects": [{"Key": self.prefix + key} for key in batch]},
                 )
             if refused := answer.get("Errors"):
                 raise StorageUnavailable(

@@ -39,7 +39,7 @@ def jobs(
 ) -> Any:
     """Jobs, newest first."""
     since, until = _interval(interval)
-    found = services.ledger.jobs(
+    statuses = services.ledger.jobs(
         limit=limit + 1,
         offset=offset,
         states=status or (),
@@ -52,7 +52,7 @@ def jobs(
     base = base_url(request)
     here = urlencode(request.query_params.multi_items())
     links = [Link(href=f"{base}/jobs{'?' if here else ''}{here}", title="this page")]
-    if len(found) > limit:
+    if len(statuses) > limit:
         following = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
         query = urlencode([*following, ("offset", offset + limit)])
         links.append(Link(href=f"{base}/jobs?{query}", rel="next", title="next page"))
@@ -60,7 +60,7 @@ def jobs(
         preceding = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
         query = urlencode([*preceding, ("offset", max(0, offset - limit))])
         links.append(Link(href=f"{base}/jobs?{query}", rel="prev", title="previous page"))
-    return JobList(jobs=[status_info(status, base) for status in found[:limit]], links=links)
+    return JobList(jobs=[status_info(status, base) for status in statuses[:limit]], links=links)
 
 
 @router.get(

@@ -81,7 +81,7 @@ def bench_engine(
     ceiling = ceiling_flops(engine.device, precision)
     forward_s, explain_s, ratio = paired(plain, explained, engine.device, runs)
     _, _, same_trunk = paired(prepared, explained, engine.device, runs)
-    found = explained()
+    explanation = explained()
     achieved = flops * batch / explain_s
     ceiling = max(ceiling, ceiling_flops(engine.device, precision))  # before or after
     result: dict[str, Any] = {
@@ -90,7 +90,7 @@ def bench_engine(
         "batch": batch,
         "device": str(engine.device),
         "dtype": dtype,
-        "path": found.route,
+        "path": explanation.route,
         "forward_s": forward_s,
         "explain_s": explain_s,
         "ratio": ratio,
@@ -112,6 +112,6 @@ def bench_engine(
                 "slower_than_ours": peer.seconds / explain_s,
                 "max_relative_difference": peer.max_relative_difference,
             }
-            for name, peer in compare(model, ours, images, found.evidence).items()
+            for name, peer in compare(model, ours, images, explanation.evidence).items()
         }
     return result

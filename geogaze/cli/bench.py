@@ -53,7 +53,7 @@ def engine(
     settings = get_settings()
     configure_logging("error", settings.log_format)
     with err.status(f"measuring {arch}"):
-        found = bench_engine(
+        figures = bench_engine(
             arch,
             classes=classes,
             batch=batch,
@@ -63,7 +63,7 @@ def engine(
             peers=peers,
             threads=settings.torch_threads,
         )
-    _show(found, f"{arch}: {classes} classes, batch of {batch}", as_json)
+    _show(figures, f"{arch}: {classes} classes, batch of {batch}", as_json)
 
 
 @bench.command()
@@ -87,16 +87,16 @@ def pipeline(
     configure_logging("error", settings.log_format)
     with err.status(f"running a job on {scene.name}"):
         job = PipelineJob(scene, arch, classes, overlap, context, overlays)
-        found = bench_pipeline(job, settings)
-    _show(found, f"{scene.name}: {arch}, {classes} classes", as_json)
+        figures = bench_pipeline(job, settings)
+    _show(figures, f"{scene.name}: {arch}, {classes} classes", as_json)
 
 
-def _show(found: dict[str, Any], title: str, as_json: bool) -> None:
+def _show(figures: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(figures)
         return
     table = Table(title=title, show_header=False)
-    for name, value in found.items():
+    for name, value in figures.items():
         if isinstance(value, dict):
             for peer, facts in value.items():
                 table.add_row(peer, ", ".join(f"{k} {_short(v)}" for k, v in facts.items()))

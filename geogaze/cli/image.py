@@ -64,38 +64,40 @@ def image(
         with Image.open(photo, formats=_FORMATS) as opened:
             pixels = np.asarray(opened.convert("RGB"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        told = f"{photo} cannot be read as an image: {error}"
-        raise SceneUnreadable(f"{told}. {advice}" if advice else told) from error
+        problem = f"{photo} cannot be read as an image: {error}"
+        raise SceneUnreadable(f"{problem}. {advice}" if advice else problem) from error
     engine = load_engine(bundle, settings)
-    found = explain_photo(engine, pixels, class_name, method)
-    target = overlay or Path(f"{photo.stem}-{file_stem(found.shown)}.png")
+    explanation = explain_photo(engine, pixels, class_name, method)
+    target = overlay or Path(f"{photo.stem}-{file_stem(explanation.shown)}.png")
     check_file(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(found.overlay).save(target, format="PNG")
+    Image.fromarray(explanation.overlay).save(target, format="PNG")
     if as_json:
         print_json(
             {
                 "model": bundle.name,
                 "method": method,
-                "top_class": found.ranking[0][0],
-                "top_probability": _rounded(found.ranking[0][1]),
-                "class": found.shown,
-                "probability": _rounded(found.probability),
+                "top_class": explanation.ranking[0][0],
+                "top_probability": _rounded(explanation.ranking[0][1]),
+                "class": explanation.shown,
+                "probability": _rounded(explanation.probability),
                 "overlay": str(target),
-                "ranking": [[name, _rounded(p)] for name, p in found.ranking[:5]],
+                "ranking": [[name, _rounded(p)] for name, p in explanation.ranking[:5]],
                 "warnings": [advice] if advice else [],
             }
         )
         return
     table = Table("class", "probability", title=f"What {bundle.name} sees in {photo.name}")
-    shown = found.ranking[:5]
-    if found.shown not in dict(shown):
-        shown.append((found.shown, found.probability))
+    shown = explanation.ranking[:5]
+    if explanation.shown not in dict(shown):
+        shown.append((explanation.shown, explanation.probability))
     for name, probability in shown:
         figure = "" if math.isnan(probability) else f"{probability:.3f}"
-        table.add_row(name, figure, style="bold" if name == found.shown else "")
+        table.add_row(name, figure, style="bold" if name == explanation.shown else "")
     out.print(table)
-    out.print(f"Where it looks for [bold]{found.shown}[/], by {METHODS[method].title}: {target}")
+    out.print(
+        f"Where it looks for [bold]{explanation.shown}[/], by {METHODS[method].title}: {target}"
+    )
     if advice:
         print_warnings([advice])
     if note := METHODS[method].note:

@@ -47,16 +47,18 @@ def submit(
     with Client(api) as client:
         inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)
         status = client.submit(inputs, idempotency_key=key)
-        told = f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
+        accepted = (
+            f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
+        )
         if wait:
-            err.print(told, soft_wrap=True)  # whatever becomes of the waiting
+            err.print(accepted, soft_wrap=True)  # whatever becomes of the waiting
             print_warnings(status.get("warnings", ()), err)
             _follow(client, status["jobID"], as_json)
             return
     if as_json:
         print_json(status)
         return
-    out.print(told, soft_wrap=True)
+    out.print(accepted, soft_wrap=True)
     print_warnings(status.get("warnings", ()))
 
 
@@ -80,8 +82,8 @@ def _follow(client: Client, job: str, as_json: bool) -> None:
             )
 
         def away(error: RemoteError) -> None:
-            told = "the API does not answer; trying again"
-            bar.update(task, description=told, speed=None, left=None)
+            waiting = "the API does not answer; trying again"
+            bar.update(task, description=waiting, speed=None, left=None)
 
         try:
             status = client.wait(job, on_status=show, on_away=away)
@@ -122,13 +124,13 @@ def jobs(
 ) -> None:
     """List jobs, newest first."""
     with Client(api) as client:
-        found = client.jobs(limit=limit, status=status)
+        statuses = client.jobs(limit=limit, status=status)
     if as_json:
-        print_json(found)
+        print_json(statuses)
         return
     narrow = (Column(name, no_wrap=True) for name in ("job", "state", "done", "submitted"))
     table = Table(*narrow, "message", box=None)
-    for entry in found:
+    for entry in statuses:
         colour = _COLOURS.get(entry["status"], "white")
         created = datetime.fromisoformat(entry["created"]).astimezone()
         table.add_row(
@@ -138,7 +140,7 @@ def jobs(
             f"{created:%m-%d %H:%M}",
             entry.get("message", ""),
         )
-    out.print(table if found else "No jobs.")
+    out.print(table if statuses else "No jobs.")
 
 
 def results(

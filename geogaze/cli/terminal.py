@@ -54,8 +54,8 @@ class LeftColumn(TimeRemainingColumn):
         if "left" not in task.fields:
             return super().render(task)
         left = task.fields["left"]
-        told = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
-        return Text(told, style="progress.remaining")
+        remaining = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
+        return Text(remaining, style="progress.remaining")
 
 
 def progress_bar(unit: str, *, quiet: bool) -> Progress:

@@ -203,9 +203,9 @@ def product_named(name: str) -> tuple[Product, str]:
 
 def product_names(job: Wanted) -> frozenset[str]:
     """Names of all that a job makes, and of its kinds (``heat-{class}``)."""
-    made = [product for product in PRODUCTS if product.when(job)]
-    each = {product.named(layer) for product in made for layer in job.layers}
-    return frozenset({product.name for product in made} | each)
+    products = [product for product in PRODUCTS if product.when(job)]
+    each = {product.named(layer) for product in products for layer in job.layers}
+    return frozenset({product.name for product in products} | each)
 
 
 def check_products(phases: Iterable[str]) -> None:

@@ -114,8 +114,8 @@ def run(
             on_resumed(job.before, plan.tiles)
         try:
             status = job.finish()
-            made = job.made
-            assets = _collect(made["files"], job.storage, out)
+            results = job.results
+            assets = _collect(results["files"], job.storage, out)
         finally:
             job.close()
     return RunReport(
@@ -125,7 +125,7 @@ def run(
         reused=job.before,
         seconds=time.monotonic() - started,
         assets=assets,
-        skipped=made["skipped"],
+        skipped=results["skipped"],
     )
 
 
@@ -135,16 +135,16 @@ def _kept_for_the_next(space: Workspace) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        told = _as_ours(error)
-        refused = isinstance(told, GeogazeError) and 400 <= told.status < 500
+        known = _as_ours(error)
+        refused = isinstance(known, GeogazeError) and 400 <= known.status < 500
         space.kept = space.holds_parts and not refused
-        if not isinstance(told, GeogazeError):
+        if not isinstance(known, GeogazeError):
             raise  # a fault of the code
-        if told is error and not space.kept:
+        if known is error and not space.kept:
             raise
         kept = f"is kept in {space.folder}; the same command goes on from it."
         what = f"What was explained {kept}" if space.kept else "Nothing was kept."
-        raise type(told)(f"{told} {what}".strip()) from error
+        raise type(known)(f"{known} {what}".strip()) from error
 
 
 def _as_ours(error: BaseException) -> BaseException:
@@ -205,7 +205,7 @@ class _Job:
         return storage
 
     @property
-    def made(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """What came of it: ``files``, and what was ``skipped``."""
         return self._ledger.assets(self._id) or {}
 
@@ -310,8 +310,8 @@ def _collect(files: dict[str, Any], storage: FolderStorage, out: Path) -> dict[s
     """
     former = former_products(out)
     assets = {}
-    for name, made in files.items():
-        made_file, target = storage.path(made["key"]), out / made["file"]
+    for name, asset in files.items():
+        made_file, target = storage.path(asset["key"]), out / asset["file"]
         if made_file.exists():
             made_file.replace(target)
         assets[name] = target

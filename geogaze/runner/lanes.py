@@ -114,8 +114,10 @@ class Lanes:
         with self._changed:
             self._left_behind.add(lane)
             many = len(self._left_behind) > _MOST_LEFT_BEHIND
-        told = f"{_MOST_LEFT_BEHIND} units were dismissed or lost, and their reads do not return."
-        self._free(lane, TimeoutError(told) if many else None)
+        problem = (
+            f"{_MOST_LEFT_BEHIND} units were dismissed or lost, and their reads do not return."
+        )
+        self._free(lane, TimeoutError(problem) if many else None)
 
     def _free(self, lane: threading.Thread, failure: BaseException | None) -> None:
         with self._changed:

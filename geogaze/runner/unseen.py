@@ -41,7 +41,7 @@ def unseen_tiles(
     for unit in given_up:
         tiles = [list(tile) for tile in plan.chunk(unit.root, unit.rectangle).tiles()]
         bad.setdefault(unit.error, []).extend(tiles)
-    found = [
+    reasons = [
         {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
         for reason, tiles in sorted(bad.items())
     ]
@@ -53,13 +53,13 @@ def unseen_tiles(
         outside += int((unseen & (table.valid_fraction > 0)).sum())
         empty += int((unseen & ~(table.valid_fraction > 0)).sum())
     if outside:
-        found.insert(0, {"reason": "outside the area of interest", "tiles": outside})
+        reasons.insert(0, {"reason": "outside the area of interest", "tiles": outside})
     if empty:
-        found.insert(0, {"reason": "no valid pixel", "tiles": empty})
+        reasons.insert(0, {"reason": "no valid pixel", "tiles": empty})
     seen = int(sum(table.seen.sum() for _, table in chunks))
     if seen and not found_heat:
-        found.append({"reason": _NO_HEAT, "tiles": seen})
-    return found
+        reasons.append({"reason": _NO_HEAT, "tiles": seen})
+    return reasons
 
 
 def check_empty(

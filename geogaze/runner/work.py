@@ -192,11 +192,11 @@ class Worker:
     def _do(self, claim: Claim, on_left_behind: LaneCallback) -> None:
         lane, lease = threading.current_thread(), self.resources.settings.lease_seconds
         with Heartbeat(self._claims, claim, lease, lambda: on_left_behind(lane)) as heart:
-            asked = told = -math.inf
+            asked = reported = -math.inf
             done = 0
 
             def pulse(items: int) -> None:
-                nonlocal asked, told, done
+                nonlocal asked, reported, done
                 if heart.lost.is_set():
                     raise StaleClaim(f"The lease of unit {claim.position} was lost.")
                 if self._stopping.is_set():
@@ -204,9 +204,9 @@ class Worker:
                 # After every batch, so that a dismissed job does no other; but not after every
                 # one of the many small steps of later phases.
                 moment, done = time.monotonic(), done + items
-                if items and moment - told > _TELL_SECONDS:
+                if items and moment - reported > _TELL_SECONDS:
                     self._ask(lambda: self._claims.tell(claim, done))
-                    asked = told = moment
+                    asked = reported = moment
                 elif items or moment - asked > _ASK_SECONDS:
                     self._ask(lambda: self._claims.check(claim))
                     asked = moment

@@ -44,9 +44,9 @@ def departures(path: Path, block: int) -> list[str]:
     with rasterio.open(path, driver="GTiff") as dataset:
         wanted = block, block
         large = max(dataset.shape) > block
-        found = {
+        faults = {
             "it has no COG layout": dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG",
             f"its blocks are {dataset.block_shapes[0]}": set(dataset.block_shapes) != {wanted},
             "it has no overviews": large and not dataset.overviews(1),
         }
-    return [what for what, wrong in found.items() if wrong]
+    return [what for what, wrong in faults.items() if wrong]

@@ -55,11 +55,11 @@ class Shown(NamedTuple):
             return "best class of tiles: " + ", ".join(
                 f"{name} {count:,}" for name, count in classes.items()
             )
-        told = [] if highest is None else [f"highest probability {highest:.2f}"]
+        facts = [] if highest is None else [f"highest probability {highest:.2f}"]
         if won is not None:
             tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
-            told.insert(0, f"best class of {tiles}")
-        return ", ".join(told)
+            facts.insert(0, f"best class of {tiles}")
+        return ", ".join(facts)
 
 
 class _Panel(NamedTuple):
@@ -138,7 +138,9 @@ def _sheet(job: JobFacts, panels: list[_Panel]) -> Image.Image:
     )
     room = across - 2 * _MARGIN
     lines = _wrap(facts, _font(15), room)
-    careful = [line for told in job.warnings for line in _wrap(told.split(), _font(14), room, " ")]
+    careful = [
+        line for warning in job.warnings for line in _wrap(warning.split(), _font(14), room, " ")
+    ]
     header = _HEADER + (len(lines) + len(careful) - 1) * _LINE
     down = header + rows * height + (rows - 1) * _GAP + _FOOTER
     sheet = Image.new("RGB", (across, down), _PAPER)

@@ -22,6 +22,7 @@ from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.methods import METHODS
 from geogaze.models.registry import find_bundle
 from geogaze.models.targets import Classifier
+from geogaze.networks.layouts import AsMaps
 from geogaze.networks.loading import load_model
 from geogaze.notebook.explanation import Explanation
 from geogaze.notebook.images import picture, pixels_of
@@ -50,6 +51,7 @@ def explain(
     classes: str | Sequence[str | int] = "all",
     method: str = "gradcam",
     layer: str | None = None,
+    as_maps: AsMaps | None = None,
     class_names: Sequence[str] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -89,6 +91,7 @@ def explain(
     classes: str | Sequence[str | int] = "all",
     method: str = "gradcam",
     layer: str | None = None,
+    as_maps: AsMaps | None = None,
     class_names: Sequence[str] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -114,6 +117,8 @@ def explain(
         method: a name that ``geogaze methods`` lists.
         layer: the module to look at, such as ``features.7``; needed where the network's family is
             not known.
+        as_maps: how maps (B, C, h, w) are made of what the layer gives, where it gives something
+            else: see :mod:`geogaze.networks.layouts`. Not in a scene.
         class_names: of a module's logits, in order; otherwise "0", "1", ….
         mean: that a module's input is normalised by, of values 0..1, one for each band; otherwise
             ImageNet's.
@@ -141,7 +146,7 @@ def explain(
     settings = get_settings()
     if device is not None:
         settings = settings.model_copy(update={"device": device})
-    said = Said(layer, class_names, mean, std, probabilities, size)
+    said = Said(layer, as_maps, class_names, mean, std, probabilities, size)
     if not isinstance(model, nn.Module):
         said.refuse_for_bundle()
     network = (
@@ -175,6 +180,7 @@ def _said_by(bundle: Bundle, said: Said) -> Said:
     """Of a bundle's network, at a layer or a size of the user's."""
     return Said(
         said.layer or bundle.module,
+        said.as_maps,
         bundle.classes,
         bundle.mean,
         bundle.std,
@@ -224,7 +230,7 @@ def _by_module(
 
     look = look_with_module(
         model,
-        said.layer,
+        said,
         images,
         lambda logits: scores(wanted, named(logits), int(logits.argmax())),
         method,

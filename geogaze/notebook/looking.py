@@ -23,13 +23,14 @@ from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
+from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
+from geogaze.notebook.saying import Said
 
 _SIDE = 96  # pixels; only the grid's size depends on it, which evidence tells
-_REGISTRATIONS: WeakKeyDictionary[nn.Module, dict[tuple[str, int, str], Registration | None]] = (
-    WeakKeyDictionary()
-)
+_Grid = tuple[str, AsMaps, int, str]  # layer, its maps, bands, and how the network is built
+_REGISTRATIONS: WeakKeyDictionary[nn.Module, dict[_Grid, Registration | None]] = WeakKeyDictionary()
 
 Choose = Callable[[NDArray[np.float32]], Sequence[Target]]
 """The scores to explain, by the logits (classes,)."""
@@ -73,7 +74,7 @@ def look_with_engine(
 
 def look_with_module(
     model: nn.Module,
-    layer: str | None,
+    said: Said,
     images: Tensor,
     choose: Choose,
     method: str,
@@ -82,7 +83,7 @@ def look_with_module(
 
     Args:
         model: a classifier from images (B, bands, H, W) to logits (B, classes).
-        layer: the module to look at; None where its family is known.
+        said: the layer to look at, which may be None where its family is known.
         images: (1, bands, H, W), normalised, on the network's device.
         choose: the scores to explain.
         method: a key of :data:`geogaze.models.methods.METHODS`.
@@ -94,19 +95,18 @@ def look_with_module(
     with _evaluating(model):
         with torch.no_grad():
             logits = model(images)
-        said = _one_row(model, logits).float().cpu().numpy()
-        targets = tuple(choose(said))
+        scores = _one_row(model, logits).float().cpu().numpy()
+        targets = tuple(choose(scores))
         if METHODS[method].per_pixel:
-            network = PixelNetwork(_pieces(model))
-            maps, route = network.attribute(method, images, targets), "pixels"
-            place = Registration(1, 0.0, maps.shape[-1], None)
-            return _look(said, maps, targets, place, route)
-        if layer is None:
+            attributed = PixelNetwork(_pieces(model)).attribute(method, images, targets)
+            place = Registration(1, 0.0, attributed.shape[-1], None)
+            return _look(scores, attributed, targets, place, "pixels")
+        if said.layer is None:
             _check_known(model)
-        cut = cut_at(model, layer)
+        cut = cut_at(model, said.layer, said.as_maps or maps)
         found = explain(cut, images, targets, method)
         registration = _registration(model, cut, images.shape[1])
-        return _look(said, found.evidence, targets, registration, found.route)
+        return _look(scores, found.evidence, targets, registration, found.route)
 
 
 def normalise(
@@ -210,7 +210,7 @@ def _check_known(model: nn.Module) -> None:
 def _registration(model: nn.Module, cut: Split | Captured, bands: int) -> Registration | None:
     """Where its activations look, measured once for a module as it is built; None: unknown."""
     known = _REGISTRATIONS.setdefault(model, {})
-    key = (cut.module, bands, repr(model))
+    key = (cut.module, cut.as_maps, bands, repr(model))
     if key not in known:
         try:
             with _where(model)[0]:

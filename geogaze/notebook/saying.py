@@ -9,6 +9,7 @@ from geogaze.errors import InvalidRequest
 from geogaze.models.bundles import Probabilities
 from geogaze.models.targets import Classifier, Target, layer_names, own, parse_target
 from geogaze.networks.bundling import IMAGENET_MEAN, IMAGENET_STD
+from geogaze.networks.layouts import AsMaps
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Said:
     """What ``geogaze.explain`` was told of a network; None where nothing was."""
 
     layer: str | None = None
+    as_maps: AsMaps | None = None
     class_names: Sequence[str] | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None

@@ -71,6 +71,11 @@ def explain_scene(
 
 def _bundled(model: nn.Module, said: Said, folder: Path) -> Bundle:
     """A module as a bundle, with all digits of its weights; this process knows how to build it."""
+    if said.as_maps is not None:
+        raise InvalidRequest(
+            "as_maps: for images only. In a scene, give a module with the attributes trunk, "
+            "head and as_maps."
+        )
     copy = deepcopy(model).cpu().float().eval().requires_grad_(False)
     bands = len(said.mean) if said.mean is not None else bands_of(copy) or 3
     mean, std = said.normalisation(bands)

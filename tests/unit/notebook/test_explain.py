@@ -16,6 +16,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, UnknownClass, UnsupportedArchitecture
 from geogaze.evidence.engine import load_engine
 from geogaze.models.registry import find_bundle
+from geogaze.networks.layouts import Tokens
 from geogaze.runner.photo import explain_photo
 from tests.factories import make_values
 from tests.unit.networks.test_captured import hooks
@@ -193,6 +194,36 @@ def test_cells_whose_place_cannot_be_told_lie_evenly(image: np.ndarray) -> None:
     assert explanation.placement == "stretched"
     rows, cols = explanation.evidence.shape[1:]
     assert explanation.transform @ (cols, rows) == pytest.approx((64, 48))
+
+
+class Patches(nn.Module):
+    """Tokens of patches of 8 × 8 pixels behind a class token, mixed, then averaged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Conv2d(3, 8, 8, stride=8)
+        self.block = nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8), nn.GELU())
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.embed(images).flatten(2).transpose(1, 2)
+        tokens = self.block(torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1))
+        return self.fc(tokens[:, 1:].mean(dim=1))
+
+
+def test_tokens_become_maps_where_it_is_said_how(image: np.ndarray, tmp_path: Path) -> None:
+    model, square = Patches(), image[:48, :48]
+    explanation = geogaze.explain(model, square, layer="block", as_maps=Tokens(1), **SIGMA)
+    assert explanation.evidence.shape == (3, 6, 6)
+    assert explanation.transform @ (6, 6) == pytest.approx((48, 48))
+    share = explanation.evidence.mean(axis=(1, 2)) + model.fc.bias.detach().numpy()
+    share = np.exp(share) / np.exp(share).sum()
+    assert explanation.probabilities == pytest.approx(share, abs=1e-5), "logits less biases"
+    with pytest.raises(UnsupportedArchitecture, match=r"gives \(1, 37, 8\), not maps"):
+        geogaze.explain(model, square, layer="block")
+    with pytest.raises(InvalidRequest, match="as_maps: for images only"):
+        geogaze.explain(model, "s.tif", out=tmp_path, layer="block", as_maps=Tokens(1))
 
 
 def test_it_becomes_an_xarray_and_files(image: np.ndarray, tmp_path: Path) -> None:

@@ -16,10 +16,9 @@ from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import Colormap
 from geogaze.products.make.color import MAX_OPACITY, colormap
-from geogaze.products.make.overlay import bgr_image, rgb_image, shown_heat, write_overlay
+from geogaze.products.make.overlay import rgb_image, shown_heat, write_overlay
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
-from geogaze.scene.view import Pixels
 from tests.factories import ROTATED, make_scene, make_values, write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader, boat
 
@@ -316,18 +315,3 @@ def test_texts_of_thin_scenes_lie_beside_each_other(
         for other in texts[:i]:
             beside = right <= other[0] or other[2] <= left
             assert beside or bottom <= other[1] or other[3] <= top
-
-
-def test_bytes_are_shown_at_the_range_that_was_asked_for(
-    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
-) -> None:
-    """As the network sees them, by a table of 256 as by arithmetic."""
-    plan = plan_of(grey(tmp_path / "grey.tif"), rescale=[(28, 178)])
-    drawn, _ = overlay(plan, reader_of, heat_of(plan), tmp_path)
-    assert np.abs(drawn.astype(int) - round((128 - 28) / 150 * 255)).max() <= 1
-    values = np.random.default_rng(1).integers(0, 256, (3, 40, 50), dtype=np.uint8)
-    known = np.random.default_rng(2).random(values.shape) > 0.2
-    backdrop = facts_of(plan).backdrop
-    slow = rgb_image(Pixels(values, known, (0, 0, 40, 50)).shown(backdrop.rescale, backdrop.mean))
-    quick = bgr_image(Pixels(values, known, (0, 0, 40, 50)), backdrop)
-    np.testing.assert_array_equal(quick[..., ::-1], slow)

@@ -14,9 +14,10 @@ from pyproj import Transformer
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import preview
-from geogaze.products.make.overlay import _fill, write_overlay
+from geogaze.products.make.overlay import _fill, bgr_image, rgb_image, write_overlay
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
+from geogaze.scene.view import Pixels
 from tests.factories import write_scene
 from tests.unit.products.conftest import MakePlan, OpenReader, boat
 
@@ -72,3 +73,23 @@ def test_panels_of_a_thin_scene_leave_room_for_their_captions(
         write_preview(facts_of(plan), reader, layers, target)
     with Image.open(target) as sheet:
         assert sheet.width > 3 * preview._SLOT
+
+
+def test_bytes_are_shown_at_the_range_that_was_asked_for(
+    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
+) -> None:
+    """As the network sees them, by a table of 256 as by arithmetic."""
+    path = write_scene(tmp_path / "grey.tif", np.full((3, 200, 260), 128, dtype=np.uint8))
+    plan = plan_of(path, rescale=[(28, 178)])
+    backdrop, target = facts_of(plan).backdrop, tmp_path / "overlay-boat.tif"
+    cold = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
+    with reader_of(plan) as reader:
+        write_overlay(reader, cold, boat(plan), backdrop, target, tmp_path)
+    with rasterio.open(target) as dataset:
+        drawn = dataset.read()
+    assert np.abs(drawn.astype(int) - round((128 - 28) / 150 * 255)).max() <= 1
+    values = np.random.default_rng(1).integers(0, 256, (3, 40, 50), dtype=np.uint8)
+    known = np.random.default_rng(2).random(values.shape) > 0.2
+    slow = rgb_image(Pixels(values, known, (0, 0, 40, 50)).shown(backdrop.rescale, backdrop.mean))
+    quick = bgr_image(Pixels(values, known, (0, 0, 40, 50)), backdrop)
+    np.testing.assert_array_equal(quick[..., ::-1], slow)

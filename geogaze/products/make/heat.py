@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from geogaze.grid.blend import Mosaic
 from geogaze.grid.coverage import MIN_VALID
+from geogaze.grid.lattice import Box
 from geogaze.grid.tiling import Tiling
 from geogaze.products.facts import Grid, LayerFacts, Normalize
 from geogaze.products.make.cog import write_cog
@@ -28,24 +30,41 @@ def make(inputs: LayerInputs, target: Path) -> None:
     write_heat(inputs.heat, inputs.layer, target, inputs.scratch)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of a layer: ``coverage``, the share of each cell of some boxes of cells that is valid,
+    and the ``maps`` of the tiles there that were looked at.
+    """
+
+    coverage: list[tuple[Box, NDArray[np.float32]]]
+    maps: list[TileMap]
+
+
 def blend(
-    tiling: Tiling, tiles: Iterable[TileMap], coverage: NDArray[np.float32], normalize: Normalize
-) -> Heat:
+    tiling: Tiling, pieces: Iterable[Piece], normalize: Normalize
+) -> tuple[Heat, NDArray[np.float32]]:
     """Blend the evidence of all tiles and calibrate it.
 
     Args:
         tiling: where tiles lie on the lattice.
-        tiles: maps of the tiles that were looked at, in any fixed order.
-        coverage: share of each lattice cell that is valid (rows, cols).
+        pieces: of the layer, in any fixed order.
         normalize: what becomes of the evidence, see :func:`calibrate`.
+
+    Returns:
+        The heat, and the share of each lattice cell (rows, cols) that is valid.
     """
-    mosaic = Mosaic(tiling.lattice.rows, tiling.lattice.cols, tiling.cells)
-    for row, col, evidence in tiles:
-        shown = _tile_heat(evidence) if normalize == "tile" else evidence
-        mosaic.add(shown, *tiling.first_cell(row, col))
+    lattice = tiling.lattice
+    mosaic = Mosaic(lattice.rows, lattice.cols, tiling.cells)
+    coverage = np.zeros((lattice.rows, lattice.cols), dtype=np.float32)
+    for piece in pieces:
+        for (row0, col0, row1, col1), share in piece.coverage:
+            coverage[row0:row1, col0:col1] = share
+        for row, col, evidence in piece.maps:
+            shown = _tile_heat(evidence) if normalize == "tile" else evidence
+            mosaic.add(shown, *tiling.first_cell(row, col))
     values = mosaic.mean()
     values[coverage < MIN_VALID] = np.nan
-    return calibrate(values, normalize)
+    return calibrate(values, normalize), coverage
 
 
 def calibrate(evidence: NDArray[np.float32], normalize: Normalize) -> Heat:

@@ -14,7 +14,7 @@ from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.heat import TileMap, blend
+from geogaze.products.make.heat import Piece, blend
 from geogaze.products.make.inputs import LayerInputs
 from geogaze.products.table import products_of
 from geogaze.runner.ahead import ahead
@@ -29,9 +29,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     plan = Plan.model_validate(claim.plan)
     job, name = facts_of(plan), plan.layers[claim.root]
     parts = resources.ledger.parts(claim.job_id, "explain")
-    coverage = _coverage(resources, plan, parts, pulse)
-    maps = _maps(resources, claim, plan, parts, pulse)
-    heat = blend(plan.tiling, maps, coverage, plan.normalize)
+    pieces = _pieces(resources, claim, plan, parts, pulse)
+    heat, coverage = blend(plan.tiling, pieces, plan.normalize)
     if heat.statistics is None:
         check_empty(plan, name, parts, resources.ledger.skipped(claim.job_id), coverage)
     inputs = LayerInputs(
@@ -49,24 +48,10 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     return Outcome({"products": assets, "scale": heat.scale, "statistics": heat.statistics})
 
 
-def _coverage(
-    resources: Resources, plan: Plan, parts: list[Part], pulse: Pulse
-) -> NDArray[np.float32]:
-    """The share of each lattice cell that is valid (rows, cols)."""
-    coverage = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    tables = ahead(lambda part: load_table(resources.storage, part), parts)
-    for part, table in zip(parts, tables, strict=True):
-        chunk = plan.chunk(part.root, part.rectangle)
-        row0, col0, row1, col1 = plan.tiling.chunk_cells(chunk)
-        coverage[row0:row1, col0:col1] = table.coverage
-        pulse(0)
-    return coverage
-
-
-def _maps(
+def _pieces(
     resources: Resources, claim: Claim, plan: Plan, parts: list[Part], pulse: Pulse
-) -> Iterator[TileMap]:
-    """Maps of all tiles of one layer.
+) -> Iterator[Piece]:
+    """One layer, piece by piece; each part is read once.
 
     Chunk by chunk, each row by row, also where a chunk was split: sums of floating-point numbers
     depend on their order, and the products must not depend on what went wrong on the way.
@@ -79,11 +64,12 @@ def _maps(
         return plan.chunk(part.root, part.rectangle), table, maps
 
     loaded = zip(parts, ahead(load, parts), strict=True)
-    for _, pieces in groupby(loaded, key=lambda pair: pair[0].root):
-        tile_maps: list[tuple[tuple[int, int], NDArray[np.float32]]] = []
-        for _, (chunk, table, maps) in pieces:
+    for _, of_chunk in groupby(loaded, key=lambda pair: pair[0].root):
+        piece = Piece([], [])
+        for _, (chunk, table, maps) in of_chunk:
+            piece.coverage.append((plan.tiling.chunk_cells(chunk), table.coverage))
             tiles = [tile for tile, looked in zip(chunk.tiles(), table.seen, strict=True) if looked]
-            tile_maps.extend(zip(tiles, maps, strict=True))
-        for (row, col), evidence in sorted(tile_maps, key=lambda tile: tile[0]):
-            yield row, col, evidence
+            piece.maps.extend((*tile, evidence) for tile, evidence in zip(tiles, maps, strict=True))
+        piece.maps.sort(key=lambda tile: tile[:2])
+        yield piece
         pulse(0)

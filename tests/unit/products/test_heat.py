@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.heat import blend, calibrate, write_heat
+from geogaze.products.make.heat import Piece, TileMap, blend, calibrate, write_heat
 from geogaze.products.make.inputs import Heat
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan, boat
@@ -83,18 +83,27 @@ def tiles(plan: Plan, value: float) -> list[tuple[int, int, NDArray[np.float32]]
     return [(r, c, whole) for r in range(plan.tiling.rows) for c in range(plan.tiling.cols)]
 
 
+def blended(plan: Plan, maps: list[TileMap], coverage: NDArray[np.float32]) -> Heat:
+    """Heat of maps, and of coverage in two halves."""
+    rows, cols = coverage.shape
+    halves = [((0, 0, 2, cols), coverage[:2]), ((2, 0, rows, cols), coverage[2:])]
+    heat, covered = blend(plan.tiling, [Piece(halves, maps)], plan.normalize)
+    np.testing.assert_array_equal(covered, coverage)
+    return heat
+
+
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
 def test_a_constant_blends_to_a_constant(plan_of: MakePlan, scene: Path, overlap: float) -> None:
     plan = plan_of(scene, overlap=overlap, normalize="none")
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    heat = blend(plan.tiling, tiles(plan, 0.3), coverage, plan.normalize)
+    heat = blended(plan, tiles(plan, 0.3), coverage)
     np.testing.assert_allclose(heat.values, np.float32(0.3), rtol=1e-6)
 
 
 def test_cells_less_than_half_covered_and_cells_without_tiles_are_unknown(plan: Plan) -> None:
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     coverage[2, 3], coverage[2, 4] = 0.49, 0.5
-    heat = blend(plan.tiling, tiles(plan, 1.0)[1:], coverage, plan.normalize).values
+    heat = blended(plan, tiles(plan, 1.0)[1:], coverage).values
     assert np.isnan(heat[2, 3])
     assert heat[2, 4] == 1
     assert np.isnan(heat[0, 0])  # only the missing tile covers the corner
@@ -106,9 +115,7 @@ def test_tile_heat_is_each_tiles_own_share_of_its_maximum(plan_of: MakePlan, sce
     coverage = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     faint = np.array([[0.01, -5], [0.005, 0]], dtype=np.float32)
     cold = np.full((2, 2), -1, dtype=np.float32)
-    heat = blend(
-        plan.tiling, [(0, 0, faint), (0, 1, faint * 1000), (0, 2, cold)], coverage, plan.normalize
-    )
+    heat = blended(plan, [(0, 0, faint), (0, 1, faint * 1000), (0, 2, cold)], coverage)
     np.testing.assert_allclose(heat.values[:2, :2], [[1, 0], [0.5, 0]], rtol=1e-6)
     np.testing.assert_allclose(heat.values[:2, 2:4], [[1, 0], [0.5, 0]], rtol=1e-6)
     assert (heat.values[:2, 4:6] == 0).all()

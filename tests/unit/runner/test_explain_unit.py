@@ -22,7 +22,7 @@ from geogaze.runner.chunk import ChunkResult
 from geogaze.runner.part import ChunkTable, store_chunk
 from geogaze.runner.phases import Outcome, Resources, render
 from geogaze.runner.phases import explain as explain_phase
-from geogaze.runner.phases.calibrate import _maps
+from geogaze.runner.phases.calibrate import _pieces
 from geogaze.storage import FolderStorage
 
 
@@ -139,7 +139,11 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
         store_chunk(storage, f"parts/{number}/", table, evidence)
         parts.append(Part(0, window, f"parts/{number}/", {}))
     resources = Resources(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
-    found = list(_maps(resources, claim_of(plan, 0), plan, parts, lambda tiles: None))
+    pieces = list(_pieces(resources, claim_of(plan, 0), plan, parts, lambda tiles: None))
+    (found,) = (piece.maps for piece in pieces)
+    assert [cells for cells, _ in pieces[0].coverage] == [
+        plan.tiling.chunk_cells(plan.chunk(0, half)) for half in halves
+    ]
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
 

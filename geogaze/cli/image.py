@@ -16,7 +16,6 @@ from geogaze.errors import SceneUnreadable
 from geogaze.files import file_stem
 from geogaze.models.methods import METHODS
 from geogaze.models.registry import DEFAULT_MODEL, find_bundle
-from geogaze.models.targets import parse_target
 from geogaze.outputs import check_file
 
 _FEW_TILES = 4  # a georeferenced picture of more is a scene
@@ -52,13 +51,14 @@ def image(
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
-    from geogaze.evidence.engine import load_engine
-    from geogaze.runner.photo import explain_photo
+    from geogaze.models.targets import parse_target
 
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     if class_name:
-        parse_target(class_name, bundle)  # before the network is loaded
+        parse_target(class_name, bundle)
+    if overlay:
+        check_file(overlay, overwrite=overwrite)
     advice = _scene_advice(photo, bundle.input_size, settings)
     try:
         with Image.open(photo, formats=_FORMATS) as opened:
@@ -66,6 +66,10 @@ def image(
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         problem = f"{photo} cannot be read as an image: {error}"
         raise SceneUnreadable(f"{problem}. {advice}" if advice else problem) from error
+    # Only now: what was wrong in the words or the picture is told before torch has loaded.
+    from geogaze.evidence.engine import load_engine
+    from geogaze.runner.photo import explain_photo
+
     engine = load_engine(bundle, settings)
     explanation = explain_photo(engine, pixels, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(explanation.shown)}.png")

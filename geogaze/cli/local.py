@@ -20,7 +20,6 @@ from geogaze.logs import configure_logging
 from geogaze.outputs import Kind, check_file, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.products.table import CLASS, all_products, product_named
 from geogaze.wording import length
 
 if TYPE_CHECKING:  # GDAL and torch take their time to load
@@ -191,6 +190,8 @@ def _figure(probability: float) -> str:
 def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
     import geopandas
+
+    from geogaze.products.table import CLASS, all_products, product_named
 
     tiles = geopandas.read_parquet(assets["tiles"])
     wins = tiles["top_class"].value_counts()

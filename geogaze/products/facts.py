@@ -7,7 +7,7 @@ came from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from affine import Affine
 from pydantic import BaseModel, ConfigDict
@@ -17,12 +17,10 @@ from geogaze.grid.tiling import Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import Method
 from geogaze.models.targets import Target
-from geogaze.products.styles import Colormap
+from geogaze.products.styles import Colormap, Normalize
 
 TOP = "top"
 """The layer of each tile's own best class."""
-
-Normalize = Literal["job", "tile", "none"]
 
 
 class Place(BaseModel):

@@ -6,6 +6,9 @@ import colorsys
 from collections.abc import Sequence
 from typing import Any, Literal
 
+Normalize = Literal["job", "tile", "none"]
+"""What heat is scaled by: one scale for a layer, each tile's own, or none."""
+
 Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 
 _TURN = 0.618034  # of the colour circle from class to class: neighbours differ most

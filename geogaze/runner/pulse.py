@@ -4,5 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from geogaze.ledger.records import JobStatus
+
 Pulse = Callable[[int], None]
 """Called after every batch with the tiles it did; raises to stop the work."""
+
+OnProgress = Callable[[JobStatus, int], None]
+"""Gets the job's status and the tiles done since it was taken."""

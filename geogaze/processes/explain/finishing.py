@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from geogaze.config import Settings
-from geogaze.processes.explain.plan import Plan
+
+if TYPE_CHECKING:  # GDAL takes its time to load
+    from geogaze.processes.explain.plan import Plan
 
 # Measured: sums, weights and heat of a layer's mosaic; a row of the table of tiles.
 _CELL_BYTES = 43

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geogaze.config import Settings
 from geogaze.processes.explain.finishing import finishing_of
-from geogaze.processes.explain.plan import Plan
+
+if TYPE_CHECKING:  # GDAL takes its time to load
+    from geogaze.processes.explain.plan import Plan
 
 _FLOAT_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3

@@ -14,8 +14,7 @@ from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
-from geogaze.products.facts import Normalize
-from geogaze.products.styles import Colormap
+from geogaze.products.styles import Colormap, Normalize
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Context = Literal["tile", "scene"]

@@ -15,9 +15,10 @@ from geogaze.grid.blend import Mosaic
 from geogaze.grid.coverage import MIN_VALID
 from geogaze.grid.lattice import Box
 from geogaze.grid.tiling import Tiling
-from geogaze.products.facts import Grid, LayerFacts, Normalize
+from geogaze.products.facts import Grid, LayerFacts
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.inputs import Heat, LayerInputs
+from geogaze.products.styles import Normalize
 
 QUANTILE = 0.999
 BLOCK = 256

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.products.facts import Backdrop, JobFacts, LayerFacts, Normalize
+from geogaze.products.facts import Backdrop, JobFacts, LayerFacts
 from geogaze.products.records import JobRecord
+from geogaze.products.styles import Normalize
 from geogaze.products.tiles import Standing, TileTable
 from geogaze.scene.view import SceneView
 

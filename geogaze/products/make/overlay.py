@@ -13,11 +13,12 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.grid.lattice import Box
-from geogaze.products.facts import Backdrop, LayerFacts, Normalize
+from geogaze.products.facts import Backdrop, LayerFacts
 from geogaze.products.make.color import Painter, stretch
 from geogaze.products.make.drawing import BLOCK, Picture, draw_pyramid
 from geogaze.products.make.encoded import Pyramid
 from geogaze.products.make.inputs import LayerInputs
+from geogaze.products.styles import Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
 

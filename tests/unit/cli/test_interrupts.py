@@ -18,7 +18,7 @@ import pytest
 from geogaze.cli.interrupts import first_word
 from geogaze.cli.terminal import err
 from geogaze.client import Client
-from geogaze.runner import embedded
+from geogaze.runner import local_job
 from geogaze.runner.work import Worker
 from tests.factories import make_scene
 from tests.unit.cli.conftest import Geogaze
@@ -72,7 +72,7 @@ def test_afterwards_ctrl_c_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None
 def pressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ctrl-C with the second batch of a run."""
     stopping = threading.Event()
-    stop, add = Worker.stop, embedded._Progress.add
+    stop, add = Worker.stop, local_job.Progress.add
     counted = [0]
 
     def stopped(worker: Worker) -> None:
@@ -87,7 +87,7 @@ def pressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             assert stopping.wait(60)
 
     monkeypatch.setattr(Worker, "stop", stopped)
-    monkeypatch.setattr(embedded._Progress, "add", added)
+    monkeypatch.setattr(local_job.Progress, "add", added)
     monkeypatch.setenv("GEOGAZE_CHUNK_TILES", "4")
     monkeypatch.setenv("GEOGAZE_BATCH_SIZE", "4")
     return counted

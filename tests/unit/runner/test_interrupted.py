@@ -31,8 +31,9 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.runner import embedded, work
+from geogaze.runner import local_job, work
 from geogaze.runner.embedded import RunReport, run
+from geogaze.runner.pulse import OnProgress
 from geogaze.runner.work import Worker
 from tests.factories import make_scene
 
@@ -47,7 +48,7 @@ def go(bundle_folder: Path, tmp_path: Path) -> Go:
     """Run a scene of 144 tiles into a folder of this name."""
     scene = make_scene(tmp_path / "scene.tif", 384, 384)
 
-    def go(out: str, on_progress: embedded.OnProgress | None = None, **options: Any) -> RunReport:
+    def go(out: str, on_progress: OnProgress | None = None, **options: Any) -> RunReport:
         overwrite = options.pop("overwrite", False)
         settings = Settings(
             device="cpu",
@@ -106,7 +107,7 @@ class ControlC:
 
         monkeypatch.setattr(Worker, "stop", stopped)
 
-    def press_at(self, tiles: int) -> embedded.OnProgress:
+    def press_at(self, tiles: int) -> OnProgress:
         self.at = tiles
         self.stopping.clear()
 
@@ -207,7 +208,7 @@ def test_a_database_that_fails_at_commit_holds_nobody_up(
     go: Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The unit stays running, and no one has it in hand."""
-    monkeypatch.setattr(embedded, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(local_job, "_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(work, "_COMMIT_AGAIN_SECONDS", 0.01)
     commit, give_up = Claims.commit, Claims.give_up
     away: list[str] = []
@@ -233,7 +234,7 @@ def test_a_database_that_fails_at_commit_holds_nobody_up(
 
 def test_a_claim_that_fails_holds_nobody_up(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     """The unit stays dispatched, and nobody is to claim it."""
-    monkeypatch.setattr(embedded, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(local_job, "_PAUSE_SECONDS", 0.0)
     claim = Claims.claim
     failing = [1]
 
@@ -250,7 +251,7 @@ def test_a_claim_that_fails_holds_nobody_up(go: Go, monkeypatch: pytest.MonkeyPa
 def test_a_disk_that_is_full_ends_the_run_and_keeps_its_work(
     go: Go, monkeypatch: pytest.MonkeyPatch, explained: Counter[Any]
 ) -> None:
-    monkeypatch.setattr(embedded, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(local_job, "_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(work, "_COMMIT_AGAIN_SECONDS", 0.01)
     commit = Claims.commit
     commits = [0]

@@ -16,7 +16,7 @@ from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
 from geogaze.metrics.table import all_metrics
 from geogaze.processes.planner import Planner
-from geogaze.processes.table import all_processes
+from geogaze.processes.table import load_processes
 from geogaze.storage import open_storage
 from geogaze.version import VERSION
 
@@ -31,16 +31,15 @@ Grad-CAM heat for every class of an image classifier over whole georeferenced sc
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The HTTP application."""
     settings = settings or get_settings()
-    engine = connect(settings.database_url)
-
-    services = Services(settings, Ledger(engine), open_storage(settings), Planner(settings))
+    database = connect(settings.database_url)
+    services = Services(settings, Ledger(database), open_storage(settings), Planner(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with calling(services):
             yield
         services.planner.close()
-        engine.dispose()
+        database.dispose()
 
     app = FastAPI(
         title="geogaze",
@@ -52,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    all_processes()  # what a table names and is not there shows here
+    load_processes()  # what a table names and is not there shows here
     all_metrics()
     for router in routes.ROUTERS:
         app.include_router(resolve(router))

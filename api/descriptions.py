@@ -87,7 +87,7 @@ def plain_inputs(request: type[ProcessRequest], inputs: dict[str, Any]) -> dict[
 def is_wanted(name: str, outputs: Iterable[str]) -> bool:
     """Whether a product is among those asked for, itself or as one of a kind."""
     wanted = set(outputs)
-    return not wanted or bool({name, _kind(name)} & wanted)
+    return not wanted or name in wanted or any(_is_of(name, kind) for kind in wanted)
 
 
 def check_outputs(
@@ -112,11 +112,18 @@ def check_outputs(
     described = process.outputs()
     for name, wanted in outputs.items():
         asked = wanted.format.mediaType if wanted.format else None
-        media_type = described[name if name in described else _kind(name)].media_type
+        media_type = described[_described(name, described)].media_type
         if asked and asked.partition(";")[0].strip() != media_type.partition(";")[0]:
             raise InvalidRequest(f"outputs: {name!r} comes as {media_type}, not as {asked!r}.")
 
 
-def _kind(name: str) -> str:
-    """The name in the description of a product that is one of a kind: ``heat-{class}``."""
-    return f"{name.partition('-')[0]}-{{class}}"
+def _described(name: str, outputs: Mapping[str, Any]) -> str:
+    """The name in the description of a product: its own, or its kind's (``heat-{class}``)."""
+    return name if name in outputs else next(kind for kind in outputs if _is_of(name, kind))
+
+
+def _is_of(name: str, kind: str) -> bool:
+    """Whether a product is one of a kind: ``heat-airplane`` of ``heat-{class}``."""
+    before, template, after = kind.partition("{class}")
+    fits = name.startswith(before) and name.endswith(after)
+    return bool(template) and fits and len(name) >= len(before) + len(after)

@@ -173,6 +173,14 @@ class ProcessNotFound(GeogazeError):
     title = "There is no such process"
 
 
+class NoQuote(GeogazeError):
+    """A process cannot tell what a job of it takes."""
+
+    status = 404
+    slug = "no-quote"
+    title = "There is no quote for this process"
+
+
 class ResultNotReady(GeogazeError):
     """Results were asked for before the job ended."""
 
@@ -230,6 +238,14 @@ class ScratchUnusable(GeogazeError):
     retry = Retry.ELSEWHERE
     slug = "scratch-unusable"
     title = "A worker's scratch disk cannot be used"
+
+
+class PhaseUnknown(GeogazeError):
+    """A worker of another version has no such phase; others have."""
+
+    retry = Retry.ELSEWHERE
+    slug = "phase-unknown"
+    title = "A worker does not know this phase"
 
 
 class UnitBroke(GeogazeError):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
 
 from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary
@@ -15,7 +16,7 @@ from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
 from geogaze.config import Settings
 from geogaze.doors import resolve
-from geogaze.errors import InvalidRequest, ProcessNotFound
+from geogaze.errors import InvalidRequest, NoQuote
 from geogaze.ledger.submission import known
 from geogaze.processes.explain.quote import Quote
 from geogaze.processes.request import ProcessRequest
@@ -83,9 +84,9 @@ async def execute(
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
-    engine, document = services.ledger.database, asked_for(asked, outputs)
+    database, document = services.ledger.database, asked_for(asked, outputs)
     job = await run_in_threadpool(
-        known, engine, tenant, idempotency_key, wanted.id, document, subscriber
+        known, database, tenant, idempotency_key, wanted.id, document, subscriber
     )
     if job is None:
         plan = await services.planner.plan(wanted, asked)  # on threads nobody else waits for
@@ -111,11 +112,9 @@ async def execute(
 @router.post(
     "/processes/{process}/quote",
     tags=["processes"],
-    response_model=Quote,
-    response_model_exclude_none=True,
-    responses=documented(404, 413),
+    responses={200: {"model": Quote}, **documented(404, 413)},
 )
-async def quote(process: str, body: Execute, services: With) -> Any:
+async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     """What a job would take: tiles, layers, bytes, and seconds once you had one like it.
 
     The body is that of an execution, and is planned and refused as one. Nothing is started,
@@ -123,13 +122,14 @@ async def quote(process: str, body: Execute, services: With) -> Any:
     """
     wanted = find_process(process)
     if wanted.quote is None:
-        raise ProcessNotFound(f"Nobody can tell what a job of {process!r} would take: just run it.")
+        raise NoQuote(f"Nobody can tell what a job of {process!r} would take: just run it.")
     asked, outputs = _asked(wanted, body)
     plan = await services.planner.plan(wanted, asked)
     check_outputs(wanted, outputs, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}
     pace = await run_in_threadpool(services.ledger.pace, wanted.id, alike)
-    return resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
+    answer: BaseModel = resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
+    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _asked(process: Process, body: Execute) -> tuple[ProcessRequest, dict[str, Output]]:

@@ -101,7 +101,7 @@ class Ledger:
         """
         newest = (
             select(Job.id)
-            .where(Job.state == JobState.SUCCESSFUL, *self._ours())
+            .where(Job.state == JobState.SUCCESSFUL, Job.process == process, *self._ours())
             .order_by(*_NEWEST)
             .limit(_ALIKE_AMONG)
         )
@@ -112,7 +112,6 @@ class Ledger:
                 .join(Phase, Phase.job_id == Job.id)
                 .where(
                     Job.id.in_(newest),
-                    Job.process == process,
                     *alike,
                     Phase.items > 0,
                     Phase.items_reused == 0,

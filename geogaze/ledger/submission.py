@@ -18,6 +18,7 @@ from geogaze.ledger.tables import Job, Phase, Unit, new_id, now
 from geogaze.ledger.transitions import advance, open_phase
 
 DEFAULT_TENANT = "default"
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Submission:
     ``subscriber`` has URIs by OGC's names. ``warnings`` are for whoever asked.
 
     Raises:
-        ValueError: no phase has a unit, or others' parts are shared than those of the first of
-            several.
+        ValueError: no phase has a unit, a name is too long, the last one skips items, or others'
+            parts are shared than those of the first of several.
     """
 
     request: dict[str, Any]
@@ -75,6 +76,10 @@ class Submission:
         """Refuse what cannot be done."""
         if not any(phase.units for phase in self.phases):
             raise ValueError("A job needs a unit of work.")
+        if any(len(phase.name) > _LONGEST_NAME for phase in self.phases):
+            raise ValueError(f"A phase's name has at most {_LONGEST_NAME} characters.")
+        if self.phases[-1].grid and self.phases[-1].skips:
+            raise ValueError("The last phase brings the results; none of its items can be skipped.")
         if any(phase.shared for phase in self.phases if phase is not self.first):
             raise ValueError("Only the first phase's parts can be shared.")
         if self.first.shared and sum(bool(phase.units) for phase in self.phases) == 1:

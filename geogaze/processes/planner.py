@@ -47,8 +47,8 @@ class Planner:
             return await asyncio.wait_for(asyncio.wrap_future(planned), seconds)
         except TimeoutError as error:
             raise SceneAway(
-                f"{source!r} could not be opened and planned within {seconds:g} s: it takes "
-                f"long, or others from {place!r} do. Try again later."
+                f"{source or place!r} could not be opened and planned within {seconds:g} s: it "
+                f"takes long, or others from {place!r} do. Try again later."
             ) from error
 
     def _desk(self, place: str) -> ThreadPoolExecutor:

@@ -102,6 +102,17 @@ def all_processes() -> list[Process]:
     return [find_process(name) for name in PROCESSES]
 
 
+def load_processes() -> None:
+    """Import what all processes plan and quote by, before anybody asks.
+
+    Raises:
+        LookupError: a reference leads nowhere.
+    """
+    for process in all_processes():
+        for reference in filter(None, (process.plan, process.quote)):
+            resolve(reference)
+
+
 def phase_references() -> dict[str, str]:
     """Where each phase of any process is done, by the phase's name.
 

@@ -18,6 +18,9 @@ from geogaze.products.facts import TOP
 CLASS = "{class}"
 """Stands in names and files of products that there are for each layer."""
 
+LAYER_PHASES = frozenset({"calibrate", "render"})
+"""Phases that have a unit for each layer."""
+
 GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 _ROLES = frozenset({"data", "visual", "overview", "thumbnail", "metadata"})  # known to STAC
 
@@ -78,6 +81,11 @@ class Product:
             raise ValueError(f"Product {self.name!r} lacks its {', '.join(missing)}.")
         if not self.roles or not set(self.roles) <= _ROLES:
             raise ValueError(f"Product {self.name!r} has roles {self.roles}, not of {set(_ROLES)}.")
+        if self.of_layer != (self.phase in LAYER_PHASES):
+            raise ValueError(
+                f"Product {self.name!r} is made in the phase {self.phase!r}: those of {CLASS} are "
+                f"made in {', '.join(sorted(LAYER_PHASES))}, others are not."
+            )
         if (CLASS in self.name) != (CLASS in self.file):
             raise ValueError(f"Product {self.name!r}: {CLASS} is in its name and file, or in none.")
 
@@ -195,10 +203,27 @@ def product_named(name: str) -> tuple[Product, str]:
     Raises:
         LookupError: no product is called so.
     """
-    for product in PRODUCTS:
+    for product in sorted(PRODUCTS, key=lambda product: product.of_layer):  # exact names first
         if (layer := product.layer_of(name)) is not None:
             return product, layer
     raise LookupError(f"No product is called {name!r}: is its line gone from PRODUCTS?")
+
+
+@dataclass(frozen=True)
+class _Without:
+    """A job of layers that draws overlays, or does not."""
+
+    overlays: bool
+    layers: tuple[str, ...] = ()
+
+
+def needs_overlays(name: str) -> bool:
+    """Whether a product, or a kind of them, is made only where overlays are drawn."""
+    try:
+        product, _ = product_named(name)
+    except LookupError:
+        return False  # it is refused later, with what there is
+    return product.when(_Without(overlays=True)) and not product.when(_Without(overlays=False))
 
 
 def product_names(job: Wanted) -> frozenset[str]:

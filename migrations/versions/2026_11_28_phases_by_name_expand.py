@@ -5,8 +5,9 @@ what it is called. That was in the job's row and in the code. The phases of ever
 whatever state it is in.
 
 Until the contraction, processes of before and of now may run side by side: a trigger tells whoever
-inserts a phase in the words of one in those of the other, too (jobs of other processes than
-``explain`` have no words in the old code, and wait for the contraction). Counts (``tiles_done``
+inserts a phase in the words of one in those of the other, too. Jobs of other processes than
+``explain`` have no words in the old code, which breaks on them: none may be submitted before the
+contraction, and going back dismisses them. Counts (``tiles_done``
 and its like, ``window``) keep their columns' names, for the same reason and for good: the code
 calls them by general ones.
 """
@@ -70,10 +71,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     tell_both_no_more()
-    # A process that has nothing to count is unknown to the code of before, but is a job.
-    op.execute("UPDATE jobs SET tiles = 0 WHERE tiles IS NULL")
-    for column in OLD[1:]:
-        op.execute(f"UPDATE jobs SET {column} = 1 WHERE {column} IS NULL")  # noqa: S608  our names
+    _forget_other_processes()
     with op.batch_alter_table("phases") as batch:
         for column in described():
             batch.drop_column(column.name)
@@ -82,6 +80,14 @@ def downgrade() -> None:
             batch.alter_column(column, existing_type=sa.Integer(), nullable=False)
     for table, column in NAMES.items():
         _name(table, column, 64, 16)
+
+
+def _forget_other_processes() -> None:
+    """Remove jobs that the code before has no words for; it would break on each of them."""
+    others = "SELECT id FROM jobs WHERE process <> 'explain'"
+    for table in ("deliveries", "units", "phases"):
+        op.execute(f"DELETE FROM {table} WHERE job_id IN ({others})")  # noqa: S608  our names
+    op.execute("DELETE FROM jobs WHERE process <> 'explain'")
 
 
 def described() -> list[sa.Column[object]]:

@@ -24,13 +24,10 @@ from geogaze.processes.explain.request import Context, OnError
 from geogaze.processes.plan import ProcessPlan
 from geogaze.products.facts import TOP, Place
 from geogaze.products.styles import Colormap, Normalize
-from geogaze.products.table import product_names
+from geogaze.products.table import product_names, products_of
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo
 from geogaze.version import VERSION
-
-_MAX_TILES = 50_000_000
-_MAX_PIXELS_PER_PIXEL = 64_000_000  # a layer is mosaicked in memory
 
 
 class MapGrid(NamedTuple):
@@ -110,9 +107,9 @@ class Plan(ProcessPlan):
         """Number of units of the explain phase."""
         return self.tiling.chunk_count(self.chunk_side)
 
-    def chunk(self, root: int, window: tuple[int, int, int, int] | None = None) -> Chunk:
-        """The tiles of a unit, or of the ``window`` that was split off it."""
-        return Chunk(*window) if window else self.tiling.chunk(self.chunk_side, root)
+    def chunk(self, root: int, rectangle: tuple[int, int, int, int] | None = None) -> Chunk:
+        """The tiles of a unit, or of the ``rectangle`` that was split off it."""
+        return Chunk(*rectangle) if rectangle else self.tiling.chunk(self.chunk_side, root)
 
     @property
     def tiles(self) -> int:
@@ -165,7 +162,7 @@ class Plan(ProcessPlan):
         return {
             "explain": self.chunk_count,
             "calibrate": layers,
-            "render": layers if self.overlays else 0,
+            "render": layers if products_of("render", self) else 0,
             "publish": 1,
         }
 
@@ -188,7 +185,10 @@ class Plan(ProcessPlan):
         if self.scene.version is None:
             return uuid4().hex
         known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
-        known["bundle"] = self.bundle.model_dump(mode="json", exclude={"folder", "name"})
+        # Softmax is what bundles meant before they said so.
+        usual = {"probabilities"} if self.bundle.probabilities == "softmax" else set()
+        besides = {"folder", "name", *usual}
+        known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)
         known["geogaze"] = VERSION
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 

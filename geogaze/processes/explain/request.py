@@ -160,6 +160,8 @@ class ExplainRequest(ProcessRequest):
     @override
     def narrowed(self, outputs: Collection[str]) -> Self:
         """Without overlays where products are named and no overlay is among them."""
-        if not outputs or any(name.startswith("overlay-") for name in outputs):
+        from geogaze.products.table import needs_overlays  # help needs none of what it imports
+
+        if not outputs or any(needs_overlays(name) for name in outputs):
             return self
         return self.model_copy(update={"overlays": False})

@@ -7,7 +7,7 @@ its process says, and hands an outcome to the ledger. Which there are, the table
 from __future__ import annotations
 
 from geogaze.doors import resolve
-from geogaze.errors import UnitBroke
+from geogaze.errors import PhaseUnknown
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
 from geogaze.products.table import check_products
@@ -34,11 +34,11 @@ def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
     """Do a claimed unit's work, up to its commit.
 
     Raises:
-        UnitBroke: this worker's table has no such phase.
+        PhaseUnknown: this worker's table has no such phase.
     """
     references = phase_references()
     if claim.phase not in references:
-        raise UnitBroke(
+        raise PhaseUnknown(
             f"This worker knows no phase {claim.phase!r}; it has {', '.join(references)}. Run the "
             "same version of geogaze everywhere."
         )

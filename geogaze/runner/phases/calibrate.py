@@ -19,7 +19,13 @@ from geogaze.products.make.inputs import LayerInputs
 from geogaze.products.table import products_of
 from geogaze.runner.ahead import ahead
 from geogaze.runner.part import ChunkTable, load_evidence, load_table
-from geogaze.runner.phases.resources import Outcome, Resources, make_product, open_to_show
+from geogaze.runner.phases.resources import (
+    Outcome,
+    Resources,
+    layer_result,
+    make_product,
+    open_to_show,
+)
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import check_empty
 
@@ -45,7 +51,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         product.named(name): make_product(resources, claim, product, inputs, name)
         for product in products_of("calibrate", plan)
     }
-    return Outcome({"products": assets, "scale": heat.scale, "statistics": heat.statistics})
+    calibration = {"scale": heat.scale, "statistics": heat.statistics}
+    return Outcome(layer_result(assets) | calibration)
 
 
 def _pieces(

@@ -13,6 +13,7 @@ from geogaze.products.table import products_of
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
+    layer_result,
     load_heat,
     make_product,
     open_to_show,
@@ -37,4 +38,4 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         product.named(name): make_product(resources, claim, product, inputs, name)
         for product in products_of("render", plan)
     }
-    return Outcome({"products": assets})
+    return Outcome(layer_result(assets))

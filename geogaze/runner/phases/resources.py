@@ -89,6 +89,15 @@ def make_product(
     return keep(resources, claim, target, product.media_type)
 
 
+def layer_result(assets: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the ledger keeps of a layer's products.
+
+    The first one also by the name that the release before looks for: both may be at work on a job
+    while a new one is rolled out.
+    """
+    return {"products": assets, "asset": next(iter(assets.values()), None)}
+
+
 def assets_of(part: Part, plan: Plan, phase: str) -> dict[str, dict[str, Any]]:
     """The products that a unit of a layer has made, by name."""
     if "products" in part.result:

@@ -19,7 +19,13 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.table import find_process
 from geogaze.products.make.inputs import JobInputs
 from geogaze.products.stac import About
-from geogaze.products.table import PRODUCTS, Product, check_products, product_named
+from geogaze.products.table import (
+    PRODUCTS,
+    Product,
+    check_products,
+    needs_overlays,
+    product_named,
+)
 from geogaze.runner.embedded import run
 from geogaze.runner.phases import load_phases
 from tests.schemas.validation import validate
@@ -105,6 +111,7 @@ def test_a_forgotten_file_fails_before_there_is_any_work() -> None:
         ({"title": ""}, "title"),
         ({"media_type": ""}, "media_type"),
         ({"file": "summary-{class}.csv"}, "or in none"),
+        ({"phase": "render"}, "are made in calibrate, render"),
     ],
 )
 def test_a_forgotten_part_of_a_line_fails_where_the_line_is(
@@ -135,3 +142,10 @@ def test_the_guide_names_every_product() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "guide.md").read_text()
     for product in PRODUCTS:
         assert f"`{product.file.replace('{class}', '<class>')}`" in guide, product.name
+
+
+def test_what_overlays_are_needed_for_is_what_is_made_with_them_alone() -> None:
+    assert needs_overlays("overlay-boat")
+    assert needs_overlays("overlay-{class}")
+    for name in ("heat-boat", "tiles", "classes", "nothing"):
+        assert not needs_overlays(name)

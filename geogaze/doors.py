@@ -10,12 +10,16 @@ def resolve(reference: str) -> Any:
     """What ``package.module:name`` names, as an entry point would; its module is imported now.
 
     Raises:
-        LookupError: there is no such module, or nothing of that name in it.
+        LookupError: its module, or what that imports, is not there, or nothing of that name in it.
     """
     module, separator, name = reference.partition(":")
     if not separator:
         raise LookupError(f"{reference!r} is no reference: write 'package.module:name'.")
     try:
-        return getattr(import_module(module), name)
-    except (ModuleNotFoundError, AttributeError) as error:
+        found = import_module(module)
+    except ImportError as error:
+        raise LookupError(f"{reference!r} cannot be imported: {error}.") from error
+    try:
+        return getattr(found, name)
+    except AttributeError as error:
         raise LookupError(f"{reference!r} leads nowhere: {error}.") from error

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.evidence.device import pick_device
 from geogaze.evidence.engine import load_engine
 from geogaze.models import targets
 from geogaze.models.bundles import Bundle, Probabilities
@@ -163,7 +164,8 @@ def explain(
                 else "A scene is never normalised: say rescale=, mean= and std=."
             )
         inputs = {**options, "scene": os.fspath(image), "classes": wanted, "method": method}
-        return explain_scene(network, said, inputs, Path(out), settings, overwrite=overwrite)
+        with torch.inference_mode(mode=False), torch.enable_grad():  # whatever a caller's is
+            return explain_scene(network, said, inputs, Path(out), settings, overwrite=overwrite)
     if given := [*(["out"] if out is not None else []), *options]:
         raise InvalidRequest(f"{', '.join(given)}: for a scene by its path, not for an image.")
     if normalised and not isinstance(network, nn.Module):
@@ -173,7 +175,8 @@ def explain(
             return _by_module(network, said, image, wanted, method, normalised=normalised)
         if said.layer in {None, network.module} and said.size in {None, network.input_size}:
             return _by_bundle(network, image, wanted, method, settings)
-        return _by_module(load_model(network), _said_by(network, said), image, wanted, method)
+        loaded = load_model(network).to(pick_device(settings.device))
+        return _by_module(loaded, _said_by(network, said), image, wanted, method)
 
 
 def _said_by(bundle: Bundle, said: Said) -> Said:

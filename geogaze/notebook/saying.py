@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geogaze.errors import InvalidRequest
-from geogaze.models.bundles import Probabilities
+from geogaze.models.bundles import Probabilities, check_classes
 from geogaze.models.targets import Classifier, Target, layer_names, own, parse_target
 from geogaze.networks.bundling import IMAGENET_MEAN, IMAGENET_STD
 from geogaze.networks.layouts import AsMaps
@@ -60,11 +60,15 @@ class Said:
         """Names of so many logits.
 
         Raises:
-            InvalidRequest: other than so many were given.
+            InvalidRequest: other than so many were given, or they cannot be told apart.
         """
         names = tuple(map(str, range(count))) if self.class_names is None else self.class_names
         if len(names) != count:
             raise InvalidRequest(f"The model has {count} classes, but class_names {len(names)}.")
+        try:
+            check_classes(tuple(names))
+        except ValueError as error:
+            raise InvalidRequest(f"class_names: {error}.") from error
         return tuple(names)
 
 

@@ -27,7 +27,6 @@ LONG = {
         "ledger/test_queue",
         "ledger/test_store",
         "processes/test_plan",
-        "products/test_overlay",
         "runner/test_embedded",
         "runner/test_interrupted",
         "scene/test_aoi",

@@ -50,10 +50,10 @@ class Painter:
 
     def paint(self, image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Heat (h, w) in 0..1 or NaN over an image (h, w, 3); what lies beyond is cut."""
-        level = np.maximum(cv2.patchNaNs(heat.copy(), 0), 0)
+        level = np.clip(cv2.patchNaNs(heat.copy(), 0), 0, 1)
         one = cv2.convertScaleAbs(level, alpha=255)
         if not one.any():
-            return image
+            return image.copy()
         index = cv2.merge([one, one, one])
         seen_through = cv2.multiply(image, cv2.LUT(index, self._left), scale=1 / 255)
         return np.asarray(cv2.add(seen_through, cv2.LUT(index, self._tint)), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Drawing a large image block by block into a pyramid, in memory for a few blocks."""
+"""Drawing a large image block by block into a pyramid, in memory for a few rows of blocks."""
 
 from __future__ import annotations
 
@@ -26,40 +26,62 @@ class Picture(NamedTuple):
 
 
 def draw_pyramid(pyramid: Pyramid, draw: Callable[[Box], Picture]) -> None:
-    """Fill a pyramid from its finest level up, so that nothing is drawn or read back twice.
+    """Fill a pyramid from its finest level up, row by row, as scenes are stored.
+
+    Nothing is drawn twice. What is kept meanwhile is a row of blocks of each level.
 
     Args:
         pyramid: with blocks of :data:`BLOCK` pixels.
         draw: draws a box of pixels of level 0: at most 4 × 4 blocks.
     """
-    _fill(pyramid, draw, pyramid.levels - 1, (0, 0))
-
-
-def _fill(pyramid: Pyramid, draw: Callable[[Box], Picture], level: int, place: Place) -> Picture:
-    """Encode a block and all that it is made of; the block."""
-    if level <= _LEAF:
-        side = BLOCK << level
-        height, width = pyramid.shape(0)
-        top, left = place[0] * side, place[1] * side
-        picture = draw((top, left, min(top + side, height), min(left + side, width)))
-        for finer in range(level + 1):
-            _put_all(
-                pyramid, finer, (place[0] << level - finer, place[1] << level - finer), picture
-            )
-            if finer < level:
-                picture = _half(picture)
-        return picture
-    rows, cols = (-(-length // BLOCK) for length in pyramid.shape(level - 1))
-    below = [
-        [
-            _fill(pyramid, draw, level - 1, (row, col))
-            for col in range(2 * place[1], min(2 * place[1] + 2, cols))
+    level = min(_LEAF, pyramid.levels - 1)
+    upper: dict[int, list[Picture]] = {}  # of each level, the row that waits for the one below
+    for row in range(_blocks(pyramid, level)[0]):
+        pictures = [
+            _drawn(pyramid, draw, level, (row, col)) for col in range(_blocks(pyramid, level)[1])
         ]
-        for row in range(2 * place[0], min(2 * place[0] + 2, rows))
-    ]
-    picture = _half(_joined(below))
-    _put_all(pyramid, level, place, picture)
+        _carry(pyramid, upper, level, row, pictures)
+
+
+def _blocks(pyramid: Pyramid, level: int) -> tuple[int, int]:
+    """Rows and columns of blocks of a level."""
+    height, width = pyramid.shape(level)
+    return -(-height // BLOCK), -(-width // BLOCK)
+
+
+def _drawn(pyramid: Pyramid, draw: Callable[[Box], Picture], level: int, place: Place) -> Picture:
+    """Draw what a block of a level shows, and encode it and all finer blocks of it; the block."""
+    side = BLOCK << level
+    height, width = pyramid.shape(0)
+    top, left = place[0] * side, place[1] * side
+    picture = draw((top, left, min(top + side, height), min(left + side, width)))
+    for finer in range(level + 1):
+        _put_all(pyramid, finer, (place[0] << level - finer, place[1] << level - finer), picture)
+        if finer < level:
+            picture = _half(picture)
     return picture
+
+
+def _carry(
+    pyramid: Pyramid,
+    upper: dict[int, list[Picture]],
+    level: int,
+    row: int,
+    pictures: list[Picture],
+) -> None:
+    """Take in a finished row of a level's blocks; with the one above it, it makes a coarser one."""
+    if level == pyramid.levels - 1:
+        return
+    if row % 2 == 0 and row < _blocks(pyramid, level)[0] - 1:
+        upper[level] = pictures
+        return
+    rows = [pictures] if row % 2 == 0 else [upper.pop(level), pictures]
+    coarser = []
+    for col in range(0, len(pictures), 2):
+        picture = _half(_joined([part[col : col + 2] for part in rows]))
+        _put_all(pyramid, level + 1, (row // 2, col // 2), picture)
+        coarser.append(picture)
+    _carry(pyramid, upper, level + 1, row // 2, coarser)
 
 
 def _joined(pictures: list[list[Picture]]) -> Picture:
@@ -102,7 +124,9 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     down, right = BLOCK - image.shape[0], BLOCK - image.shape[1]
     if down or right:  # what lies beyond the border costs least where it is like the border
         image = np.asarray(cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE))
-    _, data = cv2.imencode(".jpg", image, _QUALITY)
+    done, data = cv2.imencode(".jpg", image, _QUALITY)
+    if not done:
+        raise OSError("A block could not be encoded as JPEG.")
     return data.tobytes()
 
 

@@ -104,7 +104,7 @@ def assets_of(part: Part, plan: Plan, phase: str) -> dict[str, dict[str, Any]]:
         assets: dict[str, dict[str, Any]] = part.result["products"]
         return assets
     # A unit that was done before a phase could make several products.
-    (product,) = (one for one in products_of(phase, plan) if one.of_layer)
+    product = next(one for one in products_of(phase, plan) if one.of_layer)
     return {product.named(plan.layers[part.root]): part.result["asset"]}
 
 

@@ -28,6 +28,7 @@ _IDENTITIES = frozenset(
 _GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_", "softmax"})
 _PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
 _LONG_SIDES = (1024, 2048, 4096)  # receptive fields of the deepest networks pass 2,000 pixels
+_MOST_CELLS_OFF = 1.5  # by rounding, from what the stride says of another size
 _TOLERANCE = 0.02
 _SHORT_SIDE = 96  # Inception v3 takes no less than 75
 _GLOBAL_POOLING = frozenset({"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"})
@@ -113,7 +114,7 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
     """
     for side in _LONG_SIDES:
         rows, cols = (_measure_axis(trunk, bands, axis, side) for axis in (2, 3))
-        if _near(rows.stride, round(rows.stride)):
+        if _near(rows.stride, round(rows.stride)) and round(rows.stride) >= 1:
             break
     else:
         raise UnsupportedArchitecture(
@@ -127,6 +128,11 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
     stride = round(rows.stride)
     with torch.no_grad(), _Linearised() as seen:
         cells = trunk(torch.ones(1, bands, input_size, input_size)).shape[-1]
+    if abs(rows.cells - cells - (side - input_size) / stride) > _MOST_CELLS_OFF:
+        raise UnsupportedArchitecture(
+            f"It has {cells} cells for {input_size} pixels and {rows.cells} for {side}: their "
+            "number does not grow with the image, as behind adaptive pooling. Name a layer before."
+        )
     reach = round(max(rows.reach, cols.reach) * 2) / 2
     halo = None if seen.pools_globally else max(1, math.ceil(reach / stride)) * stride
     # Kernels, strides and paddings add up to half pixels; what is left of the very deepest
@@ -140,11 +146,14 @@ def _near(a: float, b: float) -> bool:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Spacing of activations along one axis, centre of the first, reach to either side."""
+    """Spacing of activations along one axis, centre of the first, reach to either side, and
+    how many there were.
+    """
 
     stride: float
     first: float
     reach: float
+    cells: int
 
 
 def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side: int) -> _Axis:
@@ -153,9 +162,15 @@ def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side
     x = torch.ones(shape, requires_grad=True)
     with _Linearised():
         profile = trunk(x).mean(dim=(0, 1, 5 - axis))
+    if profile.numel() < 3:
+        raise UnsupportedArchitecture(
+            f"It has {profile.numel()} cell(s) along {side} pixels, which is no map. Name a layer "
+            "before."
+        )
     middle = profile.numel() // 2
     (here, reach), (there, _) = (_field(profile[i], x, axis) for i in (middle, middle + 1))
-    return _Axis(there - here, here - middle * (there - here), reach)
+    first = here - middle * (there - here)
+    return _Axis(there - here, first, reach, profile.numel())
 
 
 def _field(activation: Tensor, x: Tensor, axis: int) -> tuple[float, float]:

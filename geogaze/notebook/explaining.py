@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self, get_args, overload
 
 import numpy as np
 import torch
@@ -144,6 +144,12 @@ def explain(
     """
     if method not in METHODS:
         raise InvalidRequest(f"No method {method!r}. There are: {', '.join(METHODS)}.")
+    if probabilities not in {None, *get_args(Probabilities)}:
+        raise InvalidRequest(f"probabilities: softmax, sigmoid or none, not {probabilities!r}.")
+    if layer is not None and not isinstance(layer, str):
+        raise InvalidRequest("layer: a module's name in named_modules(), such as 'features.7'.")
+    if size is not None and not (isinstance(size, int) and size > 0):
+        raise InvalidRequest(f"size: pixels of a side, above 0, not {size!r}.")
     settings = get_settings()
     if device is not None:
         settings = settings.model_copy(update={"device": device})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from geogaze.errors import InvalidRequest
@@ -10,6 +11,8 @@ from geogaze.models.bundles import Probabilities, check_classes
 from geogaze.models.targets import Classifier, Target, layer_names, own, parse_target
 from geogaze.networks.bundling import IMAGENET_MEAN, IMAGENET_STD
 from geogaze.networks.layouts import AsMaps
+
+_NEGATIVE = re.compile(r"-\d+")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Said:
         """
         mean = tuple(IMAGENET_MEAN if self.mean is None else self.mean)
         std = tuple(IMAGENET_STD if self.std is None else self.std)
+        if not all(value > 0 for value in std):
+            raise InvalidRequest(f"std: values above 0, not {std}.")
         if not len(mean) == len(std) == bands:
             raise InvalidRequest(
                 f"There are {bands} bands, but {len(mean)} values of mean and {len(std)} of std: "
@@ -63,6 +68,8 @@ class Said:
             InvalidRequest: other than so many were given, or they cannot be told apart.
         """
         names = tuple(map(str, range(count))) if self.class_names is None else self.class_names
+        if isinstance(names, str | Mapping) or not all(isinstance(name, str) for name in names):
+            raise InvalidRequest("class_names: a list of words, in the order of the logits.")
         if len(names) != count:
             raise InvalidRequest(f"The model has {count} classes, but class_names {len(names)}.")
         try:
@@ -81,10 +88,21 @@ class Named:
 
 
 def asked(classes: str | Sequence[str | int]) -> str | list[str]:
-    """``all``, ``top``, or the names of what is asked for."""
+    """``all``, ``top``, or the names of what is asked for.
+
+    Raises:
+        InvalidRequest: it is none of them.
+    """
     if isinstance(classes, str):
         return classes if classes in {"all", "top"} else [classes]
-    return [str(name) for name in classes]
+    if isinstance(classes, int) or not isinstance(classes, Iterable):
+        raise InvalidRequest(f"classes: 'all', 'top', or a list of names, not {classes!r}.")
+    names = [str(name) for name in classes]
+    if not names:
+        raise InvalidRequest("classes: it names none.")
+    if negative := [name for name in names if _NEGATIVE.fullmatch(name)]:
+        raise InvalidRequest(f"classes: positions count from 0, not from the end: {negative[0]}.")
+    return names
 
 
 def scores(wanted: str | list[str], model: Classifier, best: int) -> tuple[Target, ...]:

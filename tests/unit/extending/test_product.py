@@ -141,7 +141,9 @@ def test_every_line_leads_to_a_maker_and_every_name_to_its_line() -> None:
 def test_the_guide_names_every_product() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "guide.md").read_text()
     for product in PRODUCTS:
-        assert f"`{product.file.replace('{class}', '<class>')}`" in guide, product.name
+        assert f"`{product.file.replace('{class}', '<class>')}`" in guide, (
+            f"name {product.file} there"
+        )
 
 
 def test_what_overlays_are_needed_for_is_what_is_made_with_them_alone() -> None:

@@ -52,7 +52,7 @@ def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
     what = {None: "other files", Kind.RESULTS: "results", Kind.BUNDLE: "a model bundle"}[held]
     raise InvalidRequest(
         f"{out} already holds {what}; choose another folder"
-        f"{', or replace them with --overwrite' if fits else ''}."
+        f"{', or replace them with --overwrite (in Python: overwrite=True)' if fits else ''}."
     )
 
 

@@ -1,1 +1,1 @@
-"""Grad-CAM: the network side. The only package of geogaze that imports torch."""
+"""Evidence: what a network says of tiles, and why. Needs torch."""

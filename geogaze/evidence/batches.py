@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from geogaze.evidence.device import is_out_of_memory, on_device
-from geogaze.evidence.routes import Explanation
+from geogaze.evidence.routes import Evidence
 from geogaze.models.bundles import Probabilities
 from geogaze.models.targets import Target, probabilities, target_probability
 
 log = structlog.get_logger()
 
-Compute = Callable[[NDArray[np.int64]], Explanation]
+Compute = Callable[[NDArray[np.int64]], Evidence]
 """Explains the tiles at some positions."""
 
 

@@ -33,8 +33,8 @@ from geogaze.evidence.prepare import (
     tiles_at_once,
     working_bytes,
 )
-from geogaze.evidence.routes import Explanation, explain, explain_activations
-from geogaze.evidence.shared import Block
+from geogaze.evidence.routes import Evidence, explain, explain_activations
+from geogaze.evidence.shared import TileGroup
 from geogaze.evidence.upload import Uploader
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
@@ -158,7 +158,7 @@ class Engine:
         """
         size = self.bundle.input_size
 
-        def compute(tiles: NDArray[np.int64]) -> Explanation:
+        def compute(tiles: NDArray[np.int64]) -> Evidence:
             places = [corners[i] for i in tiles]
             images = torch.cat([window[:, :, r : r + size, c : c + size] for r, c in places])
             if METHODS[method].per_pixel:
@@ -195,7 +195,7 @@ class Engine:
         assert halo is not None, "plans ask for this"
         with self._turn():
             limit = pixels_at_once(self._tile_bytes / size**2, self.device)
-            waiting = [Block.of(np.array(corners), size, halo)]
+            waiting = [TileGroup.of(np.array(corners), size, halo)]
             while waiting:
                 block = waiting.pop()
                 if block.pixels > limit and block.divisible:
@@ -218,11 +218,11 @@ class Engine:
         self,
         cut: Split,
         shared: Tensor,
-        block: Block,
+        block: TileGroup,
         targets: Sequence[Target] | None,
         method: str,
         tiles: NDArray[np.int64],
-    ) -> Explanation:
+    ) -> Evidence:
         side, stride = self.bundle.cells, self.bundle.stride
         pieces = [
             shared[:, :, row : row + side, col : col + side]
@@ -255,7 +255,7 @@ class Engine:
 
     def explain_batch(
         self, images: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
-    ) -> Explanation:
+    ) -> Evidence:
         """Logits and maps of normalised images (B, bands, T, T), still on the device.
 
         Raises:
@@ -277,10 +277,10 @@ class Engine:
 
     def _pixel_maps(
         self, images: Tensor, targets: Sequence[Target] | None, method: str
-    ) -> Explanation:
+    ) -> Evidence:
         maps = self._pixel_network.attribute(method, images, targets)
         logits = self._pixel_network.logits(images)
-        return Explanation(logits, maps, "pixels")
+        return Evidence(logits, maps, "pixels")
 
 
 def load_engine(bundle: Bundle, settings: Settings) -> Engine:

@@ -39,7 +39,7 @@ _GROUP_BYTES = 256 * 2**20  # of gradients at every position, which come for sev
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Evidence:
     """What a network says of a batch, and why.
 
     ``logits`` (B, classes) float32; ``evidence`` (B, K, g, g) float32, signed, in logits: on a
@@ -57,7 +57,7 @@ def explain(
     images: Tensor,
     targets: Sequence[Target] | None,
     method: str = "gradcam",
-) -> Explanation:
+) -> Evidence:
     """Signed class evidence, exact: for Grad-CAM Σ_k (Σ_ij ∂y/∂A_kij) · A_k for activations A.
 
     This is Grad-CAM without its ReLU, scaled by the number of activations, which makes maps of
@@ -82,12 +82,12 @@ def explain(
 
 def explain_activations(
     cut: Split, activations: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"
-) -> Explanation:
+) -> Evidence:
     """As :func:`explain`, from the trunk's activations on, as the head takes them."""
     head = _shift_head(cut)
     if head is not None and (method == "gradcam" or head.uniform):
         logits, evidence = head.explain(activations, targets, method)
-        return Explanation(logits, evidence, "channel-shift")
+        return Evidence(logits, evidence, "channel-shift")
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
         logits = cut.head(activations.clone())  # a head may work in place
@@ -108,7 +108,7 @@ def _differentiated(
     method: str,
     as_maps: AsMaps,
     route: Route,
-) -> Explanation:
+) -> Evidence:
     classes = logits.shape[1]
     identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
     rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
@@ -132,4 +132,4 @@ def _differentiated(
             if as_maps is not maps:
                 gradients = as_maps(gradients.flatten(0, 1)).unflatten(0, gradients.shape[:2])
             evidence.append(find_cam(method).positional(gradients, seen))
-    return Explanation(logits.detach(), torch.cat(evidence, dim=1), route)
+    return Evidence(logits.detach(), torch.cat(evidence, dim=1), route)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class TileGroup:
     """Tiles whose activations are slices of one window's.
 
     ``corners`` (n, 2) int64 are rows and columns of all tiles' first pixels in the whole window,
@@ -23,7 +23,7 @@ class Block:
     halo: int
 
     @classmethod
-    def of(cls, corners: NDArray[np.int64], size: int, halo: int) -> Block:
+    def of(cls, corners: NDArray[np.int64], size: int, halo: int) -> TileGroup:
         """The block of all tiles."""
         return cls(corners, np.arange(len(corners)), size, halo)
 
@@ -50,14 +50,15 @@ class Block:
         """Whether the tiles can be parted."""
         return bool(np.ptp(self.corners[self.tiles], axis=0).any())
 
-    def halves(self) -> list[Block]:
+    def halves(self) -> list[TileGroup]:
         """Two blocks, parted across the longer side."""
         places = self.corners[self.tiles]
         axis = int(np.ptp(places, axis=0).argmax())
         values = np.unique(places[:, axis])
         first = places[:, axis] < values[len(values) // 2]
         return [
-            Block(self.corners, self.tiles[part], self.size, self.halo) for part in (first, ~first)
+            TileGroup(self.corners, self.tiles[part], self.size, self.halo)
+            for part in (first, ~first)
         ]
 
     def offsets(self, tiles: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -41,13 +41,13 @@ from geogaze.notebook.scenes import explain_scene
 from geogaze.runner.letterbox import letterbox
 
 Model = str | os.PathLike[str] | nn.Module
-Picture = NDArray[Any] | Tensor
+AnyImage = NDArray[Any] | Tensor
 
 
 @overload
 def explain(
     model: Model,
-    image: Picture,
+    image: AnyImage,
     *,
     classes: str | Sequence[str | int] = "all",
     method: str = "gradcam",
@@ -85,7 +85,7 @@ def explain(
 
 def explain(
     model: Model,
-    image: Picture | str | os.PathLike[str],
+    image: AnyImage | str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -165,7 +165,8 @@ def explain(
     if isinstance(image, str | os.PathLike):
         if out is None or normalised:
             raise InvalidRequest(
-                "Say where the products of a scene go: out='a folder'."
+                "Say where the products of a scene go: out='a folder'. A photograph is given as "
+                "an array: np.asarray(PIL.Image.open(path).convert('RGB'))."
                 if out is None
                 else "A scene is never normalised: say rescale=, mean= and std=."
             )
@@ -199,7 +200,7 @@ def _said_by(bundle: Bundle, said: Said) -> Said:
 
 
 def _by_bundle(
-    bundle: Bundle, image: Picture, wanted: str | list[str], method: str, settings: Settings
+    bundle: Bundle, image: AnyImage, wanted: str | list[str], method: str, settings: Settings
 ) -> Explanation:
     pixels = pixels_of(image, len(bundle.bands))
     chosen = None if wanted == "top" else scores(wanted, bundle, 0)  # before the network is loaded
@@ -212,7 +213,7 @@ def _by_bundle(
 def _by_module(
     model: nn.Module,
     said: Said,
-    image: Picture,
+    image: AnyImage,
     wanted: str | list[str],
     method: str,
     *,

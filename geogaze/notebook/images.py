@@ -34,11 +34,23 @@ def pixels_of(image: Any, bands: int | None, *, normalised: bool = False) -> NDA
     if not fitting or not array.size:
         wanted = bands or 3
         raise InvalidRequest(
-            f"An image is (rows, cols, {wanted}) or ({wanted}, rows, cols), not {array.shape}."
+            f"An image is (rows, cols, {wanted}) or ({wanted}, rows, cols), not "
+            f"{tuple(image.shape)}.{_hint(tuple(image.shape), wanted)}"
         )
     if (min(fitting) if tensor else max(fitting)) == 0:
         array = array.transpose(1, 2, 0)
     return np.ascontiguousarray(_values(array, normalised=normalised))
+
+
+def _hint(shape: tuple[int, ...], bands: int) -> str:
+    """How an image of another shape becomes one that does."""
+    if len(shape) == 4:
+        return " Give one image at a time: image[0]."
+    if len(shape) == 2 or (len(shape) == 3 and 1 in {shape[0], shape[2]}):
+        return f" Repeat its one band: np.stack([band] * {bands}, axis=-1)."
+    if len(shape) == 3:
+        return f" The network takes {bands} bands: choose them, such as image[..., :{bands}]."
+    return ""
 
 
 def _values(array: NDArray[Any], *, normalised: bool) -> NDArray[Any]:

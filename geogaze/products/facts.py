@@ -41,7 +41,7 @@ class Place(BaseModel):
 
 
 @dataclass(frozen=True)
-class Source:
+class SceneFacts:
     """The scene: its address, and which bands were looked at, with the values that became 0 and 1.
 
     ``bands`` count from 1; ``bands_source`` and ``rescale_source`` say what chose them.
@@ -115,7 +115,7 @@ class JobFacts:
     targets: tuple[Target, ...] | None
     model: Bundle
     method: Method
-    source: Source
+    source: SceneFacts
     grid: Grid
     backdrop: Backdrop
     tiling: Tiling

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.facts import Backdrop, Grid, JobFacts, Source
+from geogaze.products.facts import Backdrop, Grid, JobFacts, SceneFacts
 
 
 def facts_of(plan: Plan) -> JobFacts:
@@ -14,7 +14,7 @@ def facts_of(plan: Plan) -> JobFacts:
         targets=plan.targets,
         model=plan.bundle,
         method=plan.explained_by,
-        source=Source(
+        source=SceneFacts(
             scene.uri, scene.bands, scene.bands_source, scene.rescale, scene.rescale_source
         ),
         grid=Grid(

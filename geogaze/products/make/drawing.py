@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.grid.lattice import Box
-from geogaze.products.make.encoded import Place, Pyramid
+from geogaze.products.make.encoded import BlockAt, Pyramid
 
 BLOCK = 512
 _LEAF = 2  # the level of whose blocks each is drawn at once: 4 × 4 blocks of full resolution
@@ -49,7 +49,7 @@ def _blocks(pyramid: Pyramid, level: int) -> tuple[int, int]:
     return -(-height // BLOCK), -(-width // BLOCK)
 
 
-def _drawn(pyramid: Pyramid, draw: Callable[[Box], Picture], level: int, place: Place) -> Picture:
+def _drawn(pyramid: Pyramid, draw: Callable[[Box], Picture], level: int, place: BlockAt) -> Picture:
     """Draw what a block of a level shows, and encode it and all finer blocks of it; the block."""
     side = BLOCK << level
     height, width = pyramid.shape(0)
@@ -107,7 +107,7 @@ def _half(picture: Picture) -> Picture:
     return Picture(mean.round().astype(np.uint8), share[..., 0] > 0)
 
 
-def _put_all(pyramid: Pyramid, level: int, first: Place, picture: Picture) -> None:
+def _put_all(pyramid: Pyramid, level: int, first: BlockAt, picture: Picture) -> None:
     """Encode the blocks of a picture, the first at ``first``; what is all invalid stays empty."""
     height, width = picture.valid.shape
     for top in range(0, height, BLOCK):

@@ -18,7 +18,7 @@ import rasterio
 from affine import Affine
 from rasterio.io import MemoryFile
 
-Place = tuple[int, int]
+BlockAt = tuple[int, int]
 """Row and column of a block."""
 
 _GHOST = (
@@ -51,9 +51,9 @@ class _Page:
     block: int
     mask: bool
     reduced: bool
-    blocks: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    blocks: dict[BlockAt, tuple[int, int]] = field(default_factory=dict)
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[BlockAt]:
         """All blocks, row by row."""
         for row in range(-(-self.height // self.block)):
             for col in range(-(-self.width // self.block)):
@@ -113,7 +113,7 @@ class Pyramid:
         page = self._levels[level][0]
         return page.height, page.width
 
-    def put(self, level: int, place: Place, image: bytes, mask: bytes) -> None:
+    def put(self, level: int, place: BlockAt, image: bytes, mask: bytes) -> None:
         """Keep a block: a JPEG stream (YCbCr, 4:2:0), and a deflated mask of one bit a pixel."""
         for page, data in zip(self._levels[level], (image, mask), strict=True):
             page.blocks[place] = self._spool.tell(), len(data)
@@ -148,7 +148,7 @@ class Pyramid:
             for page, place in self._in_file_order():
                 self._copy(*page.blocks[place], file)
 
-    def _in_file_order(self) -> Iterator[tuple[_Page, Place]]:
+    def _in_file_order(self) -> Iterator[tuple[_Page, BlockAt]]:
         """The blocks there are: coarsest level first, row by row, each before its mask."""
         for image, mask in reversed(self._levels):
             for place in image.places():
@@ -158,7 +158,7 @@ class Pyramid:
 
     def _offsets(self, start: int) -> dict[int, list[int]]:
         """Where the blocks of each page come to lie in the file; 0 for one that is empty."""
-        starts: dict[tuple[int, Place], int] = {}
+        starts: dict[tuple[int, BlockAt], int] = {}
         for page, place in self._in_file_order():
             starts[id(page), place] = start + _LEADER
             start += page.blocks[place][1] + 2 * _LEADER

@@ -16,7 +16,7 @@ from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemo
 from geogaze.evidence import engine as engine_module
 from geogaze.evidence.engine import Engine, EngineOptions, load_engine
 from geogaze.evidence.pixels.network import PixelNetwork
-from geogaze.evidence.routes import Explanation, explain_activations
+from geogaze.evidence.routes import Evidence, explain_activations
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
@@ -132,8 +132,8 @@ def test_blocks_of_a_shared_trunk_hardly_show(
     close(joined(results)[1], whole, 0.05)
 
 
-def failing(most: int, compute: Callable[..., Explanation]) -> Callable[..., Explanation]:
-    def limited(images: Tensor, *args: Any) -> Explanation:
+def failing(most: int, compute: Callable[..., Evidence]) -> Callable[..., Evidence]:
+    def limited(images: Tensor, *args: Any) -> Evidence:
         if len(images) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return compute(images, *args)
@@ -183,7 +183,7 @@ def test_a_shared_window_that_does_not_fit_is_parted(
 def test_other_failures_are_not_taken_for_want_of_memory(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> Explanation:
+    def broken(*_: Any) -> Evidence:
         raise RuntimeError("device-side assert")
 
     monkeypatch.setattr(engine, "explain_batch", broken)

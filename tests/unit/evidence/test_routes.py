@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.evidence import routes
-from geogaze.evidence.routes import Explanation, explain, explain_activations
+from geogaze.evidence.routes import Evidence, explain, explain_activations
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
@@ -336,7 +336,7 @@ def test_evidence_is_signed_and_nothing_stays_of_the_graph(kind: str) -> None:
     cut, images = CUTS[kind](), pictures(1, 72)
     before = images.clone()
     result = explain(cut, images, TARGETS)
-    assert isinstance(result, Explanation)
+    assert isinstance(result, Evidence)
     assert result.evidence.min() < 0 < result.evidence.max()
     assert not result.evidence.requires_grad
     assert not result.logits.requires_grad

@@ -7,36 +7,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from geogaze.evidence.shared import Block
+from geogaze.evidence.shared import TileGroup
 
 SCENE = np.arange(1900 * 1900, dtype=np.int32).reshape(1900, 1900)  # every pixel another
 
 
 @st.composite
-def blocks(draw: st.DrawFn) -> Block:
+def blocks(draw: st.DrawFn) -> TileGroup:
     """Tiles at whole strides from each other, as plans give them, in any order."""
     stride = draw(st.sampled_from([1, 8, 32]))
     size, halo = (stride * draw(st.integers(*limits)) for limits in ((1, 7), (1, 5)))
     places = st.tuples(st.integers(0, 40), st.integers(0, 40))
     corners = draw(st.lists(places, min_size=1, max_size=40, unique=True))
-    return Block.of(stride * np.array(corners, dtype=np.int64) + halo, size, halo)
+    return TileGroup.of(stride * np.array(corners, dtype=np.int64) + halo, size, halo)
 
 
-def parts(block: Block, pixels: int) -> list[Block]:
+def parts(block: TileGroup, pixels: int) -> list[TileGroup]:
     """As small as they have to be."""
     if block.pixels <= pixels or not block.divisible:
         return [block]
     return [part for half in block.halves() for part in parts(half, pixels)]
 
 
-def covered(block: Block, tile: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def covered(block: TileGroup, tile: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last pixel that a tile's activations look at."""
     corner = block.corners[tile]
     return corner - block.halo, corner + block.size + block.halo
 
 
 @given(blocks())
-def test_a_window_is_as_large_as_its_tiles_and_their_halo(block: Block) -> None:
+def test_a_window_is_as_large_as_its_tiles_and_their_halo(block: TileGroup) -> None:
     rows, cols = block.window
     first, last = (np.array(ends) for ends in ((rows.start, cols.start), (rows.stop, cols.stop)))
     assert (first >= 0).all()
@@ -47,7 +47,7 @@ def test_a_window_is_as_large_as_its_tiles_and_their_halo(block: Block) -> None:
 
 
 @given(blocks())
-def test_offsets_find_each_tile_in_the_window(block: Block) -> None:
+def test_offsets_find_each_tile_in_the_window(block: TileGroup) -> None:
     rows, cols = block.window
     window = SCENE[rows, cols]
     assert window.size == block.pixels
@@ -60,7 +60,7 @@ def test_offsets_find_each_tile_in_the_window(block: Block) -> None:
 
 
 @given(blocks())
-def test_halves_part_the_tiles_across_the_longer_side(block: Block) -> None:
+def test_halves_part_the_tiles_across_the_longer_side(block: TileGroup) -> None:
     places = block.corners[block.tiles]
     assert block.divisible == (len(block.tiles) > 1)
     if not block.divisible:
@@ -75,7 +75,7 @@ def test_halves_part_the_tiles_across_the_longer_side(block: Block) -> None:
 
 
 @given(blocks(), st.integers(1, 200_000))
-def test_parts_of_any_size_partition_the_tiles(block: Block, pixels: int) -> None:
+def test_parts_of_any_size_partition_the_tiles(block: TileGroup, pixels: int) -> None:
     found = parts(block, pixels)
     tiles = np.concatenate([part.tiles for part in found])
     assert sorted(tiles) == list(range(len(block.corners)))
@@ -90,7 +90,7 @@ def test_parts_of_any_size_partition_the_tiles(block: Block, pixels: int) -> Non
 
 def test_a_block_by_hand() -> None:
     corners = np.array([[32, 32], [32, 96], [64, 160]])
-    block = Block.of(corners, 64, 32)
+    block = TileGroup.of(corners, 64, 32)
     assert block.window == (slice(0, 160), slice(0, 256))
     assert block.pixels == 160 * 256
     one, other = block.halves()

@@ -90,3 +90,23 @@ def test_an_overlay_is_never_the_image_itself() -> None:
     explanation = geogaze.explain(Small(), IMAGE, layer="features.2")
     for name in explanation.classes:
         assert not np.shares_memory(explanation.overlay(name), explanation.image)
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((2, 3, 64, 64), r"not \(2, 3, 64, 64\). Give one image at a time: image\[0\]"),
+        ((120, 160), r"not \(120, 160\). Repeat its one band"),
+        ((120, 160, 4), r"takes 3 bands: choose them, such as image\[..., :3\]"),
+    ],
+)
+def test_an_image_of_another_shape_is_refused_with_the_mend(
+    shape: tuple[int, ...], says: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        geogaze.explain(Small(), np.zeros(shape, dtype=np.uint8), layer="features.2")
+
+
+def test_a_photograph_by_its_path_is_told_how_to_come() -> None:
+    with pytest.raises(InvalidRequest, match=r"PIL\.Image\.open"):
+        geogaze.explain(Small(), "photo.png", layer="features.2")

@@ -306,6 +306,11 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     return on_device(_kept, bundle, options)
 
 
+def drop_engines() -> None:
+    """Let go of the networks that are kept for the next unit."""
+    _kept.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
     with faults_as_ours(f"the network of {bundle.name!r}"):

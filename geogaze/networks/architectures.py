@@ -41,6 +41,11 @@ def offer(architecture: str, build_network: Callable[[int], nn.Module]) -> None:
     _OFFERED_HERE[architecture] = build_network
 
 
+def withdraw(architecture: str) -> None:
+    """Offer a network no longer, and let go of it."""
+    _OFFERED_HERE.pop(architecture, None)
+
+
 def build(
     architecture: str, classes: int, *, initialise: bool = False, published: bool = False
 ) -> nn.Module:

@@ -23,7 +23,7 @@ from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
-from geogaze.networks.layouts import AsMaps, maps
+from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
 from geogaze.notebook.saying import Said
@@ -209,7 +209,9 @@ def _check_known(model: nn.Module) -> None:
 
 def _registration(model: nn.Module, cut: Split | Captured, bands: int) -> Registration | None:
     """Where its activations look, measured once for a module as it is built; None: unknown."""
-    known = _REGISTRATIONS.setdefault(model, {})
+    # Another function, such as the network's own method, might keep the network alive.
+    lasting = cut.as_maps in {maps, channels_last} or isinstance(cut.as_maps, Tokens)
+    known = _REGISTRATIONS.setdefault(model, {}) if lasting else {}
     key = (cut.module, cut.as_maps, bands, repr(model))
     if key not in known:
         try:

@@ -14,9 +14,10 @@ from torch import nn
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
+from geogaze.evidence.engine import drop_engines
 from geogaze.logs import configure_logging
 from geogaze.models.bundles import Bundle
-from geogaze.networks.architectures import offer
+from geogaze.networks.architectures import offer, withdraw
 from geogaze.networks.bundling import write_bundle
 from geogaze.notebook.looking import bands_of, count_classes
 from geogaze.notebook.results import Results, open_results
@@ -66,8 +67,13 @@ def explain_scene(
                     "with another layer, or give its network as a module."
                 )
         name = str(bundle.folder) if bundle.folder else bundle.name
-        request = ExplainRequest.parse({**inputs, "model": name})
-        run(request, out, settings, overwrite=overwrite)
+        try:
+            request = ExplainRequest.parse({**inputs, "model": name})
+            run(request, out, settings, overwrite=overwrite)
+        finally:
+            if isinstance(model, nn.Module):  # nobody asks for it again
+                withdraw(bundle.architecture)
+                drop_engines()
     return open_results(out)
 
 

@@ -20,6 +20,7 @@ from tests.unit.ledger.suite import OnSqlite, Suite, submission
 REPEAT = PhasePlan("repeat", 2, share=1, doing="repeating word")
 SURVEY = PhasePlan("survey", 1, share=1, doing="surveying")
 AUDIT = PhasePlan("audit", 2, 3, "auditing", grid=Division(1, 8, 4), noun="samples", skips=True)
+REPORT = PhasePlan("report", 1, 0, "reporting")
 
 
 def job_of(ledger: Ledger, *phases: PhasePlan, **changes: Any) -> UUID:
@@ -45,7 +46,7 @@ class PhasesSuite(Suite):
 
     def test_any_phase_may_be_divided(self, engine: Engine, ledger: Ledger, claims: Claims) -> None:
         """Sample 2 breaks whoever tries it, and is left out."""
-        job = job_of(ledger, SURVEY, AUDIT)
+        job = job_of(ledger, SURVEY, AUDIT, REPORT)
         claims.commit(self.take(ledger, claims), {}, items=0)
         assert (ledger.status(job).phase, ledger.status(job).items) == ("audit", 8)
         assert ledger.status(job).headline == "auditing: 0 of 8 samples"
@@ -55,6 +56,9 @@ class PhasesSuite(Suite):
             if ledger.status(job).state is not JobState.RUNNING:
                 break
             claim = self.take(ledger, claims)
+            if claim.phase == "report":
+                claims.commit(claim, {}, items=0)
+                continue
             row0, start, row1, end = claim.rectangle or (0, 4 * claim.root, 1, 4 * claim.root + 4)
             assert (row0, row1) == (0, 1)
             assert claim.prefix.startswith(f"jobs/{job}/audit/")
@@ -102,7 +106,7 @@ class PhasesSuite(Suite):
     def test_a_worker_stays_at_a_job_but_for_what_is_divided(
         self, ledger: Ledger, claims: Claims, queue: Queue
     ) -> None:
-        job = job_of(ledger, REPEAT, AUDIT)
+        job = job_of(ledger, REPEAT, AUDIT, REPORT)
         assert queue.following(job) is not None
         for _ in range(2):
             claims.commit(self.take(ledger, claims), {}, items=0)
@@ -121,6 +125,8 @@ def none_of(phase: PhasePlan, name: str) -> PhasePlan:
         ((PhasePlan("none", 0, 1, ""),), "a unit"),
         ((SURVEY, PhasePlan("read", 1, 1, "", shared=True)), "first phase"),
         ((PhasePlan("read", 1, 1, "", shared=True),), "later phase"),
+        ((SURVEY, AUDIT), "brings the results"),
+        ((PhasePlan("a" * 65, 1, 1, ""),), "64 characters"),
     ],
 )
 def test_what_cannot_be_done_is_no_submission(phases: tuple[PhasePlan, ...], why: str) -> None:

@@ -39,7 +39,7 @@ def test_what_is_described_is_computed_and_the_other_way_round() -> None:
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
-        ("geogaze.evidence.cams.eigencam:CAM", "leads nowhere"),
+        ("geogaze.evidence.cams.eigencam:CAM", "cannot be imported"),
         ("geogaze.evidence.pixels.saliency:METHOD", "'eigencam' is to be a Cam"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -12,19 +11,14 @@ from numpy.typing import NDArray
 
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Claim, Part
-from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import Piece, blend
-from geogaze.products.make.inputs import LayerInputs
-from geogaze.products.table import products_of
 from geogaze.runner.ahead import ahead
 from geogaze.runner.part import ChunkTable, load_evidence, load_table
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
-    layer_result,
-    make_product,
-    open_to_show,
+    make_layer_products,
 )
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import check_empty
@@ -33,26 +27,15 @@ from geogaze.runner.unseen import check_empty
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One layer, from the evidence of all tiles to its heat."""
     plan = Plan.model_validate(claim.plan)
-    job, name = facts_of(plan), plan.layers[claim.root]
+    name = plan.layers[claim.root]
     parts = resources.ledger.parts(claim.job_id, "explain")
     pieces = _pieces(resources, claim, plan, parts, pulse)
     heat, coverage = blend(plan.tiling, pieces, plan.normalize)
     if heat.statistics is None:
         check_empty(plan, name, parts, resources.ledger.skipped(claim.job_id), coverage)
-    inputs = LayerInputs(
-        layer=job.layer(name),
-        heat=heat,
-        backdrop=job.backdrop,
-        open_scene=partial(open_to_show, resources, plan),
-        scratch=scratch,
-        pulse=pulse,
-    )
-    assets = {
-        product.named(name): make_product(resources, claim, product, inputs, name)
-        for product in products_of("calibrate", plan)
-    }
+    assets = make_layer_products(resources, claim, plan, heat, scratch, pulse)
     calibration = {"scale": heat.scale, "statistics": heat.statistics}
-    return Outcome(layer_result(assets) | calibration)
+    return Outcome(assets | calibration)
 
 
 def _pieces(

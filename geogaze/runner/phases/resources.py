@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from geogaze.doors import resolve
 from geogaze.files import file_sha256
 from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.inputs import Heat, JobInputs, LayerInputs
 from geogaze.products.table import Product, products_of
+from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
@@ -89,12 +92,27 @@ def make_product(
     return keep(resources, claim, target, product.media_type)
 
 
-def layer_result(assets: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What the ledger keeps of a layer's products.
+def make_layer_products(
+    resources: Resources, claim: Claim, plan: Plan, heat: Heat, scratch: Path, pulse: Pulse
+) -> dict[str, Any]:
+    """Make what the claim's phase makes of its layer; what the ledger keeps of it.
 
-    The first one also by the name that the release before looks for: both may be at work on a job
-    while a new one is rolled out.
+    The first product also by the name that the release before looks for: both may be at work on a
+    job while a new one is rolled out.
     """
+    job, name = facts_of(plan), plan.layers[claim.root]
+    inputs = LayerInputs(
+        layer=job.layer(name),
+        heat=heat,
+        backdrop=job.backdrop,
+        open_scene=partial(open_to_show, resources, plan),
+        scratch=scratch,
+        pulse=pulse,
+    )
+    assets = {
+        product.named(name): make_product(resources, claim, product, inputs, name)
+        for product in products_of(claim.phase, plan)
+    }
     return {"products": assets, "asset": next(iter(assets.values()), None)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -164,5 +165,6 @@ def test_an_overlay_shows_its_own_layer(
     monkeypatch.setattr("geogaze.products.make.overlay.write_overlay", write)
     monkeypatch.setattr("geogaze.runner.phases.render.load_heat", load)
     resources = Resources(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
-    render.run(resources, claim_of(plan, 0, root=1), lambda tiles: None, tmp_path)
+    claim = replace(claim_of(plan, 0, root=1), phase="render")
+    render.run(resources, claim, lambda tiles: None, tmp_path)
     assert drawn == [(plan.layers[1], "heat-1")]

@@ -97,11 +97,11 @@ class DeviceBroke(GeogazeError):
 
 
 class DeviceAbsent(DeviceBroke):
-    """A process was told to use a device that this machine does not have."""
+    """A process was told to use a device, or a runtime, that this machine does not have."""
 
     status = 400
     slug = "device-absent"
-    title = "There is no such device"
+    title = "There is no such device or runtime"
 
 
 class HostOutOfMemory(GeogazeError):

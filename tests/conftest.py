@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.hosts import Host, make_authority
 
 # Before any test loads torch: small networks on shared cores are quickest on one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Converted networks are the session's own, and nothing lies in the home folder afterwards.
+_CACHE = tempfile.TemporaryDirectory(prefix="geogaze-tests-")
+os.environ["GEOGAZE_CACHE_FOLDER"] = _CACHE.name
 
 DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
-from geogaze.evidence.device import bf16_where, keep_freed_memory
+from geogaze.evidence.device import keep_freed_memory
 from geogaze.evidence.engine import Engine, EngineOptions
-from geogaze.evidence.prepare import count_flops, narrow
+from geogaze.evidence.prepare import count_flops
+from geogaze.evidence.runtimes.choice import Runtime
+from geogaze.evidence.runtimes.converted import converted
+from geogaze.evidence.runtimes.openvino import Graph, openvino_present
+from geogaze.evidence.runtimes.trunk import Precision, multiplying, narrowed
 from geogaze.models.targets import own
 from geogaze.networks.cuts import split
 from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
-
-Dtype = Literal["fp32", "bf16"]
 
 
 def bench_engine(
@@ -29,24 +32,26 @@ def bench_engine(
     classes: int,
     batch: int,
     device: str,
-    dtype: Dtype,
+    precision: Precision = "fp32",
+    runtime: Runtime = "auto",
     runs: int = 11,
     peers: bool = False,
     threads: int = 0,
 ) -> dict[str, Any]:
     """Time explaining all classes of a batch against plain inference on it.
 
-    Plain inference is the network as its library builds it, channels-last, in inference mode, with
-    the same precision; explaining is what workers do, evidence of every class in hand. Pairs of
-    runs take turns.
+    Plain inference is the network as its library builds it, in inference mode, with the same
+    precision, by each runtime that is here: by torch channels-last, by OpenVINO converted whole.
+    Explaining is what workers do, evidence of every class in hand. Pairs of runs take turns.
 
     Returns:
         The keys that ``geogaze bench engine --json`` prints: ``ratio`` is explaining over plain
-        inference; ``ratio_same_trunk`` is over inference with our own prepared trunk (batch
-        normalisation folded, a CUDA graph), so that what preparation gains is left out of it.
+        inference by torch, ``ratio_best`` over the quickest in ``plain``; ``ratio_same_trunk`` is
+        over inference with our own prepared trunk (batch normalisation folded, a CUDA graph, the
+        same runtime), so that what preparation gains is left out of it.
 
     Raises:
-        UnsupportedArchitecture: there is no such network.
+        UnsupportedArchitecture: there is no such network, or the runtime cannot run it.
         InvalidRequest: the device is not there, or a peer is not installed.
     """
     if threads:
@@ -54,47 +59,43 @@ def bench_engine(
     keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="geogaze-bench-") as folder:
         bundle = random_bundle(Path(folder) / architecture, architecture, classes)
-        engine = Engine(bundle, EngineOptions(device, dtype, batch))
+        options = EngineOptions(device, precision, batch, runtime, threads=threads)
+        engine = Engine(bundle, options)
         model = load_model(bundle)
     size = bundle.input_size
     flops = count_flops(split(model).trunk, torch.zeros(1, 3, size, size))
-    model.to(engine.device).to(memory_format=torch.channels_last)
-    narrowed = dtype == "bf16"
-    if narrowed:
-        narrow(split(model).trunk)
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
     images = images.to(engine.device).contiguous(memory_format=torch.channels_last)
     targets = own(range(classes))
 
-    def plain() -> Tensor:
-        with torch.inference_mode(), bf16_where(narrowed, engine.device):
-            logits: Tensor = model(images)
-        return logits
-
-    def prepared() -> Tensor:
-        return engine.logits(images)
-
     def explained() -> Any:
         return engine.explain_batch(images, targets)
 
-    precision = torch.bfloat16 if narrowed else torch.float32
-    ceiling = ceiling_flops(engine.device, precision)
-    forward_s, explain_s, ratio = paired(plain, explained, engine.device, runs)
-    _, _, same_trunk = paired(prepared, explained, engine.device, runs)
+    plain = _plain_ways(model, engine.device, precision, images, threads)
+    ceiling = ceiling_flops(engine.device, _WIDE.get(precision, torch.float32))
+    timed = {name: paired(way, explained, engine.device, runs) for name, way in plain.items()}
+    forward_s, explain_s, ratio = timed["torch"]
+    best = min(timed, key=lambda name: timed[name][0])
+    same = paired(lambda: engine.logits(images), explained, engine.device, runs)
     explanation = explained()
     achieved = flops * batch / explain_s
-    ceiling = max(ceiling, ceiling_flops(engine.device, precision))  # before or after
+    # Before or after.
+    ceiling = max(ceiling, ceiling_flops(engine.device, _WIDE.get(precision, torch.float32)))
     result: dict[str, Any] = {
         "arch": architecture,
         "classes": classes,
         "batch": batch,
         "device": str(engine.device),
-        "dtype": dtype,
+        "dtype": engine.ran["precision"],
+        "precision": engine.ran["precision"],
+        "runtime": engine.ran["runtime"],
         "path": explanation.route,
+        "plain": {name: seconds for name, (seconds, _, _) in timed.items()},
         "forward_s": forward_s,
         "explain_s": explain_s,
         "ratio": ratio,
-        "ratio_same_trunk": same_trunk,
+        "ratio_best": timed[best][2],
+        "ratio_same_trunk": same[2],
         "runs": runs,
         "peers": {},
         "flops_per_tile": flops,
@@ -115,3 +116,26 @@ def bench_engine(
             for name, peer in compare(model, ours, images, explanation.evidence).items()
         }
     return result
+
+
+_WIDE = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def _plain_ways(
+    model: nn.Module, device: torch.device, precision: Precision, images: Tensor, threads: int
+) -> dict[str, Callable[[], object]]:
+    """Plain inference on a batch, by the runtimes that are here."""
+    ways: dict[str, Callable[[], object]] = {}
+    if device.type == "cpu" and precision in {"fp32", "bf16"} and openvino_present():
+        whole = converted(model, images[:2])
+        graph = Graph(whole, "bf16" if precision == "bf16" else "fp32", threads)
+        rows_first = images.permute(0, 2, 3, 1).numpy()
+        ways["openvino"] = lambda: graph(rows_first)
+    prepared = narrowed(model.to(device).to(memory_format=torch.channels_last), precision)
+
+    def by_torch() -> Tensor:
+        with torch.inference_mode(), multiplying(precision, device):
+            logits: Tensor = prepared(images)
+        return logits
+
+    return {"torch": by_torch, **ways}

@@ -16,7 +16,8 @@ from geogaze.bench.networks import random_bundle
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.device import on_device
-from geogaze.evidence.engine import Engine, load_engine
+from geogaze.evidence.engine import Engine
+from geogaze.evidence.kept import load_engine
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import Context, ExplainRequest

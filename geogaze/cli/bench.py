@@ -39,7 +39,13 @@ def engine(
         bool, typer.Option("--peers", help="Run pytorch-grad-cam, captum and torchcam too.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
-    dtype: Annotated[Literal["fp32", "bf16"], typer.Option(help="Of the trunk.")] = "fp32",
+    precision: Annotated[
+        Literal["fp32", "tf32", "fp16", "bf16"],
+        typer.Option("--precision", "--dtype", help="Of the trunk."),
+    ] = "fp32",
+    runtime: Annotated[
+        Literal["auto", "torch", "openvino"], typer.Option(help="What runs the trunk.")
+    ] = "auto",
     runs: Annotated[int, typer.Option(min=1, help="Pairs of runs.")] = 11,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,7 +64,8 @@ def engine(
             classes=classes,
             batch=batch,
             device=device,
-            dtype=dtype,
+            precision=precision,
+            runtime=runtime,
             runs=runs,
             peers=peers,
             threads=settings.torch_threads,
@@ -99,10 +106,16 @@ def _show(figures: dict[str, Any], title: str, as_json: bool) -> None:
     for name, value in figures.items():
         if isinstance(value, dict):
             for peer, facts in value.items():
-                table.add_row(peer, ", ".join(f"{k} {_short(v)}" for k, v in facts.items()))
+                table.add_row(f"{name}: {peer}", _facts(facts))
         else:
             table.add_row(name, _short(value))
     out.print(table)
+
+
+def _facts(facts: object) -> str:
+    if isinstance(facts, dict):
+        return ", ".join(f"{name} {_short(value)}" for name, value in facts.items())
+    return _short(facts)
 
 
 def _short(value: object) -> str:

@@ -67,7 +67,7 @@ def image(
         problem = f"{photo} cannot be read as an image: {error}"
         raise SceneUnreadable(f"{problem}. {advice}" if advice else problem) from error
     # Only now: what was wrong in the words or the picture is told before torch has loaded.
-    from geogaze.evidence.engine import load_engine
+    from geogaze.evidence.kept import load_engine
     from geogaze.runner.photo import explain_photo
 
     engine = load_engine(bundle, settings)

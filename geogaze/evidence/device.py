@@ -19,7 +19,13 @@ from geogaze.errors import DeviceAbsent, DeviceBroke, OutOfMemory
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
 _WARM_UP_RUNS = 3
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
+    "bad_alloc",
+)
 _BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "CUDNN_", "CUBLAS_", "HIP error")
 
 T = TypeVar("T")
@@ -121,16 +127,6 @@ def faults_as_ours(what: str) -> Iterator[None]:
 def is_broken(error: RuntimeError) -> bool:
     """Whether the device failed, not the work: a CUDA context, for one, does not recover."""
     return isinstance(error, torch.AcceleratorError) or any(word in str(error) for word in _BROKEN)
-
-
-@contextmanager
-def bf16_where(wanted: bool, device: torch.device) -> Iterator[None]:  # noqa: FBT001  a switch
-    """Convolutions and products in bfloat16, sums and norms in float32.
-
-    The cache of cast weights is off, for it cannot be kept inside a CUDA graph.
-    """
-    with torch.autocast(device.type, torch.bfloat16, enabled=wanted, cache_enabled=False):
-        yield
 
 
 class GraphedTrunk(nn.Module):

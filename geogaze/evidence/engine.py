@@ -6,34 +6,26 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from geogaze.config import Settings
 from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
 from geogaze.evidence.batches import Batches, BatchResult, Clock
-from geogaze.evidence.device import (
-    GraphedTrunk,
-    bf16_where,
-    faults_as_ours,
-    is_out_of_memory,
-    on_device,
-    pick_device,
-)
+from geogaze.evidence.device import faults_as_ours, is_out_of_memory, on_device, pick_device
 from geogaze.evidence.pixels.network import PixelNetwork
-from geogaze.evidence.prepare import (
-    narrow,
-    pixels_at_once,
-    quicken,
-    tiles_at_once,
-    working_bytes,
-)
+from geogaze.evidence.precision import Agreement
+from geogaze.evidence.prepare import pixels_at_once, quicken, tiles_at_once, working_bytes
 from geogaze.evidence.routes import Evidence, explain, explain_activations
+from geogaze.evidence.runtimes.choice import Runtime, pick_trunk
+from geogaze.evidence.runtimes.trunk import Precision, Trunk, ran_by
+from geogaze.evidence.settling import MOST_TRIED, settle
 from geogaze.evidence.shared import TileGroup
 from geogaze.evidence.upload import Uploader
 from geogaze.models.bundles import Bundle
@@ -42,6 +34,8 @@ from geogaze.models.targets import Target
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
+
+log = structlog.get_logger()
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
 
@@ -58,8 +52,11 @@ class EngineOptions:
     """What of the settings makes an engine another: see :class:`geogaze.config.Settings`."""
 
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "tf32", "fp16", "bf16"] = "auto"
     batch_size: int = 0
+    runtime: Runtime = "auto"
+    kept_in: Path | None = None
+    threads: int = 0
 
 
 class Engine:
@@ -70,20 +67,20 @@ class Engine:
         self.device = pick_device(options.device)
         on_gpu = self.device.type == "cuda"
         cut = cut_at(load_model(bundle), bundle.module)
-        self._bf16 = isinstance(cut, Split) and (
-            options.precision == "bf16" or (options.precision == "auto" and on_gpu)
-        )
+        self._options = options
+        self.agreement: dict[Precision, Agreement] = {}
+        self.trunk: Trunk | None = None
+        self._settled = not isinstance(cut, Split)
         if isinstance(cut, Split):
             cut = quicken(cut)
             cut.trunk.to(self.device)
             cut.head.to(self.device)
-            if self._bf16:
-                narrow(cut.trunk)
+            asked = "fp32" if options.precision == "auto" else options.precision
+            self.trunk = self._trunk_of(cut, asked)
+            self._settled = asked == "fp32" and not (on_gpu and options.precision == "auto")
         else:
             cut.model.to(self.device).to(memory_format=torch.channels_last)
         self.cut = cut
-        # Only tiles come in one shape.
-        self._tile_trunk = GraphedTrunk(cut.trunk) if on_gpu else cut.trunk
         self.batches = Batches(
             self.device, bundle.probabilities, lambda: options.batch_size or self._fitting_tiles()
         )
@@ -96,13 +93,52 @@ class Engine:
         shape = (1, len(self.bundle.bands), size, size)
 
         def measure() -> int:
-            with bf16_where(self._bf16, self.device):
-                return working_bytes(self.cut.trunk, torch.zeros(shape, device=self.device))
+            return working_bytes(self.cut.trunk, torch.zeros(shape, device=self.device))
 
         return on_device(measure)
 
     def _fitting_tiles(self) -> int:
-        return tiles_at_once(self._tile_bytes, self.device)
+        most = self.trunk.most_tiles if self.trunk else None
+        return tiles_at_once(self._tile_bytes, self.device, most)
+
+    @property
+    def ran(self) -> dict[str, Any]:
+        """What runs the network: ``runtime``, ``precision``, ``agreement`` of lower ones if any."""
+        agreement = {precision: found.figures for precision, found in self.agreement.items()}
+        return ran_by(self.trunk) | ({"agreement": agreement} if agreement else {})
+
+    def _trunk_of(self, cut: Split, precision: Precision) -> Trunk:
+        options = self._options
+        return pick_trunk(
+            cut,
+            self.bundle,
+            options.runtime,
+            precision,
+            device=self.device,
+            cache=options.kept_in,
+            threads=options.threads,
+        )
+
+    def _settle(self, window: Tensor, corners: Sequence[Corner]) -> None:
+        """Choose the precision by what it does to these tiles, or say what the one asked for does.
+
+        Once; each engine sees tiles of its own first.
+        """
+        if self._settled or not isinstance(cut := self.cut, Split):
+            return
+        self._settled = True
+        size, step = self.bundle.input_size, max(1, len(corners) // MOST_TRIED)
+        tried = [window[:, :, r : r + size, c : c + size] for r, c in corners[::step][:MOST_TRIED]]
+        asked = self._options.precision
+        self.trunk, self.agreement = settle(
+            cut,
+            cache(partial(self._trunk_of, cut)),
+            torch.cat(tried),
+            len(self.bundle.classes),
+            None if asked == "auto" else asked,
+        )
+        for precision, agreed in self.agreement.items():
+            log.info("precision tried", precision=precision, agreement=str(agreed))
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
@@ -166,6 +202,7 @@ class Engine:
             return self.explain_batch(images, targets, method)
 
         with self._turn():
+            on_device(self._settle, window, corners)
             share = _BACKWARD_SHARE if METHODS[method].per_pixel else 1
             yield from self.batches.run(np.arange(len(corners)), compute, share=share)
 
@@ -194,6 +231,7 @@ class Engine:
         assert isinstance(cut, Split), "plans ask for this"
         assert halo is not None, "plans ask for this"
         with self._turn():
+            on_device(self._settle, window, corners)
             limit = pixels_at_once(self._tile_bytes / size**2, self.device)
             waiting = [TileGroup.of(np.array(corners), size, halo)]
             while waiting:
@@ -204,7 +242,7 @@ class Engine:
                 rows, cols = block.window
                 clock = on_device(Clock, self.device)
                 try:
-                    shared = on_device(self._activations, cut.trunk, window[:, :, rows, cols])
+                    shared = on_device(self._activations, window[:, :, rows, cols])
                 except RuntimeError as error:
                     if not (is_out_of_memory(error) and block.divisible):
                         raise
@@ -230,10 +268,9 @@ class Engine:
         ]
         return explain_activations(cut, torch.cat(pieces), targets, method)
 
-    def _activations(self, trunk: nn.Module, images: Tensor) -> Tensor:
-        with torch.no_grad(), bf16_where(self._bf16, self.device):
-            activations: Tensor = trunk(images)
-        return activations.float()
+    def _activations(self, images: Tensor) -> Tensor:
+        assert self.trunk is not None, "networks that were cut have one"
+        return self.trunk(images)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -246,9 +283,7 @@ class Engine:
         """Plain inference: logits (B, classes) of normalised images (B, bands, T, T)."""
         with torch.inference_mode():
             if isinstance(self.cut, Split):
-                with bf16_where(self._bf16, self.device):
-                    activations = self._tile_trunk(images)
-                result: Tensor = self.cut.head(activations.float())
+                result: Tensor = self.cut.head(self._activations(images))
             else:
                 result = self.cut.model(images)
         return result
@@ -262,7 +297,7 @@ class Engine:
             InvalidBundle: the layer's grid is not the one that the bundle tells.
         """
         if isinstance(self.cut, Split):
-            activations = self._activations(self._tile_trunk, images)
+            activations = self._activations(images)
             explanation = explain_activations(self.cut, activations, targets, method)
         else:
             explanation = explain(self.cut, images, targets, method)
@@ -281,40 +316,3 @@ class Engine:
         maps = self._pixel_network.attribute(method, images, targets)
         logits = self._pixel_network.logits(images)
         return Evidence(logits, maps, "pixels")
-
-
-def load_engine(bundle: Bundle, settings: Settings) -> Engine:
-    """An engine, kept for the next unit of the same model.
-
-    Args:
-        bundle: the model.
-        settings: its device, precision, batch size and threads are used.
-
-    Raises:
-        DeviceAbsent: the device is not there.
-        DeviceBroke: it is there, and failed.
-        OutOfMemory: the network does not fit, even alone; another worker may have more.
-    """
-    if settings.torch_threads:
-        on_device(torch.set_num_threads, settings.torch_threads)
-    # Between batches, too: tracing a network patches all modules meanwhile.
-    options = EngineOptions(settings.device, settings.precision, settings.batch_size)
-    try:
-        return on_device(_kept, bundle, options)
-    except OutOfMemory:
-        _kept.cache_clear()  # makes room, where other networks take it
-    return on_device(_kept, bundle, options)
-
-
-def drop_engines() -> None:
-    """Let go of the networks that are kept for the next unit."""
-    _kept.cache_clear()
-
-
-@lru_cache(maxsize=2)
-def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
-    with faults_as_ours(f"the network of {bundle.name!r}"):
-        try:
-            return Engine(bundle, options)
-        except MemoryError as error:
-            raise OutOfMemory(f"Memory ran out while {bundle.name!r} was loaded.") from error

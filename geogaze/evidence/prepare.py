@@ -43,13 +43,6 @@ def _foldable(trunk: nn.Module) -> bool:
     )
 
 
-def narrow(trunk: nn.Module) -> None:
-    """Keep the weights of convolutions and linear layers in bfloat16, as autocast wants them."""
-    for module in trunk.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.to(torch.bfloat16)
-
-
 class _LargestOutput(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
@@ -71,10 +64,16 @@ def working_bytes(network: nn.Module, image: Tensor) -> int:
     return int(_WORKING_SET * seen.size)
 
 
-def tiles_at_once(bytes_per_tile: int, device: torch.device) -> int:
-    """Tiles in one batch: a power of two that free memory holds, and no more than pays."""
+def tiles_at_once(bytes_per_tile: int, device: torch.device, most: int | None = None) -> int:
+    """Tiles in one batch: a power of two that free memory holds, and no more than pays.
+
+    Args:
+        bytes_per_tile: see :func:`working_bytes`.
+        device: where the batch is to be.
+        most: more gain nothing; None for what holds of torch.
+    """
     fitting = max(1, int(free_bytes(device) * _SHARE_OF_FREE) // bytes_per_tile)
-    return min(_MOST_TILES[device.type], 1 << (fitting.bit_length() - 1))
+    return min(most or _MOST_TILES[device.type], 1 << (fitting.bit_length() - 1))
 
 
 def pixels_at_once(bytes_per_pixel: float, device: torch.device) -> int:

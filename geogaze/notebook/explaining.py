@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.device import pick_device
-from geogaze.evidence.engine import load_engine
+from geogaze.evidence.kept import load_engine
 from geogaze.models import targets
 from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.methods import METHODS

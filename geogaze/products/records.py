@@ -15,6 +15,8 @@ class JobRecord:
         created: when it was accepted, seconds since 1970.
         assets: by name, in the order of results: ``file``, ``type``, ``size``, ``sha256``.
         calibration: by layer: ``scale`` and ``statistics`` of its heat.
+        ran: what the network's trunk was run by: ``runtime``, ``precision`` and, where lower ones
+            than fp32 were tried, how each agreed with it; more than one where workers differ.
         routes: how gradients were had, see :mod:`geogaze.evidence.routes`.
     """
 
@@ -23,3 +25,4 @@ class JobRecord:
     assets: dict[str, dict[str, Any]]
     calibration: dict[str, dict[str, Any]]
     routes: list[str]
+    ran: list[dict[str, Any]]

@@ -96,7 +96,7 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
     return {
         "title": f"Where {model.name} looks",
         "gsd": job.grid.cell_metres,
-        "processing:software": {"geogaze": VERSION},
+        "processing:software": {"geogaze": VERSION, **_runtimes(record)},
         "geogaze:model": model.name,
         "geogaze:weights": model.weights,
         "geogaze:layer": model.module,
@@ -105,6 +105,7 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         **({"geogaze:method_note": method.note} if method.note else {}),
         "geogaze:context": job.context,
         "geogaze:paths": record.routes,
+        "geogaze:runtimes": record.ran,
         "geogaze:normalize": job.normalize,
         "geogaze:bands": list(source.bands),
         "geogaze:bands_source": source.bands_source,
@@ -113,4 +114,13 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         "geogaze:rescale": [list(pair) for pair in source.rescale],
         "geogaze:rescale_source": source.rescale_source,
         "geogaze:scales": {layer: made["scale"] for layer, made in record.calibration.items()},
+    }
+
+
+def _runtimes(record: JobRecord) -> dict[str, str]:
+    """What ran the network's trunk, by name: its versions."""
+    named = [way["runtime"].partition(" ")[::2] for way in record.ran]
+    return {
+        name: ", ".join(sorted({version for other, version in named if other == name}))
+        for name, _ in sorted(named)
     }

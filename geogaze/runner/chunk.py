@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +31,15 @@ class ChunkResult:
     """A chunk, explained.
 
     ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``route`` says
-    how gradients were had, empty where no tile was seen; ``unreadable`` has the tiles (row,
-    column) that touch a damaged block, by what it is called.
+    how gradients were had and ``ran`` by what, both empty where no tile was seen; ``unreadable``
+    has the tiles (row, column) that touch a damaged block, by what it is called.
     """
 
     table: ChunkTable
     evidence: NDArray[np.float32]
     route: str
     unreadable: dict[str, list[Tile]]
+    ran: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def explain_chunk(
                 answers.note(batch)
                 pulse(len(batch.tiles))
     answers.check_whole()
-    return ChunkResult(table, answers.evidence, answers.route, unreadable)
+    ran = engine.ran if len(seen) else {}
+    return ChunkResult(table, answers.evidence, answers.route, unreadable, ran)
 
 
 def _ask(

@@ -90,7 +90,7 @@ def run(
     plan = make_plan(request, settings, local=True)
     on_planned(plan)
     # Only now: what was wrong in the request is told before torch has loaded.
-    from geogaze.evidence.engine import load_engine
+    from geogaze.evidence.kept import load_engine
     from geogaze.runner.local_job import LocalJob
 
     load_engine(plan.bundle, settings)  # missing weights show here

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
-from geogaze.evidence.engine import load_engine
+from geogaze.evidence.kept import load_engine
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.models.bundles import Bundle
@@ -53,5 +53,10 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         done = explain_chunk(plan, chunk, scene, engine, pulse)
     store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
     seen = done.table.seen
-    result = {"seen": int(seen.sum()), "path": done.route, "unreadable": done.unreadable}
+    result = {
+        "seen": int(seen.sum()),
+        "path": done.route,
+        "ran": done.ran,
+        "unreadable": done.unreadable,
+    }
     return Outcome(result, items=len(seen))

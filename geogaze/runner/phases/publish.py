@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,7 +89,14 @@ def _record(
         assets=_ordered(layered, plan),
         calibration={plan.layers[part.root]: part.result for part in heats},
         routes=sorted({part.result["path"] for part in parts} - {""}),
+        ran=_ran(parts),
     )
+
+
+def _ran(parts: list[Part]) -> list[dict[str, Any]]:
+    """What the trunk was run by, each way once, in a fixed order."""
+    ways = {json.dumps(way, sort_keys=True) for part in parts if (way := part.result.get("ran"))}
+    return [json.loads(way) for way in sorted(ways)]
 
 
 def _layered(plan: Plan, parts: list[Part], phase: str) -> dict[str, dict[str, Any]]:

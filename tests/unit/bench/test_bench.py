@@ -23,7 +23,7 @@ from geogaze.bench.pipeline import PipelineJob, bench_pipeline
 from geogaze.cli.app import app
 from geogaze.config import Settings
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.evidence.engine import load_engine
+from geogaze.evidence.kept import load_engine
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
@@ -31,6 +31,7 @@ from geogaze.runner.embedded import run
 CPU = torch.device("cpu")
 KEYS = {
     *("arch", "classes", "batch", "device", "dtype", "path", "forward_s", "explain_s", "ratio"),
+    *("runtime", "precision", "plain", "ratio_best"),
     *("peers", "flops_per_tile", "achieved_flops", "ceiling_flops"),
 }
 NAME = "shufflenet_v2_x0_5"
@@ -61,7 +62,7 @@ def test_the_ceiling_is_a_rate_that_this_machine_reached() -> None:
 
 def test_the_engine_and_its_peers_see_the_same() -> None:
     found = bench_engine(
-        NAME, classes=3, batch=2, device="cpu", dtype="fp32", runs=1, peers=True, threads=1
+        NAME, classes=3, batch=2, device="cpu", precision="fp32", runs=1, peers=True, threads=1
     )
     assert set(found) >= KEYS
     assert found["path"] == "channel-shift"
@@ -74,11 +75,12 @@ def test_the_engine_and_its_peers_see_the_same() -> None:
 
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(UnsupportedArchitecture):
-        bench_engine("resnet0", classes=2, batch=1, device="cpu", dtype="fp32")
+        bench_engine("resnet0", classes=2, batch=1, device="cpu", precision="fp32")
 
 
 def test_a_peer_is_so_much_slower_as_its_seconds_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([(2.0, 0.5, 0.25), (1.0, 0.5, 0.5)])
+    # Plain inference by torch, by OpenVINO, and by our own trunk.
+    clock = iter([(2.0, 0.5, 0.25), (0.4, 0.5, 1.25), (1.0, 0.5, 0.5)])
     ceilings = iter([1e9, 4e9])
     monkeypatch.setattr(engine_module, "paired", lambda *_: next(clock))
     monkeypatch.setattr(engine_module, "ceiling_flops", lambda *_: next(ceilings))
@@ -86,11 +88,12 @@ def test_a_peer_is_so_much_slower_as_its_seconds_say(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engine_module, "compare", lambda *_: peers)
     monkeypatch.setattr(engine_module, "count_flops", lambda *_: 1_000_000)
     found = bench_engine(
-        NAME, classes=2, batch=4, device="cpu", dtype="fp32", runs=1, peers=True, threads=1
+        NAME, classes=2, batch=4, device="cpu", precision="fp32", runs=1, peers=True, threads=1
     )
     assert found["peers"]["torchcam"]["slower_than_ours"] == 6.0
     assert (found["forward_s"], found["explain_s"], found["ratio"]) == (2.0, 0.5, 0.25)
-    assert found["ratio_same_trunk"] == 0.5
+    assert found["plain"] == {"torch": 2.0, "openvino": 0.4}
+    assert (found["ratio_best"], found["ratio_same_trunk"]) == (1.25, 0.5)
     assert found["achieved_flops"] == 8e6  # four tiles in half a second
     assert (found["ceiling_flops"], found["ceiling_share"]) == (4e9, 0.002)
 

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from geogaze.errors import DeviceAbsent, DeviceBroke, HostOutOfMemory, OutOfMemory, Retry
 from geogaze.evidence import engine as engine_module
-from geogaze.evidence.engine import Engine, EngineOptions, load_engine
+from geogaze.evidence import kept as kept_module
+from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.kept import load_engine
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.routes import Evidence, explain_activations
 from geogaze.models.bundles import Bundle
@@ -37,7 +39,7 @@ def bundle(bundle_folder: Path) -> Bundle:
 
 @pytest.fixture
 def engine(bundle: Bundle) -> Engine:
-    return Engine(bundle, EngineOptions("cpu", batch_size=4))
+    return Engine(bundle, EngineOptions("cpu", batch_size=4, runtime="torch"))
 
 
 def window(engine: Engine, rows: int = 256, cols: int = 320) -> Tensor:
@@ -125,7 +127,7 @@ def test_blocks_of_a_shared_trunk_hardly_show(
     pixels = window(engine, 256 + 2 * halo, 320 + 2 * halo)
     corners = [(row + halo, col + halo) for row, col in CORNERS]
     _, whole = joined(engine.explain_shared(pixels, corners, TARGETS))
-    parts = Engine(engine.bundle, EngineOptions("cpu", batch_size=4))
+    parts = Engine(engine.bundle, EngineOptions("cpu", batch_size=4, runtime="torch"))
     monkeypatch.setattr(engine_module, "pixels_at_once", lambda *_: 1)
     results = list(parts.explain_shared(pixels, corners, TARGETS))
     assert len(results) == len(corners)
@@ -171,10 +173,10 @@ def test_a_shared_window_that_does_not_fit_is_parted(
     whole = joined(engine.explain_shared(pixels, corners, TARGETS))[1]
     run = engine._activations
 
-    def limited(trunk: Any, images: Tensor) -> Tensor:
+    def limited(images: Tensor) -> Tensor:
         if images.shape[2] * images.shape[3] > (256 + 2 * halo) * (200 + 2 * halo):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return run(trunk, images)
+        return run(images)
 
     monkeypatch.setattr(engine, "_activations", limited)
     close(joined(engine.explain_shared(pixels, corners, TARGETS))[1], whole, 0.05)
@@ -280,7 +282,7 @@ def test_a_shared_trunk_runs_on_the_first_batchs_clock_alone(
 def test_bf16_is_nearly_the_same(engine: Engine, bundle: Bundle) -> None:
     pixels = window(engine)
     _, exact = joined(engine.explain_tiles(pixels, CORNERS, TARGETS))
-    narrow = Engine(bundle, EngineOptions("cpu", "bf16", batch_size=4))
+    narrow = Engine(bundle, EngineOptions("cpu", "bf16", batch_size=4, runtime="torch"))
     _, rounded = joined(narrow.explain_tiles(pixels, CORNERS, TARGETS))
     assert rounded.dtype == np.float32
     assert np.abs(rounded - exact).max() > 0
@@ -288,7 +290,8 @@ def test_bf16_is_nearly_the_same(engine: Engine, bundle: Bundle) -> None:
 
 
 def test_batches_are_sized_by_free_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Engine(bundle, EngineOptions("cpu")).batches.size == 32
+    assert Engine(bundle, EngineOptions("cpu", runtime="torch")).batches.size == 32
+    assert Engine(bundle, EngineOptions("cpu", runtime="openvino")).batches.size == 8
     poor = Engine(bundle, EngineOptions("cpu"))
     free = 10 * poor._tile_bytes
     monkeypatch.setattr("geogaze.evidence.prepare.free_bytes", lambda device: free)
@@ -394,7 +397,7 @@ def test_networks_that_are_kept_make_room_for_another(
     load = engine_module.load_model
 
     def crowded(wanted: Bundle) -> Any:
-        if engine_module._kept.cache_info().currsize:
+        if kept_module._kept.cache_info().currsize:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return load(wanted)
 

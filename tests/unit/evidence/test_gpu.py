@@ -72,7 +72,7 @@ def test_batches_are_repeatable_and_the_device_is_timed(bundle: Bundle) -> None:
 
 def test_the_bench_measures_the_device() -> None:
     found = bench_engine(
-        "resnet18", classes=5, batch=4, device="cuda", dtype="bf16", runs=3, peers=False
+        "resnet18", classes=5, batch=4, device="cuda", precision="bf16", runs=3, peers=False
     )
     assert found["ceiling_flops"] > found["achieved_flops"] > 0
     assert found["path"] == "channel-shift"

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from geogaze.evidence import prepare
 from geogaze.evidence.prepare import (
     count_flops,
-    narrow,
     pixels_at_once,
     quicken,
     tiles_at_once,
     working_bytes,
 )
 from geogaze.evidence.routes import explain
+from geogaze.evidence.runtimes.trunk import narrowed
 from geogaze.models.targets import own
 from geogaze.networks.architectures import build
 from geogaze.networks.cuts import split
@@ -168,7 +168,7 @@ def test_networks_of_ones_own_are_folded_where_they_are_torchs_modules() -> None
 
 def test_narrow_weights_are_those_of_convolutions_and_linear_layers() -> None:
     trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Linear(5, 5))
-    narrow(trunk)
+    trunk = narrowed(trunk, "bf16")
     types = {name: parameter.dtype for name, parameter in trunk.named_parameters()}
     wide, half = torch.float32, torch.bfloat16
     assert types == {

@@ -14,7 +14,7 @@ from torchvision import models
 import geogaze
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest, UnknownClass, UnsupportedArchitecture
-from geogaze.evidence.engine import load_engine
+from geogaze.evidence.kept import load_engine
 from geogaze.models.registry import find_bundle
 from geogaze.networks.layouts import Tokens
 from geogaze.runner.photo import explain_photo

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import geogaze
-from geogaze.evidence import engine
+from geogaze.evidence import kept
 from geogaze.networks import architectures
 from geogaze.networks.layouts import maps
 from tests.factories import make_scene
@@ -52,7 +52,7 @@ def test_after_a_scene_no_network_is_kept(tmp_path: Path) -> None:
     with torch.no_grad():
         geogaze.explain(Net(), str(scene), out=tmp_path / "out", **options)
     assert architectures._OFFERED_HERE == {}
-    assert engine._kept.cache_info().currsize == 0
+    assert kept._kept.cache_info().currsize == 0
 
 
 def test_networks_of_one_name_and_weights_are_told_apart_by_what_they_answer(

@@ -23,6 +23,12 @@ STATISTICS = {"minimum": 0.0, "maximum": 3.5, "mean": 0.2, "stddev": 0.1}
 EXTENSIONS = {"file", "processing", "projection", "raster", "render"}
 
 
+RAN = [
+    {"runtime": "openvino 2026.4.1", "precision": "fp32"},
+    {"runtime": "torch 2.15.0", "precision": "fp32"},
+]
+
+
 def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dict[str, Any]:
     def made(file: str, kind: str) -> dict[str, Any]:
         return {"key": file, "file": file, "type": kind, "size": 123, "sha256": "ab" * 32}
@@ -39,7 +45,7 @@ def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dic
         name: {"asset": {}, "scale": scale, "statistics": statistics} for name in plan.layers
     }
     standing = {name: Standing(2, 0.75, {}) for name in plan.layers}
-    record = JobRecord("job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"])
+    record = JobRecord("job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"], RAN)
     text = item_json(facts_of(plan), record, standing)
     # NaN and Infinity are no JSON.
     document: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)

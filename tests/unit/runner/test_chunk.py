@@ -9,7 +9,7 @@ import pytest
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
-from geogaze.evidence.engine import load_engine
+from geogaze.evidence.kept import load_engine
 from geogaze.grid.tiling import Chunk
 from geogaze.models.bundles import Bundle
 from geogaze.processes.explain.plan import Plan

@@ -262,6 +262,11 @@ def test_each_tiles_own_best_class_makes_one_layer(
     assert classes.shape == read(report, "heat-top").shape
     said = item["assets"]["classes"]["classification:classes"]
     assert [entry["description"] for entry in said] == list(CLASSES)
+    (ran,) = item["properties"]["geogaze:runtimes"]
+    assert ran["precision"] == "fp32"
+    name, _, version = ran["runtime"].partition(" ")
+    assert name == "openvino"
+    assert item["properties"]["processing:software"][name] == version
     counts = item["assets"]["heat-top"]["geogaze:classes"]
     assert counts == frame.top_class.value_counts().to_dict()
     np.testing.assert_allclose(frame.top_probability, probabilities.max(axis=1), rtol=1e-5)

@@ -66,7 +66,7 @@ def explain(
         count = len(list(chunk.tiles()))
         table = ChunkTable.unseen(plan, count, np.zeros((1, 1), dtype=np.float32))
         table.top[0] = 1
-        return ChunkResult(table, np.zeros((1, 1, 2, 2), dtype=np.float32), "made up", {})
+        return ChunkResult(table, np.zeros((1, 1, 2, 2), dtype=np.float32), "made up", {}, {})
 
     monkeypatch.setattr("geogaze.runner.phases.explain.load_engine", lambda *_: None)
     monkeypatch.setattr("geogaze.runner.phases.explain.open_planned", opened)

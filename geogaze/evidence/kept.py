@@ -1,0 +1,65 @@
+"""Engines that are kept for the next unit of the same model."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from geogaze.config import Settings
+from geogaze.cores import usable_cores
+from geogaze.errors import OutOfMemory
+from geogaze.evidence.device import faults_as_ours, on_device
+from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.models.bundles import Bundle
+
+
+def load_engine(bundle: Bundle, settings: Settings) -> Engine:
+    """An engine, kept for the next unit of the same model.
+
+    Args:
+        bundle: the model.
+        settings: its device, precision, batch size and threads are used.
+
+    Raises:
+        DeviceAbsent: the device is not there.
+        DeviceBroke: it is there, and failed.
+        OutOfMemory: the network does not fit, even alone; another worker may have more.
+    """
+    threads = settings.torch_threads or min(torch.get_num_threads(), usable_cores())
+    on_device(torch.set_num_threads, threads)
+    # Between batches, too: tracing a network patches all modules meanwhile.
+    options = EngineOptions(
+        settings.device,
+        settings.precision,
+        settings.batch_size,
+        settings.runtime,
+        settings.cache_folder or _users_cache(),
+        threads,
+    )
+    try:
+        return on_device(_kept, bundle, options)
+    except OutOfMemory:
+        _kept.cache_clear()  # makes room, where other networks take it
+    return on_device(_kept, bundle, options)
+
+
+def _users_cache() -> Path:
+    """The user's folder for what can be made again (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geogaze"
+
+
+def drop_engines() -> None:
+    """Let go of the networks that are kept for the next unit."""
+    _kept.cache_clear()
+
+
+@lru_cache(maxsize=2)
+def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
+    with faults_as_ours(f"the network of {bundle.name!r}"):
+        try:
+            return Engine(bundle, options)
+        except MemoryError as error:
+            raise OutOfMemory(f"Memory ran out while {bundle.name!r} was loaded.") from error

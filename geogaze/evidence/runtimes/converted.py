@@ -1,0 +1,174 @@
+"""A trunk converted for OpenVINO: once for each network, kept on disk, tried before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+import torch
+from torch import Tensor, nn
+
+from geogaze.errors import UnsupportedArchitecture
+from geogaze.evidence.runtimes.openvino import Graph, Precision, openvino_name, read_graph
+from geogaze.evidence.runtimes.trunk import Precision as TrunkPrecision
+
+if TYPE_CHECKING:
+    import openvino
+
+log = structlog.get_logger()
+
+_AGREEMENT = 1e-5  # of the largest activation; rounding makes some 2e-6
+_SEED = 0
+_GRAPH = "trunk.xml"  # its weights lie beside it
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Images that a trunk is tried with: ``tile`` (bands, H, W), and ``window``, of another size.
+
+    None for the window where the trunk gets tiles alone.
+    """
+
+    tile: tuple[int, int, int]
+    window: tuple[int, int, int] | None = None
+
+    def images(self) -> list[Tensor]:
+        """Noise as normalised images have it, channels last: two tiles, one window."""
+        generator = torch.Generator().manual_seed(_SEED)
+        sizes = [(2, *self.tile)] + ([(1, *self.window)] if self.window else [])
+        return [
+            torch.randn(size, generator=generator).contiguous(memory_format=torch.channels_last)
+            for size in sizes
+        ]
+
+
+class OpenVinoTrunk:
+    """A trunk run by OpenVINO; see :class:`geogaze.evidence.runtimes.trunk.Trunk`."""
+
+    most_tiles: int | None = 8  # whose activations stay in the processor's caches
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self.runtime = openvino_name()
+        self.precision: TrunkPrecision = graph.precision
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """As :meth:`geogaze.evidence.runtimes.trunk.Trunk.__call__`."""
+        rows_first = images.permute(0, 2, 3, 1).contiguous()  # free where channels lie last
+        return torch.from_numpy(self._graph(rows_first.numpy())[0])
+
+
+def convert(
+    trunk: nn.Module, shapes: Shapes, cache: Path | None, precision: Precision, threads: int
+) -> OpenVinoTrunk:
+    """A trunk of torch's, for OpenVINO.
+
+    What is found in the cache is not trusted: whatever runs is first compared with torch.
+
+    Args:
+        trunk: on the CPU, float32, in evaluation mode.
+        shapes: what it will be given.
+        cache: folder where converted networks are kept; None: nowhere.
+        precision: what it shall compute in.
+        threads: that it computes by; 0: as many as there are cores to use.
+
+    Raises:
+        UnsupportedArchitecture: OpenVINO cannot run it, or gives other activations.
+        DeviceAbsent: OpenVINO is not installed.
+    """
+    kept = cache / _key(trunk) if cache else None
+    images = shapes.images()
+    with torch.no_grad():
+        wanted = [trunk(image) for image in images]
+
+    def tried(model: openvino.Model) -> OpenVinoTrunk:
+        exact = OpenVinoTrunk(Graph(model, "fp32", threads))
+        _check(exact, images, wanted)
+        return exact if precision == "fp32" else OpenVinoTrunk(Graph(model, precision, threads))
+
+    if kept is not None and kept.is_dir():
+        try:
+            return tried(read_graph(kept / _GRAPH))
+        except (RuntimeError, UnsupportedArchitecture) as error:
+            log.warning("converted network made anew", kept=str(kept), error=str(error))
+            shutil.rmtree(kept, ignore_errors=True)
+    model = converted(trunk, images[0])
+    ours = tried(model)
+    if kept is not None:
+        _keep(model, kept)
+    return ours
+
+
+def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
+    """A network, or its trunk, as a graph; ``images`` are examples (B, bands, T, T).
+
+    Raises:
+        UnsupportedArchitecture: OpenVINO lacks an operation of it, or it cannot be traced.
+    """
+    import openvino
+
+    log.debug("network is being converted", runtime=openvino_name())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what tracing thinks of itself
+            return openvino.convert_model(trunk, example_input=images.contiguous())
+    except Exception as error:  # of no common kind
+        raise UnsupportedArchitecture(
+            f"OpenVINO cannot run this network ({type(error).__name__}: {error}). Set "
+            "GEOGAZE_RUNTIME to auto or torch."
+        ) from error
+
+
+def _check(ours: OpenVinoTrunk, images: list[Tensor], wanted: list[Tensor]) -> None:
+    """Compare with torch.
+
+    Raises:
+        UnsupportedArchitecture: OpenVINO gives other activations.
+    """
+    for image, exact in zip(images, wanted, strict=True):
+        found = ours(image)
+        if found.shape != exact.shape:
+            off = float("inf")
+        else:
+            off = float((found - exact).abs().max() / exact.abs().max().clamp_min(1e-30))
+        if not off <= _AGREEMENT:  # also where it is not a number
+            raise UnsupportedArchitecture(
+                f"OpenVINO gives other activations than torch, {off:.2g} of the largest off for "
+                f"images of {image.shape[2]} × {image.shape[3]} pixels. Set GEOGAZE_RUNTIME to "
+                "auto or torch."
+            )
+
+
+def _key(trunk: nn.Module) -> str:
+    """A name for the trunk's weights, their places in it, and what converts it."""
+    digest = hashlib.sha256(f"{torch.__version__} {openvino_name()} {trunk}".encode())
+    for name, value in trunk.state_dict().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value.numpy()).data)
+    return digest.hexdigest()[:32]
+
+
+def _keep(model: openvino.Model, folder: Path) -> None:
+    """Put a graph into the cache, whole or not at all; others may do the same meanwhile."""
+    import openvino
+
+    draft: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+        openvino.save_model(model, draft / _GRAPH, compress_to_fp16=False)
+        with suppress(OSError):  # somebody else was first
+            draft.rename(folder)
+    except (OSError, RuntimeError) as error:  # a cache is no condition
+        log.warning("converted network not kept", folder=str(folder), error=str(error))
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,39 @@
+"""Cores are those that may be used, not those that there are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from geogaze.cores import usable_cores
+
+
+@pytest.fixture(autouse=True)
+def eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("9900000 100000", 8)],
+)
+def test_the_quota_of_control_groups(tmp_path: Path, text: str, cores: int) -> None:
+    (tmp_path / "cpu.max").write_text(f"{text}\n")
+    assert usable_cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("50000", 1), ("300000", 3)])
+def test_the_quota_of_older_control_groups(tmp_path: Path, quota: str, cores: int) -> None:
+    folder = tmp_path / "cpu"
+    folder.mkdir()
+    (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (folder / "cpu.cfs_period_us").write_text("100000\n")
+    assert usable_cores(tmp_path) == cores
+
+
+def test_without_control_groups_the_affinity_counts(tmp_path: Path) -> None:
+    assert usable_cores(tmp_path) == 8
+    (tmp_path / "cpu.max").write_text("nonsense")
+    assert usable_cores(tmp_path) == 8

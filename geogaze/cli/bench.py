@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from geogaze.cli.options import ContextOption, JsonOption, OverlapOption, OverlaysOption
+from geogaze.cli.options import ContextOption, JsonOption, OverlapOption, OverlaysOption, takes
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.logs import configure_logging
+from geogaze.processes.explain.request import ExplainRequest
 
 bench = typer.Typer(no_args_is_help=True)
 
@@ -25,6 +26,8 @@ def _root() -> None:
 
     Examples:
         geogaze bench engine --arch resnet50 --classes 20
+
+        geogaze bench job city.tif
 
         geogaze bench pipeline city.tif
     """
@@ -96,6 +99,66 @@ def pipeline(
         job = PipelineJob(scene, arch, classes, overlap, context, overlays)
         figures = bench_pipeline(job, settings)
     _show(figures, f"{scene.name}: {arch}, {classes} classes", as_json)
+
+
+@bench.command()
+@takes(ExplainRequest, besides={"priority"}, texts={"scene": "A georeferenced GeoTIFF."})
+def job(
+    *,
+    request: ExplainRequest,
+    runtime: Annotated[
+        Literal["auto", "torch", "openvino"] | None,
+        typer.Option(help="What runs the trunk. Default: GEOGAZE_RUNTIME."),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "tf32", "fp16", "bf16"] | None,
+        typer.Option(help="Of the trunk. Default: GEOGAZE_PRECISION."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A job as 'run' does it, whole: where its time goes.
+
+    Example:
+        geogaze bench job city.tif --overlap 0.25
+    """
+    chosen = {"runtime": runtime, "precision": precision}
+    settings = get_settings().model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
+    configure_logging("error", settings.log_format)
+    with err.status(f"running a job on {request.scene.rsplit('/', 1)[-1]}"):
+        from geogaze.bench.job import bench_job
+
+        figures = bench_job(request, settings)
+    if as_json:
+        print_json(figures)
+        return
+    _show_job(figures, request.scene.rsplit("/", 1)[-1])
+
+
+def _show_job(figures: dict[str, Any], scene: str) -> None:
+    title = f"{scene}: {figures['tiles']:,} tiles, {figures['layers']} layers"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None)
+    table.add_column("part", style="bold")
+    table.add_column("seconds", justify="right")
+    table.add_column("")
+    most = max(figures["parts"].values())
+    for name, seconds in figures["parts"].items():
+        bar = "█" * round(_BAR * seconds / most)
+        table.add_row(name, f"{seconds:,.2f}", bar, style="cyan" if name == "network" else None)
+    out.print(table)
+    rate = figures["overlay_megapixels_per_core_s"]
+    drawn = "" if rate is None else f" Overlays: {rate:,.0f} megapixels a second and core."
+    out.print(
+        f"{figures['seconds']:,.1f} s from start to end, the network at work for "
+        f"{figures['efficiency']:.0%} of them ({figures['runtime']}, {figures['precision']})."
+        f"{drawn} Most memory: {figures['peak_bytes'] / 2**30:.2f} GiB. Parts are summed over "
+        "threads.",
+        highlight=False,
+    )
+
+
+_BAR = 40
 
 
 def _show(figures: dict[str, Any], title: str, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from geogaze.evidence.device import is_out_of_memory, on_device
 from geogaze.evidence.routes import Evidence
 from geogaze.models.bundles import Probabilities
 from geogaze.models.targets import Target, probabilities, target_probability
+from geogaze.timing import TIMING
 
 log = structlog.get_logger()
 
@@ -163,4 +164,5 @@ class Batches:
     def _fetched(self, running: Running) -> BatchResult:
         result, seconds = running.fetch()
         self.busy_seconds += seconds
+        TIMING.add("network", seconds)
         return result

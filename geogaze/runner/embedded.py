@@ -31,6 +31,7 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.pulse import OnProgress
 from geogaze.runner.workspace import Workspace, workspace
 from geogaze.storage import FolderStorage
+from geogaze.timing import timed
 
 OnResumed = Callable[[int, int], None]
 """Gets the tiles that an earlier run explained, and all there are."""
@@ -89,11 +90,12 @@ def run(
     check_folder(out, Kind.RESULTS, overwrite=overwrite)
     plan = make_plan(request, settings, local=True)
     on_planned(plan)
-    # Only now: what was wrong in the request is told before torch has loaded.
-    from geogaze.evidence.kept import load_engine
-    from geogaze.runner.local_job import LocalJob
+    with timed("load"):
+        # Only now: what was wrong in the request is told before torch has loaded.
+        from geogaze.evidence.kept import load_engine
+        from geogaze.runner.local_job import LocalJob
 
-    load_engine(plan.bundle, settings)  # missing weights show here
+        load_engine(plan.bundle, settings)  # missing weights show here
     with workspace(out, plan.content) as space, _kept_for_the_next(space):
         job = LocalJob(request, plan, settings, space, on_progress)
         if job.before:

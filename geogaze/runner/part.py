@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from geogaze.ledger.records import Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.storage import Storage
+from geogaze.timing import timed
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ChunkTable:
         return self.top >= 0
 
 
+@timed("store")
 def store_chunk(
     storage: Storage, prefix: str, table: ChunkTable, evidence: NDArray[np.float32]
 ) -> None:

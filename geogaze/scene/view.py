@@ -18,6 +18,7 @@ from geogaze.grid.lattice import Box, WorkingGrid
 from geogaze.scaling import unit_range
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.reader import Block, PartUnread, SceneReader, Values, fault_of, unread
+from geogaze.timing import timed
 
 _PARTS = 16  # along each side of a small picture of a damaged scene
 
@@ -84,6 +85,7 @@ class SceneView:
         self._working = working
         self._lenient = lenient
 
+    @timed("read")
     def read(self, box: Box) -> Pixels:
         """Read a window, which may reach past the scene.
 
@@ -108,6 +110,7 @@ class SceneView:
                     )
         return Pixels(values, known, box, tuple(damage))
 
+    @timed("read")
     def read_small(self, box: Box, shape: tuple[int, int]) -> Pixels:
         """Read a window inside the scene at ``shape`` pixels (h, w), for looking at it.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from geogaze.grid.lattice import Box
 from geogaze.products.make.encoded import BlockAt, Pyramid
+from geogaze.timing import timed
 
 BLOCK = 512
 _LEAF = 2  # the level of whose blocks each is drawn at once: 4 × 4 blocks of full resolution
@@ -120,6 +121,7 @@ def _put_all(pyramid: Pyramid, level: int, first: BlockAt, picture: Picture) -> 
             pyramid.put(level, place, _jpeg(picture.image[part]), _bits(valid))
 
 
+@timed("encode")
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
     down, right = BLOCK - image.shape[0], BLOCK - image.shape[1]
     if down or right:  # what lies beyond the border costs least where it is like the border
@@ -130,6 +132,7 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
+@timed("encode")
 def _bits(valid: NDArray[np.bool_]) -> bytes:
     whole = np.zeros((BLOCK, BLOCK), dtype=bool)
     whole[: valid.shape[0], : valid.shape[1]] = valid

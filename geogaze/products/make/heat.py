@@ -19,6 +19,7 @@ from geogaze.products.facts import Grid, LayerFacts
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.inputs import Heat, LayerInputs
 from geogaze.products.styles import Normalize
+from geogaze.timing import timed
 
 QUANTILE = 0.999
 BLOCK = 256
@@ -41,6 +42,7 @@ class Piece:
     maps: list[TileMap]
 
 
+@timed("blend")
 def blend(
     tiling: Tiling, pieces: Iterable[Piece], normalize: Normalize
 ) -> tuple[Heat, NDArray[np.float32]]:
@@ -108,6 +110,7 @@ def lattice_profile(grid: Grid) -> dict[str, Any]:
     }
 
 
+@timed("encode heat")
 def write_heat(heat: Heat, layer: LayerFacts, target: Path, scratch: Path) -> None:
     """Write a layer as COG with statistics, unit, description and provenance tags."""
     scale = {"GEOGAZE_SCALE": "" if heat.scale is None else repr(heat.scale)}

@@ -21,6 +21,7 @@ from geogaze.products.make.inputs import LayerInputs
 from geogaze.products.styles import Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
+from geogaze.timing import timed
 
 
 def make(inputs: LayerInputs, target: Path) -> None:
@@ -50,6 +51,7 @@ def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray((_three(values).transpose(1, 2, 0) * 255).round().astype(np.uint8))
 
 
+@timed("overlay")
 def write_overlay(
     reader: SceneView,
     heat: NDArray[np.float32],

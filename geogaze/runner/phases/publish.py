@@ -31,10 +31,12 @@ from geogaze.runner.phases.resources import (
 )
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import unseen_tiles
+from geogaze.timing import timed
 
 Chunks = list[tuple[Chunk, ChunkTable]]
 
 
+@timed("publish")
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The tables, the contact sheet and the Item: what needs all that came before."""
     plan = Plan.model_validate(claim.plan)

@@ -27,6 +27,7 @@ from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
 from geogaze.storage import Storage
+from geogaze.timing import timed
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def open_to_show(resources: Resources, plan: Plan) -> AbstractContextManager[Sce
     return open_planned(resources, plan, lenient=plan.on_error == "skip")
 
 
+@timed("store")
 def keep(resources: Resources, claim: Claim, path: Path, media_type: str) -> dict[str, Any]:
     """Store a product under this attempt and describe it."""
     key = claim.prefix + path.name

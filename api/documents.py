@@ -156,6 +156,10 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
     """
     url = f"{base}/jobs/{status.id}"
     links = [Link(href=url, title="this job")]
+    if status.items_done and status.state.value != "dismissed":
+        links.append(
+            Link(href=f"{url}/preview", rel="preview", type="image/png", title="heat so far")
+        )
     if status.state.value == "successful":
         links.append(
             Link(

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from geogaze.errors import InvalidRequest
 
+SO_FAR = "preview-so-far.png"
+"""What a run shows while it is at work; it goes with its end, unless that is a sudden one."""
+
 _BUNDLE_FILES = frozenset({"item.json", "model.safetensors", "evaluation.json"})
 
 
@@ -35,7 +38,7 @@ def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
         InvalidRequest: it is a file, cannot be looked into, is in use, or holds something else.
     """
     try:
-        names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+        names = {path.name for path in out.iterdir() if not path.name.startswith(".")} - {SO_FAR}
     except FileNotFoundError:
         return
     except OSError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from api.dependencies import JobId, With
 from api.problems import documented
-from api.results import result_links
+from api.results import key_tag, preview_key, result_links
 from geogaze.errors import ResultNotReady
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -32,6 +32,24 @@ _RESULTS = {
 def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
     """Links to a successful job's products; they work for a while without further credentials."""
     return result_links(services, job_id)
+
+
+@router.get(
+    "/{job}/preview",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {}}, "description": "A PNG; it grows while the job runs."},
+        304: {"description": "The same as before."},
+        **documented(404, 410),
+    },
+)
+def preview(request: Request, job_id: JobId, services: With) -> Response:
+    """Heat of every class as far as the job is, coarse; the contact sheet once it has succeeded."""
+    key = preview_key(services, job_id)
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{key_tag(key)}"'}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(services.storage.get(key), media_type="image/png", headers=headers)
 
 
 @router.get("/{job}/skipped", responses=documented(404))

@@ -16,7 +16,9 @@ from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
+from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.so_far import small_picture
 from geogaze.runner.part import ChunkTable
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.aoi import inside_mask
@@ -26,13 +28,17 @@ Tile = tuple[int, int]
 """Row and column of a tile in the job's tiling."""
 
 
+_GLANCED = 32  # pixels of each tile's step that its small picture is made of
+
+
 @dataclass(frozen=True)
 class ChunkResult:
     """A chunk, explained.
 
     ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``route`` says
     how gradients were had and ``ran`` by what, both empty where no tile was seen; ``unreadable``
-    has the tiles (row, column) that touch a damaged block, by what it is called.
+    has the tiles (row, column) that touch a damaged block, by what it is called; ``picture`` is
+    small, see :class:`geogaze.products.make.so_far.Glimpse`.
     """
 
     table: ChunkTable
@@ -40,6 +46,7 @@ class ChunkResult:
     route: str
     unreadable: dict[str, list[Tile]]
     ran: dict[str, Any]
+    picture: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,17 @@ class ChunkPixels:
         table = ChunkTable.unseen(plan, len(self.tiles), coverage)
         table.valid_fraction[:] = [self.pixels.valid[window].mean() for window in self.windows]
         return table
+
+    def stepwise(self, plan: Plan, chunk: Chunk) -> Pixels:
+        """The pixels from the first tile's first one on, a step for each tile; some of them."""
+        step = plan.tiling.step * plan.lattice.stride
+        every = max(1, step // _GLANCED)
+        rows, cols = (
+            slice(at.start, at.start + step * count, every)
+            for at, count in zip(self.windows[0], chunk.shape, strict=True)
+        )
+        pixels = self.pixels
+        return Pixels(pixels.values[:, rows, cols], pixels.known[:, rows, cols], pixels.box)
 
     def worth_explaining(self, damaged: dict[str, list[Tile]]) -> NDArray[np.int64]:
         """Positions (n,) of the tiles that have a wanted pixel and touch no damaged block."""
@@ -161,7 +179,8 @@ def explain_chunk(
                 pulse(len(batch.tiles))
     answers.check_whole()
     ran = engine.ran if len(seen) else {}
-    return ChunkResult(table, answers.evidence, answers.route, unreadable, ran)
+    picture = small_picture(read.stepwise(plan, chunk), chunk.shape, facts_of(plan).backdrop)
+    return ChunkResult(table, answers.evidence, answers.route, unreadable, ran, picture)
 
 
 def _ask(

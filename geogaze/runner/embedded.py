@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from geogaze.errors import (
     Interrupted,
     ScratchUnusable,
 )
-from geogaze.outputs import Kind, check_folder, former_products
+from geogaze.outputs import SO_FAR, Kind, check_folder, former_products
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
@@ -97,7 +98,7 @@ def run(
 
         load_engine(plan.bundle, settings)  # missing weights show here
     with workspace(out, plan.content) as space, _kept_for_the_next(space):
-        job = LocalJob(request, plan, settings, space, on_progress)
+        job = LocalJob(request, plan, settings, space, on_progress, partial(_show, out))
         if job.before:
             on_resumed(job.before, plan.tiles)
         try:
@@ -106,6 +107,7 @@ def run(
             assets = _collect(results["files"], job.storage, out)
         finally:
             job.close()
+            (out / SO_FAR).unlink(missing_ok=True)
     return RunReport(
         job=status.id,
         plan=plan,
@@ -145,6 +147,13 @@ def _as_ours(error: BaseException) -> BaseException:
     if isinstance(error, OSError):
         return ScratchUnusable(f"{error}. See to the disk.")
     return error
+
+
+def _show(out: Path, picture: bytes) -> None:
+    """Put the picture of all so far where it can be looked at, whole or not at all."""
+    draft = out / f".{SO_FAR}"
+    draft.write_bytes(picture)
+    draft.replace(out / SO_FAR)
 
 
 def _collect(files: dict[str, Any], storage: FolderStorage, out: Path) -> dict[str, Path]:

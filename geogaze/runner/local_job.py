@@ -15,9 +15,10 @@ from geogaze.ledger.states import OPEN_JOB, JobState
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.processes.explain.so_far import so_far
 from geogaze.processes.submit import asked_for, submit
 from geogaze.runner.lanes import Lanes
-from geogaze.runner.pulse import OnProgress
+from geogaze.runner.pulse import OnPicture, OnProgress
 from geogaze.runner.work import Worker
 from geogaze.runner.workspace import Workspace
 from geogaze.storage import FolderStorage
@@ -37,6 +38,7 @@ class LocalJob:
         settings: Settings,
         space: Workspace,
         on_progress: OnProgress,
+        on_picture: OnPicture = lambda picture: None,
     ) -> None:
         here = settings.model_copy(
             update={
@@ -46,6 +48,9 @@ class LocalJob:
         )
         self._settings = here
         self._progress = Progress(on_progress)
+        self._on_picture = on_picture
+        self._shown = 0
+        self._showing = threading.Lock()
         self._worker = Worker.from_settings(  # a full disk gets no emptier while we wait
             here, on_items=self._progress.add, ends_with=(StorageUnavailable,)
         )
@@ -97,7 +102,7 @@ class LocalJob:
         lanes = Lanes(
             self._worker,
             self._settings.lanes,
-            on_settled=lambda: progress.show(ledger.status(job_id)),
+            on_settled=self._settled,
         )
         left, pauses = None, 0
         try:
@@ -126,6 +131,18 @@ class LocalJob:
         if status.state is not JobState.SUCCESSFUL:
             raise _failure(status)
         return status
+
+    def _settled(self) -> None:
+        """Tell where the job stands, and show the picture of all so far, if it shows more."""
+        status = self._ledger.status(self._id)
+        self._progress.show(status)
+        if status.phase != "explain":
+            return
+        with self._showing:
+            picture = so_far(self._ledger, self._id)
+            if picture and picture.tiles > self._shown:
+                self._shown = picture.tiles
+                self._on_picture(self.storage.get(picture.key))
 
 
 def _found(ledger: Ledger, request: ExplainRequest) -> UUID | None:

@@ -11,3 +11,6 @@ Pulse = Callable[[int], None]
 
 OnProgress = Callable[[JobStatus, int], None]
 """Gets the job's status and the tiles done since it was taken."""
+
+OnPicture = Callable[[bytes], None]
+"""Gets a PNG of all that was explained so far."""

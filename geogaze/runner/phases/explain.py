@@ -13,6 +13,7 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.chunk import explain_chunk
+from geogaze.runner.glimpses import show_so_far
 from geogaze.runner.part import store_chunk
 from geogaze.runner.phases.resources import (
     Outcome,
@@ -57,6 +58,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         "seen": int(seen.sum()),
         "path": done.route,
         "ran": done.ran,
+        "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, done),
         "unreadable": done.unreadable,
     }
     return Outcome(result, items=len(seen))

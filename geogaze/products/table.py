@@ -18,7 +18,7 @@ from geogaze.products.facts import TOP
 CLASS = "{class}"
 """Stands in names and files of products that there are for each layer."""
 
-LAYER_PHASES = frozenset({"calibrate", "render"})
+LAYER_PHASES = frozenset({"calibrate", "assemble"})
 """Phases that have a unit for each layer."""
 
 GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -145,7 +145,7 @@ PRODUCTS = (
         hint="heat in colour over the scene: for eyes",
         media_type=GEOTIFF,
         roles=("visual",),
-        phase="render",
+        phase="assemble",
         make="geogaze.products.make.overlay:make",
         when=lambda job: job.overlays,
     ),

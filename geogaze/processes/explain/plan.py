@@ -13,6 +13,7 @@ from uuid import uuid4
 from affine import Affine
 from typing_extensions import override
 
+from geogaze.grid.canvas import Canvas
 from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.rectangles import Division
 from geogaze.grid.resample import lattice_offset
@@ -84,6 +85,12 @@ class Plan(ProcessPlan):
         if self.aoi is None:
             return 0, 0, self.working.height, self.working.width
         return pixel_box(self.aoi, self.working)
+
+    @property
+    def canvas(self) -> Canvas:
+        """The picture of what is explained, as overlays show it."""
+        top, left, bottom, right = self.bounds
+        return Canvas(bottom - top, right - left)
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -159,10 +166,12 @@ class Plan(ProcessPlan):
     @override
     def units(self) -> dict[str, int]:
         layers = len(self.layers)
+        drawn = bool(products_of("assemble", self))
         return {
             "explain": self.chunk_count,
             "calibrate": layers,
-            "render": layers if products_of("render", self) else 0,
+            "draw": self.canvas.units.count if drawn else 0,
+            "assemble": layers if drawn else 0,
             "publish": 1,
         }
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # GDAL takes its time to load
 _FLOAT_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3
 _OVERLAY_BYTES = 1.0  # of a pixel, overviews included: measured, noise 0.97, an airport 0.27
-_DRAFT_BYTES = 4  # of an overlay's pixel before it is a JPEG
 _ROW_BYTES = 120  # of a tile in the table that is kept
 _PANEL_BYTES, _PANELS = 1_300_000, 6  # of the contact sheet
 _FILE_BYTES = 30_000  # what a layer's file has besides its pixels
@@ -61,8 +60,8 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
     products = round(layers * (heat + overlay + 2 * _FILE_BYTES) + table + sheet)
     parts = plan.tiles * layers * plan.tiling.cells**2 * _FLOAT_BYTES
-    at_once = min(settings.lanes, layers)
-    drafts = at_once * pixels * _DRAFT_BYTES if plan.overlays else 0
+    # What units draw is kept, and a layer's is copied twice, when it is put in its order.
+    drawn = overlay * (layers + 2 * min(settings.lanes, layers))
     return Quote(
         tiles=plan.tiles,
         layers=layers,
@@ -70,7 +69,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         cols=plan.lattice.cols,
         cell_metres=plan.cell_metres,
         products_bytes=products,
-        disk_bytes=products + parts + drafts,
+        disk_bytes=products + parts + round(drawn),
         memory_bytes=max(finishing_of(plan, settings).values()),
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
         warnings=plan.warnings,

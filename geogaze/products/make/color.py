@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from geogaze.products.styles import Colormap
 
 MAX_OPACITY = 0.75
+Value = TypeVar("Value", np.float32, np.uint8)
 _FULL_AT = 0.6  # heat from which the colour is as opaque as it gets
 _MAPS: dict[Colormap, int] = {
     "turbo": cv2.COLORMAP_TURBO,
@@ -47,14 +50,15 @@ class Painter:
         colours = colormap(name)[:, ::-1] if bgr else colormap(name)
         self._tint = (colours * veil).round().astype(np.uint8)[:, None]
         self._left = np.repeat((255 * (1 - veil)).round().astype(np.uint8), 3, axis=1)[:, None]
+        shows = (self._tint > 0).any(axis=(1, 2)) | (self._left < 255).any(axis=(1, 2))
+        self.faintest = int(np.argmax(shows))
+        """The least of 256 heats that changes a pixel."""
 
-    def paint(self, image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Heat (h, w) in 0..1 or NaN over an image (h, w, 3); what lies beyond is cut."""
-        level = np.clip(cv2.patchNaNs(heat.copy(), 0), 0, 1)
-        one = cv2.convertScaleAbs(level, alpha=255)
-        if not one.any():
-            return image.copy()
-        index = cv2.merge([one, one, one])
+    def paint(self, image: NDArray[np.uint8], heat: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Heat (h, w), of 256, over an image (h, w, 3); None where it leaves the image as it is."""
+        if not len(heat) or heat.max() < self.faintest:
+            return None
+        index = cv2.merge([heat, heat, heat])
         seen_through = cv2.multiply(image, cv2.LUT(index, self._left), scale=1 / 255)
         return np.asarray(cv2.add(seen_through, cv2.LUT(index, self._tint)), dtype=np.uint8)
 
@@ -63,16 +67,23 @@ def lay_over(
     image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Colormap = "turbo"
 ) -> NDArray[np.uint8]:
     """Heat (h, w) in 0..1 or NaN over an image (h, w, 3) RGB."""
-    return Painter(colours).paint(image, heat)
+    painted = Painter(colours).paint(image, in_bytes(heat))
+    return image.copy() if painted is None else painted
+
+
+def in_bytes(heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Heat in 0..1 or NaN as 0..255; NaN becomes 0, and what lies beyond is cut."""
+    level = np.clip(np.nan_to_num(heat, nan=0.0), 0, 1)
+    return np.asarray(cv2.convertScaleAbs(level, alpha=255), dtype=np.uint8)
 
 
 def stretch(
-    heat: NDArray[np.float32], cell: tuple[float, float, float], shape: tuple[int, int]
-) -> NDArray[np.float32]:
+    heat: NDArray[Value], cell: tuple[float, float, float], shape: tuple[int, int]
+) -> NDArray[Value]:
     """Lattice cells to pixels, bilinear between cell centres, constant beyond the outermost.
 
     Args:
-        heat: (rows, cols).
+        heat: (rows, cols), float32 or uint8.
         cell: left and top of cell (0, 0) in corner coordinates of the pixels, and pixels per cell.
         shape: pixels (h, w) wanted.
     """
@@ -88,4 +99,4 @@ def stretch(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(stretched, dtype=np.float32)
+    return np.asarray(stretched, dtype=heat.dtype)

@@ -1,4 +1,8 @@
-"""Drawing a large image block by block into a pyramid, in memory for a few rows of blocks."""
+"""Pictures of a scene under several layers, drawn block by block at all resolutions.
+
+The scene itself is drawn and encoded once. Of a layer only those blocks are where its heat shows;
+all others are the scene's.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.grid.lattice import Box
+from geogaze.grid.canvas import BLOCK
 from geogaze.products.make.encoded import BlockAt, Pyramid
 from geogaze.timing import timed
 
-BLOCK = 512
-_LEAF = 2  # the level of whose blocks each is drawn at once: 4 × 4 blocks of full resolution
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 88)
+_QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+_HALF = BLOCK // 2
+
+Paint = Callable[[BlockAt, NDArray[np.uint8]], NDArray[np.uint8] | None]
+"""Paints a block (h, w, 3) of full resolution; None where that would leave it as it is."""
 
 
 class Picture(NamedTuple):
@@ -26,77 +33,126 @@ class Picture(NamedTuple):
     valid: NDArray[np.bool_]
 
 
-def draw_pyramid(pyramid: Pyramid, draw: Callable[[Box], Picture]) -> None:
-    """Fill a pyramid from its finest level up, row by row, as scenes are stored.
+class Painted(NamedTuple):
+    """A layer's own ``blocks``, JPEG, by level and place, and its coarsest at half its resolution.
 
-    Nothing is drawn twice. What is kept meanwhile is a row of blocks of each level.
+    ``half`` is None where all is as in the scene.
+    """
+
+    blocks: dict[tuple[int, BlockAt], bytes]
+    half: NDArray[np.uint8] | None
+
+
+class Scenery:
+    """A unit's part of the scene: its blocks at all levels up to the unit's own.
 
     Args:
-        pyramid: with blocks of :data:`BLOCK` pixels.
-        draw: draws a box of pixels of level 0: at most 4 × 4 blocks.
+        picture: the part at full resolution.
+        level: of which the unit is one block.
     """
-    level = min(_LEAF, pyramid.levels - 1)
-    upper: dict[int, list[Picture]] = {}  # of each level, the row that waits for the one below
-    for row in range(_blocks(pyramid, level)[0]):
-        pictures = [
-            _drawn(pyramid, draw, level, (row, col)) for col in range(_blocks(pyramid, level)[1])
-        ]
-        _carry(pyramid, upper, level, row, pictures)
+
+    @timed("overlay")
+    def __init__(self, picture: Picture, level: int) -> None:
+        self._level = level
+        self._blocks: dict[tuple[int, BlockAt], Picture] = {}
+        for finer in range(level + 1):
+            self._blocks |= {(finer, place): block for place, block in _cut(picture)}
+            picture = half(picture)
+        self.half = picture
+
+    def encoded(self) -> dict[tuple[int, BlockAt], tuple[bytes, bytes]]:
+        """JPEG and mask of each block that has a valid pixel, by level and place in the unit."""
+        return {
+            at: (_jpeg(block.image), _bits(block.valid))
+            for at, block in self._blocks.items()
+            if block.valid.any()
+        }
+
+    @timed("overlay")
+    def under(self, paint: Paint) -> Painted:
+        """The scene under one layer."""
+        blocks: dict[tuple[int, BlockAt], bytes] = {}
+
+        def visit(level: int, place: BlockAt) -> NDArray[np.uint8] | None:
+            block = self._blocks.get((level, place))
+            if block is None or not block.valid.any():
+                return None
+            image = paint(place, block.image) if level == 0 else self._joined(level, place, visit)
+            if image is not None:
+                blocks[level, place] = _jpeg(image)
+            return image
+
+        top = visit(self._level, (0, 0))
+        if top is None:
+            return Painted(blocks, None)
+        return Painted(blocks, half(Picture(top, self._blocks[self._level, (0, 0)].valid)).image)
+
+    def _joined(
+        self,
+        level: int,
+        place: BlockAt,
+        visit: Callable[[int, BlockAt], NDArray[np.uint8] | None],
+    ) -> NDArray[np.uint8] | None:
+        """A block of a coarser level: the scene's, but for those quarters that are painted."""
+        joined = None
+        for down, right in _QUARTERS:
+            finer = 2 * place[0] + down, 2 * place[1] + right
+            image = visit(level - 1, finer)
+            if image is None:
+                continue
+            if joined is None:
+                joined = self._blocks[level, place].image.copy()
+            small = half(Picture(image, self._blocks[level - 1, finer].valid)).image
+            top, left = down * _HALF, right * _HALF
+            joined[top : top + small.shape[0], left : left + small.shape[1]] = small
+        return joined
 
 
-def _blocks(pyramid: Pyramid, level: int) -> tuple[int, int]:
-    """Rows and columns of blocks of a level."""
-    height, width = pyramid.shape(level)
-    return -(-height // BLOCK), -(-width // BLOCK)
-
-
-def _drawn(pyramid: Pyramid, draw: Callable[[Box], Picture], level: int, place: BlockAt) -> Picture:
-    """Draw what a block of a level shows, and encode it and all finer blocks of it; the block."""
-    side = BLOCK << level
-    height, width = pyramid.shape(0)
-    top, left = place[0] * side, place[1] * side
-    picture = draw((top, left, min(top + side, height), min(left + side, width)))
-    for finer in range(level + 1):
-        _put_all(pyramid, finer, (place[0] << level - finer, place[1] << level - finer), picture)
-        if finer < level:
-            picture = _half(picture)
-    return picture
-
-
-def _carry(
-    pyramid: Pyramid,
-    upper: dict[int, list[Picture]],
-    level: int,
-    row: int,
-    pictures: list[Picture],
+def put_coarser(
+    pyramid: Pyramid, level: int, unit: Callable[[BlockAt], Picture], place: BlockAt = (0, 0)
 ) -> None:
-    """Take in a finished row of a level's blocks; with the one above it, it makes a coarser one."""
-    if level == pyramid.levels - 1:
-        return
-    if row % 2 == 0 and row < _blocks(pyramid, level)[0] - 1:
-        upper[level] = pictures
-        return
-    rows = [pictures] if row % 2 == 0 else [upper.pop(level), pictures]
-    coarser = []
-    for col in range(0, len(pictures), 2):
-        picture = _half(_joined([part[col : col + 2] for part in rows]))
-        _put_all(pyramid, level + 1, (row // 2, col // 2), picture)
-        coarser.append(picture)
-    _carry(pyramid, upper, level + 1, row // 2, coarser)
+    """Fill a pyramid above its units' level, one quarter of a block after the other.
+
+    What is in memory meanwhile is a block of each level, whatever the size of the image.
+
+    Args:
+        pyramid: its last level is one block.
+        level: the units' own.
+        unit: gives a unit's block at half its resolution, by the unit's row and column.
+        place: the block of the last level.
+    """
+
+    def visit(at: int, place: BlockAt) -> Picture:
+        if at == level:
+            return unit(place)
+        height, width = (
+            min(BLOCK, length - BLOCK * start)
+            for length, start in zip(pyramid.shape(at), place, strict=True)
+        )
+        picture = Picture(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool))
+        finer_height, finer_width = pyramid.shape(at - 1)
+        for down, right in _QUARTERS:
+            finer = 2 * place[0] + down, 2 * place[1] + right
+            if finer[0] * BLOCK >= finer_height or finer[1] * BLOCK >= finer_width:
+                continue
+            quarter = visit(at - 1, finer)
+            rows, cols = quarter.valid.shape
+            here = np.s_[down * _HALF : down * _HALF + rows, right * _HALF : right * _HALF + cols]
+            picture.image[here], picture.valid[here] = quarter
+        if picture.valid.any():
+            pyramid.put(at, place, _jpeg(picture.image), _bits(picture.valid))
+        return half(picture)
+
+    visit(pyramid.levels - 1, place)
 
 
-def _joined(pictures: list[list[Picture]]) -> Picture:
-    rows = [
-        (np.hstack([p.image for p in row]), np.hstack([p.valid for p in row])) for row in pictures
-    ]
-    return Picture(np.vstack([row[0] for row in rows]), np.vstack([row[1] for row in rows]))
-
-
-def _half(picture: Picture) -> Picture:
+def half(picture: Picture) -> Picture:
     """A picture at half its resolution: the mean of what is valid in each 2 × 2 pixels."""
     height, width = picture.valid.shape
     odd = (0, height % 2, 0, width % 2)
-    image = cv2.copyMakeBorder(picture.image, *odd, cv2.BORDER_REPLICATE)
+    image = picture.image
+    if height % 2 or width % 2:
+        image = np.asarray(cv2.copyMakeBorder(image, *odd, cv2.BORDER_REPLICATE), dtype=np.uint8)
     size = (image.shape[1] // 2, image.shape[0] // 2)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     if picture.valid.all():
@@ -108,19 +164,23 @@ def _half(picture: Picture) -> Picture:
     return Picture(mean.round().astype(np.uint8), share[..., 0] > 0)
 
 
-def _put_all(pyramid: Pyramid, level: int, first: BlockAt, picture: Picture) -> None:
-    """Encode the blocks of a picture, the first at ``first``; what is all invalid stays empty."""
+def _cut(picture: Picture) -> list[tuple[BlockAt, Picture]]:
+    """A picture's blocks with their places."""
     height, width = picture.valid.shape
-    for top in range(0, height, BLOCK):
-        for left in range(0, width, BLOCK):
-            part = np.s_[top : top + BLOCK, left : left + BLOCK]
-            valid = picture.valid[part]
-            if not valid.any():
-                continue
-            place = first[0] + top // BLOCK, first[1] + left // BLOCK
-            pyramid.put(level, place, _jpeg(picture.image[part]), _bits(valid))
+    return [
+        (
+            (top // BLOCK, left // BLOCK),
+            Picture(
+                picture.image[top : top + BLOCK, left : left + BLOCK],
+                picture.valid[top : top + BLOCK, left : left + BLOCK],
+            ),
+        )
+        for top in range(0, height, BLOCK)
+        for left in range(0, width, BLOCK)
+    ]
 
 
+@timed("encode")
 @timed("encode")
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
     down, right = BLOCK - image.shape[0], BLOCK - image.shape[1]
@@ -132,6 +192,7 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
+@timed("encode")
 @timed("encode")
 def _bits(valid: NDArray[np.bool_]) -> bytes:
     whole = np.zeros((BLOCK, BLOCK), dtype=bool)

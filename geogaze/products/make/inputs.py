@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from geogaze.scene.view import SceneView
 
 OpenScene = Callable[[], AbstractContextManager[SceneView]]
 Pulse = Callable[[int], None]
+Drawn = Callable[[int], Iterable[bytes]]
+"""Reads what a unit of the phase ``draw`` has left, by its number: the scene's bytes, a layer's."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Heat:
 class LayerInputs:
     """For a product of one layer: its heat, and the scene behind it.
 
+    ``drawn`` is what the phase ``draw`` has left, for products of the phase ``assemble``;
     ``scratch`` is a folder for drafts; ``pulse(0)`` is to be called now and then and raises where
     the work is to stop.
     """
@@ -60,6 +63,7 @@ class LayerInputs:
     heat: Heat
     backdrop: Backdrop
     open_scene: OpenScene
+    drawn: Drawn
     scratch: Path
     pulse: Pulse
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from geogaze.grid.canvas import BLOCK, Canvas
 from geogaze.grid.lattice import Box
-from geogaze.products.facts import Backdrop, LayerFacts
-from geogaze.products.make.color import Painter, stretch
-from geogaze.products.make.drawing import BLOCK, Picture, draw_pyramid
-from geogaze.products.make.encoded import Pyramid
-from geogaze.products.make.inputs import LayerInputs
-from geogaze.products.styles import Normalize
+from geogaze.products.facts import Backdrop, Grid, LayerFacts
+from geogaze.products.make.color import Painter, in_bytes, stretch
+from geogaze.products.make.drawing import Paint, Picture, Scenery
+from geogaze.products.make.drawn import layer_segment, put_drawn, scene_segment
+from geogaze.products.make.encoded import BlockAt, Pyramid
+from geogaze.products.make.inputs import Drawn, LayerInputs
+from geogaze.products.styles import Colormap, Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
 from geogaze.timing import timed
@@ -26,16 +29,7 @@ from geogaze.timing import timed
 
 def make(inputs: LayerInputs, target: Path) -> None:
     """The product ``overlay-{class}``."""
-    with inputs.open_scene() as reader:
-        write_overlay(
-            reader,
-            inputs.heat.values,
-            inputs.layer,
-            inputs.backdrop,
-            target,
-            inputs.scratch,
-            inputs.pulse,
-        )
+    write_overlay(inputs.drawn, inputs.layer, inputs.backdrop, target)
 
 
 def shown_heat(heat: NDArray[np.float32], normalize: Normalize) -> NDArray[np.float32]:
@@ -51,49 +45,89 @@ def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray((_three(values).transpose(1, 2, 0) * 255).round().astype(np.uint8))
 
 
-@timed("overlay")
-def write_overlay(
+def draw_unit(
     reader: SceneView,
-    heat: NDArray[np.float32],
-    layer: LayerFacts,
     backdrop: Backdrop,
-    target: Path,
-    scratch: Path,
+    box: Box,
+    level: int,
+    layers: Iterable[tuple[LayerFacts, NDArray[np.float32]]],
     pulse: Callable[[int], None] = lambda tiles: None,
-) -> None:
-    """Draw one layer over the scene at working resolution, block by block.
+) -> Iterator[bytes]:
+    """Draw a part of the scene by itself and under each layer; their segments, the scene's first.
 
     Args:
         reader: the open scene.
-        heat: the layer (rows, cols), NaN where not looked at.
-        layer: what is known of it.
         backdrop: the part of the scene to draw over.
-        target: the COG to write: JPEG with an internal mask.
-        scratch: a folder for the blocks, until they are in their order.
-        pulse: called for every few blocks; may raise to stop.
+        box: the pixels of the unit, counted from the backdrop's first.
+        level: of which the unit is one block.
+        layers: each with its heat (rows, cols), NaN where not looked at.
+        pulse: called for every layer; may raise to stop.
+    """
+    top, left = backdrop.box[0] + box[0], backdrop.box[1] + box[1]
+    pixels = reader.read((top, left, backdrop.box[0] + box[2], backdrop.box[1] + box[3]))
+    scenery = Scenery(Picture(bgr_image(pixels, backdrop), pixels.valid), level)
+    pulse(0)
+    yield scene_segment(scenery)
+    painters: dict[Colormap, Painter] = {}
+    for layer, heat in layers:
+        painter = painters.setdefault(layer.colormap, Painter(layer.colormap, bgr=True))
+        shown = shown_heat(heat, layer.normalize)
+        yield layer_segment(scenery.under(_over(painter, shown, layer, (top, left))))
+        pulse(0)
+
+
+def _over(
+    painter: Painter, shown: NDArray[np.float32], layer: LayerFacts, corner: BlockAt
+) -> Paint:
+    """How a layer is painted over blocks of a unit whose first working pixel is ``corner``."""
+
+    def paint(place: BlockAt, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        height, width = image.shape[:2]
+        top, left = (start + BLOCK * n for start, n in zip(corner, place, strict=True))
+        box = (top, left, top + height, left + width)
+        cells, cell = _cells(layer.grid, box)
+        near = in_bytes(_fill(shown[cells]))
+        if not near.size or near.max() < painter.faintest:
+            return None
+        return painter.paint(image, stretch(near, cell, (height, width)))
+
+    return paint
+
+
+def _cells(grid: Grid, box: Box) -> tuple[tuple[slice, slice], tuple[float, float, float]]:
+    """The cells whose heat shows in a box of working pixels, neighbours of neighbours included, and
+    where they lie in it (see :func:`~geogaze.products.make.color.stretch`).
+    """
+    left, top, side = grid.within(box)
+    first_row, first_col = (max(0, math.floor(-start / side) - 2) for start in (top, left))
+    rows = slice(first_row, max(first_row + 1, math.ceil((box[2] - box[0] - top) / side) + 2))
+    cols = slice(first_col, max(first_col + 1, math.ceil((box[3] - box[1] - left) / side) + 2))
+    return (rows, cols), (left + first_col * side, top + first_row * side, side)
+
+
+@timed("overlay")
+def write_overlay(drawn: Drawn, layer: LayerFacts, backdrop: Backdrop, target: Path) -> None:
+    """Put one layer's overlay together from what units have drawn: JPEG with an internal mask.
+
+    Args:
+        drawn: gives the segments of a unit, the scene's and the layer's, by the unit's number.
+        layer: what is known of it.
+        backdrop: the part of the scene that was drawn over.
+        target: the COG to write.
     """
     top, left, bottom, right = backdrop.box
-    filled = _fill(shown_heat(heat, layer.normalize))
-    painter = Painter(layer.colormap, bgr=True)
-
-    def draw(part: Box) -> Picture:
-        box = (part[0] + top, part[1] + left, part[2] + top, part[3] + left)
-        pixels = reader.read(box)
-        image = bgr_image(pixels, backdrop)
-        shown = stretch(filled, layer.grid.within(box), pixels.valid.shape)
-        pulse(0)
-        return Picture(painter.paint(image, shown), pixels.valid)
-
+    canvas = Canvas(bottom - top, right - left)
     tags = {"AREA_OR_POINT": "Area", "GEOGAZE_CLASS": layer.name, "GEOGAZE_METHOD": layer.method}
     if layer.warnings:
         tags["GEOGAZE_WARNINGS"] = " ".join(layer.warnings)
-    with tempfile.TemporaryFile(dir=scratch) as spool:
-        pyramid = Pyramid(right - left, bottom - top, BLOCK, spool)
-        draw_pyramid(pyramid, draw)
+    with tempfile.TemporaryFile(dir=target.parent) as spool:
+        pyramid = Pyramid(canvas.width, canvas.height, BLOCK, spool)
+        put_drawn(pyramid, canvas, drawn)
         transform = backdrop.transform @ Affine.translation(left, top)
         pyramid.write(target, crs=backdrop.crs_wkt, transform=transform, tags=tags)
 
 
+@timed("overlay")
 def bgr_image(pixels: Pixels, backdrop: Backdrop) -> NDArray[np.uint8]:
     """A window as the network sees it, (h, w, 3) with blue first."""
     if pixels.values.dtype != np.uint8:

@@ -12,6 +12,7 @@ from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
 from geogaze.products.table import check_products
 from geogaze.runner.phases.resources import Outcome, Resources
+from geogaze.runner.phases.retired import RETIRED, JobOutdated
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.scratch import scratch_folder
 
@@ -34,8 +35,11 @@ def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
     """Do a claimed unit's work, up to its commit.
 
     Raises:
+        JobOutdated: the phase is one of an older release.
         PhaseUnknown: this worker's table has no such phase.
     """
+    if claim.phase in RETIRED:
+        raise JobOutdated
     references = phase_references()
     if claim.phase not in references:
         raise PhaseUnknown(

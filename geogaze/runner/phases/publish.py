@@ -29,6 +29,7 @@ from geogaze.runner.phases.resources import (
     make_product,
     open_to_show,
 )
+from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import unseen_tiles
 from geogaze.timing import timed
@@ -43,6 +44,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     ledger, job = resources.ledger, facts_of(plan)
     parts, given_up = ledger.parts(claim.job_id, "explain"), ledger.skipped(claim.job_id)
     heats = ledger.parts(claim.job_id, "calibrate")
+    if products_of("assemble", plan) and not ledger.parts(claim.job_id, "assemble"):
+        raise JobOutdated
     chunks = _chunks(resources, plan, parts, given_up)
     found_heat = any(part.result["statistics"] for part in heats)
     done = chunks[: len(parts)]  # the others say for themselves why they were given up
@@ -83,7 +86,7 @@ def _record(
     """What the job has made before this phase."""
     layered = {
         **_layered(plan, heats, "calibrate"),
-        **_layered(plan, resources.ledger.parts(claim.job_id, "render"), "render"),
+        **_layered(plan, resources.ledger.parts(claim.job_id, "assemble"), "assemble"),
     }
     return JobRecord(
         id=str(claim.job_id),

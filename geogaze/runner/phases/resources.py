@@ -20,7 +20,7 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.inputs import Heat, JobInputs, LayerInputs
+from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
 from geogaze.products.table import Product, products_of
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
@@ -108,6 +108,7 @@ def make_layer_products(
         heat=heat,
         backdrop=job.backdrop,
         open_scene=partial(open_to_show, resources, plan),
+        drawn=_drawn(resources, claim, pulse),
         scratch=scratch,
         pulse=pulse,
     )
@@ -116,6 +117,22 @@ def make_layer_products(
         for product in products_of(claim.phase, plan)
     }
     return {"products": assets, "asset": next(iter(assets.values()), None)}
+
+
+def _drawn(resources: Resources, claim: Claim, pulse: Pulse) -> Drawn:
+    """Reads what the phase draw has left of the claim's layer, and of the scene."""
+    parts: list[Part] = []
+
+    def segments(unit: int) -> Iterator[bytes]:
+        if not parts:
+            parts.extend(resources.ledger.parts(claim.job_id, "draw"))
+        pulse(0)
+        part, layer = parts[unit], claim.root + 1
+        ends = part.result["ends"]
+        for start, stop in (ends[:2], ends[layer : layer + 2]):
+            yield resources.storage.get(f"{part.prefix}drawn", start, stop)
+
+    return segments
 
 
 def assets_of(part: Part, plan: Plan, phase: str) -> dict[str, dict[str, Any]]:

@@ -105,8 +105,12 @@ def test_only_products_asked_for_are_made(http: TestClient, ledger: Ledger, scen
     plain = UUID(http.post(EXECUTION, json={"inputs": inputs}).json()["jobID"])
     body = {"inputs": inputs, "outputs": {"heat-{class}": {}, "tiles": {}}}
     some = UUID(http.post(EXECUTION, json=body).json()["jobID"])
-    assert ledger.status(plain).phases["render"].total == 1
-    assert ledger.status(some).phases["render"].total == 0
+    assert ledger.status(plain).phases["assemble"].total == 1
+    assert (
+        ledger.status(some).phases["draw"].total
+        == ledger.status(some).phases["assemble"].total
+        == 0
+    )
     assert ledger.request(some)["outputs"] == ["heat-{class}", "tiles"]
 
 

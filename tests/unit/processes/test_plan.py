@@ -240,12 +240,13 @@ def test_units_of_a_plan(plan_of: Any) -> None:
     assert plan_of(settings).units == {
         "explain": 6,
         "calibrate": 3,
-        "render": 3,
+        "draw": 1,
+        "assemble": 3,
         "publish": 1,
     }
     plan = plan_of(settings, classes="top", overlays=False, on_error="skip")
-    explain, _, render, _ = phases_of(plan)
-    assert (explain.units, render.units) == (6, 0)
+    explain, _, draw, assemble, _ = phases_of(plan)
+    assert (explain.units, draw.units, assemble.units) == (6, 0, 0)
     assert explain.grid is not None
     chunks = [(c.row0, c.col0, c.row1, c.col1) for c in plan.chunks]
     assert [explain.grid.rectangle(n) for n in range(explain.units)] == chunks

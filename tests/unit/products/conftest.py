@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from geogaze.config import Settings
+from geogaze.grid.canvas import Canvas
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.products.facts import LayerFacts
+from geogaze.products.facts import Backdrop, LayerFacts
+from geogaze.products.make.overlay import draw_unit
+from geogaze.products.make.overlay import write_overlay as assemble_overlay
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
@@ -52,3 +57,22 @@ def reader_of() -> OpenReader:
             yield SceneView(reader, plan.scene, plan.working)
 
     return opened
+
+
+def write_overlay(
+    reader: SceneView,
+    heat: NDArray[np.float32],
+    layer: LayerFacts,
+    backdrop: Backdrop,
+    target: Path,
+    pulse: Callable[[int], None] = lambda tiles: None,
+) -> None:
+    """Draw one layer's overlay as the phases draw and assemble do, unit by unit."""
+    top, left, bottom, right = backdrop.box
+    canvas = Canvas(bottom - top, right - left)
+
+    def drawn(unit: int) -> Iterable[bytes]:
+        box = canvas.units.rectangle(unit)
+        return draw_unit(reader, backdrop, box, canvas.level, [(layer, heat)], pulse)
+
+    assemble_overlay(drawn, layer, backdrop, target)

@@ -19,12 +19,11 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.products.make.cog import departures, write_cog
 from geogaze.products.make.heat import write_heat
 from geogaze.products.make.inputs import Heat
-from geogaze.products.make.overlay import write_overlay
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
 from tests.factories import NORTH_UP, make_scene
-from tests.unit.products.conftest import boat
+from tests.unit.products.conftest import boat, write_overlay
 
 _AREA = 200_000  # pixels: a long side goes with a short one
 
@@ -132,7 +131,6 @@ def test_overlays_of_every_size_are_written(
             boat(plan),
             facts_of(plan).backdrop,
             target,
-            folder,
         )
     assert told == []
     with rasterio.open(target) as dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -14,10 +15,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
+from geogaze.grid.canvas import BLOCK, Canvas
 from geogaze.grid.lattice import Box
 from geogaze.products.make.cog import departures
-from geogaze.products.make.drawing import BLOCK, Picture, draw_pyramid
-from geogaze.products.make.encoded import Pyramid
+from geogaze.products.make.drawing import Paint, Picture, Scenery
+from geogaze.products.make.drawn import layer_segment, put_drawn, scene_segment
+from geogaze.products.make.encoded import BlockAt, Pyramid
 from tests.factories import NORTH_UP, ROTATED
 
 UTM = rasterio.CRS.from_epsg(32631).to_wkt()
@@ -48,18 +51,23 @@ def write(
     crs: str = UTM,
     transform: Affine = NORTH_UP,
     tags: dict[str, str] | None = None,
+    painted: Callable[[Box], Paint] = lambda box: lambda place, image: None,
 ) -> list[Box]:
-    """Draw an image into a file; the boxes that were drawn."""
+    """Draw an image into a file, with what ``painted`` says of a unit; the units' boxes."""
     boxes: list[Box] = []
+    canvas = Canvas(*valid.shape)
 
-    def draw(box: Box) -> Picture:
+    def draw(unit: int) -> Iterator[bytes]:
+        box = canvas.units.rectangle(unit)
         boxes.append(box)
         part = np.s_[box[0] : box[2], box[1] : box[3]]
-        return Picture(image[part], valid[part])
+        scenery = Scenery(Picture(image[part], valid[part]), canvas.level)
+        yield scene_segment(scenery)
+        yield layer_segment(scenery.under(painted(box)))
 
     with tempfile.TemporaryFile() as spool:
         pyramid = Pyramid(image.shape[1], image.shape[0], BLOCK, spool)
-        draw_pyramid(pyramid, draw)
+        put_drawn(pyramid, canvas, draw)
         pyramid.write(target, crs=crs, transform=transform, tags=tags or {})
     return boxes
 
@@ -128,6 +136,33 @@ def test_overviews_are_means_of_what_is_valid(tmp_path: Path) -> None:
             # What is invalid is black, and JPEG carries that a few pixels on.
             inner = cv2.erode(seen.astype(np.uint8), np.ones((17, 17))) > 0
             assert np.abs(bgr(smaller) - means)[inner].max() <= 12
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 500), (1300, 2700), (4200, 4300)])
+def test_a_layer_over_some_blocks_is_as_if_all_were_drawn_anew(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    """At every resolution, to the byte: what is shared with the scene, and what is not."""
+    image, valid = soft(height, width), np.ones((height, width), dtype=bool)
+    valid[:40, :300] = False
+    hot = image.copy()
+    for top, left in ((0, 0), (height // 2, width - 90), (height - 60, width // 3)):
+        hot[top : top + 60, left : left + 90] = (20, 40, 250)
+    calls: list[BlockAt] = []
+
+    def painted(box: Box) -> Paint:
+        def paint(place: BlockAt, part: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+            top, left = (start + BLOCK * at for start, at in zip(box[:2], place, strict=True))
+            new = hot[top : top + part.shape[0], left : left + part.shape[1]]
+            calls.append((top, left))
+            return None if np.array_equal(new, part) else new
+
+        return paint
+
+    write(tmp_path / "layer.tif", image, valid, painted=painted)
+    write(tmp_path / "anew.tif", hot, valid)
+    assert (tmp_path / "layer.tif").read_bytes() == (tmp_path / "anew.tif").read_bytes()
+    assert len(calls) == len(set(calls)) == -(-height // BLOCK) * -(-width // BLOCK)
 
 
 def test_blocks_without_a_valid_pixel_take_no_room(tmp_path: Path) -> None:

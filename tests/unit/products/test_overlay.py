@@ -16,11 +16,11 @@ from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import Colormap
 from geogaze.products.make.color import MAX_OPACITY, colormap
-from geogaze.products.make.overlay import rgb_image, shown_heat, write_overlay
+from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
 from tests.factories import ROTATED, make_scene, make_values, write_scene
-from tests.unit.products.conftest import MakePlan, OpenReader, boat
+from tests.unit.products.conftest import MakePlan, OpenReader, boat, write_overlay
 
 
 def heat_of(plan: Plan, value: float = 0.0) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ def overlay(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     target = folder / "overlay-boat.tif"
     with reader_of(plan) as reader:
-        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target, folder)
+        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target)
     with rasterio.open(target) as dataset:
         return dataset.read([1, 2, 3]), dataset.dataset_mask()
 
@@ -73,10 +73,9 @@ def test_a_hot_cell_lies_where_the_network_looked(
 
 
 def test_a_hot_cell_lies_there_across_blocks_and_within_an_area(
-    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan_of: MakePlan, reader_of: OpenReader, tmp_path: Path
 ) -> None:
-    """Drawn in many small steps, and from a corner that is no cell's."""
-    monkeypatch.setattr("geogaze.products.make.drawing._LEAF", 0)
+    """Drawn in several units, and from a corner that is no cell's."""
     scene = grey(tmp_path / "grey.tif", 700, 700)
     left, top, right, bottom = (430_000 + 35, 5_410_000 - 35, 430_000 + 340, 5_410_000 - 340)
     ring = [[left, top], [left, bottom], [right, bottom], [right, top], [left, top]]
@@ -182,7 +181,7 @@ def test_a_pulse_is_felt_for_every_block_and_can_stop_the_work(
 
     backdrop, target = facts_of(plan).backdrop, tmp_path / "overlay-boat.tif"
     with reader_of(plan) as reader, pytest.raises(InterruptedError):
-        write_overlay(reader, heat_of(plan), boat(plan), backdrop, target, tmp_path, stop)
+        write_overlay(reader, heat_of(plan), boat(plan), backdrop, target, stop)
     assert not (tmp_path / "overlay-boat.tif").exists()
 
 

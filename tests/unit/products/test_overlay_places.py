@@ -14,12 +14,12 @@ from pyproj import Transformer
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import preview
-from geogaze.products.make.overlay import _fill, bgr_image, rgb_image, write_overlay
+from geogaze.products.make.overlay import _fill, bgr_image, rgb_image
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
 from geogaze.scene.view import Pixels
 from tests.factories import write_scene
-from tests.unit.products.conftest import MakePlan, OpenReader, boat
+from tests.unit.products.conftest import MakePlan, OpenReader, boat, write_overlay
 
 
 def area(plan: Plan, left: float, top: float, right: float, bottom: float) -> dict[str, object]:
@@ -42,7 +42,7 @@ def test_the_overlay_of_an_area_lies_on_the_area(
     heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     target = tmp_path / "overlay-boat.tif"
     with reader_of(plan) as reader:
-        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target, tmp_path)
+        write_overlay(reader, heat, boat(plan), facts_of(plan).backdrop, target)
     with rasterio.open(target) as drawn:
         expected = plan.working.transform @ Affine.translation(left, top)
         assert tuple(drawn.transform) == pytest.approx(tuple(expected))
@@ -84,7 +84,7 @@ def test_bytes_are_shown_at_the_range_that_was_asked_for(
     backdrop, target = facts_of(plan).backdrop, tmp_path / "overlay-boat.tif"
     cold = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     with reader_of(plan) as reader:
-        write_overlay(reader, cold, boat(plan), backdrop, target, tmp_path)
+        write_overlay(reader, cold, boat(plan), backdrop, target)
     with rasterio.open(target) as dataset:
         drawn = dataset.read()
     assert np.abs(drawn.astype(int) - round((128 - 28) / 150 * 255)).max() <= 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,11 +16,9 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.products.facts import LayerFacts
-from geogaze.products.make.inputs import Heat
 from geogaze.runner.chunk import ChunkResult
 from geogaze.runner.part import ChunkTable, store_chunk
-from geogaze.runner.phases import Outcome, Resources, render
+from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.phases import explain as explain_phase
 from geogaze.runner.phases.calibrate import _pieces
 from geogaze.storage import FolderStorage
@@ -147,24 +144,3 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
     ]
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
-
-
-def test_an_overlay_shows_its_own_layer(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Plan
-) -> None:
-    parts = [Part(n, None, "", {"products": {"heat": {"key": f"heat-{n}"}}}) for n in range(3)]
-    drawn: list[Any] = []
-
-    def write(reader: Any, heat: Any, layer: LayerFacts, _: Any, target: Path, *rest: Any) -> None:
-        drawn.append((layer.name, heat))
-        target.write_bytes(b"overlay")
-
-    def load(resources: Any, plan: Plan, part: Part, scratch: Path) -> Heat:
-        return Heat(part.result["products"]["heat"]["key"], "job", 1.0)
-
-    monkeypatch.setattr("geogaze.products.make.overlay.write_overlay", write)
-    monkeypatch.setattr("geogaze.runner.phases.render.load_heat", load)
-    resources = Resources(Settings(), Parts(*parts), FolderStorage(tmp_path))  # type: ignore[arg-type]
-    claim = replace(claim_of(plan, 0, root=1), phase="render")
-    render.run(resources, claim, lambda tiles: None, tmp_path)
-    assert drawn == [(plan.layers[1], "heat-1")]

@@ -1,4 +1,4 @@
-"""The phase render: a layer drawn over the scene."""
+"""The phase assemble: a layer's pictures, put together from what the phase draw has left."""
 
 from __future__ import annotations
 

@@ -1,0 +1,31 @@
+"""The phase draw: a part of the scene by itself and under every layer, encoded block by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geogaze.ledger.records import Claim
+from geogaze.processes.explain.facts import facts_of
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.overlay import draw_unit
+from geogaze.runner.phases.resources import Outcome, Resources, load_heat, open_to_show
+from geogaze.runner.pulse import Pulse
+
+
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
+    """One unit of the canvas: read once, drawn once, and painted where a layer's heat shows."""
+    plan = Plan.model_validate(claim.plan)
+    job = facts_of(plan)
+    canvas = plan.canvas
+    heats = resources.ledger.parts(claim.job_id, "calibrate")
+    layers = (
+        (job.layer(plan.layers[part.root]), load_heat(resources, plan, part, scratch).values)
+        for part in heats
+    )
+    path, ends = scratch / "drawn", [0]
+    with open_to_show(resources, plan) as scene, path.open("wb") as file:
+        box = canvas.units.rectangle(claim.root)
+        for segment in draw_unit(scene, job.backdrop, box, canvas.level, layers, pulse):
+            ends.append(ends[-1] + file.write(segment))
+    resources.storage.put_file(f"{claim.prefix}drawn", path, "application/octet-stream")
+    return Outcome({"ends": ends})

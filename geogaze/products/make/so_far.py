@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from geogaze.products.facts import Backdrop
-from geogaze.products.make.color import Painter
+from geogaze.products.make.color import lay_over
 from geogaze.products.make.overlay import bgr_image
 from geogaze.products.styles import Colormap
 from geogaze.scene.view import Pixels
@@ -138,7 +138,6 @@ def draw_so_far(
     )
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scene = np.asarray(cv2.resize(canvas.picture, size, interpolation=way), dtype=np.uint8)
-    painter = Painter(colors)
     down = math.ceil(len(layers) / columns)
     sheet = Image.new(
         "RGB",
@@ -158,7 +157,7 @@ def draw_so_far(
         peak = float(np.nanmax(heat, initial=0.0)) or 1.0
         shown = _in_place(np.nan_to_num(heat) / peak, size, canvas.off)
         laid = cv2.resize(canvas.laid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        picture = painter.paint(scene, np.where(laid > 0, shown, 0).astype(np.float32))
+        picture = lay_over(scene, np.where(laid > 0, shown, 0).astype(np.float32), colors)
         sheet.paste(Image.fromarray(picture), (left, top))
         draw.text((left, top + size[1] + 5), name[:30], _INK, font=ImageFont.load_default(14))
     done, data = cv2.imencode(".png", np.asarray(sheet)[..., ::-1], _QUICKLY)

@@ -154,6 +154,10 @@ def _plan_only(
 def _run(
     request: ExplainRequest, folder: Path, settings: Settings, *, overwrite: bool, quiet: bool
 ) -> RunReport:
+    from geogaze.processes.explain.names import check_names
+
+    check_folder(folder, Kind.RESULTS, overwrite=overwrite)
+    check_names(request, settings)
     from geogaze.runner.embedded import run as run_embedded
 
     with progress_bar("tiles", quiet=quiet) as bar:

@@ -52,6 +52,29 @@ def test_a_mistake_is_told_before_torch_has_loaded(
     assert not (tmp_path / "heat").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "{scene}", "--out", "heat", "--model", "{bundle}", "--classes", "boot"),
+        ("run", "missing.tif", "--out", "heat", "--model", "{bundle}"),
+        ("run", "{scene}", "--out", "{taken}", "--model", "{bundle}"),
+        ("run", "{scene}", "--out", "heat", "--model", "nothing"),
+        ("run", "{scene}", "--out", "heat", "--overlap", "2"),
+    ],
+    ids=["class", "scene", "folder", "model", "overlap"],
+)
+def test_a_misspelt_name_needs_no_raster_library(
+    words: tuple[str, ...], scene: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "letter.txt").write_text("")
+    named = {"scene": scene, "bundle": bundle_folder, "taken": taken}
+    code, told, modules = imported(tmp_path, *(word.format(**named) for word in words))
+    assert code == 2, told
+    assert not modules & (SLOW | ALSO_SLOW - {"numpy", "httpx"})
+
+
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("run", "--help")])
 def test_help_needs_next_to_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
     code, told, modules = imported(tmp_path, *words)

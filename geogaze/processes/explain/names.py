@@ -1,0 +1,20 @@
+"""Whether what a request names is there, told before anything slow is imported."""
+
+from __future__ import annotations
+
+from geogaze.config import Settings
+from geogaze.models.registry import find_bundle
+from geogaze.processes.explain.layers import layers_of
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.scene.policy import SourcePolicy
+
+
+def check_names(request: ExplainRequest, settings: Settings) -> None:
+    """Refuse what an operator's request misspells; planning would, a second later.
+
+    Raises:
+        UnknownModel, InvalidBundle, UnknownClass, InvalidRequest: of the model and its classes.
+        SceneUnreadable: there is no such file.
+    """
+    layers_of(request, find_bundle(request.model, settings.model_folders, allow_path=True))
+    SourcePolicy.local().gdal_path(request.scene)

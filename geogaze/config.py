@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         60.0, gt=0, description="most that one request for a piece of a scene may take"
     )
+    decoder: Literal["auto", "gdal", "async-tiff"] = Field(
+        "auto",
+        description="of new jobs' pixels; auto: async-tiff, where it is installed, for plain "
+        "remote GeoTIFFs, else GDAL",
+    )
     plan_seconds: float = Field(
         25.0, gt=0, description="most that the API takes to open a scene and plan a job"
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
+_SIGNED_SECONDS = 600
 _making = threading.Lock()  # a session makes one client at a time; clients are for many threads
 
 
@@ -75,6 +76,18 @@ def s3_client(
                 response_checksum_validation="when_required",
             ),
         )
+
+
+@lru_cache(maxsize=4)
+def _signing_client(settings: Settings) -> S3Client:
+    return s3_client(settings)
+
+
+def presigned_url(settings: Settings, bucket: str, key: str) -> str:
+    """An address under which anybody gets an object, for some minutes; nothing is asked for it."""
+    return _signing_client(settings).generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=_SIGNED_SECONDS
+    )
 
 
 def gdal_session(settings: Settings) -> tuple[AWSSession, dict[str, bool]]:

@@ -16,8 +16,12 @@ from geogaze.scene.reader import PartUnread, unread
 _MOST_SILENCES = 2
 
 
+class RangeUnread(Exception):
+    """Bytes of a remote scene did not come, or are no pixels; the text says why."""
+
+
 class Asking:
-    """The reads of one open scene, each of which GDAL ends when its host has been silent a while.
+    """The reads of one open scene, each of which ends when its host has been silent a while.
 
     Whoever goes on after a read that failed would be held up as long by every block of a large
     scene. So a host that was silent twice is not asked again: once may be met by a whole window,
@@ -45,7 +49,7 @@ class Asking:
         started = time.monotonic()
         try:
             yield
-        except RasterioError as error:
+        except (RasterioError, RangeUnread) as error:
             late = time.monotonic() - started >= self._silence_seconds
             self._silences += late and is_remote(self.uri)
             raise PartUnread(str(error)) from error

@@ -22,6 +22,7 @@ from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneUnreadable
 from geogaze.grid.lattice import Box
 from geogaze.scene.asking import Asking
+from geogaze.scene.choosing import decoder_for
 from geogaze.scene.gdal import gdal_environment
 from geogaze.scene.header import describe
 from geogaze.scene.info import SceneInfo
@@ -59,7 +60,8 @@ class GeoTiff(SceneReader):
     ) -> SceneInfo:
         """Its header; pixels only where percentiles of them are wanted or any may be missing."""
         info = describe(self._dataset, self._asking, band_names, bands, rescale)
-        return info.model_copy(update={"version": self.version})
+        decoder = decoder_for(self._source, self._dataset, info.bands)
+        return info.model_copy(update={"version": self.version, "decoder": decoder})
 
     def pixels(self, bands: Sequence[int], box: FloatBox, shape: tuple[int, int]) -> Values:
         """Read a box, from overviews where it shrinks."""
@@ -82,11 +84,7 @@ class GeoTiff(SceneReader):
         rows = range(box[0] // height, math.ceil(box[2] / height))
         cols = range(box[1] // width, math.ceil(box[3] / width))
         for row, col in product(rows, cols):
-            top, bottom = row * height, min((row + 1) * height, self._dataset.height)
-            left, right = col * width, min((col + 1) * width, self._dataset.width)
-            place = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
-            name = f"Block (row {row}, column {col}; {place})"
-            yield Block(name, (top, left, bottom, right))
+            yield block_at(row, col, (height, width), self._dataset.shape)
 
     def version_now(self) -> str | None:
         """By another look at the file."""
@@ -95,6 +93,14 @@ class GeoTiff(SceneReader):
     def close(self) -> None:
         """Close the file and leave GDAL as it was."""
         self._open.close()
+
+
+def block_at(row: int, col: int, block: tuple[int, int], scene: tuple[int, int]) -> Block:
+    """The block in a row and column of blocks of one shape (h, w) that cover a scene (h, w)."""
+    top, left = row * block[0], col * block[1]
+    bottom, right = min(top + block[0], scene[0]), min(left + block[1], scene[1])
+    place = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
+    return Block(f"Block (row {row}, column {col}; {place})", (top, left, bottom, right))
 
 
 @contextmanager

@@ -19,7 +19,8 @@ class SceneInfo(BaseModel):
     ground, ``aspect`` its width over its height there, ``metric_crs`` a CRS in true metres,
     ``rescale`` the values per chosen band that become 0 and 1. ``bands_source`` says what chose
     the bands: ``given``, ``descriptions``, ``colours`` or ``position``. ``warnings`` are for the
-    user. ``version`` changes with the file's content, as far as its store can tell.
+    user. ``version`` changes with the file's content, as far as its store can tell. ``decoder``
+    turns its blocks into pixels (``gdal 3``); None leaves it to the format's reader.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,7 @@ class SceneInfo(BaseModel):
     rescale_source: str
     warnings: tuple[str, ...] = ()
     version: str | None = None
+    decoder: str | None = None
 
     @property
     def affine(self) -> Affine:

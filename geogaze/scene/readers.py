@@ -8,6 +8,7 @@ from geogaze.config import Settings
 from geogaze.doors import resolve
 from geogaze.errors import SceneReplaced, SceneUnreadable
 from geogaze.scene.advice import why_no_scene
+from geogaze.scene.decoders import is_ranged
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.source import Source, check_version
@@ -20,10 +21,12 @@ class Format:
     ``reader`` is the class, a :class:`geogaze.scene.reader.SceneReader` that takes a
     :class:`geogaze.scene.source.Source`. ``schemes`` of addresses (``stac`` of ``stac://…``) and
     ``suffixes`` of names (``.zarr``) are known without looking; ``starts`` are first bytes.
+    ``ranged`` is the class for jobs whose plan says that async-tiff decodes, where there is one.
     """
 
     name: str
     reader: str
+    ranged: str = ""
     schemes: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     starts: tuple[bytes, ...] = ()
@@ -39,13 +42,19 @@ READERS: tuple[Format, ...] = (
     Format(
         "GeoTIFF",
         "geogaze.scene.geotiff:GeoTiff",
+        ranged="geogaze.scene.tiled:TiledGeoTiff",
         starts=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     ),
 )
 
 
 def open_reader(
-    uri: str, policy: SourcePolicy, settings: Settings, *, version: str | None = None
+    uri: str,
+    policy: SourcePolicy,
+    settings: Settings,
+    *,
+    version: str | None = None,
+    decoder: str | None = None,
 ) -> SceneReader:
     """Open a scene, by its format's reader; use it in a ``with`` block.
 
@@ -54,14 +63,18 @@ def open_reader(
         policy: where scenes may come from.
         settings: caps, and how long others may take.
         version: the one that the scene must have; it must keep the one that it has in any case.
+        decoder: what the job's plan says that decodes its pixels; None leaves it to the format.
 
     Raises:
         SceneUnreadable: not allowed, missing, of no known format, or over the operator's caps.
         SceneAway: its host or store does not answer.
         SceneReplaced: it has another version.
+        DecoderMissing: the decoder is not installed.
     """
+    ranged = is_ranged(decoder)
     source = Source(uri, policy, settings, version)
-    reader: SceneReader = resolve(_format_of(source).reader)(source)
+    known = _format_of(source)
+    reader: SceneReader = resolve((ranged and known.ranged) or known.reader)(source)
     try:
         check_version(uri, version, reader.version)
     except SceneReplaced:
@@ -77,7 +90,8 @@ def load_readers() -> None:
         LookupError: the table names a reader that is not there.
     """
     for known in READERS:
-        resolve(known.reader)
+        for reader in filter(None, (known.reader, known.ranged)):
+            resolve(reader)
 
 
 def _format_of(source: Source) -> Format:

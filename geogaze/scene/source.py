@@ -36,6 +36,14 @@ class Source:
         """
         return self._policy.gdal_path(self.uri)
 
+    def allow(self, url: str) -> None:
+        """Refuse to be led to an address that scenes may not come from.
+
+        Raises:
+            SceneUnreadable: it is none of theirs.
+        """
+        self._policy.gdal_path(url)
+
     @property
     def seen(self) -> Look:
         """The first look at it, which everybody shares.

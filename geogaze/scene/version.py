@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -117,9 +118,14 @@ async def _seen(answer: httpx.Response, uri: str) -> Look:
     async for piece in answer.aiter_raw(_START):
         start = piece
         break
-    tag = answer.headers.get("etag") or answer.headers.get("last-modified")
-    size = _size(answer.headers.get("content-range", "")) or answer.headers.get("content-length")
-    return Look(f"{tag}-{size}" if tag else None, start)
+    return Look(version_of(answer.headers), start)
+
+
+def version_of(headers: Mapping[str, str]) -> str | None:
+    """The version of a file by an answer's headers, whose names are in lower case or any."""
+    tag = headers.get("etag") or headers.get("last-modified")
+    size = _size(headers.get("content-range", "")) or headers.get("content-length")
+    return f"{tag}-{size}" if tag else None
 
 
 def _size(content_range: str) -> str:

@@ -13,6 +13,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
 from geogaze.scene.aoi import check_pixels, locate
+from geogaze.scene.decoders import resampled
 from geogaze.scene.info import squares_advice
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
@@ -62,6 +63,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         check_pixels(plan.aoi, plan.working)
     place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
     plan = plan.model_copy(update={"chunk_side": _chunk_side(plan, settings), "place": place})
+    if (plan.working.down, plan.working.across) != (1, 1):
+        plan = plan.model_copy(update={"scene": resampled(scene)})
     check_tiles(plan, request.gsd)
     check_finish(plan, settings)
     return plan

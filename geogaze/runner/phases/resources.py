@@ -57,8 +57,10 @@ def open_planned(resources: Resources, plan: Plan, *, lenient: bool) -> Iterator
         lenient: leave out blocks that cannot be read, rather than raise.
     """
     policy = SourcePolicy.local() if plan.local else SourcePolicy.of(resources.settings)
-    scene = plan.scene
-    with open_reader(scene.uri, policy, resources.settings, version=scene.version) as reader:
+    scene, settings = plan.scene, resources.settings
+    with open_reader(
+        scene.uri, policy, settings, version=scene.version, decoder=scene.decoder
+    ) as reader:
         yield SceneView(reader, scene, plan.working, lenient=lenient)
 
 

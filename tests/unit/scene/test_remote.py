@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import rasterio
 
 from geogaze.config import Settings
 from geogaze.errors import Retry, SceneAway, SceneReplaced, SceneUnreachable, SceneUnreadable
+from geogaze.scene.decoders import ranged_decoder
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.reader import SceneReader
 from geogaze.scene.readers import open_reader
@@ -22,6 +24,8 @@ from tests.factories import make_scene
 from tests.hosts import Host
 from tests.unit.scene.rasters import RGB, whole
 
+DECODER: str | None = None
+SHAPE = 600, 700
 QUICK = Settings(connect_seconds=1, silence_seconds=1, request_seconds=2)
 
 
@@ -35,25 +39,31 @@ def policy(host: Host) -> SourcePolicy:
     return SourcePolicy(hosts=(host.name,))
 
 
+@pytest.fixture(params=[None, ranged_decoder()], ids=["gdal", "async-tiff"], autouse=True)
+def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here holds for both ways of pixels."""
+    monkeypatch.setattr(sys.modules[__name__], "DECODER", request.param)
+
+
 def read(host: Host, policy: SourcePolicy, version: str | None = None) -> np.ndarray:
-    with open_reader(host.uri("port.tif"), policy, QUICK, version=version) as reader:
+    uri = host.uri("port.tif")
+    with open_reader(uri, policy, QUICK, version=version, decoder=DECODER) as reader:
         return values_of(reader)
 
 
-def values_of(reader: SceneReader) -> np.ndarray:
-    info = reader.facts(RGB, None, None)
-    shape = info.height, info.width
-    return reader.pixels(info.bands, (0, 0, *shape), shape).values
+def values_of(reader: SceneReader, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    return reader.pixels((1, 2, 3), (0, 0, *shape), shape).values
 
 
 def read_between(
     uri: str, policy: SourcePolicy, version: str | None, meanwhile: Callable[[], object]
 ) -> None:
     """Something happens after the first and before the last pixel was read."""
-    with open_reader(uri, policy, QUICK, version=version) as reader:
+    decoder = DECODER if uri.startswith("https:") else None
+    with open_reader(uri, policy, QUICK, version=version, decoder=decoder) as reader:
         reader.pixels((1, 2, 3), (0, 0, 64, 64), (64, 64))
         meanwhile()
-        values_of(reader)
+        values_of(reader, SHAPE if uri.startswith("https:") else (200, 260))
 
 
 def local(path: Path) -> np.ndarray:
@@ -99,7 +109,7 @@ def test_a_host_that_goes_silent_is_not_asked_for_every_block(
     """Where blocks may be left out, each of 80 would hold its lane up as long."""
     make_scene(host.folder / "port.tif", 512, 640, tiled=True, blockxsize=64, blockysize=64)
     uri = host.uri("port.tif")
-    with open_reader(uri, policy, QUICK) as reader:
+    with open_reader(uri, policy, QUICK, decoder=DECODER) as reader:
         info = reader.facts(RGB, None, None)
         view = SceneView(reader, info, whole(info), lenient=True)
         host.mood, asked = "silent", len(host.asked)
@@ -113,6 +123,7 @@ def test_a_host_that_goes_silent_is_not_asked_for_every_block(
     assert all(reason.endswith("could not be fetched") for reason in reasons)
 
 
+@pytest.mark.parametrize("decoder", [None], indirect=True, ids=["gdal"])
 def test_a_host_that_goes_silent_while_its_scene_is_sampled_holds_up_nobody_for_long(
     host: Host, policy: SourcePolicy
 ) -> None:
@@ -198,6 +209,7 @@ class TestVersion:
         assert (new != old).mean() > 0.9
 
 
+@pytest.mark.parametrize("decoder", [None], indirect=True, ids=["gdal"])
 class TestLocal:
     """The same for files."""
 

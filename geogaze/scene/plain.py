@@ -1,0 +1,165 @@
+"""Which GeoTIFFs are so plain that their tiles may be fetched and decoded one by one.
+
+What is not plain (strips, masks apart from the pixels, sparse tiles, rare codecs) GDAL reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geogaze.config import Settings
+from geogaze.grid.lattice import Box
+
+if TYPE_CHECKING:
+    from async_tiff import ImageFileDirectory
+    from rasterio.io import DatasetReader
+
+_LOSSLESS = {"NONE", "LZW", "DEFLATE", "ZSTD"}
+_CODECS = {1, 5, 8, 0x80B2, 0xC350, 7}  # none, LZW, two names of deflate, Zstandard, JPEG
+_KINDS = {1: "uint", 2: "int", 3: "float"}
+_DTYPES = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"}
+_CHUNKY, _PLANAR = 1, 2
+_ALPHA = {1, 2}  # of ExtraSamples: associated, unassociated
+_BLACK_IS_ZERO, _RGB, _YCBCR = 1, 2, 6
+_MOST_BYTES = 8 * 2**20
+"""Of a decoded tile: a hostile one expands a thousandfold, and is noticed only then."""
+_SLACK = 2**16  # bytes that a codec may add to what it cannot make smaller
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a plain GeoTIFF holds its pixels.
+
+    ``tile`` is (h, w); ``planar`` says that a band's tiles lie apart; ``alpha`` are the bands (from
+    1) that say how opaque the others are; ``nodata`` is the value of missing pixels.
+    """
+
+    height: int
+    width: int
+    count: int
+    dtype: str
+    tile: tuple[int, int]
+    planar: bool
+    alpha: tuple[int, ...]
+    nodata: float | None
+
+    @property
+    def tile_bytes(self) -> int:
+        """Of one decoded tile of all bands."""
+        return math.prod(self.tile) * self.count * np.dtype(self.dtype).itemsize
+
+    def tiles(self, box: Box) -> list[tuple[int, int]]:
+        """Column and row of the tiles that a box touches, row by row."""
+        rows = range(box[0] // self.tile[0], math.ceil(box[2] / self.tile[0]))
+        cols = range(box[1] // self.tile[1], math.ceil(box[3] / self.tile[1]))
+        return [(col, row) for row in rows for col in cols]
+
+
+def looks_plain(dataset: DatasetReader, bands: Sequence[int]) -> bool:
+    """Whether GDAL's view of a file has nothing that speaks against it.
+
+    Args:
+        dataset: the open file.
+        bands: those wanted, from 1.
+    """
+    from rasterio.enums import Interleaving, MaskFlags
+
+    codec = dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "NONE").upper()
+    known = codec in _LOSSLESS or "JPEG" in codec
+    own_mask = any(
+        MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        for flags in dataset.mask_flag_enums
+    )
+    # Of bands that lie apart, all are fetched.
+    wasteful = dataset.interleaving is Interleaving.band and len(set(bands)) < dataset.count
+    width = dataset.block_shapes[0][1]
+    tiled = width != dataset.width or width % 16 == 0  # one tile may be as wide as its scene
+    return tiled and known and not own_mask and not wasteful
+
+
+def layout_of(ifd: ImageFileDirectory) -> Layout | None:
+    """The layout of a file by its first directory; None where it is not plain."""
+    bits, kinds, count = set(ifd.bits_per_sample), set(ifd.sample_format), ifd.samples_per_pixel
+    planar = int(ifd.planar_configuration)
+    if (
+        not ifd.tile_width
+        or not ifd.tile_height
+        or len(bits) != 1
+        or len(kinds) != 1
+        or (kind := _KINDS.get(int(min(kinds)))) is None
+        or (dtype := f"{kind}{min(bits)}") not in _DTYPES
+        or int(ifd.compression) not in _CODECS
+        or planar not in {_CHUNKY, _PLANAR}
+        # async-tiff 0.7 undoes the predictor of bands that lie apart as if they did not.
+        or (planar == _PLANAR and count > 1 and int(ifd.predictor or 1) > 1)
+        or ifd.orientation not in {None, 1}
+        or not _shown_as_stored(ifd)
+    ):
+        return None
+    first_extra = count - len(ifd.extra_samples or ())
+    layout = Layout(
+        height=ifd.image_height,
+        width=ifd.image_width,
+        count=count,
+        dtype=dtype,
+        tile=(ifd.tile_height, ifd.tile_width),
+        planar=planar == _PLANAR,
+        alpha=tuple(
+            first_extra + i
+            for i, kind in enumerate(ifd.extra_samples or (), 1)
+            if int(kind) in _ALPHA
+        ),
+        nodata=_number(ifd.gdal_nodata),
+    )
+    sizes = ifd.tile_byte_counts or [0]
+    sound = min(sizes) > 0 and max(sizes) <= layout.tile_bytes + _SLACK
+    return layout if sound and layout.tile_bytes <= _MOST_BYTES else None
+
+
+def agrees(layout: Layout, dataset: DatasetReader, alpha: Sequence[int]) -> bool:
+    """Whether GDAL understands a file alike, so that the same pixels are known.
+
+    Args:
+        layout: what was understood.
+        dataset: the same file, as GDAL has it.
+        alpha: its alpha bands.
+    """
+    same_nodata = all(_same(value, layout.nodata) for value in dataset.nodatavals)
+    return (
+        (layout.height, layout.width, layout.count) == (*dataset.shape, dataset.count)
+        and set(dataset.dtypes) == {layout.dtype}
+        and set(dataset.block_shapes) == {layout.tile}
+        and tuple(alpha) == layout.alpha
+        and same_nodata
+    )
+
+
+def within(layout: Layout, settings: Settings) -> bool:
+    """Whether a file keeps to the operator's caps."""
+    pixels = layout.height * layout.width
+    return pixels <= settings.max_scene_pixels and layout.tile_bytes <= settings.max_block_bytes
+
+
+def _shown_as_stored(ifd: ImageFileDirectory) -> bool:
+    shown, jpeg = int(ifd.photometric_interpretation), int(ifd.compression) == 7
+    return shown in {_BLACK_IS_ZERO, _RGB} or (shown == _YCBCR and jpeg)
+
+
+def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text.strip("\0 "))
+    except ValueError:
+        return None
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or (math.isnan(one) and math.isnan(other))

@@ -45,6 +45,7 @@ class SceneFacts:
     """The scene: its address, and which bands were looked at, with the values that became 0 and 1.
 
     ``bands`` count from 1; ``bands_source`` and ``rescale_source`` say what chose them.
+    ``decoder`` made pixels of the stored blocks; None where the format has no other.
     """
 
     uri: str
@@ -52,6 +53,7 @@ class SceneFacts:
     bands_source: str
     rescale: tuple[tuple[float, float], ...]
     rescale_source: str
+    decoder: str | None = None
 
 
 @dataclass(frozen=True)

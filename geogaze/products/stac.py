@@ -96,7 +96,11 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
     return {
         "title": f"Where {model.name} looks",
         "gsd": job.grid.cell_metres,
-        "processing:software": {"geogaze": VERSION, **_runtimes(record)},
+        "processing:software": {
+            "geogaze": VERSION,
+            **_decoder(source.decoder),
+            **_runtimes(record),
+        },
         "geogaze:model": model.name,
         "geogaze:weights": model.weights,
         "geogaze:layer": model.module,
@@ -124,3 +128,9 @@ def _runtimes(record: JobRecord) -> dict[str, str]:
         name: ", ".join(sorted({version for other, version in named if other == name}))
         for name, _ in sorted(named)
     }
+
+
+def _decoder(name: str | None) -> dict[str, str]:
+    """What a scene's pixels were decoded by, as software and its version."""
+    software, _, version = (name or "").partition(" ")
+    return {software: version} if software else {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _GROUP_BYTES = 2**20  # of one request
 _HEADER_BYTES = 2**16  # of the first request; async-tiff asks for more where that is not all
+_MASK = 4  # of NewSubfileType
 _LONGEST = 64 * 2**20
 
 Found = TypeVar("Found")
@@ -44,14 +45,16 @@ class Tiles:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="tiles")
         self._thread.start()
         try:
-            self._ranges, self._ifd = self._wait(_open(source))
+            self._ranges, ifds = self._wait(_open(source))
         except RangeUnread as error:
             self._stop()
             raise SceneAway(f"{source.uri!r} could not be opened where it lies: {error}") from error
         except BaseException:
             self._stop()
             raise
-        self.layout: Layout | None = layout_of(self._ifd) if self._ifd else None
+        self._ifd = ifds[0] if ifds else None
+        masked = any((ifd.new_subfile_type or 0) & _MASK for ifd in ifds)
+        self.layout: Layout | None = layout_of(ifds[0]) if ifds and not masked else None
 
     @property
     def requests(self) -> int:
@@ -148,7 +151,7 @@ class Tiles:
             raise RangeUnread(str(error)) from error
 
 
-async def _open(source: Source) -> tuple[Ranges, ImageFileDirectory | None]:
+async def _open(source: Source) -> tuple[Ranges, list[ImageFileDirectory]]:
     from async_tiff import TIFF
 
     ranges = Ranges(source, _LONGEST)
@@ -173,8 +176,8 @@ async def _open(source: Source) -> tuple[Ranges, ImageFileDirectory | None]:
         if failed:
             await ranges.close()
             raise failed[0] from None
-        return ranges, None  # no header that it understands
-    return ranges, tiff.ifds[0]
+        return ranges, []  # no header that it understands
+    return ranges, tiff.ifds
 
 
 def _groups(

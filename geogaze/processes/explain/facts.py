@@ -15,7 +15,12 @@ def facts_of(plan: Plan) -> JobFacts:
         model=plan.bundle,
         method=plan.explained_by,
         source=SceneFacts(
-            scene.uri, scene.bands, scene.bands_source, scene.rescale, scene.rescale_source
+            scene.uri,
+            scene.bands,
+            scene.bands_source,
+            scene.rescale,
+            scene.rescale_source,
+            scene.decoder,
         ),
         grid=Grid(
             crs_wkt=scene.crs_wkt,

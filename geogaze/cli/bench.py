@@ -29,6 +29,8 @@ def _root() -> None:
 
         geogaze bench job city.tif
 
+        geogaze bench read https://maps.example/city.tif
+
         geogaze bench pipeline city.tif
     """
 
@@ -134,6 +136,27 @@ def job(
         print_json(figures)
         return
     _show_job(figures, request.scene.rsplit("/", 1)[-1])
+
+
+@bench.command()
+def read(
+    scene: Annotated[str, typer.Argument(help="A GeoTIFF's address: https://…, s3://… or a file.")],
+    overlap: OverlapOption = 0.5,
+    as_json: JsonOption = False,
+) -> None:
+    """How quickly a scene's pixels come, by each decoder, in the windows that a job reads.
+
+    Example:
+        geogaze bench read https://maps.example/city.tif
+    """
+    settings = get_settings()
+    configure_logging("error", settings.log_format)
+    request = ExplainRequest(scene=scene, overlap=overlap, classes=("top",))
+    with err.status("reading"):
+        from geogaze.bench.read import bench_read
+
+        figures = bench_read(request, settings)
+    _show(figures, scene.partition("?")[0].rsplit("/", 1)[-1], as_json)
 
 
 def _show_job(figures: dict[str, Any], scene: str) -> None:

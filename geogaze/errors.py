@@ -135,15 +135,6 @@ class SceneAway(SceneUnreachable):
     retry = Retry.SOURCE_AWAY
 
 
-class DecoderMissing(GeogazeError):
-    """A worker lacks what a job's pixels are decoded by; others have it."""
-
-    status = 503
-    retry = Retry.ELSEWHERE
-    slug = "decoder-missing"
-    title = "A decoder is not installed"
-
-
 class SceneReplaced(GeogazeError):
     """The scene is not the one any more that the job was accepted for."""
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
-
-import rasterio
 
 from geogaze.config import Settings
 from geogaze.processes.explain.plan import Plan
@@ -28,8 +23,9 @@ def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
 
     Returns:
         The keys that ``geogaze bench read --json`` prints. ``decoders`` has for each ``seconds``,
-        ``megapixels_per_s`` (of what is read, overlaps and all) and ``requests`` for
-        ranges, without the looks for the version, two a unit; 0 of a local file.
+        ``megapixels_per_s`` (of what is read, overlaps and all) and ``requests`` for ranges,
+        without the looks for the version, two a unit; None of GDAL, which does not tell
+        (``python -m tests.benchmarks.ranges`` counts at the host).
 
     Raises:
         GeogazeError: the scene cannot be planned or read.
@@ -46,53 +42,24 @@ def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _measured(plan: Plan, decoder: str, settings: Settings) -> dict[str, float]:
-    def unit(index: int) -> tuple[int, int]:
-        with (
-            open_reader(
-                plan.scene.uri,
-                SourcePolicy.local(),
-                settings,
-                version=plan.scene.version,
-                decoder=decoder,
-            ) as reader,
-            rasterio.Env(CPL_DEBUG=True),
-        ):
+def _measured(plan: Plan, decoder: str, settings: Settings) -> dict[str, float | None]:
+    def unit(index: int) -> tuple[int, int | None]:
+        scene = plan.scene
+        with open_reader(
+            scene.uri, SourcePolicy.local(), settings, version=scene.version, decoder=decoder
+        ) as reader:
             view = SceneView(reader, plan.scene, plan.working)
             pixels = ChunkPixels.read(plan, chunks[index], view).pixels
-            return pixels.valid.size, getattr(reader, "requests", 0)
+            return pixels.valid.size, getattr(reader, "requests", None)
 
     chunks = list(plan.chunks)
     started = time.perf_counter()
-    with _gdal_requests() as asked, ThreadPoolExecutor(settings.lanes) as pool:
+    with ThreadPoolExecutor(settings.lanes) as pool:
         done = list(pool.map(unit, range(len(chunks))))
     seconds = time.perf_counter() - started
+    counts = [requests for _, requests in done]
     return {
         "seconds": seconds,
         "megapixels_per_s": sum(pixels for pixels, _ in done) / 1e6 / seconds,
-        "requests": sum(requests for _, requests in done) + len(asked),
+        "requests": None if None in counts else sum(filter(None, counts)),
     }
-
-
-@contextmanager
-def _gdal_requests() -> Iterator[list[str]]:
-    """Every range that GDAL asks for meanwhile, by what it tells its log."""
-    asked: list[str] = []
-
-    class Counting(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            if "Downloading" in text:
-                asked.append(text)
-
-    log, counting = logging.getLogger("rasterio._env"), Counting()
-    level, passes = log.level, log.propagate
-    log.addHandler(counting)
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    try:
-        yield asked
-    finally:
-        log.removeHandler(counting)
-        log.setLevel(level)
-        log.propagate = passes

@@ -12,11 +12,20 @@ from importlib.metadata import PackageNotFoundError, version
 import rasterio
 
 from geogaze.config import Settings
-from geogaze.errors import DecoderMissing
+from geogaze.errors import GeogazeError, Retry
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import is_remote
 
 ASYNC_TIFF = "async-tiff"
+
+
+class DecoderMissing(GeogazeError):
+    """A worker lacks what a job's pixels are decoded by; others have it."""
+
+    status = 503
+    retry = Retry.ELSEWHERE
+    slug = "decoder-missing"
+    title = "A decoder is not installed"
 
 
 @cache

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from geogaze.config import Settings
-from geogaze.errors import DecoderMissing, Retry
+from geogaze.errors import Retry
 from geogaze.grid.lattice import WorkingGrid
 from geogaze.scene import decoders
-from geogaze.scene.decoders import gdal_decoder, ranged_decoder
+from geogaze.scene.decoders import DecoderMissing, gdal_decoder, ranged_decoder
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader

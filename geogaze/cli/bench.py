@@ -151,7 +151,7 @@ def read(
     """
     settings = get_settings()
     configure_logging("error", settings.log_format)
-    request = ExplainRequest(scene=scene, overlap=overlap, classes=("top",))
+    request = ExplainRequest(scene=scene, overlap=overlap)
     with err.status("reading"):
         from geogaze.bench.read import bench_read
 

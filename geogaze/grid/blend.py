@@ -17,22 +17,31 @@ def cell_weights(cells: int) -> NDArray[np.float64]:
 
 
 class Mosaic:
-    """Weighted mean of maps laid over a lattice of (rows, cols) cells."""
+    """Weighted mean of maps laid over (rows, cols) cells.
 
-    def __init__(self, rows: int, cols: int, cells: int) -> None:
-        self._sum = np.zeros((rows, cols))
+    Args:
+        rows: cells down.
+        cols: cells across.
+        cells: side of a map in cells.
+        layers: how many maps there are of each tile, side by side; none for one alone.
+    """
+
+    def __init__(self, rows: int, cols: int, cells: int, layers: tuple[int, ...] = ()) -> None:
+        self._sum = np.zeros((*layers, rows, cols))
         self._weight = np.zeros((rows, cols))
         self._weights = cell_weights(cells)
 
     def add(self, values: NDArray[np.float32], row: int, col: int) -> None:
-        """Lay one map (cells, cells) with its first cell at (row, col), cut to the lattice."""
-        height = min(values.shape[0], self._sum.shape[0] - row)
-        width = min(values.shape[1], self._sum.shape[1] - col)
-        weight = self._weights[:height, :width]
-        self._sum[row : row + height, col : col + width] += values[:height, :width] * weight
-        self._weight[row : row + height, col : col + width] += weight
+        """Lay maps (…, cells, cells) with their first cell at (row, col), cut at all borders."""
+        top, left = max(0, -row), max(0, -col)
+        height = min(values.shape[-2], self._weight.shape[0] - row)
+        width = min(values.shape[-1], self._weight.shape[1] - col)
+        weight = self._weights[top:height, left:width]
+        here = np.s_[row + top : row + height, col + left : col + width]
+        self._sum[..., *here] += values[..., top:height, left:width] * weight
+        self._weight[here] += weight
 
     def mean(self) -> NDArray[np.float32]:
-        """The blended field (rows, cols); NaN where no map was laid."""
+        """The blended field (…, rows, cols); NaN where no map was laid."""
         with np.errstate(invalid="ignore"):
             return (self._sum / self._weight).astype(np.float32)

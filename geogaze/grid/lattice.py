@@ -15,6 +15,26 @@ from affine import Affine
 Box = tuple[int, int, int, int]
 """Half-open pixel or cell ranges: row0, col0, row1, col1."""
 
+Slices = tuple[slice, slice]
+
+
+def slices(box: Box) -> Slices:
+    """A box as slices of rows and columns."""
+    return slice(box[0], box[2]), slice(box[1], box[3])
+
+
+def overlap(one: Box, other: Box) -> tuple[Slices, Slices]:
+    """What two boxes share, as slices of an array over the first, and of one over the other."""
+    top, left = max(one[0], other[0]), max(one[1], other[1])
+    bottom = max(top, min(one[2], other[2]))
+    right = max(left, min(one[3], other[3]))
+    of_one, of_other = (
+        slices((top - box[0], left - box[1], bottom - box[0], right - box[1]))
+        for box in (one, other)
+    )
+    return of_one, of_other
+
+
 _ROUNDING = 1e-6  # a working grid of 5375.9999999 pixels has 5376
 
 

@@ -54,6 +54,19 @@ class Tiling:
             min(col * self.step, max(0, self.lattice.cols - self.cells)),
         )
 
+    def tiles_over(self, box: Box) -> tuple[range, range]:
+        """Rows and columns of the tiles that have a cell in a box of lattice cells."""
+
+        def along(count: int, length: int, start: int, stop: int) -> range:
+            firsts = [min(n * self.step, max(0, length - self.cells)) for n in range(count)]
+            touching = [n for n, at in enumerate(firsts) if at < stop and at + self.cells > start]
+            return range(touching[0], touching[-1] + 1)
+
+        return (
+            along(self.rows, self.lattice.rows, box[0], box[2]),
+            along(self.cols, self.lattice.cols, box[1], box[3]),
+        )
+
     def window(self, row: int, col: int) -> Box:
         """A tile's working pixels; they may reach past the scene on every side."""
         cell_row, cell_col = self.first_cell(row, col)

@@ -7,7 +7,7 @@ Workers' claims are in :mod:`geogaze.ledger.claims`, the dispatcher's side in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -202,13 +202,15 @@ class Ledger:
             tell(session, job_id, JobState.RUNNING)
         return self.status(job_id)
 
-    def parts(self, job_id: UUID, phase: str) -> list[Part]:
-        """Visible outcomes of a phase's finished units: those of one root side by side.
+    def parts(self, job_id: UUID, phase: str, roots: Collection[int] | None = None) -> list[Part]:
+        """Visible outcomes of a phase's finished units, or of those of some roots; one root's side
+        by side.
 
         Raises:
             JobNotFound: there is none.
         """
-        rows = self._units(job_id, Unit.phase == phase, Unit.state == UnitState.DONE)
+        some = () if roots is None else (Unit.root.in_(roots),)
+        rows = self._units(job_id, Unit.phase == phase, Unit.state == UnitState.DONE, *some)
         return [Part(u.root, _rectangle(u), u.prefix or "", u.result or {}) for u in rows]
 
     def skipped(self, job_id: UUID) -> list[Skipped]:

@@ -18,7 +18,7 @@ from geogaze.products.facts import TOP
 CLASS = "{class}"
 """Stands in names and files of products that there are for each layer."""
 
-LAYER_PHASES = frozenset({"calibrate", "assemble"})
+LAYER_PHASES = frozenset({"assemble"})
 """Phases that have a unit for each layer."""
 
 GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -120,7 +120,7 @@ PRODUCTS = (
         hint="heat of each layer, georeferenced: for measuring, in any GIS",
         media_type=GEOTIFF,
         roles=("data",),
-        phase="calibrate",
+        phase="assemble",
         make="geogaze.products.make.heat:make",
         describe="geogaze.products.describing:heat",
     ),

@@ -64,18 +64,23 @@ def store_chunk(
         storage.put(f"{prefix}evidence.f32", np.ascontiguousarray(evidence).tobytes())
 
 
-def load_table(storage: Storage, part: Part) -> ChunkTable:
-    """Read back a chunk's table."""
+def load_table(storage: Storage, part: Part, *, cells: bool = True) -> ChunkTable:
+    """Read back a chunk's table, or without what it knows of ``cells``: none, then."""
     with np.load(io.BytesIO(storage.get(f"{part.prefix}tiles.npz"))) as arrays:
-        return ChunkTable(**arrays)
+        kept = {name: arrays[name] for name in arrays if cells or name != "coverage"}
+    kept.setdefault("coverage", np.empty((0, 0), dtype=np.float32))
+    return ChunkTable(**kept)
 
 
 def load_evidence(
-    storage: Storage, part: Part, layer: int, seen: int, cells: int
+    storage: Storage, part: Part, layers: tuple[int, int], seen: int, cells: int
 ) -> NDArray[np.float32]:
-    """Read back one layer's evidence (seen tiles, cells, cells), and no other layer's bytes."""
+    """Read back the evidence (layers, seen tiles, cells, cells) of some layers, from the first to
+    one before the last, and no other layer's bytes.
+    """
+    first, last = layers
     if not seen:
-        return np.empty((0, cells, cells), dtype=np.float32)
+        return np.empty((last - first, 0, cells, cells), dtype=np.float32)
     size = seen * cells * cells * 4
-    data = storage.get(f"{part.prefix}evidence.f32", layer * size, (layer + 1) * size)
-    return np.frombuffer(data, dtype=np.float32).reshape(seen, cells, cells)
+    data = storage.get(f"{part.prefix}evidence.f32", first * size, last * size)
+    return np.frombuffer(data, dtype=np.float32).reshape(last - first, seen, cells, cells)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geogaze.errors import InvalidBundle, SceneUnusable
-from geogaze.grid.coverage import MIN_VALID
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part, Skipped
 from geogaze.processes.explain.plan import Plan
@@ -67,7 +63,8 @@ def check_empty(
     layer: str,
     parts: list[Part],
     given_up: list[Skipped],
-    coverage: NDArray[np.float32],
+    *,
+    covered: bool,
 ) -> None:
     """Whether a layer may be without one finite cell: where its tiles failed, or too little of
     every cell is valid, which :func:`unseen_tiles` tells.
@@ -77,7 +74,7 @@ def check_empty(
         layer: the layer.
         parts: of the explain phase.
         given_up: units of it that failed.
-        coverage: share of each lattice cell that is valid (rows, cols).
+        covered: whether enough of a lattice cell is valid.
 
     Raises:
         SceneUnusable: there was nothing to look at.
@@ -91,7 +88,7 @@ def check_empty(
             f"{plan.scene.uri!r} is empty: not one of the {where}'s pixels is valid in bands "
             f"{', '.join(map(str, plan.scene.bands))} (by nodata value, masks and alpha bands)."
         )
-    if (coverage >= MIN_VALID).any():
+    if covered:
         raise InvalidBundle(
             f"Model {plan.bundle.name!r} gives no finite evidence for {layer!r} anywhere in "
             f"{plan.scene.uri!r}: its weights or its normalisation are broken."

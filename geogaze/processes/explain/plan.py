@@ -25,7 +25,7 @@ from geogaze.processes.explain.request import Context, OnError
 from geogaze.processes.plan import ProcessPlan
 from geogaze.products.facts import TOP, Place
 from geogaze.products.styles import Colormap, Normalize
-from geogaze.products.table import product_names, products_of
+from geogaze.products.table import product_names
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo
 from geogaze.version import VERSION
@@ -39,6 +39,8 @@ class MapGrid(NamedTuple):
     first_center: float
 
 
+_BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those of heat files
+_BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
 _SHOWN_LATER = {"normalize", "overlays", "colormap", "place"}
 """What the explained parts do not depend on."""
 
@@ -119,6 +121,26 @@ class Plan(ProcessPlan):
         return Chunk(*rectangle) if rectangle else self.tiling.chunk(self.chunk_side, root)
 
     @property
+    def blocks(self) -> Division:
+        """The blocks of the lattice that are finished one by one."""
+        return Division(self.lattice.rows, self.lattice.cols, _BLOCK)
+
+    @property
+    def layers_at_once(self) -> int:
+        """How many layers of a block are blended together."""
+        row0, col0, row1, col1 = self.blocks.rectangle(0)
+        cells = (row1 - row0) * (col1 - col0)
+        return max(1, min(len(self.layers), _BLEND_CELLS // cells))
+
+    def roots_over(self, box: Box) -> list[int]:
+        """Units of the explain phase with a tile that has a cell in a box."""
+        rows, cols = (
+            {n // self.chunk_side for n in tiles} for tiles in self.tiling.tiles_over(box)
+        )
+        across = math.ceil(self.tiling.cols / self.chunk_side)
+        return [row * across + col for row in sorted(rows) for col in sorted(cols)]
+
+    @property
     def tiles(self) -> int:
         """Number of tiles, those without data included."""
         return self.tiling.rows * self.tiling.cols
@@ -166,12 +188,12 @@ class Plan(ProcessPlan):
     @override
     def units(self) -> dict[str, int]:
         layers = len(self.layers)
-        drawn = bool(products_of("assemble", self))
         return {
             "explain": self.chunk_count,
-            "calibrate": layers,
-            "draw": self.canvas.units.count if drawn else 0,
-            "assemble": layers if drawn else 0,
+            "blend": self.blocks.count,
+            "scale": 1,
+            "draw": self.canvas.units.count if self.overlays else 0,
+            "assemble": layers,
             "publish": 1,
         }
 

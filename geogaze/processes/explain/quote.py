@@ -60,6 +60,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
     products = round(layers * (heat + overlay + 2 * _FILE_BYTES) + table + sheet)
     parts = plan.tiles * layers * plan.tiling.cells**2 * _FLOAT_BYTES
+    blocks = plan.lattice.rows * plan.lattice.cols * layers * _FLOAT_BYTES
     # What units draw is kept, and a layer's is copied twice, when it is put in its order.
     drawn = overlay * (layers + 2 * min(settings.lanes, layers))
     return Quote(
@@ -69,7 +70,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         cols=plan.lattice.cols,
         cell_metres=plan.cell_metres,
         products_bytes=products,
-        disk_bytes=products + parts + round(drawn),
+        disk_bytes=products + parts + blocks + round(drawn),
         memory_bytes=max(finishing_of(plan, settings).values()),
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
         warnings=plan.warnings,

@@ -22,7 +22,7 @@ from geogaze.products.tiles import TileTable
 def make(inputs: JobInputs, target: Path) -> None:
     """The product ``classes``."""
     job = inputs.job
-    best = best_classes(job.tiling, inputs.table, np.isfinite(inputs.heat_of(0)))
+    best = best_classes(job.tiling, inputs.table, np.isfinite(inputs.heat_of(0).values))
     write_classes(best, job.grid, job.model, target, inputs.scratch)
 
 

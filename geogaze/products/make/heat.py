@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from geogaze.grid.blend import Mosaic
 from geogaze.grid.coverage import MIN_VALID
-from geogaze.grid.lattice import Box
+from geogaze.grid.lattice import Box, overlap, slices
+from geogaze.grid.sketch import Sketch
 from geogaze.grid.tiling import Tiling
 from geogaze.products.facts import Grid, LayerFacts
 from geogaze.products.make.cog import write_cog
@@ -24,7 +26,8 @@ from geogaze.timing import timed
 QUANTILE = 0.999
 BLOCK = 256
 
-TileMap = tuple[int, int, NDArray[np.float32]]  # tile row, tile column, evidence (cells, cells)
+TileMaps = tuple[int, int, NDArray[np.float32]]
+"""Tile row, tile column, evidence (layers, cells, cells)."""
 
 
 def make(inputs: LayerInputs, target: Path) -> None:
@@ -34,65 +37,83 @@ def make(inputs: LayerInputs, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a layer: ``coverage``, the share of each cell of some boxes of cells that is valid,
-    and the ``maps`` of the tiles there that were looked at.
+    """A part of some layers: ``coverage``, the share of each cell of some boxes of cells that is
+    valid, and the ``maps`` of the tiles there that were looked at.
     """
 
     coverage: list[tuple[Box, NDArray[np.float32]]]
-    maps: list[TileMap]
+    maps: list[TileMaps]
 
 
 @timed("blend")
 def blend(
-    tiling: Tiling, pieces: Iterable[Piece], normalize: Normalize
-) -> tuple[Heat, NDArray[np.float32]]:
-    """Blend the evidence of all tiles and calibrate it.
+    tiling: Tiling, box: Box, layers: int, pieces: Iterable[Piece], normalize: Normalize
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Blend the evidence of all tiles over a box of lattice cells.
 
     Args:
         tiling: where tiles lie on the lattice.
-        pieces: of the layer, in any fixed order.
-        normalize: what becomes of the evidence, see :func:`calibrate`.
+        box: the cells; what lies beyond is left out.
+        layers: how many there are.
+        pieces: of the layers, in any fixed order.
+        normalize: ``tile`` has each tile's maps between 0 and 1 before they are blended.
 
     Returns:
-        The heat, and the share of each lattice cell (rows, cols) that is valid.
+        Evidence (layers, h, w), NaN where a cell was not looked at, and the share of each cell (h,
+        w) that is valid.
     """
-    lattice = tiling.lattice
-    mosaic = Mosaic(lattice.rows, lattice.cols, tiling.cells)
-    coverage = np.zeros((lattice.rows, lattice.cols), dtype=np.float32)
+    rows, cols = box[2] - box[0], box[3] - box[1]
+    mosaic = Mosaic(rows, cols, tiling.cells, (layers,))
+    coverage = np.zeros((rows, cols), dtype=np.float32)
     for piece in pieces:
-        for (row0, col0, row1, col1), share in piece.coverage:
-            coverage[row0:row1, col0:col1] = share
+        for cells, share in piece.coverage:
+            theirs, ours = overlap(cells, box)
+            coverage[ours] = share[theirs]
         for row, col, evidence in piece.maps:
-            shown = _tile_heat(evidence) if normalize == "tile" else evidence
-            mosaic.add(shown, *tiling.first_cell(row, col))
+            first_row, first_col = tiling.first_cell(row, col)
+            if not _apart((first_row, first_col), tiling.cells, box):
+                shown = _tile_heat(evidence) if normalize == "tile" else evidence
+                mosaic.add(shown, first_row - box[0], first_col - box[1])
     values = mosaic.mean()
-    values[coverage < MIN_VALID] = np.nan
-    return calibrate(values, normalize), coverage
+    values[:, coverage < MIN_VALID] = np.nan
+    return values, coverage
 
 
-def calibrate(evidence: NDArray[np.float32], normalize: Normalize) -> Heat:
+def _apart(first: tuple[int, int], cells: int, box: Box) -> bool:
+    """Whether a tile has no cell in a box."""
+    return not all(
+        start < stop and start + cells > begin
+        for start, begin, stop in zip(first, box[:2], box[2:], strict=True)
+    )
+
+
+def calibrate(
+    evidence: NDArray[np.float32], normalize: Normalize, scale: float | None
+) -> NDArray[np.float32]:
     """Blended signed evidence to heat.
 
-    ``job``: ReLU, then divided by the 99.9th percentile of the positive evidence and cut at 1, so
-    that one outlier does not darken the scene. ``tile`` comes normalised; ``none`` stays raw.
+    ``job``: ReLU, then divided by ``scale``, the 99.9th percentile of the layer's positive
+    evidence, and cut at 1, so that one outlier does not darken the scene. ``tile`` comes
+    normalised; ``none`` stays raw.
     """
-    if normalize == "none":
-        return Heat(evidence, normalize, 1.0)
-    if normalize == "tile":
-        return Heat(evidence, normalize, None)
-    positive = evidence[evidence > 0]
-    scale = float(np.quantile(positive, QUANTILE)) if positive.size else 0.0
+    if normalize != "job":
+        return evidence
     relu = np.maximum(evidence, 0)  # NaN stays NaN
     if scale:
         relu = np.minimum(relu / np.float32(scale), 1)
-    return Heat(relu.astype(np.float32), normalize, scale)
+    return np.asarray(relu, dtype=np.float32)
+
+
+def scale_of(positive: Sketch, normalize: Normalize) -> float | None:
+    """The evidence of a layer that becomes 1, by what is known of its positive evidence."""
+    return {"job": positive.quantile(QUANTILE), "none": 1.0, "tile": None}[normalize]
 
 
 def _tile_heat(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The textbook: ReLU, then divided by the tile's own maximum."""
+    """The textbook, map by map: ReLU, then divided by the tile's own maximum."""
     relu = np.maximum(evidence, 0)
-    peak = relu.max()
-    return relu / peak if peak > 0 else relu
+    peak = relu.max(axis=(-2, -1), keepdims=True)
+    return np.asarray(np.divide(relu, peak, out=relu.copy(), where=peak > 0))
 
 
 def lattice_profile(grid: Grid) -> dict[str, Any]:
@@ -117,7 +138,8 @@ def write_heat(heat: Heat, layer: LayerFacts, target: Path, scratch: Path) -> No
     source = scratch / "heat.tif"
     profile = lattice_profile(layer.grid)
     with rasterio.open(source, "w", dtype="float32", nodata=float("nan"), **profile) as dataset:
-        dataset.write(heat.values, 1)
+        for box in heat.boxes:
+            dataset.write(heat.window(box), 1, window=Window.from_slices(*slices(box)))
         meaning = _MEANING[heat.normalize].format(method=layer.method)
         dataset.set_band_description(1, f"{layer.name} ({meaning})")
         dataset.set_band_unit(1, "logit" if heat.normalize == "none" else "1")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.grid.lattice import Box, slices
 from geogaze.products.facts import Backdrop, JobFacts, LayerFacts
 from geogaze.products.records import JobRecord
 from geogaze.products.styles import Normalize
@@ -24,37 +27,68 @@ Drawn = Callable[[int], Iterable[bytes]]
 
 @dataclass(frozen=True)
 class Heat:
-    """A layer on the lattice.
+    """A layer on the lattice, read when it is asked for.
 
-    ``values`` (rows, cols) float32, NaN where not looked at: 0..1, or raw signed evidence where
-    ``normalize`` is ``none``. ``scale`` is the evidence that became 1 (None for ``tile``).
+    Its values are float32, NaN where not looked at: 0..1, or raw signed evidence where
+    ``normalize`` is ``none``. ``scale`` is the evidence that became 1 (None for ``tile``), ``peak``
+    the highest value of raw evidence. ``boxes`` are the blocks of cells that it is kept in.
     """
 
-    values: NDArray[np.float32]
+    boxes: tuple[Box, ...]
     normalize: Normalize
     scale: float | None
+    peak: float
+    read: Callable[[Box], NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32], normalize: Normalize, scale: float | None) -> Heat:
+        """A layer in memory (rows, cols)."""
+        peak = float(np.nanmax(values, initial=0))
+        whole = (0, 0, *values.shape)
+        return cls((whole,), normalize, scale, peak, lambda box: values[slices(box)])
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return max(box[2] for box in self.boxes), max(box[3] for box in self.boxes)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """All of it (rows, cols), for products that need it in memory."""
+        return self.window((0, 0, *self.shape))
+
+    def window(self, box: Box) -> NDArray[np.float32]:
+        """A box of cells (h, w) of it."""
+        return self.read(box)
+
+    @cached_property
     def statistics(self) -> dict[str, float] | None:
         """Minimum, maximum, mean and standard deviation of looked-at cells; None if there are
-        none.
+        none. Block by block, each joined to those before (Chan, Golub and LeVeque 1979).
         """
-        seen = self.values[np.isfinite(self.values)].astype(np.float64)
-        if not seen.size:
+        count, mean, squares, low, high = 0, 0.0, 0.0, math.inf, -math.inf
+        for box in self.boxes:
+            values = self.window(box)
+            seen = values[np.isfinite(values)].astype(np.float64)
+            if not seen.size:
+                continue
+            off = float(seen.mean()) - mean
+            together = count + seen.size
+            squares += float(seen.var()) * seen.size + off**2 * count * seen.size / together
+            mean += off * seen.size / together
+            count = together
+            low, high = min(low, float(seen.min())), max(high, float(seen.max()))
+        if not count:
             return None
-        return {
-            "minimum": float(seen.min()),
-            "maximum": float(seen.max()),
-            "mean": float(seen.mean()),
-            "stddev": float(seen.std()),
-        }
+        spread = math.sqrt(squares / count)
+        return {"minimum": low, "maximum": high, "mean": mean, "stddev": spread}
 
 
 @dataclass(frozen=True)
 class LayerInputs:
     """For a product of one layer: its heat, and the scene behind it.
 
-    ``drawn`` is what the phase ``draw`` has left, for products of the phase ``assemble``;
+    ``drawn`` is what the phase ``draw`` has left;
     ``scratch`` is a folder for drafts; ``pulse(0)`` is to be called now and then and raises where
     the work is to stop.
     """
@@ -72,14 +106,14 @@ class LayerInputs:
 class JobInputs:
     """For a product of the whole job, once its layers are finished.
 
-    ``heat_of`` reads a layer (rows, cols) by its position; ``standing`` is by layer; ``record``
+    ``heat_of`` gives a layer by its position; ``standing`` is by layer; ``record``
     has what the job has made so far, earlier products of the same phase among it.
     """
 
     job: JobFacts
     table: TileTable
     standing: dict[str, Standing]
-    heat_of: Callable[[int], NDArray[np.float32]]
+    heat_of: Callable[[int], Heat]
     record: JobRecord
     open_scene: OpenScene
     scratch: Path

@@ -14,13 +14,13 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.grid.canvas import BLOCK, Canvas
-from geogaze.grid.lattice import Box
+from geogaze.grid.lattice import Box, overlap
 from geogaze.products.facts import Backdrop, Grid, LayerFacts
 from geogaze.products.make.color import Painter, in_bytes, stretch
 from geogaze.products.make.drawing import Paint, Picture, Scenery
 from geogaze.products.make.drawn import layer_segment, put_drawn, scene_segment
 from geogaze.products.make.encoded import BlockAt, Pyramid
-from geogaze.products.make.inputs import Drawn, LayerInputs
+from geogaze.products.make.inputs import Drawn, Heat, LayerInputs
 from geogaze.products.styles import Colormap, Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
@@ -32,11 +32,10 @@ def make(inputs: LayerInputs, target: Path) -> None:
     write_overlay(inputs.drawn, inputs.layer, inputs.backdrop, target)
 
 
-def shown_heat(heat: NDArray[np.float32], normalize: Normalize) -> NDArray[np.float32]:
+def shown_heat(heat: NDArray[np.float32], normalize: Normalize, peak: float) -> NDArray[np.float32]:
     """What an overlay shows of a layer: heat as it is, raw evidence by its share of the peak."""
     if normalize != "none":
         return heat
-    peak = float(np.nanmax(heat, initial=0))
     return (np.maximum(heat, 0) / (peak or 1)).astype(np.float32)
 
 
@@ -50,7 +49,7 @@ def draw_unit(
     backdrop: Backdrop,
     box: Box,
     level: int,
-    layers: Iterable[tuple[LayerFacts, NDArray[np.float32]]],
+    layers: Iterable[tuple[LayerFacts, Heat]],
     pulse: Callable[[int], None] = lambda tiles: None,
 ) -> Iterator[bytes]:
     """Draw a part of the scene by itself and under each layer; their segments, the scene's first.
@@ -60,7 +59,7 @@ def draw_unit(
         backdrop: the part of the scene to draw over.
         box: the pixels of the unit, counted from the backdrop's first.
         level: of which the unit is one block.
-        layers: each with its heat (rows, cols), NaN where not looked at.
+        layers: each with its heat.
         pulse: called for every layer; may raise to stop.
     """
     top, left = backdrop.box[0] + box[0], backdrop.box[1] + box[1]
@@ -71,22 +70,29 @@ def draw_unit(
     painters: dict[Colormap, Painter] = {}
     for layer, heat in layers:
         painter = painters.setdefault(layer.colormap, Painter(layer.colormap, bgr=True))
-        shown = shown_heat(heat, layer.normalize)
-        yield layer_segment(scenery.under(_over(painter, shown, layer, (top, left))))
+        paint = _over(painter, heat, layer, (top, left, *_far((top, left), pixels)))
+        yield layer_segment(scenery.under(paint))
         pulse(0)
 
 
-def _over(
-    painter: Painter, shown: NDArray[np.float32], layer: LayerFacts, corner: BlockAt
-) -> Paint:
-    """How a layer is painted over blocks of a unit whose first working pixel is ``corner``."""
+def _far(corner: BlockAt, pixels: Pixels) -> BlockAt:
+    """Where a window ends."""
+    height, width = pixels.valid.shape
+    return corner[0] + height, corner[1] + width
+
+
+def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
+    """How a layer is painted over blocks of a unit of these working pixels."""
+    around, _ = _cells(layer.grid, unit)
+    values = shown_heat(heat.window(around), layer.normalize, heat.peak)
 
     def paint(place: BlockAt, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         height, width = image.shape[:2]
-        top, left = (start + BLOCK * n for start, n in zip(corner, place, strict=True))
+        top, left = (start + BLOCK * n for start, n in zip(unit[:2], place, strict=True))
         box = (top, left, top + height, left + width)
         cells, cell = _cells(layer.grid, box)
-        near = in_bytes(_fill(shown[cells]))
+        _, here = overlap(cells, around)
+        near = in_bytes(_fill(values[here]))
         if not near.size or near.max() < painter.faintest:
             return None
         return painter.paint(image, stretch(near, cell, (height, width)))
@@ -94,15 +100,16 @@ def _over(
     return paint
 
 
-def _cells(grid: Grid, box: Box) -> tuple[tuple[slice, slice], tuple[float, float, float]]:
+def _cells(grid: Grid, box: Box) -> tuple[Box, tuple[float, float, float]]:
     """The cells whose heat shows in a box of working pixels, neighbours of neighbours included, and
     where they lie in it (see :func:`~geogaze.products.make.color.stretch`).
     """
     left, top, side = grid.within(box)
     first_row, first_col = (max(0, math.floor(-start / side) - 2) for start in (top, left))
-    rows = slice(first_row, max(first_row + 1, math.ceil((box[2] - box[0] - top) / side) + 2))
-    cols = slice(first_col, max(first_col + 1, math.ceil((box[3] - box[1] - left) / side) + 2))
-    return (rows, cols), (left + first_col * side, top + first_row * side, side)
+    last_row = min(grid.rows, math.ceil((box[2] - box[0] - top) / side) + 2)
+    last_col = min(grid.cols, math.ceil((box[3] - box[1] - left) / side) + 2)
+    cells = (first_row, first_col, last_row, last_col)
+    return cells, (left + first_col * side, top + first_row * side, side)
 
 
 @timed("overlay")

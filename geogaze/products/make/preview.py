@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from geogaze.products.facts import JobFacts
 from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, stretch
-from geogaze.products.make.inputs import JobInputs
+from geogaze.products.make.inputs import Heat, JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.tiles import Standing, strongest
 from geogaze.scene.view import SceneView
@@ -21,6 +21,7 @@ from geogaze.wording import length
 
 _STRONGEST = 5  # layers that are shown
 _PANEL = 640
+_CELLS = 2048  # most cells along a side of a layer that is drawn cell by cell
 _SLOT = 300  # least width for a panel: room for its caption
 _SHEET = 760  # least width of the sheet: room for what stands above and below
 _MARGIN = 28
@@ -39,17 +40,17 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Shown(NamedTuple):
-    """A layer to show: ``heat`` (rows, cols), and what the model says of it."""
+    """A layer to show, and what the model says of it."""
 
     name: str
-    heat: NDArray[np.float32]
+    heat: Heat
     standing: Standing
 
     @property
     def caption(self) -> str:
         """Of how many tiles it is the best class, and how probable it gets."""
         won, highest, classes = self.standing.won, self.standing.highest, self.standing.classes
-        if highest is None and np.isnan(self.heat).all():
+        if highest is None and self.heat.statistics is None:
             return "no tile was looked at"
         if classes:
             return "best class of tiles: " + ", ".join(
@@ -93,11 +94,37 @@ def write_preview(job: JobFacts, reader: SceneView, layers: list[Shown], target:
     panels = [_Panel("scene", _on_paper(image, valid))]
     for layer in layers:
         left, top, side = job.grid.within(job.backdrop.box)
-        cell = (left / shrink, top / shrink, side / shrink)
-        shown = stretch(np.nan_to_num(shown_heat(layer.heat, job.normalize)), cell, valid.shape)
+        heat, step = _small(layer.heat)
+        cell = (left / shrink, top / shrink, side * step / shrink)
+        heat = shown_heat(heat, job.normalize, layer.heat.peak)
+        shown = stretch(np.nan_to_num(heat), cell, valid.shape)
         picture = _on_paper(lay_over(image, shown, job.colormap), valid)
         panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))
     _sheet(job, panels).save(target, optimize=True)
+
+
+def _small(heat: Heat) -> tuple[NDArray[np.float32], int]:
+    """Means of ``step`` × ``step`` cells, NaN where none was looked at, and that step: 1 but for
+    layers that are much larger than a panel.
+    """
+    step = 1
+    while max(heat.shape) > _CELLS * step:
+        step *= 2
+    if step == 1:
+        return heat.values, step
+    small = np.full([-(-length // step) for length in heat.shape], np.nan, dtype=np.float32)
+    for box in heat.boxes:  # their corners are multiples of the step
+        values = heat.window(box)
+        odd = [(0, -length % step) for length in values.shape]
+        values = np.pad(values, odd, constant_values=np.nan)
+        rows, cols = (length // step for length in values.shape)
+        cells = values.reshape(rows, step, cols, step)
+        seen = np.isfinite(cells)
+        total, count = np.where(seen, cells, 0).sum(axis=(1, 3)), seen.sum(axis=(1, 3))
+        top, left = box[0] // step, box[1] // step
+        here = small[top : top + rows, left : left + cols]
+        np.divide(total, count, out=here, where=count > 0)
+    return small, step
 
 
 def _thumbnail(

@@ -1,4 +1,4 @@
-"""The phase assemble: a layer's pictures, put together from what the phase draw has left."""
+"""The phase assemble: a layer's files, from its blocks and from what the phase draw has left."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from pathlib import Path
 
 from geogaze.ledger.records import Claim
 from geogaze.processes.explain.plan import Plan
-from geogaze.runner.phases.resources import (
-    Outcome,
-    Resources,
-    load_heat,
-    make_layer_products,
-)
+from geogaze.runner.phases.resources import Outcome, Resources, make_layer_products, open_heat
 from geogaze.runner.pulse import Pulse
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
-    """One layer's pictures."""
+    """One layer's heat and its pictures."""
     plan = Plan.model_validate(claim.plan)
-    heats = resources.ledger.parts(claim.job_id, "calibrate")
-    heat = load_heat(resources, plan, heats[claim.root], scratch)
-    return Outcome(make_layer_products(resources, claim, plan, heat, scratch, pulse))
+    heat = open_heat(resources, claim, plan)(claim.root)
+    assets = make_layer_products(resources, claim, plan, heat, scratch, pulse)
+    return Outcome(assets | {"scale": heat.scale, "statistics": heat.statistics})

@@ -8,7 +8,7 @@ from geogaze.ledger.records import Claim
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.overlay import draw_unit
-from geogaze.runner.phases.resources import Outcome, Resources, load_heat, open_to_show
+from geogaze.runner.phases.resources import Outcome, Resources, open_heat, open_to_show
 from geogaze.runner.pulse import Pulse
 
 
@@ -17,11 +17,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     plan = Plan.model_validate(claim.plan)
     job = facts_of(plan)
     canvas = plan.canvas
-    heats = resources.ledger.parts(claim.job_id, "calibrate")
-    layers = (
-        (job.layer(plan.layers[part.root]), load_heat(resources, plan, part, scratch).values)
-        for part in heats
-    )
+    heat_of = open_heat(resources, claim, plan)
+    layers = ((job.layer(name), heat_of(number)) for number, name in enumerate(plan.layers))
     path, ends = scratch / "drawn", [0]
     with open_to_show(resources, plan) as scene, path.open("wb") as file:
         box = canvas.units.rectangle(claim.root)

@@ -24,9 +24,8 @@ from geogaze.runner.part import ChunkTable, load_table
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
-    assets_of,
-    load_heat,
     make_product,
+    open_heat,
     open_to_show,
 )
 from geogaze.runner.phases.retired import JobOutdated
@@ -43,11 +42,11 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     plan = Plan.model_validate(claim.plan)
     ledger, job = resources.ledger, facts_of(plan)
     parts, given_up = ledger.parts(claim.job_id, "explain"), ledger.skipped(claim.job_id)
-    heats = ledger.parts(claim.job_id, "calibrate")
-    if products_of("assemble", plan) and not ledger.parts(claim.job_id, "assemble"):
+    layers = ledger.parts(claim.job_id, "assemble")
+    if not layers:
         raise JobOutdated
     chunks = _chunks(resources, plan, parts, given_up)
-    found_heat = any(part.result["statistics"] for part in heats)
+    found_heat = any(part.result["statistics"] for part in layers)
     done = chunks[: len(parts)]  # the others say for themselves why they were given up
     skipped = unseen_tiles(plan, parts, done, given_up, found_heat=found_heat)
     table = _tile_table(chunks)
@@ -56,8 +55,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         job=job,
         table=table,
         standing=standings(job, table),
-        heat_of=lambda number: load_heat(resources, plan, heats[number], scratch).values,
-        record=_record(resources, claim, plan, parts, heats),
+        heat_of=open_heat(resources, claim, plan),
+        record=_record(resources, claim, plan, parts, layers),
         open_scene=partial(open_to_show, resources, plan),
         scratch=scratch,
         pulse=pulse,
@@ -71,7 +70,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
 
 def _chunks(resources: Resources, plan: Plan, parts: list[Part], given_up: list[Skipped]) -> Chunks:
     """All chunks with their tables, those that were given up last."""
-    tables = ahead(lambda part: load_table(resources.storage, part), parts)
+    tables = ahead(lambda part: load_table(resources.storage, part, cells=False), parts)
     chunks = [(plan.chunk(p.root, p.rectangle), t) for p, t in zip(parts, tables, strict=True)]
     nothing = np.empty((0, 0), dtype=np.float32)
     for unit in given_up:
@@ -81,18 +80,15 @@ def _chunks(resources: Resources, plan: Plan, parts: list[Part], given_up: list[
 
 
 def _record(
-    resources: Resources, claim: Claim, plan: Plan, parts: list[Part], heats: list[Part]
+    resources: Resources, claim: Claim, plan: Plan, parts: list[Part], layers: list[Part]
 ) -> JobRecord:
     """What the job has made before this phase."""
-    layered = {
-        **_layered(plan, heats, "calibrate"),
-        **_layered(plan, resources.ledger.parts(claim.job_id, "assemble"), "assemble"),
-    }
+    made = {name: asset for part in layers for name, asset in part.result["products"].items()}
     return JobRecord(
         id=str(claim.job_id),
         created=resources.ledger.status(claim.job_id).created,
-        assets=_ordered(layered, plan),
-        calibration={plan.layers[part.root]: part.result for part in heats},
+        assets=_ordered(made, plan),
+        calibration={plan.layers[part.root]: part.result for part in layers},
         routes=sorted({part.result["path"] for part in parts} - {""}),
         ran=_ran(parts),
     )
@@ -102,10 +98,6 @@ def _ran(parts: list[Part]) -> list[dict[str, Any]]:
     """What the trunk was run by, each way once, in a fixed order."""
     ways = {json.dumps(way, sort_keys=True) for part in parts if (way := part.result.get("ran"))}
     return [json.loads(way) for way in sorted(ways)]
-
-
-def _layered(plan: Plan, parts: list[Part], phase: str) -> dict[str, dict[str, Any]]:
-    return {name: asset for part in parts for name, asset in assets_of(part, plan, phase).items()}
 
 
 def _with(record: JobRecord, name: str, asset: dict[str, Any], plan: Plan) -> JobRecord:

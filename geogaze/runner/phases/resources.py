@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from geogaze.config import Settings
 from geogaze.doors import resolve
 from geogaze.files import file_sha256
+from geogaze.grid.lattice import Box
 from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
 from geogaze.products.table import Product, products_of
+from geogaze.runner.block import Blended
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
@@ -99,11 +101,7 @@ def make_product(
 def make_layer_products(
     resources: Resources, claim: Claim, plan: Plan, heat: Heat, scratch: Path, pulse: Pulse
 ) -> dict[str, Any]:
-    """Make what the claim's phase makes of its layer; what the ledger keeps of it.
-
-    The first product also by the name that the release before looks for: both may be at work on a
-    job while a new one is rolled out.
-    """
+    """Make what the claim's phase makes of its layer; what the ledger keeps of it."""
     job, name = facts_of(plan), plan.layers[claim.root]
     inputs = LayerInputs(
         layer=job.layer(name),
@@ -118,7 +116,7 @@ def make_layer_products(
         product.named(name): make_product(resources, claim, product, inputs, name)
         for product in products_of(claim.phase, plan)
     }
-    return {"products": assets, "asset": next(iter(assets.values()), None)}
+    return {"products": assets}
 
 
 def _drawn(resources: Resources, claim: Claim, pulse: Pulse) -> Drawn:
@@ -137,22 +135,19 @@ def _drawn(resources: Resources, claim: Claim, pulse: Pulse) -> Drawn:
     return segments
 
 
-def assets_of(part: Part, plan: Plan, phase: str) -> dict[str, dict[str, Any]]:
-    """The products that a unit of a layer has made, by name."""
-    if "products" in part.result:
-        assets: dict[str, dict[str, Any]] = part.result["products"]
-        return assets
-    # A unit that was done before a phase could make several products.
-    product = next(one for one in products_of(phase, plan) if one.of_layer)
-    return {product.named(plan.layers[part.root]): part.result["asset"]}
+def open_heat(resources: Resources, claim: Claim, plan: Plan) -> Callable[[int], Heat]:
+    """The layers of a job whose blocks are blended and scaled, by their positions."""
+    ledger, job = resources.ledger, claim.job_id
+    (scaled,) = (part.result for part in ledger.parts(job, "scale"))
+    blended = Blended(resources.storage, plan.blocks, ledger.parts(job, "blend"))
+    boxes = tuple(plan.blocks.rectangle(number) for number in range(plan.blocks.count))
 
+    def layer(number: int) -> Heat:
+        scale, peak = scaled["scales"][number], scaled["peaks"][number]
 
-def load_heat(resources: Resources, plan: Plan, part: Part, scratch: Path) -> Heat:
-    """A layer as the phase calibrate kept it."""
-    assets = assets_of(part, plan, "calibrate")
-    path = scratch / "layer.tif"
-    resources.storage.get_file(assets[f"heat-{plan.layers[part.root]}"]["key"], path)
-    with rasterio.open(path, driver="GTiff") as dataset:
-        values: NDArray[np.float32] = dataset.read(1)
-    path.unlink()
-    return Heat(values, plan.normalize, part.result["scale"])
+        def read(box: Box) -> NDArray[np.float32]:
+            return calibrate(blended.window(number, box), plan.normalize, scale)
+
+        return Heat(boxes, plan.normalize, scale, max(peak or 0.0, 0.0), read)
+
+    return layer

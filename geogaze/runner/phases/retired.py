@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geogaze.errors import GeogazeError
 
-RETIRED = frozenset({"render"})
+RETIRED = frozenset({"calibrate", "render"})
 
 
 class JobOutdated(GeogazeError):

@@ -22,6 +22,7 @@ from geogaze.errors import (
     UnknownModel,
 )
 from geogaze.processes.explain.checks import check_finish
+from geogaze.processes.explain.finishing import finishing_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
@@ -174,32 +175,53 @@ def test_too_many_tiles_are_refused(plan_of: Any) -> None:
 
 
 def test_what_could_not_be_finished_is_refused_with_the_figure(plan_of: Any) -> None:
-    """43 bytes for each cell of each lane's layer, or 1,286 for each tile of three classes."""
+    """24 bytes for each cell and layer of each lane's block, or 1,286 for each tile of three."""
     plan = plan_of()
     assert (plan.lattice.rows, plan.lattice.cols, len(plan.layers)) == (7, 9, 3)
-    need = 7 * 9 * 43 * 100
+    evidence = plan.tiles * 3 * plan.tiling.cells**2 * 4
+    need = (7 * 9 * 3 * 24 + evidence) * 100
     plan_of(Settings(lanes=100, max_finish_bytes=need))
-    said = r"7 × 9 cells.*0\.000271 GB.*GEOGAZE_MAX_FINISH_BYTES.*coarser GSD"
+    said = r"7 × 9 cells.*GEOGAZE_MAX_FINISH_BYTES.*coarser GSD"
     with pytest.raises(InvalidRequest, match=said):
         plan_of(Settings(lanes=100, max_finish_bytes=need - 1))
     table = plan.tiles * (1250 + 3 * 12)
     plan_of(Settings(lanes=1, max_finish_bytes=table))
     with pytest.raises(InvalidRequest, match=rf"table of {plan.tiles} tiles.*overlap"):
         plan_of(Settings(lanes=1, max_finish_bytes=table - 1))
-    # A hundred gigapixels at a stride of 16: accepted once, to die after hours.
-    scene = plan.scene.model_copy(update={"width": 316_000, "height": 316_000})
-    with pytest.raises(InvalidRequest, match=r"33\.5 GB"):
-        check_finish(
-            Plan.model_validate(
-                plan.model_dump()
-                | {
-                    "scene": scene,
-                    "overlap": 0,
-                    "bundle": plan.bundle.model_copy(update={"stride": 16, "cells": 4}),
-                }
-            ),
-            Settings(lanes=2),
-        )
+
+
+def larger(plan: Plan, side: int, **changes: Any) -> Plan:
+    """A plan of a scene of so many pixels a side, at a stride of 16."""
+    scene = plan.scene.model_copy(update={"width": side, "height": side})
+    bundle = plan.bundle.model_copy(update={"stride": 16, "cells": 64, "input_size": 1024})
+    known = plan.model_dump() | {"scene": scene, "bundle": bundle, "overlap": 0, **changes}
+    return Plan.model_validate(known)
+
+
+def test_memory_to_finish_does_not_grow_with_the_lattice(plan_of: Any) -> None:
+    small, large = (larger(plan_of(), side) for side in (50_000, 506_000))
+    assert large.lattice.rows * large.lattice.cols > 1e9
+    check_finish(large, Settings(lanes=2, max_finish_bytes=10**9))
+    blocks = [next(iter(finishing_of(plan, Settings(lanes=2)).values())) for plan in (small, large)]
+    assert blocks[0] == blocks[1] < 10**9
+    with pytest.raises(InvalidRequest, match=r"classes of 31,626 × 31,626 cells.*21 GB"):
+        check_finish(larger(plan_of(), 506_000, layers=["top"]), Settings(lanes=2))
+
+
+def test_a_block_is_blended_from_the_units_that_touch_it(plan_of: Any) -> None:
+    plan = larger(plan_of(), 40_000, overlap=0.4, chunk_side=3)
+    for number in range(plan.blocks.count):
+        box = plan.blocks.rectangle(number)
+        slow = [
+            root
+            for root in range(plan.chunk_count)
+            if (cells := plan.tiling.chunk_cells(plan.chunk(root)))
+            and cells[0] < box[2]
+            and cells[2] > box[0]
+            and cells[1] < box[3]
+            and cells[3] > box[1]
+        ]
+        assert plan.roots_over(box) == slow
 
 
 @pytest.mark.parametrize(
@@ -239,14 +261,15 @@ def test_units_of_a_plan(plan_of: Any) -> None:
     settings = Settings(chunk_tiles=9)
     assert plan_of(settings).units == {
         "explain": 6,
-        "calibrate": 3,
+        "blend": 1,
+        "scale": 1,
         "draw": 1,
         "assemble": 3,
         "publish": 1,
     }
     plan = plan_of(settings, classes="top", overlays=False, on_error="skip")
-    explain, _, draw, assemble, _ = phases_of(plan)
-    assert (explain.units, draw.units, assemble.units) == (6, 0, 0)
+    explain, _, _, draw, assemble, _ = phases_of(plan)
+    assert (explain.units, draw.units, assemble.units) == (6, 0, 1)
     assert explain.grid is not None
     chunks = [(c.row0, c.col0, c.row1, c.col1) for c in plan.chunks]
     assert [explain.grid.rectangle(n) for n in range(explain.units)] == chunks

@@ -18,6 +18,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.products.facts import Backdrop, LayerFacts
+from geogaze.products.make.inputs import Heat
 from geogaze.products.make.overlay import draw_unit
 from geogaze.products.make.overlay import write_overlay as assemble_overlay
 from geogaze.scene.policy import SourcePolicy
@@ -73,6 +74,13 @@ def write_overlay(
 
     def drawn(unit: int) -> Iterable[bytes]:
         box = canvas.units.rectangle(unit)
-        return draw_unit(reader, backdrop, box, canvas.level, [(layer, heat)], pulse)
+        return draw_unit(
+            reader,
+            backdrop,
+            box,
+            canvas.level,
+            [(layer, Heat.of(heat, layer.normalize, 1.0))],
+            pulse,
+        )
 
     assemble_overlay(drawn, layer, backdrop, target)

@@ -78,7 +78,7 @@ def test_heat_of_every_size_is_written(
     values = np.add.outer(np.arange(height), np.arange(width) / 9000).astype(np.float32)
     target = folder / "heat-boat.tif"
     with capture_logs() as told:
-        write_heat(Heat(values, "job", 1.0), boat(plan), target, folder)
+        write_heat(Heat.of(values, "job", 1.0), boat(plan), target, folder)
     assert told == []
     with rasterio.open(target) as dataset:
         np.testing.assert_array_equal(dataset.read(1), values)

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
+from geogaze.grid.sketch import Sketch
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.heat import Piece, TileMap, blend, calibrate, write_heat
+from geogaze.products.make.heat import Piece, TileMaps, blend, calibrate, scale_of, write_heat
 from geogaze.products.make.inputs import Heat
+from geogaze.products.styles import Normalize
 from tests.factories import NORTH_UP, ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan, boat
 
@@ -26,8 +28,14 @@ def field(*values: float) -> NDArray[np.float32]:
     return np.array([values], dtype=np.float32)
 
 
+def scaled(evidence: NDArray[np.float32], normalize: Normalize) -> Heat:
+    """A blended layer as heat."""
+    scale = scale_of(Sketch.of(evidence), normalize)
+    return Heat.of(calibrate(evidence, normalize, scale), normalize, scale)
+
+
 def test_job_heat_is_the_positive_part_over_one_scale() -> None:
-    heat = calibrate(field(-5, 0, 1, 4, NAN), "job")
+    heat = scaled(field(-5, 0, 1, 4, NAN), "job")
     assert heat.scale == pytest.approx(np.quantile([1, 4], 0.999))
     np.testing.assert_allclose(heat.values, field(0, 0, 1 / heat.scale, 1, NAN), rtol=1e-6)
     assert heat.values.dtype == np.float32
@@ -35,16 +43,16 @@ def test_job_heat_is_the_positive_part_over_one_scale() -> None:
 
 def test_one_outlier_does_not_darken_the_scene() -> None:
     evidence = np.linspace(0.01, 1, 10_000, dtype=np.float32).reshape(100, 100)
-    plain = calibrate(evidence, "job").scale
+    plain = scaled(evidence, "job").scale
     evidence[50, 50] = 1e6
-    heat = calibrate(evidence, "job")
+    heat = scaled(evidence, "job")
     assert heat.scale == pytest.approx(plain, rel=0.01)
     assert heat.values.max() == 1
 
 
 @pytest.mark.parametrize("evidence", [field(-1, -2, NAN), field(0, 0), field(NAN, NAN)])
 def test_without_positive_evidence_heat_is_zero_not_unknown(evidence: NDArray[np.float32]) -> None:
-    heat = calibrate(evidence.copy(), "job")
+    heat = scaled(evidence.copy(), "job")
     assert heat.scale == 0
     assert np.array_equal(np.isnan(heat.values), np.isnan(evidence))
     assert (heat.values[~np.isnan(evidence)] == 0).all()
@@ -52,7 +60,7 @@ def test_without_positive_evidence_heat_is_zero_not_unknown(evidence: NDArray[np
 
 @pytest.mark.parametrize(("normalize", "scale"), [("none", 1.0), ("tile", None)])
 def test_other_normalisations_stay_as_they_come(normalize: str, scale: float | None) -> None:
-    heat = calibrate(field(-3, 0.5, NAN), normalize)  # type: ignore[arg-type]
+    heat = scaled(field(-3, 0.5, NAN), normalize)  # type: ignore[arg-type]
     np.testing.assert_array_equal(heat.values, field(-3, 0.5, NAN))
     assert heat.scale == scale
 
@@ -61,7 +69,7 @@ def test_other_normalisations_stay_as_they_come(normalize: str, scale: float | N
 @given(st.lists(st.floats(-1e6, 1e6, width=32) | st.just(float("nan")), min_size=1, max_size=40))
 def test_job_heat_lies_in_0_to_1_keeps_order_and_nan(values: list[float]) -> None:
     evidence = np.array([values], dtype=np.float32)
-    heat = calibrate(evidence, "job").values
+    heat = scaled(evidence, "job").values
     known = ~np.isnan(evidence)
     assert np.array_equal(np.isnan(heat), ~known)
     assert ((heat[known] >= 0) & (heat[known] <= 1)).all()
@@ -70,11 +78,11 @@ def test_job_heat_lies_in_0_to_1_keeps_order_and_nan(values: list[float]) -> Non
 
 
 def test_statistics_are_those_of_looked_at_cells() -> None:
-    statistics = Heat(field(NAN, 1, 2, 6), "none", 1.0).statistics
+    statistics = Heat.of(field(NAN, 1, 2, 6), "none", 1.0).statistics
     assert statistics == pytest.approx(
         {"minimum": 1, "maximum": 6, "mean": 3, "stddev": np.std([1, 2, 6])}
     )
-    assert Heat(field(NAN, NAN), "none", 1.0).statistics is None
+    assert Heat.of(field(NAN, NAN), "none", 1.0).statistics is None
 
 
 def tiles(plan: Plan, value: float) -> list[tuple[int, int, NDArray[np.float32]]]:
@@ -83,13 +91,17 @@ def tiles(plan: Plan, value: float) -> list[tuple[int, int, NDArray[np.float32]]
     return [(r, c, whole) for r in range(plan.tiling.rows) for c in range(plan.tiling.cols)]
 
 
-def blended(plan: Plan, maps: list[TileMap], coverage: NDArray[np.float32]) -> Heat:
-    """Heat of maps, and of coverage in two halves."""
+def blended(plan: Plan, maps: list[TileMaps], coverage: NDArray[np.float32]) -> Heat:
+    """Heat of maps, and of coverage in two halves; and the same block by block."""
     rows, cols = coverage.shape
     halves = [((0, 0, 2, cols), coverage[:2]), ((2, 0, rows, cols), coverage[2:])]
-    heat, covered = blend(plan.tiling, [Piece(halves, maps)], plan.normalize)
+    pieces = [Piece(halves, [(row, col, values[None]) for row, col, values in maps])]
+    whole, covered = blend(plan.tiling, (0, 0, rows, cols), 1, pieces, plan.normalize)
     np.testing.assert_array_equal(covered, coverage)
-    return heat
+    for box in ((0, 0, 3, 4), (0, 4, 3, cols), (3, 0, rows, 4), (3, 4, rows, cols)):
+        part, _ = blend(plan.tiling, box, 1, pieces, plan.normalize)
+        np.testing.assert_array_equal(part, whole[:, box[0] : box[2], box[1] : box[3]])
+    return scaled(whole[0], plan.normalize)
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
@@ -126,7 +138,7 @@ def drawn(plan: Plan) -> Heat:
     values = np.random.default_rng(0).random((plan.lattice.rows, plan.lattice.cols))
     values = values.astype(np.float32)
     values[0, :2] = np.nan
-    return Heat(values, "job", 2.5)
+    return Heat.of(values, "job", 2.5)
 
 
 @pytest.mark.parametrize("transform", [NORTH_UP, ROTATED], ids=["north-up", "rotated"])
@@ -179,7 +191,7 @@ def test_raw_evidence_is_in_logits(plan_of: MakePlan, scene: Path, tmp_path: Pat
     plan = plan_of(scene, normalize="none")
     values = drawn(plan).values - np.float32(0.5)
     write_heat(
-        Heat(values, "none", 1.0),
+        Heat.of(values, "none", 1.0),
         boat(plan),
         tmp_path / "heat-boat.tif",
         tmp_path,
@@ -191,7 +203,7 @@ def test_raw_evidence_is_in_logits(plan_of: MakePlan, scene: Path, tmp_path: Pat
 
 def test_heat_nobody_looked_at_is_still_a_cog(plan: Plan, tmp_path: Path) -> None:
     values = np.full((plan.lattice.rows, plan.lattice.cols), np.nan, dtype=np.float32)
-    write_heat(Heat(values, "job", 0.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(Heat.of(values, "job", 0.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert np.isnan(dataset.read(1)).all()
         assert not any(name.startswith("STATISTICS") for name in dataset.tags(1))
@@ -202,7 +214,7 @@ def test_large_heat_has_averaged_overviews(plan_of: MakePlan, tmp_path: Path) ->
     plan = plan_of(scene)
     values = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     values[:, ::2] = 1
-    write_heat(Heat(values, "job", 1.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
+    write_heat(Heat.of(values, "job", 1.0), boat(plan), tmp_path / "heat-boat.tif", tmp_path)
     with rasterio.open(tmp_path / "heat-boat.tif") as dataset:
         assert dataset.overviews(1)
     with rasterio.open(tmp_path / "heat-boat.tif", overview_level=0) as dataset:

@@ -16,6 +16,7 @@ from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import Colormap
 from geogaze.products.make.color import MAX_OPACITY, colormap
+from geogaze.products.make.inputs import Heat
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
@@ -38,7 +39,7 @@ def overlay(
 
 
 def layer(name: str, heat: NDArray[np.float32], won: int | None = 3) -> Shown:
-    return Shown(name, heat, Standing(won, 0.9, {}))
+    return Shown(name, Heat.of(heat, "job", 1.0), Standing(won, 0.9, {}))
 
 
 def grey(path: Path, height: int = 200, width: int = 260) -> Path:
@@ -187,13 +188,13 @@ def test_a_pulse_is_felt_for_every_block_and_can_stop_the_work(
 
 def test_raw_evidence_is_shown_by_its_positive_part() -> None:
     raw = np.array([[-2, 0, 3, 6, np.nan]], dtype=np.float32)
-    np.testing.assert_allclose(shown_heat(raw, "none"), [[0, 0, 0.5, 1, np.nan]])
+    np.testing.assert_allclose(shown_heat(raw, "none", 6), [[0, 0, 0.5, 1, np.nan]])
     faint = raw / 100
-    np.testing.assert_allclose(shown_heat(faint, "none"), [[0, 0, 0.5, 1, np.nan]], rtol=1e-6)
-    np.testing.assert_array_equal(shown_heat(np.clip(raw, 0, 1), "job"), np.clip(raw, 0, 1))
+    np.testing.assert_allclose(shown_heat(faint, "none", 0.06), [[0, 0, 0.5, 1, np.nan]], rtol=1e-6)
+    np.testing.assert_array_equal(shown_heat(np.clip(raw, 0, 1), "job", 1), np.clip(raw, 0, 1))
     for hopeless in (-1.0, np.nan):
         field = np.full((2, 2), hopeless, dtype=np.float32)
-        assert not np.nan_to_num(shown_heat(field, "none")).any()
+        assert not np.nan_to_num(shown_heat(field, "none", 0.0)).any()
 
 
 @pytest.mark.parametrize(("bands", "order"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (4, [0, 1, 2])])
@@ -265,7 +266,7 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
 )
 def test_captions_say_how_sure_the_model_is(standing: Standing, caption: str) -> None:
     heat = np.full((1, 1), np.nan if standing.highest is None else 0, dtype=np.float32)
-    assert Shown("boat", heat, standing).caption == caption
+    assert Shown("boat", Heat.of(heat, "job", 1.0), standing).caption == caption
 
 
 def test_a_class_that_is_best_nowhere_is_shown_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyproj import Transformer
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make import preview
+from geogaze.products.make.inputs import Heat
 from geogaze.products.make.overlay import _fill, bgr_image, rgb_image
 from geogaze.products.make.preview import Shown, write_preview
 from geogaze.products.tiles import Standing
@@ -67,12 +69,38 @@ def test_panels_of_a_thin_scene_leave_room_for_their_captions(
     scene = write_scene(tmp_path / "thin.tif", np.full((3, 400, 40), 128, dtype=np.uint8))
     plan = plan_of(scene)
     heat = np.zeros((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    layers = [Shown(name, heat, Standing(3, 0.9, {})) for name in ("boat", "field", "road")]
+    layers = [
+        Shown(name, Heat.of(heat, "job", 1.0), Standing(3, 0.9, {}))
+        for name in ("boat", "field", "road")
+    ]
     target = tmp_path / "preview.png"
     with reader_of(plan) as reader:
         write_preview(facts_of(plan), reader, layers, target)
     with Image.open(target) as sheet:
         assert sheet.width > 3 * preview._SLOT
+
+
+def test_a_layer_much_larger_than_a_panel_is_shown_by_its_means(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(3).random((11, 21)).astype(np.float32)
+    values[2:4, 4:6] = np.nan
+    values[0, 0] = np.nan
+    corners = [(top, left) for top in (0, 8) for left in (0, 8, 16)]
+    boxes = tuple((top, left, min(top + 8, 11), min(left + 8, 21)) for top, left in corners)
+    heat = replace(Heat.of(values, "job", 1.0), boxes=boxes)
+    same, step = preview._small(heat)
+    assert step == 1
+    np.testing.assert_array_equal(same, values)
+    monkeypatch.setattr(preview, "_CELLS", 12)
+    small, step = preview._small(heat)
+    assert (step, small.shape) == (2, (6, 11))
+    assert np.isnan(small[1, 2])
+    assert np.isnan(small).sum() == 1
+    for row, col in np.ndindex(6, 11):
+        if (row, col) != (1, 2):
+            cells = values[2 * row : 2 * row + 2, 2 * col : 2 * col + 2]
+            assert small[row, col] == pytest.approx(np.nanmean(cells), rel=1e-6)
 
 
 def test_bytes_are_shown_at_the_range_that_was_asked_for(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkResult
-from geogaze.runner.part import ChunkTable, store_chunk
+from geogaze.runner.part import ChunkTable, load_table, store_chunk
 from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.phases import explain as explain_phase
-from geogaze.runner.phases.calibrate import _pieces
+from geogaze.runner.phases.blend import _pieces
 from geogaze.storage import FolderStorage
 
 
@@ -63,11 +63,14 @@ def explain(
         count = len(list(chunk.tiles()))
         table = ChunkTable.unseen(plan, count, np.zeros((1, 1), dtype=np.float32))
         table.top[0] = 1
-        return ChunkResult(table, np.zeros((1, 1, 2, 2), dtype=np.float32), "made up", {}, {})
+        picture = np.zeros((1, 1, 3), dtype=np.uint8)
+        evidence = np.zeros((1, 1, 2, 2), dtype=np.float32)
+        return ChunkResult(table, evidence, "made up", {}, {}, picture)
 
     monkeypatch.setattr("geogaze.runner.phases.explain.load_engine", lambda *_: None)
     monkeypatch.setattr("geogaze.runner.phases.explain.open_planned", opened)
     monkeypatch.setattr("geogaze.runner.phases.explain.explain_chunk", explained)
+    monkeypatch.setattr("geogaze.runner.phases.explain.show_so_far", lambda *_: 0)
     settings = Settings(max_attempts=3)
     resources = Resources(settings, Any, FolderStorage(folder))  # type: ignore[arg-type]
     outcome = explain_phase.run(resources, claim_of(plan, failures), lambda tiles: None, folder)
@@ -109,16 +112,6 @@ def test_tiles_without_a_valid_pixel_are_done_too(
     assert outcome.items == len(list(plan.chunk(0).tiles())) > 1
 
 
-class Parts:
-    """A ledger of parts alone."""
-
-    def __init__(self, *parts: Part) -> None:
-        self._parts = list(parts)
-
-    def parts(self, job: UUID, phase: str) -> list[Part]:
-        return self._parts
-
-
 def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: Plan) -> None:
     """Sums of floating-point numbers depend on their order: a split must not show."""
     storage = FolderStorage(tmp_path)
@@ -136,11 +129,13 @@ def test_a_chunk_split_side_by_side_is_blended_row_by_row(tmp_path: Path, plan: 
         evidence = evidence.reshape(len(plan.layers), len(tiles), cells, cells)
         store_chunk(storage, f"parts/{number}/", table, evidence)
         parts.append(Part(0, window, f"parts/{number}/", {}))
-    resources = Resources(Settings(), Parts(*parts), storage)  # type: ignore[arg-type]
-    pieces = list(_pieces(resources, claim_of(plan, 0), plan, parts, lambda tiles: None))
+    resources = Resources(Settings(), Any, storage)  # type: ignore[arg-type]
+    loaded = [(part, load_table(storage, part)) for part in parts]
+    pieces = list(_pieces(resources, plan, loaded, (0, 2), lambda tiles: None))
     (found,) = (piece.maps for piece in pieces)
     assert [cells for cells, _ in pieces[0].coverage] == [
         plan.tiling.chunk_cells(plan.chunk(0, half)) for half in halves
     ]
     assert [(row, col) for row, col, _ in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert [float(values[0, 0]) for *_, values in found] == [0, 1, 10, 11]
+    assert [float(values[0, 0, 0]) for *_, values in found] == [0, 1, 10, 11]
+    assert {len(values) for *_, values in found} == {2}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -63,22 +62,21 @@ def test_an_overlay_shows_its_own_layer_in_its_own_place(
     rows, cols = plan.lattice.rows, plan.lattice.cols
     hot = [(2, 2), (2, cols - 3), (rows - 3, 2)]
 
-    def load(resources: Any, plan: Plan, part: Part, scratch: Path) -> Heat:
+    def layer(number: int) -> Heat:
         values = np.zeros((rows, cols), dtype=np.float32)
-        values[hot[part.root]] = 1
-        return Heat(values, "job", 1.0)
+        values[hot[number]] = 1
+        return Heat.of(values, "job", 1.0)
 
     for phase in (draw, assemble):
-        monkeypatch.setattr(phase, "load_heat", load)
+        monkeypatch.setattr(phase, "open_heat", lambda *_: layer)
     storage = FolderStorage(tmp_path / "objects")
-    heats = [Part(n, None, "", {}) for n in range(3)]
     drawn = []
     for root in range(plan.canvas.units.count):
-        resources = Resources(Settings(), Parts(calibrate=heats), storage)  # type: ignore[arg-type]
+        resources = Resources(Settings(), Parts(), storage)  # type: ignore[arg-type]
         claim = claim_of(plan, "draw", root)
         outcome = draw.run(resources, claim, lambda tiles: None, tmp_path)
         drawn.append(Part(root, None, claim.prefix, outcome.result))
-    resources = Resources(Settings(), Parts(calibrate=heats, draw=drawn), storage)  # type: ignore[arg-type]
+    resources = Resources(Settings(), Parts(draw=drawn), storage)  # type: ignore[arg-type]
     for number, (name, (row, col)) in enumerate(zip(plan.layers, hot, strict=True)):
         claim = claim_of(plan, "assemble", number)
         assemble.run(resources, claim, lambda tiles: None, tmp_path)
@@ -99,9 +97,9 @@ def test_a_blank_part_of_the_scene_leaves_nothing_but_its_place(
     asked = ExplainRequest(scene=str(scene), model=str(bundle_folder), classes=("boat",))
     plan = make_plan(asked, Settings(), local=True)
     heat = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
-    monkeypatch.setattr(draw, "load_heat", lambda *_: Heat(heat, "job", 1.0))
+    monkeypatch.setattr(draw, "open_heat", lambda *_: lambda number: Heat.of(heat, "job", 1.0))
     storage = FolderStorage(tmp_path / "objects")
-    ledger = Parts(calibrate=[Part(0, None, "", {})])
+    ledger = Parts()
     sizes = []
     for root in range(6):
         outcome = draw.run(
@@ -117,13 +115,13 @@ def test_a_blank_part_of_the_scene_leaves_nothing_but_its_place(
     assert all(layer > 2000 for _, layer in (sizes[1], sizes[4]))
 
 
-@pytest.mark.parametrize("phase", ["render", "publish"])
+@pytest.mark.parametrize("phase", ["calibrate", "render", "publish"])
 def test_a_job_of_an_older_release_is_told_in_one_sentence(
     tmp_path: Path, scene: Path, bundle_folder: Path, phase: str
 ) -> None:
     asked = ExplainRequest(scene=str(scene), model=str(bundle_folder))
     plan = make_plan(asked, Settings(), local=True)
-    ledger = Parts(explain=[], calibrate=[], render=[], assemble=[])
+    ledger = Parts(explain=[], assemble=[])
     resources = Resources(Settings(scratch=tmp_path), ledger, FolderStorage(tmp_path))  # type: ignore[arg-type]
     said = r"older release.*; submit it again: its explained tiles are used again"
     with pytest.raises(JobOutdated, match=said):

@@ -99,8 +99,8 @@ def test_what_was_taken_over_outlives_the_job_it_came_from(
     second = bureau.submit(big_scene)
     bureau.ledger.dismiss(first)
     sweeper = Sweeper(bureau.settings, Collection(bureau.ledger.database), bureau.storage)
-    # The Item too, and what the only unit had drawn.
-    assert sweeper.release() == len(expected) + 2, "products alone, no parts"
+    # The Item, what the only part of the scene had drawn, and the only block with its sketches.
+    assert sweeper.release() == len(expected) + 4, "products alone, no parts"
     assert bureau.work(second).state is JobState.SUCCESSFUL
     assert bureau.products(second) == expected
     assert len(explained) == 6

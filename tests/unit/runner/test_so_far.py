@@ -70,7 +70,9 @@ def test_glimpses_tell_the_mean_positive_evidence_of_each_tile(bureau: Bureau, s
     glimpse = load_glimpse(bureau.storage, part)
     assert table.seen.all()
     for layer in range(len(plan.layers)):
-        maps = load_evidence(bureau.storage, part, layer, len(table.seen), plan.tiling.cells)
+        maps = load_evidence(
+            bureau.storage, part, (layer, layer + 1), len(table.seen), plan.tiling.cells
+        )[0]
         expected = [np.maximum(one, 0).mean() for one in maps]
         np.testing.assert_allclose(glimpse.heat[layer].ravel(), expected, rtol=1e-5)
     assert glimpse.picture.std() > 0

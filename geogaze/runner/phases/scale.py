@@ -1,0 +1,39 @@
+"""The phase scale: what evidence of each layer becomes 1, from what all blocks have counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geogaze.grid.sketch import Sketch
+from geogaze.ledger.records import Claim
+from geogaze.processes.explain.plan import Plan
+from geogaze.products.make.heat import scale_of
+from geogaze.runner.ahead import ahead
+from geogaze.runner.block import load_sketches
+from geogaze.runner.phases.resources import Outcome, Resources
+from geogaze.runner.pulse import Pulse
+from geogaze.runner.unseen import check_empty
+
+_AT_ONCE = 16  # blocks whose sketches are in memory
+
+
+def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
+    """All layers. No order of blocks, and no other division into them, gives other scales."""
+    plan, ledger = Plan.model_validate(claim.plan), resources.ledger
+    blocks = ledger.parts(claim.job_id, "blend")
+    total = [Sketch.merged([]) for _ in plan.layers]
+    for first in range(0, len(blocks), _AT_ONCE):
+        some = blocks[first : first + _AT_ONCE]
+        several = ahead(lambda part: load_sketches(resources.storage, part), some)
+        total = [Sketch.merged(of_layer) for of_layer in zip(total, *several, strict=True)]
+        pulse(0)
+    peaks = [
+        max((peak for peak in of_layer if peak is not None), default=None)
+        for of_layer in zip(*(part.result["peaks"] for part in blocks), strict=True)
+    ]
+    for name, peak in zip(plan.layers, peaks, strict=True):
+        if peak is None:
+            parts = ledger.parts(claim.job_id, "explain")
+            covered = any(part.result["covered"] for part in blocks)
+            check_empty(plan, name, parts, ledger.skipped(claim.job_id), covered=covered)
+    return Outcome({"scales": [scale_of(one, plan.normalize) for one in total], "peaks": peaks})

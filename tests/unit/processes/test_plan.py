@@ -27,6 +27,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import phases_of
+from geogaze.scene.decoders import gdal_decoder
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
 
 SETTINGS = Settings()
@@ -401,3 +402,10 @@ def test_a_scene_that_changed_is_another(plan_of: Any, scene: Path) -> None:
     make_scene(scene, seed=1)
     os.utime(scene, ns=(1, 1))
     assert plan_of().content != before
+
+
+def test_another_decoder_makes_other_parts(plan_of: Any) -> None:
+    plan = plan_of()
+    assert plan.scene.decoder == gdal_decoder()
+    other = plan.scene.model_copy(update={"decoder": "async-tiff 0.7"})
+    assert plan.model_copy(update={"scene": other}).content != plan.content

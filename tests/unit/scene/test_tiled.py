@@ -20,6 +20,7 @@ from geogaze.scene import decoders
 from geogaze.scene.decoders import DecoderMissing, gdal_decoder, ranged_decoder
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.reader import PartUnread
 from geogaze.scene.readers import open_reader
 from geogaze.scene.tiled import TiledGeoTiff
 from geogaze.scene.view import Pixels, SceneView
@@ -234,3 +235,17 @@ def test_a_hostile_tile_is_refused_before_it_is_decoded(host: Host) -> None:
     assert data.count(size.to_bytes(4, "little")) == 1
     path.write_bytes(data.replace(size.to_bytes(4, "little"), (2 * size).to_bytes(4, "little")))
     assert facts(host, "a.tif").decoder == gdal_decoder()
+
+
+def test_ranges_are_not_led_to_where_scenes_may_not_come_from(host: Host) -> None:
+    """Also when the host begins to redirect after the scene was opened."""
+    make_scene(host.folder / "a.tif", 200, 200)
+    policy = SourcePolicy(hosts=(host.name,))
+    reader = open_reader(host.uri("a.tif"), policy, QUICK, decoder=ASYNC)
+    try:
+        host.mood, before = "to https://127.0.0.1:1/a.tif", len(host.asked)
+        with pytest.raises(PartUnread, match="not an allowed source"):
+            reader.pixels((1,), (0, 0, 200, 200), (200, 200))
+        assert len(host.asked) == before + 1
+    finally:
+        reader.close()

@@ -13,6 +13,7 @@ from geogaze.grid.rectangles import Division
 from geogaze.ledger.records import Part
 from geogaze.runner.block import Blended
 from geogaze.storage import FolderStorage
+from tests.benchmarks.blocks import finish
 from tests.unit.runner.conftest import Explain
 
 
@@ -60,3 +61,12 @@ def test_a_window_is_put_together_from_the_rows_of_its_blocks(tmp_path: Path) ->
         for layer in range(3):
             expected = layers[layer, top:bottom, left:right]
             np.testing.assert_array_equal(blended.window(layer, box), expected)
+
+
+def test_a_made_up_job_of_several_blocks_is_finished(tmp_path: Path) -> None:
+    """Of normal evidence: its scale is the 99.9th percentile of a half-normal."""
+    told = finish(2.5e6, tmp_path)
+    assert told["cells"] >= 2.4e6
+    assert told["scale"] == pytest.approx(3.29, abs=0.05)
+    assert (told["minimum"], told["maximum"]) == (0, 1)
+    assert told["mean"] == pytest.approx(0.399 / told["scale"], rel=0.02)

@@ -16,7 +16,7 @@ from geogaze.errors import InvalidRequest
 SO_FAR = "preview-so-far.png"
 """What a run shows while it is at work; it goes with its end, unless that is a sudden one."""
 
-_BUNDLE_FILES = frozenset({"item.json", "model.safetensors", "evaluation.json"})
+_BUNDLE_FILES = frozenset({"item.json", "model.safetensors", "model.onnx", "evaluation.json"})
 
 
 class Kind(StrEnum):

@@ -72,8 +72,12 @@ def make_bundle(
     classes: tuple[str, ...] = ("boat", "field", "road"),
     input_size: int = 64,
     seed: int = 0,
+    graph: bool = False,
 ) -> Path:
-    """A bundle with random weights: small, quick, and with a real network's geometry."""
+    """A bundle with random weights: small, quick, and with a real network's geometry.
+
+    Without a graph, as tracing takes seconds.
+    """
     import torch
 
     from geogaze.networks.architectures import build
@@ -82,6 +86,12 @@ def make_bundle(
     torch.manual_seed(seed)
     model = build(architecture, len(classes), initialise=True)
     write_bundle(
-        model, folder, architecture=architecture, classes=classes, input_size=input_size, gsd=0.5
+        model,
+        folder,
+        architecture=architecture,
+        classes=classes,
+        input_size=input_size,
+        gsd=0.5,
+        graph=graph,
     )
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import cache
+from importlib.util import find_spec
 
 import structlog
 
@@ -21,6 +22,10 @@ _GRACE_SECONDS = 5.0  # … and to hand back the others, each after its batch
 @cache
 def this_worker() -> Worker:
     """The process's worker, which other processes have heard of."""
+    if find_spec("torch"):  # methods that are missing show before any work
+        from geogaze.evidence.methods import load_methods
+
+        load_methods()
     worker = Worker.from_settings(get_settings())
     worker.enlist()
     return worker

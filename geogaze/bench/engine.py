@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
-from geogaze.evidence.device import keep_freed_memory
 from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.heap import keep_freed_memory
 from geogaze.evidence.prepare import count_flops
 from geogaze.evidence.runtimes.choice import Runtime
 from geogaze.evidence.runtimes.converted import converted

@@ -66,11 +66,11 @@ def image(
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         problem = f"{photo} cannot be read as an image: {error}"
         raise SceneUnreadable(f"{problem}. {advice}" if advice else problem) from error
-    # Only now: what was wrong in the words or the picture is told before torch has loaded.
-    from geogaze.evidence.kept import load_engine
+    # Only now: what was wrong in the words or the picture is told before the network has loaded.
+    from geogaze.evidence.engines import load_engine
     from geogaze.runner.photo import explain_photo
 
-    engine = load_engine(bundle, settings)
+    engine = load_engine(bundle, settings, method)
     explanation = explain_photo(engine, pixels, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(explanation.shown)}.png")
     check_file(target, overwrite=overwrite)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from geogaze.cli import export
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.cli.train import (
@@ -160,4 +161,5 @@ def _facts(bundle: Bundle) -> dict[str, object]:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    export.add_to(models)
     app.add_typer(models, name="models")

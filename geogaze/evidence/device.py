@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from geogaze.errors import DeviceAbsent, DeviceBroke, OutOfMemory
+from geogaze.evidence.heap import keep_freed_memory
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
 _WARM_UP_RUNS = 3
 _NO_MEMORY = (
     "out of memory",
@@ -67,19 +65,6 @@ def pick_device(device: str) -> torch.device:
             "GEOGAZE_DEVICE, or look at the driver."
         )
     return picked
-
-
-def keep_freed_memory() -> None:
-    """Let glibc reuse the memory of activations instead of giving it back after every layer.
-
-    Page faults on fresh memory otherwise cost as much time as small convolutions do. Threads share
-    one pool, or each would keep its own.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
 def free_bytes(device: torch.device) -> int:

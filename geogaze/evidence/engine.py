@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
-from geogaze.evidence.batches import Batches, BatchResult, Clock
+from geogaze.evidence.batches import Batches, Clock
 from geogaze.evidence.device import faults_as_ours, is_out_of_memory, on_device, pick_device
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.precision import Agreement
 from geogaze.evidence.prepare import pixels_at_once, quicken, tiles_at_once, working_bytes
+from geogaze.evidence.results import BatchResult
 from geogaze.evidence.routes import Evidence, explain, explain_activations
 from geogaze.evidence.runtimes.choice import Runtime, pick_trunk
 from geogaze.evidence.runtimes.trunk import Precision, Trunk, ran_by

@@ -13,6 +13,7 @@ from geogaze.cores import usable_cores
 from geogaze.errors import OutOfMemory
 from geogaze.evidence.device import faults_as_ours, on_device
 from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.methods import load_methods
 from geogaze.models.bundles import Bundle
 
 
@@ -28,6 +29,7 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
         DeviceBroke: it is there, and failed.
         OutOfMemory: the network does not fit, even alone; another worker may have more.
     """
+    load_methods()
     threads = settings.torch_threads or min(torch.get_num_threads(), usable_cores())
     on_device(torch.set_num_threads, threads)
     # Between batches, too: tracing a network patches all modules meanwhile.

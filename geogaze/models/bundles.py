@@ -18,6 +18,9 @@ Probabilities = Literal["softmax", "sigmoid", "none"]
 by itself, or not at all.
 """
 
+WEIGHTS_FILE = "model.safetensors"
+GRAPH_FILE = "model.onnx"
+
 RESERVED_CLASSES = frozenset({"all", "top"})
 
 
@@ -49,6 +52,7 @@ class Bundle(BaseModel):
     halo: int | None = Field(default=None, gt=0)
     probabilities: Probabilities = "softmax"
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
+    graph: str | None = Field(default=None, description="sha256:HEX of model.onnx, if there is one")
     folder: Path | None = None
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from geogaze.errors import InvalidBundle
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
 
 MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 
@@ -22,7 +22,8 @@ def read_bundle(folder: Path) -> Bundle:
         InvalidBundle: not a STAC Item with the MLM extension, or fields are missing.
     """
     try:
-        properties = json.loads((folder / "item.json").read_text())["properties"]
+        item = json.loads((folder / "item.json").read_text())
+        properties = item["properties"]
         source = properties["mlm:input"][0]
         return Bundle(
             name=folder.resolve().name,  # what a user calls it by
@@ -40,6 +41,7 @@ def read_bundle(folder: Path) -> Bundle:
             halo=properties.get("geogaze:halo"),
             probabilities=properties.get("geogaze:probabilities", "softmax"),
             weights=f"sha256:{properties['geogaze:sha256']}",
+            graph=_graph(item),
             folder=folder.resolve(),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
@@ -47,6 +49,12 @@ def read_bundle(folder: Path) -> Bundle:
             f"{folder / 'item.json'} does not describe a bundle ({error!r}). "
             "Make one with 'geogaze train' or 'geogaze models import'."
         ) from error
+
+
+def _graph(item: dict[str, Any]) -> str | None:
+    """The checksum of the exported graph, which few bundles had before there was one."""
+    graph = item.get("assets", {}).get("graph")
+    return f"sha256:{graph['geogaze:sha256']}" if graph else None
 
 
 def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
@@ -118,13 +126,27 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
         },
         "assets": {
             "model": {
-                "href": "./model.safetensors",
+                "href": f"./{WEIGHTS_FILE}",
                 "type": "application/vnd.safetensors",
                 "title": "Weights (half precision)",
                 "roles": ["mlm:model", "mlm:weights"],
                 "mlm:artifact_type": "safetensors",
                 "bands": [{"name": band} for band in bundle.bands],
-            }
+            },
+            **({"graph": _graph_asset(bundle)} if bundle.graph else {}),
         },
         "links": [],
+    }
+
+
+def _graph_asset(bundle: Bundle) -> dict[str, Any]:
+    assert bundle.graph
+    return {
+        "href": f"./{GRAPH_FILE}",
+        "type": "application/octet-stream; framework=onnx",
+        "title": "The network as a graph: logits, and evidence of every class",
+        "roles": ["mlm:model"],
+        "mlm:artifact_type": "onnx",
+        "geogaze:sha256": bundle.graph.removeprefix("sha256:"),
+        "bands": [{"name": band} for band in bundle.bands],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 from pathlib import Path
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 
 from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
-from geogaze.models.bundles import Bundle, Probabilities, check_classes
+from geogaze.models.bundles import WEIGHTS_FILE, Bundle, Probabilities, check_classes
 from geogaze.models.item import bundle_item
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
+from geogaze.networks.export import write_graph
 from geogaze.networks.layouts import maps
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
@@ -25,6 +27,14 @@ from geogaze.outputs import Kind, check_folder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def _as_stored(model: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    """The network as whoever reads the bundle will have it: its weights rounded, and widened."""
+    copied = copy.deepcopy(model).eval().requires_grad_(False)
+    wide = {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+    copied.load_state_dict(wide, assign=True)
+    return copied
 
 
 def half_state(model: nn.Module) -> dict[str, Tensor]:
@@ -70,8 +80,11 @@ def write_bundle(
     evaluation: dict[str, Any] | None = None,
     overwrite: bool = False,
     half: bool = True,
+    graph: bool = True,
 ) -> Bundle:
     """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
+
+    And ``model.onnx`` where a graph gives the network's evidence, unless ``graph`` is False.
 
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
@@ -91,7 +104,12 @@ def write_bundle(
         folder = Path(scratch) / "bundle"
         folder.mkdir()
         state = half_state(model) if half else _state(model)
-        save_file(state, folder / "model.safetensors")
+        save_file(state, folder / WEIGHTS_FILE)
+        exported = None
+        if graph:
+            stored = _as_stored(model, state)
+            cut_there = cut_at(stored, layer)
+            exported = write_graph(stored, cut_there, folder, len(bands), input_size)
         bundle = Bundle(
             name=out.name,
             architecture=architecture,
@@ -108,6 +126,7 @@ def write_bundle(
             halo=registration.halo if _shareable(cut) else None,
             probabilities=probabilities,
             weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
+            graph=f"sha256:{exported}" if exported else None,
             folder=out,
         )
         extra = {"geogaze:accuracy": evaluation["accuracy"]} if evaluation else {}

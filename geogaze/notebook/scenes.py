@@ -14,7 +14,7 @@ from torch import nn
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.evidence.kept import drop_engines
+from geogaze.evidence.engines import drop_engines
 from geogaze.logs import configure_logging
 from geogaze.models.bundles import Bundle
 from geogaze.networks.architectures import offer, withdraw

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.evidence.batches import BatchResult
-from geogaze.evidence.engine import Engine
+from geogaze.evidence.explainer import Explainer
+from geogaze.evidence.results import BatchResult
 from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
@@ -158,7 +158,7 @@ class Answers:
 
 
 def explain_chunk(
-    plan: Plan, chunk: Chunk, scene: SceneView, engine: Engine, pulse: Pulse
+    plan: Plan, chunk: Chunk, scene: SceneView, engine: Explainer, pulse: Pulse
 ) -> ChunkResult:
     """Explain a chunk, from one windowed read.
 
@@ -184,7 +184,7 @@ def explain_chunk(
 
 
 def _ask(
-    engine: Engine, plan: Plan, read: ChunkPixels, seen: NDArray[np.int64]
+    engine: Explainer, plan: Plan, read: ChunkPixels, seen: NDArray[np.int64]
 ) -> Generator[BatchResult]:
     """Have some tiles of a chunk explained, batch by batch."""
     window = engine.prepare(read.pixels.values, read.pixels.known, plan.scene.rescale)

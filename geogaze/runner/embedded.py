@@ -92,11 +92,11 @@ def run(
     plan = make_plan(request, settings, local=True)
     on_planned(plan)
     with timed("load"):
-        # Only now: what was wrong in the request is told before torch has loaded.
-        from geogaze.evidence.kept import load_engine
+        # Only now: what was wrong in the request is told before what runs networks has loaded.
+        from geogaze.evidence.engines import load_engine
         from geogaze.runner.local_job import LocalJob
 
-        load_engine(plan.bundle, settings)  # missing weights show here
+        load_engine(plan.bundle, settings, plan.method, plan.context)  # missing weights show here
     with workspace(out, plan.content) as space, _kept_for_the_next(space):
         job = LocalJob(request, plan, settings, space, on_progress, partial(_show, out))
         if job.before:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from uuid import UUID
 
-from geogaze.evidence.device import keep_freed_memory
+from geogaze.evidence.heap import keep_freed_memory
 from geogaze.runner.work import Stopped, Worker
 
 _MOST_LEFT_BEHIND = 8  # threads that hold a chunk's memory, and nothing frees them

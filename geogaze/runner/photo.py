@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.evidence.engine import Engine
+from geogaze.evidence.explainer import Explainer
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
@@ -34,7 +34,7 @@ class PhotoExplanation:
 
 
 def explain_photo(
-    engine: Engine, image: NDArray[np.uint8], layer: str | None, method: str = "gradcam"
+    engine: Explainer, image: NDArray[np.uint8], layer: str | None, method: str = "gradcam"
 ) -> PhotoExplanation:
     """Evidence in one image, shown whole and undistorted to the model, padded with the mean.
 

@@ -22,7 +22,6 @@ from geogaze.errors import (
     StorageUnavailable,
     UnitBroke,
 )
-from geogaze.evidence.methods import load_methods
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
@@ -90,7 +89,6 @@ class Worker:
         """A worker on the database and storage that the settings name, with its parts loaded."""
         load_phases()
         load_readers()
-        load_methods()
         engine = connect(settings.database_url)
         claims = Claims(
             engine, lease_seconds=settings.lease_seconds, patience=Patience.of(settings)

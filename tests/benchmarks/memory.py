@@ -19,7 +19,7 @@ _PEAK = """
 import sys
 import torch
 from geogaze.models.item import read_bundle
-from geogaze.evidence.device import keep_freed_memory
+from geogaze.evidence.heap import keep_freed_memory
 from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.models.targets import own
 from pathlib import Path
@@ -59,8 +59,8 @@ def main() -> None:
     import psutil
 
     from geogaze.bench.networks import random_bundle
-    from geogaze.evidence.device import keep_freed_memory
     from geogaze.evidence.engine import Engine, EngineOptions
+    from geogaze.evidence.heap import keep_freed_memory
     from geogaze.models.targets import own
 
     with tempfile.TemporaryDirectory() as scratch:

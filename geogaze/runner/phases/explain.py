@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
-from geogaze.evidence.kept import load_engine
+from geogaze.evidence.engines import load_engine
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.models.bundles import Bundle
@@ -45,7 +45,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     """One chunk, from pixels to a stored part."""
     plan = Plan.model_validate(claim.plan)
     settings = resources.settings
-    engine = load_engine(resolve_bundle(plan, settings), settings)
+    engine = load_engine(resolve_bundle(plan, settings), settings, plan.method, plan.context)
     chunk = plan.chunk(claim.root, claim.rectangle)
     # What a remote store did not send may come the next time.
     last_try = Patience.of(settings).is_last(claim.failures)

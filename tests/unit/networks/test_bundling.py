@@ -44,7 +44,7 @@ def test_what_is_written_reads_back_equal(model: nn.Module, tmp_path: Path) -> N
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), model(images), rtol=0.02, atol=0.02)
     names = {path.name for path in written.folder.iterdir()}  # type: ignore[union-attr]
-    assert names == {"item.json", "model.safetensors", "evaluation.json"}
+    assert names == {"item.json", "model.safetensors", "model.onnx", "evaluation.json"}
 
 
 def test_a_layer_inside_the_network_has_no_halo_to_read(model: nn.Module, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_others_may_read_a_bundle(model: nn.Module, tmp_path: Path) -> None:
     """Who imports it is seldom who runs the workers."""
     write_bundle(model, tmp_path / "mine", **OPTIONS)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mine").iterdir()}
-    assert modes == {"item.json": 0o644, "model.safetensors": 0o644}
+    assert modes == {"item.json": 0o644, "model.safetensors": 0o644, "model.onnx": 0o644}
 
 
 def test_nothing_else_is_left_beside_the_bundle(model: nn.Module, tmp_path: Path) -> None:

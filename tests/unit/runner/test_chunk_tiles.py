@@ -19,7 +19,7 @@ from torch import Tensor
 
 from geogaze.config import Settings
 from geogaze.errors import UnitBroke
-from geogaze.evidence.batches import BatchResult
+from geogaze.evidence.results import BatchResult
 from geogaze.grid.lattice import Box
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan

@@ -1,0 +1,82 @@
+"""Which engine runs a bundle: its exported graph where that will do, else torch. No torch here."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from geogaze.config import Settings
+from geogaze.errors import DeviceAbsent
+from geogaze.evidence.explainer import Explainer
+from geogaze.evidence.exported import GraphEngine
+from geogaze.evidence.runtimes.openvino import openvino_present
+from geogaze.models.bundles import Bundle
+from geogaze.models.methods import METHODS
+from geogaze.timing import timed
+
+_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # of Linux, and of Linux under Windows
+
+
+@timed("load")
+def load_engine(
+    bundle: Bundle, settings: Settings, method: str = "gradcam", context: str = "tile"
+) -> Explainer:
+    """An engine, kept for the next unit of the same model.
+
+    Args:
+        bundle: the model.
+        settings: its device, runtime, precision, batch size and threads are used.
+        method: a key of :data:`geogaze.models.methods.METHODS`.
+        context: of the tiles, ``tile`` or ``scene``.
+
+    Raises:
+        DeviceAbsent: the device or the runtime is not there; or torch is needed, and not installed.
+        DeviceBroke: the device is there, and failed.
+        OutOfMemory: the network does not fit, even alone; another worker may have more.
+        InvalidBundle: its files are not those that it describes.
+    """
+    reason = _needs_torch(bundle, settings, method, context)
+    if reason is None:
+        return _kept_graph(bundle, settings.batch_size, settings.torch_threads)
+    if find_spec("torch") is None:
+        raise DeviceAbsent(
+            f"{reason} needs torch, which is not installed here: pip install 'geogaze[worker]'."
+        )
+    from geogaze.evidence.kept import load_engine as load_by_torch
+
+    return load_by_torch(bundle, settings)
+
+
+def _needs_torch(bundle: Bundle, settings: Settings, method: str, context: str) -> str | None:
+    """What the bundle's graph cannot do, to begin a sentence with; None where it will do."""
+    device = settings.device
+    cases = {
+        f"The model {bundle.name!r}, which has no exported graph,": bundle.graph is None,
+        "GEOGAZE_RUNTIME=torch": settings.runtime == "torch",
+        f"GEOGAZE_PRECISION={settings.precision}": settings.precision not in {"auto", "fp32"},
+        f"The method {METHODS[method].title}": method != "gradcam",
+        "Scene context": context != "tile",
+        f"The device {device!r}": device not in {"auto", "cpu"},
+        "A GPU": device == "auto" and _has_gpu(),
+        "A machine without OpenVINO": not openvino_present(),
+    }
+    return next((what for what, here in cases.items() if here), None)
+
+
+def _has_gpu() -> bool:
+    """Whether torch would find a GPU: told by the driver, as asking torch takes seconds."""
+    return find_spec("torch") is not None and any(driver.exists() for driver in _DRIVERS)
+
+
+@lru_cache(maxsize=2)
+def _kept_graph(bundle: Bundle, batch_size: int, threads: int) -> GraphEngine:
+    return GraphEngine(bundle, batch_size, threads)
+
+
+def drop_engines() -> None:
+    """Let go of the networks that are kept for the next unit."""
+    _kept_graph.cache_clear()
+    if kept := sys.modules.get("geogaze.evidence.kept"):
+        kept.drop_engines()

@@ -1,0 +1,219 @@
+"""A bundle's exported graph as an engine: OpenVINO and numpy, no torch.
+
+The graph gives the evidence of every class beside the logits (see
+:mod:`geogaze.networks.export`), so a tile's maps are slices and differences of what comes out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from geogaze.errors import DeviceBroke, HostOutOfMemory, InvalidBundle, OutOfMemory
+from geogaze.evidence.explainer import Corner
+from geogaze.evidence.results import BatchResult
+from geogaze.evidence.runtimes.openvino import Graph, openvino_name
+from geogaze.files import file_sha256
+from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
+from geogaze.models.targets import Target
+from geogaze.scaling import unit_range
+from geogaze.timing import TIMING
+
+log = structlog.get_logger()
+
+_BATCH = 8  # tiles whose activations stay in the processor's caches
+_NO_MEMORY = ("alloc", "memory")
+_TURN = threading.Lock()
+
+
+class GraphEngine:
+    """One bundle's graph on a CPU; see :class:`geogaze.evidence.explainer.Explainer`.
+
+    Args:
+        bundle: with a graph.
+        batch_size: tiles at once; 0: what is quickest.
+        threads: that it computes by; 0: as many as there are cores to use.
+
+    Raises:
+        InvalidBundle: a file is missing, is not the one described, or cannot be run.
+        DeviceAbsent: OpenVINO is not installed.
+    """
+
+    def __init__(self, bundle: Bundle, batch_size: int = 0, threads: int = 0) -> None:
+        self.bundle = bundle
+        self._batch = batch_size or _BATCH
+        folder = _checked(bundle)
+        try:
+            self._graph = Graph(folder / GRAPH_FILE, "fp32", threads)
+        except RuntimeError as error:
+            raise InvalidBundle(
+                f"OpenVINO cannot run {folder / GRAPH_FILE}: {error}. Import the weights anew, or "
+                "set GEOGAZE_RUNTIME to torch."
+            ) from error
+        self._mean = np.array(bundle.mean, dtype=np.float32)
+        self._std = np.array(bundle.std, dtype=np.float32)
+
+    @property
+    def ran(self) -> dict[str, Any]:
+        """What runs the network: ``runtime`` and ``precision``."""
+        return {"runtime": openvino_name(), "precision": "fp32"}
+
+    def prepare(
+        self,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        rescale: Sequence[tuple[float, float]],
+    ) -> NDArray[np.float32]:
+        """A window (H, W, bands) float32, normalised; arguments as the protocol's.
+
+        Raises:
+            HostOutOfMemory: so large a window does not fit beside the network; half of it may.
+        """
+        try:
+            return self._prepared(values, valid, rescale)
+        except (MemoryError, cv2.error) as error:
+            rows, cols = valid.shape[-2:]
+            raise HostOutOfMemory(
+                f"Memory ran out for a window of {rows} × {cols} pixels: {error}"
+            ) from error
+
+    def _prepared(
+        self,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        rescale: Sequence[tuple[float, float]],
+    ) -> NDArray[np.float32]:
+        bands = len(values)
+        known = np.broadcast_to(valid, values.shape)
+        if values.dtype == np.uint8:
+            # Of bytes there are few: each band's are normalised once, and looked up.
+            every = np.broadcast_to(np.arange(256, dtype=np.uint8), (bands, 1, 256))
+            tables = self._normalised(unit_range(every, rescale))
+            planes = [cv2.LUT(plane, table[0]) for plane, table in zip(values, tables, strict=True)]
+        else:
+            planes = list(self._normalised(unit_range(values, rescale)))
+        for plane, of_band in zip(planes, known, strict=True):
+            if not of_band.all():
+                plane[~of_band] = 0
+        window = np.stack(planes, axis=-1) if bands == 1 else cv2.merge(planes)
+        return np.asarray(window, dtype=np.float32)
+
+    def _normalised(self, share: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values (bands, …) in 0..1 as the network takes them."""
+        mean, std = (one[:, None, None] for one in (self._mean, self._std))
+        return np.asarray((share.astype(np.float32) - mean) / std, dtype=np.float32)
+
+    def explain_tiles(
+        self,
+        window: NDArray[np.float32],
+        corners: Sequence[Corner],
+        targets: Sequence[Target] | None,
+        method: str = "gradcam",
+    ) -> Generator[BatchResult]:
+        """Logits and maps of tiles of a window, batch by batch, in order; arguments as the
+        protocol's.
+
+        Raises:
+            OutOfMemory: not even one tile fits.
+            DeviceBroke: OpenVINO failed.
+        """
+        assert method == "gradcam", "others go to torch"
+        size = self.bundle.input_size
+        start = 0
+        with _TURN:
+            while start < len(corners):
+                tiles = np.arange(start, min(start + self._batch, len(corners)))
+                begun = time.perf_counter()
+                images = np.stack(
+                    [
+                        window[r : r + size, c : c + size]
+                        for r, c in corners[start : start + len(tiles)]
+                    ]
+                )
+                try:
+                    logits, evidence = self._graph(images)
+                except RuntimeError as error:
+                    self._batch = self._smaller(len(tiles), error)
+                    continue
+                result = BatchResult(
+                    tiles,
+                    logits.copy(),
+                    _scores(evidence, targets, logits),
+                    "channel-shift",
+                    self.bundle.probabilities,
+                )
+                TIMING.add("network", time.perf_counter() - begun)
+                yield result
+                start += len(tiles)
+
+    def explain_shared(
+        self,
+        window: NDArray[np.float32],
+        corners: Sequence[Corner],
+        targets: Sequence[Target] | None,
+        method: str = "gradcam",
+    ) -> Generator[BatchResult]:
+        """Never asked for: a graph takes tiles alone, and torch runs scene context."""
+        raise NotImplementedError("Scene context goes to torch.")
+
+    def _smaller(self, tiles: int, error: RuntimeError) -> int:
+        """The size of batches after one of ``tiles`` failed.
+
+        Raises:
+            OutOfMemory: it was one tile.
+            DeviceBroke: it was not for want of memory.
+        """
+        if not any(word in str(error).lower() for word in _NO_MEMORY):
+            raise DeviceBroke(f"OpenVINO failed: {error}") from error
+        if tiles == 1:
+            raise OutOfMemory(f"Memory ran out for one tile: {error}") from error
+        log.warning("out of memory: smaller batches", batch_size=tiles // 2)
+        return tiles // 2
+
+
+def _scores(
+    evidence: NDArray[np.float32],
+    targets: Sequence[Target] | None,
+    logits: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Maps (n, K, g, g) of scores, from those of all classes (n, classes, g, g)."""
+    if targets is None:
+        best = logits.argmax(axis=1)
+        own: NDArray[np.float32] = evidence[np.arange(len(best)), best][:, None]
+        return own
+    plus = [index for index, minus in targets if minus is None and index is not None]
+    if len(plus) == len(targets):
+        return np.asarray(evidence[:, plus])
+    nothing = np.zeros_like(evidence[:, 0])
+    return np.stack(
+        [
+            (nothing if plus is None else evidence[:, plus])
+            - (nothing if minus is None else evidence[:, minus])
+            for plus, minus in targets
+        ],
+        axis=1,
+    )
+
+
+def _checked(bundle: Bundle) -> Path:
+    """The bundle's folder, whose files are those that its item describes.
+
+    Raises:
+        InvalidBundle: they are not.
+    """
+    assert bundle.folder is not None, "bundles with graphs have one"
+    for name, wanted in ((WEIGHTS_FILE, bundle.weights), (GRAPH_FILE, bundle.graph)):
+        path = bundle.folder / name
+        if not path.is_file():
+            raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
+        if (stored := f"sha256:{file_sha256(path)}") != wanted:
+            raise InvalidBundle(f"{path} has {stored}, but its item.json says {wanted}.")
+    return bundle.folder

@@ -1,0 +1,202 @@
+"""A bundle's graph as an engine: the evidence of torch's, without torch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from geogaze.config import Settings
+from geogaze.errors import DeviceAbsent, DeviceBroke, InvalidBundle, OutOfMemory
+from geogaze.evidence import engines
+from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.engines import load_engine
+from geogaze.evidence.explainer import Explainer
+from geogaze.evidence.exported import GraphEngine
+from geogaze.models.bundles import Bundle
+from geogaze.models.item import read_bundle
+from geogaze.models.targets import Target
+from tests.factories import make_bundle, make_values
+
+CORNERS = [(row, col) for row in (0, 16, 64) for col in (0, 32, 40, 64)]
+TARGETS: list[Sequence[Target] | None] = [
+    None,
+    ((2, None), (0, None)),
+    ((1, 2), (None, 0), (2, None)),
+]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("exported") / "small"
+    return read_bundle(make_bundle(folder, architecture="resnet18", graph=True))
+
+
+@pytest.fixture(scope="module")
+def torchs(bundle: Bundle) -> Engine:
+    return Engine(bundle, EngineOptions("cpu", batch_size=5, runtime="torch"))
+
+
+def explained(
+    engine: Explainer, values: NDArray[Any], valid: NDArray[np.bool_], rescale: Any, targets: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    window = engine.prepare(values, valid, rescale)
+    batches = list(engine.explain_tiles(window, CORNERS, targets))
+    assert np.concatenate([batch.tiles for batch in batches]).tolist() == list(range(len(CORNERS)))
+    assert {batch.route for batch in batches} == {"channel-shift"}
+    return (
+        np.concatenate([batch.logits for batch in batches]),
+        np.concatenate([batch.evidence for batch in batches]),
+    )
+
+
+@pytest.mark.parametrize("targets", TARGETS, ids=["best", "classes", "contrasts"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_evidence_is_that_of_torch(
+    bundle: Bundle, torchs: Engine, dtype: str, targets: Sequence[Target] | None
+) -> None:
+    values = make_values(128, 140, dtype=dtype)
+    valid = np.ones((128, 140), dtype=bool)
+    valid[:20, 30:50] = False
+    top = 1.0 if dtype == "float32" else float(np.iinfo(dtype).max)
+    rescale = ((0.0, 0.9 * top), (0.1 * top, top), (0.0, top))
+    ours = explained(GraphEngine(bundle, 5, 1), values, valid, rescale, targets)
+    right = explained(torchs, values, valid, rescale, targets)
+    for found, expected in zip(ours, right, strict=True):
+        assert found.shape == expected.shape
+        assert np.abs(expected).max() > 0
+        assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_bands_are_known_each_for_itself(bundle: Bundle, torchs: Engine) -> None:
+    values = make_values(128, 140)
+    known = np.random.default_rng(1).random(values.shape) > 0.2
+    ours, theirs = (
+        np.asarray(engine.prepare(values, known, ((0.0, 255.0),)))
+        for engine in (GraphEngine(bundle, 1, 1), torchs)
+    )
+    np.testing.assert_allclose(ours, theirs[0].transpose(1, 2, 0), rtol=1e-6, atol=1e-6)
+
+
+def test_results_outlive_the_next_batch(bundle: Bundle) -> None:
+    values, valid = make_values(128, 140), np.ones((128, 140), dtype=bool)
+    window = (engine := GraphEngine(bundle, 4, 1)).prepare(values, valid, ((0.0, 255.0),))
+    kept = [
+        (one, one.logits.copy(), one.evidence.copy())
+        for one in engine.explain_tiles(window, CORNERS, ((0, None),))
+    ]
+    assert len(kept) == 3
+    for batch, logits, evidence in kept:
+        np.testing.assert_array_equal(batch.logits, logits)
+        np.testing.assert_array_equal(batch.evidence, evidence)
+
+
+class Failing:
+    """A graph that takes so many images at once, or none."""
+
+    def __init__(self, most: int, text: str) -> None:
+        self.most, self.text = most, text
+        self.sizes: list[int] = []
+
+    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        self.sizes.append(len(images))
+        if len(images) > self.most:
+            raise RuntimeError(self.text)
+        return [
+            np.zeros((len(images), 3), np.float32),
+            np.zeros((len(images), 3, 2, 2), np.float32),
+        ]
+
+
+def ask(bundle: Bundle, graph: Failing) -> int:
+    engine = GraphEngine(bundle, 8, 1)
+    engine._graph = graph  # type: ignore[assignment]
+    window = engine.prepare(make_values(128, 140), np.ones((128, 140), bool), ((0.0, 255.0),))
+    return sum(len(batch.tiles) for batch in engine.explain_tiles(window, CORNERS, None))
+
+
+def test_batches_are_halved_until_they_fit(bundle: Bundle) -> None:
+    graph = Failing(2, "std::bad_alloc")
+    assert ask(bundle, graph) == len(CORNERS)
+    assert graph.sizes[:3] == [8, 4, 2]
+    assert max(graph.sizes[2:]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("std::bad_alloc", OutOfMemory), ("illegal operand", DeviceBroke)]
+)
+def test_failures_are_errors_of_ours(bundle: Bundle, text: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        ask(bundle, Failing(0, text))
+    assert ask(bundle, Failing(8, "")) == len(CORNERS)  # and the turn is given on
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors"])
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_files_that_are_not_those_described_are_refused(
+    bundle: Bundle, tmp_path: Path, name: str, how: str
+) -> None:
+    assert bundle.folder
+    folder = tmp_path / "broken"
+    shutil.copytree(bundle.folder, folder)
+    if how == "missing":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes((folder / name).read_bytes() + b"x")
+    with pytest.raises(InvalidBundle, match=name.replace(".", r"\.")):
+        GraphEngine(read_bundle(folder))
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "needs"),
+    [
+        ({}, {}, None),
+        ({"precision": "fp32", "runtime": "openvino", "device": "cpu"}, {}, None),
+        ({"runtime": "torch"}, {}, "GEOGAZE_RUNTIME=torch"),
+        ({"precision": "bf16"}, {}, "GEOGAZE_PRECISION=bf16"),
+        ({"device": "cuda:1"}, {}, "The device 'cuda:1'"),
+        ({}, {"method": "saliency"}, "The method Saliency"),
+        ({}, {"method": "layercam"}, "The method LayerCAM"),
+        ({}, {"context": "scene"}, "Scene context"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_what_a_graph_cannot_do_goes_to_torch(
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    asked: dict[str, str],
+    needs: str | None,
+) -> None:
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+    here = Settings(torch_threads=1, **settings)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "torch" else object())
+    if needs is None:
+        assert isinstance(load_engine(bundle, here, **asked), GraphEngine)
+        return
+    with pytest.raises(DeviceAbsent, match="pip install 'geogaze") as caught:
+        load_engine(bundle, here, **asked)
+    assert str(caught.value).startswith(needs)
+    if here.device == "auto":
+        monkeypatch.undo()
+        monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+        assert isinstance(load_engine(bundle, here, **asked), Engine)
+
+
+def test_a_bundle_without_a_graph_goes_to_torch(bundle_folder: Path) -> None:
+    engine = load_engine(read_bundle(bundle_folder), Settings(device="cpu", torch_threads=1))
+    assert isinstance(engine, Engine)
+
+
+def test_a_gpu_is_torchs(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    driver = tmp_path / "nvidiactl"
+    monkeypatch.setattr(engines, "_DRIVERS", (driver,))
+    assert isinstance(load_engine(bundle, Settings(torch_threads=1)), GraphEngine)
+    driver.write_text("")
+    assert isinstance(load_engine(bundle, Settings(torch_threads=1)), Engine)
+    assert isinstance(load_engine(bundle, Settings(device="cpu", torch_threads=1)), GraphEngine)

@@ -1,0 +1,151 @@
+"""Exported graphs: the evidence of torch's engine, in two other runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from geogaze.cli.app import app
+from geogaze.evidence.routes import explain
+from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
+from geogaze.models.item import read_bundle
+from geogaze.models.registry import find_bundle
+from geogaze.models.targets import own
+from geogaze.networks.cuts import cut_at
+from geogaze.networks.export import evidence_weight
+from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
+from tests.factories import make_bundle
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("exported") / "small"
+    return read_bundle(make_bundle(folder, architecture="resnet18", graph=True))
+
+
+def by_onnxruntime(path: Path, images: NDArray[np.float32]) -> Outputs:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_outputs()] == ["logits", "evidence"]
+    return tuple(session.run(None, {"image": images}))
+
+
+def by_openvino(path: Path, images: NDArray[np.float32]) -> Outputs:
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = core.compile_model(core.read_model(path), "CPU", exact)({0: images})
+    return tuple(found.values())
+
+
+def by_torch(bundle: Bundle, images: Tensor) -> Outputs:
+    cut = cut_at(load_model(bundle), bundle.module)
+    assert isinstance(cut, Split)
+    found = explain(cut, images, own(range(len(bundle.classes))))
+    return found.logits.numpy(), found.evidence.numpy()
+
+
+def assert_same(found: Outputs, wanted: Outputs) -> None:
+    for one, other in zip(found, wanted, strict=True):
+        assert one.shape == other.shape
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max()
+
+
+def images(bundle: Bundle, count: int) -> Tensor:
+    size = bundle.input_size
+    generator = torch.Generator().manual_seed(count)
+    return torch.randn(count, len(bundle.bands), size, size, generator=generator)
+
+
+@pytest.mark.parametrize("run", [by_onnxruntime, by_openvino])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_bundles_graph_gives_torchs_evidence(
+    bundle: Bundle, run: Callable[[Path, NDArray[np.float32]], Outputs], count: int
+) -> None:
+    assert bundle.folder
+    some = images(bundle, count)
+    assert_same(run(bundle.folder / GRAPH_FILE, some.numpy()), by_torch(bundle, some))
+
+
+@pytest.mark.parametrize("run", [by_onnxruntime, by_openvino])
+def test_so_does_the_shipped_models(
+    run: Callable[[Path, NDArray[np.float32]], Outputs],
+) -> None:
+    bundle = find_bundle("aerial-scenes")
+    assert bundle.folder
+    some = images(bundle, 2)
+    assert_same(run(bundle.folder / GRAPH_FILE, some.numpy()), by_torch(bundle, some))
+
+
+def test_weights_exist_once(bundle: Bundle) -> None:
+    assert bundle.folder
+    graph, weights = bundle.folder / GRAPH_FILE, bundle.folder / WEIGHTS_FILE
+    assert graph.stat().st_size < weights.stat().st_size / 5
+    changed = bytearray(weights.read_bytes())
+    changed[-200:] = bytes(200)  # a part of the last tensor
+    some = images(bundle, 1)
+    before = by_onnxruntime(graph, some.numpy())
+    weights_before = weights.read_bytes()
+    try:
+        weights.write_bytes(changed)
+        after = by_onnxruntime(graph, some.numpy())
+    finally:
+        weights.write_bytes(weights_before)
+    assert np.abs(after[1] - before[1]).max() > 0
+
+
+def test_the_item_tells_the_graphs_checksum(bundle: Bundle) -> None:
+    import hashlib
+
+    assert bundle.folder
+    digest = hashlib.sha256((bundle.folder / GRAPH_FILE).read_bytes()).hexdigest()
+    assert bundle.graph == f"sha256:{digest}"
+    assert b"/work" not in (bundle.folder / GRAPH_FILE).read_bytes()
+
+
+def test_what_is_not_linear_in_the_activations_has_no_graph(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "curved", architecture="mobilenet_v3_small", graph=True)
+    assert read_bundle(folder).graph is None
+    assert not (folder / GRAPH_FILE).exists()
+    done = CliRunner().invoke(
+        app, ["models", "export", str(folder), "--onnx", str(tmp_path / "x.onnx")]
+    )
+    assert "no graph that gives exact evidence" in str(done.exception)
+    assert not (tmp_path / "x.onnx").exists()
+
+
+class Doubling(nn.AdaptiveAvgPool2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "pool", [Doubling(1), nn.AdaptiveAvgPool2d(2), nn.AdaptiveMaxPool2d(1)], ids=str
+)
+def test_only_the_mean_over_all_positions_is_pooling(pool: nn.Module) -> None:
+    cells = getattr(pool, "output_size", 1)
+    head = nn.Sequential(pool, nn.Flatten(1), nn.Linear(8 * (4 if cells == 2 else 1), 3))
+    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), head, "trunk")) is None
+    plain = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, 3))
+    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), plain, "trunk")) is plain[2].weight
+    plain[2].register_forward_hook(lambda *_: None)
+    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), plain, "trunk")) is None
+
+
+def test_an_export_needs_no_other_file(bundle: Bundle, tmp_path: Path) -> None:
+    target = tmp_path / "alone" / "small.onnx"
+    done = CliRunner().invoke(app, ["models", "export", str(bundle.folder), "--onnx", str(target)])
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in target.parent.iterdir()] == ["small.onnx"]
+    some = images(bundle, 2)
+    assert_same(by_onnxruntime(target, some.numpy()), by_torch(bundle, some))

@@ -20,17 +20,26 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml infra/constraints.txt
 	$(PIP) install --quiet --progress-bar off -c infra/constraints.txt -e '.[all]'
-	@touch $@
+	@touch $@ $(VENV)/.installed-light
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml infra/constraints.txt
 	$(PIP) install --quiet --progress-bar off -c infra/constraints.txt -e '.[dev]'
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-light
 
-install: $(VENV)/.installed  ## Make the virtual environment and install geogaze
+# What comes is told line by line: pip's own bar draws nothing where there is no terminal.
+$(VENV)/.installed-light: $(VENV)/.made pyproject.toml infra/constraints.txt
+	@echo "Installing geogaze without torch into $(VENV) …"
+	@$(PIP) install --progress-bar off -c infra/constraints.txt -e '.[light]' | \
+	   awk '/^(Collecting|Using cached|Downloading)/ { printf "\r\033[K  %s", substr($$0, 1, 72); \
+	        fflush() } /^Successfully|^Installing collected/ { printf "\r\033[K  %s\n", \
+	        substr($$0, 1, 72); fflush() }'
+	@$(BIN)/python -c 'import geogaze' && touch $@
+
+install: $(VENV)/.installed  ## Make the virtual environment and install all of geogaze
 
 install-dev: $(VENV)/.installed-dev  ## … and what the tests and checks need
 
-demo: install  ## Explain a scene: make demo [SCENE=path] [OUT=folder] [ARGS='--classes airplane']
+demo: $(VENV)/.installed-light  ## Explain a scene: make demo [SCENE=path] [OUT=folder] [ARGS='--classes airplane']
 	@mkdir -p $(OUT)
 	@$(if $(SCENE),:,test -f $(OUT)/scene.tif || $(BIN)/geogaze demo $(OUT)/scene.tif)
 	$(BIN)/geogaze run $(or $(SCENE),$(OUT)/scene.tif) --out $(OUT)/heat --overwrite $(ARGS)

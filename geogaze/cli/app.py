@@ -11,12 +11,17 @@ from typing_extensions import override
 
 from geogaze.cli import bench, image, local, methods, models, quote, remote, serve, train
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
-from geogaze.errors import GeogazeError, Interrupted
+from geogaze.errors import DeviceAbsent, GeogazeError, Interrupted
 from geogaze.version import VERSION
+
+_NOT_IN_LIGHT = frozenset({"torch", "torchvision", "captum", "onnx", "onnxscript", "safetensors"})
+"""What an install may do without: see the extra ``light``."""
 
 
 class _Commands(TyperGroup):
-    """Commands whose interruption is told like any error; Typer by itself ends without a word."""
+    """Commands whose interruption is told like any error (Typer by itself ends without a word), and
+    so is a library that the light install leaves out.
+    """
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -24,6 +29,13 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise Interrupted("") from error
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in _NOT_IN_LIGHT:
+                raise
+            raise DeviceAbsent(
+                f"This needs {missing}, which is not installed here: pip install 'geogaze[worker]'."
+            ) from error
 
 
 app = typer.Typer(

@@ -64,7 +64,8 @@ def draw_unit(
     """
     top, left = backdrop.box[0] + box[0], backdrop.box[1] + box[1]
     pixels = reader.read((top, left, backdrop.box[0] + box[2], backdrop.box[1] + box[3]))
-    scenery = Scenery(Picture(bgr_image(pixels, backdrop), pixels.valid), level)
+    with timed("overlay"):
+        scenery = Scenery(Picture(bgr_image(pixels, backdrop), pixels.valid), level)
     pulse(0)
     yield scene_segment(scenery)
     painters: dict[Colormap, Painter] = {}
@@ -134,7 +135,6 @@ def write_overlay(drawn: Drawn, layer: LayerFacts, backdrop: Backdrop, target: P
         pyramid.write(target, crs=backdrop.crs_wkt, transform=transform, tags=tags)
 
 
-@timed("overlay")
 def bgr_image(pixels: Pixels, backdrop: Backdrop) -> NDArray[np.uint8]:
     """A window as the network sees it, (h, w, 3) with blue first."""
     if pixels.values.dtype != np.uint8:

@@ -15,6 +15,7 @@ from geogaze.networks.registration import Registration
 
 _SEED = 0
 _SIZE = 224
+_HEAD_STD = 0.05
 
 
 def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
@@ -32,6 +33,9 @@ def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
         norm.train().momentum = 1.0
     if norms:
         model(torch.randn(4, 3, size, size))
+    for part in model.modules():
+        if isinstance(part, nn.Linear) and not part.weight.any():  # ViT's last, before training
+            nn.init.normal_(part.weight, std=_HEAD_STD)
     registration = (
         Registration(known.stride, known.first_center, known.cells, known.halo) if known else None
     )

@@ -1,10 +1,12 @@
 """Class evidence for every class of a batch from one pass through the network.
 
 The network is cut at the target layer. What lies before runs once, without gradients; only what
-lies behind is differentiated, along one of three routes:
+lies behind is differentiated, along one of these routes:
 
 - ``channel-shift``: the head is known from its modules and takes maps, see
   :mod:`geogaze.evidence.heads`;
+- ``class-token``: the same for transformers that classify by a class token, see
+  :mod:`geogaze.evidence.class_token`;
 - ``head-vjp``: batched vector-Jacobian products through the head, for any head and for methods
   that need the gradient at every position;
 - ``graph``: the same on the autograd graph behind a layer inside the network, which is caught by
@@ -26,14 +28,16 @@ from torch import Tensor
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.evidence.cams.cam import find_cam
+from geogaze.evidence.class_token import ClassTokenShift
 from geogaze.evidence.device import is_out_of_memory
 from geogaze.evidence.heads import ShiftHead, recognise, score_rows
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
+from geogaze.networks.class_token import ClassTokenHead
 from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.split import Split
 
-Route = Literal["channel-shift", "head-vjp", "graph", "pixels"]
+Route = Literal["channel-shift", "class-token", "head-vjp", "graph", "pixels"]
 _SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | None] = WeakKeyDictionary()
 _GROUP_BYTES = 256 * 2**20  # of gradients at every position, which come for several scores at once
 
@@ -87,7 +91,8 @@ def explain_activations(
     head = _shift_head(cut)
     if head is not None and (method == "gradcam" or head.uniform):
         logits, evidence = head.explain(activations, targets, method)
-        return Evidence(logits, evidence, "channel-shift")
+        by_token = isinstance(head, ClassTokenShift)
+        return Evidence(logits, evidence, "class-token" if by_token else "channel-shift")
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
         logits = cut.head(activations.clone())  # a head may work in place
@@ -97,7 +102,10 @@ def explain_activations(
 def _shift_head(cut: Split) -> ShiftHead | None:
     """The head's channel-shift form, looked for once."""
     if cut not in _SHIFT_HEADS:
-        _SHIFT_HEADS[cut] = recognise(cut.head) if cut.as_maps is maps else None
+        if isinstance(cut.head, ClassTokenHead):
+            _SHIFT_HEADS[cut] = ClassTokenShift(cut.head, cut.as_maps)
+        else:
+            _SHIFT_HEADS[cut] = recognise(cut.head) if cut.as_maps is maps else None
     return _SHIFT_HEADS[cut]
 
 
@@ -130,6 +138,13 @@ def _differentiated(
             ) from error
         with torch.no_grad():
             if as_maps is not maps:
+                somewhere = bool(gradients.any())
                 gradients = as_maps(gradients.flatten(0, 1)).unflatten(0, gradients.shape[:2])
+                if somewhere and not gradients.any():
+                    raise UnsupportedArchitecture(
+                        "The scores depend on no place of the target layer, only on tokens that "
+                        "are nowhere, such as the class token: name a layer before the last "
+                        "attention."
+                    )
             evidence.append(find_cam(method).positional(gradients, seen))
     return Evidence(logits.detach(), torch.cat(evidence, dim=1), route)

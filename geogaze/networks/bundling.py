@@ -21,7 +21,7 @@ from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
 from geogaze.networks.export import write_graph
 from geogaze.networks.layouts import maps
-from geogaze.networks.registration import Registration, measure
+from geogaze.networks.registration import Registration, register
 from geogaze.networks.split import Split
 from geogaze.outputs import Kind, check_folder
 
@@ -98,7 +98,7 @@ def write_bundle(
     check_target(out, classes, overwrite=overwrite)
     out = out.resolve()
     cut = cut_at(model, layer)
-    registration = registration or measure(cut.maps, len(mean), input_size)
+    registration = registration or register(cut, len(mean), input_size)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / "bundle"

@@ -9,7 +9,7 @@ from torchvision.models import get_model_weights
 
 from geogaze.networks.architectures import build, torchvision_architectures
 from geogaze.networks.cuts import split
-from geogaze.networks.registration import measure
+from geogaze.networks.registration import register
 
 
 def describe_torchvision() -> dict[str, Any]:
@@ -24,7 +24,7 @@ def _describe(architecture: str) -> dict[str, Any]:
     preset = weights.transforms()
     cut = split(build(architecture, 1000))
     size = preset.crop_size[0]
-    registration = measure(cut.maps, 3, size)
+    registration = register(cut, 3, size)
     return {
         "mean": list(preset.mean),
         "std": list(preset.std),

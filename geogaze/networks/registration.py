@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.networks.captured import Captured
+from geogaze.networks.split import Split
 
 _IDENTITIES = frozenset(
     {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "hardswish", "hardswish_"}
@@ -138,6 +140,40 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
     # Kernels, strides and paddings add up to half pixels; what is left of the very deepest
     # networks' receptive fields, cut at the input's border, moves the measured centre a little.
     return Registration(stride, round(rows.first * 2) / 2, cells, halo)
+
+
+def divided(cut: Split, bands: int, input_size: int) -> Registration:
+    """Geometry of a grid whose cells divide the image evenly, as patches and windows do.
+
+    Args:
+        cut: the network; it may live on the meta device.
+        bands: channels of the input.
+        input_size: T, pixels.
+
+    Raises:
+        UnsupportedArchitecture: T is no multiple of g.
+    """
+    with torch.no_grad():
+        device = next(cut.trunk.parameters()).device
+        cells = cut.maps(torch.ones(1, bands, input_size, input_size, device=device)).shape[-1]
+    if input_size % cells:
+        raise UnsupportedArchitecture(
+            f"{cells} cells do not divide {input_size} pixels evenly. Choose an --input-size that "
+            f"is a multiple of {cells}."
+        )
+    stride = input_size // cells
+    return Registration(stride, (stride - 1) / 2, cells, None)
+
+
+def register(cut: Split | Captured, bands: int, input_size: int) -> Registration:
+    """Geometry of a cut's activations, measured or, where attention mixes places, divided.
+
+    Raises:
+        UnsupportedArchitecture: as :func:`measure` and :func:`divided`.
+    """
+    if isinstance(cut, Split) and cut.mixes:
+        return divided(cut, bands, input_size)
+    return measure(cut.maps, bands, input_size)
 
 
 def _near(a: float, b: float) -> bool:

@@ -15,13 +15,16 @@ class Split:
 
     ``trunk`` takes images (B, bands, T, T) to activations, ``head`` activations to logits
     (B, classes); ``module`` names the cut in the original network. ``as_maps`` makes maps
-    (B, C, g, g) of activations; those of convolutional networks are maps already.
+    (B, C, g, g) of activations; those of convolutional networks are maps already. ``mixes`` says
+    that attention mixes places, so that where a cell looks cannot be measured: cells then divide
+    the image evenly.
     """
 
     trunk: nn.Module
     head: nn.Module
     module: str
     as_maps: AsMaps = maps
+    mixes: bool = False
 
     def maps(self, images: Tensor) -> Tensor:
         """Activations of images (B, bands, T, T), as maps (B, C, g, g)."""

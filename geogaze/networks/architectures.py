@@ -60,7 +60,7 @@ def build(
             change of normalisation inside the network.
 
     Raises:
-        UnsupportedArchitecture: there is no such classifier, or it is not convolutional.
+        UnsupportedArchitecture: there is no such classifier.
     """
     build_own = _OFFERED_HERE.get(architecture)
     if build_own is None and (point := own_architectures().get(architecture)):
@@ -82,7 +82,7 @@ def _family(architecture: str) -> Family:
             return family
     prefixes = sorted(prefix for family in FAMILIES for prefix in family.prefixes)
     raise UnsupportedArchitecture(
-        f"No architecture {architecture!r}. Convolutional classifiers of torchvision are "
+        f"No architecture {architecture!r}. Classifiers of torchvision are "
         f"supported ({', '.join(prefixes)} families), and those that installed packages offer "
         f"as entry points of the group {ENTRY_POINTS!r}."
     )

@@ -41,9 +41,12 @@ class Shapes:
     window: tuple[int, int, int] | None = None
 
     def images(self) -> list[Tensor]:
-        """Noise as normalised images have it, channels last: two tiles, one window."""
+        """Noise as normalised images have it, channels last: two tiles, then a window or one tile.
+
+        Of another number, as tracing may take the first for the only one.
+        """
         generator = torch.Generator().manual_seed(_SEED)
-        sizes = [(2, *self.tile)] + ([(1, *self.window)] if self.window else [])
+        sizes = [(2, *self.tile), (1, *(self.window or self.tile))]
         return [
             torch.randn(size, generator=generator).contiguous(memory_format=torch.channels_last)
             for size in sizes

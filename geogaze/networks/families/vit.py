@@ -25,7 +25,7 @@ class _Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.conv_proj(images).flatten(2).transpose(1, 2)
-        first = self.class_token.expand(len(patches), -1, -1)
+        first = self.class_token.expand(patches.shape[0], -1, -1)
         tokens = self.layers(torch.cat([first, patches], dim=1) + self.pos_embedding)
         return torch.cat([tokens[:, :1], self.norm(tokens[:, 1:])], dim=1)
 

@@ -24,7 +24,10 @@ KNOWN = {
     "alexnet": (16, 15.0, 13),
     "densenet121": (32, 14.0, 7),  # average pooling 2×2: 2 + 4 + 8
 }
-SEE_EVERYTHING = ("mobilenet_v3", "efficientnet", "regnet_y")  # squeeze and excitation
+SEE_EVERYTHING = (
+    *("mobilenet_v3", "efficientnet", "regnet_y"),  # squeeze and excitation
+    *("swin", "maxvit", "vit"),  # attention
+)
 
 
 def catalogued(name: str) -> Registration:

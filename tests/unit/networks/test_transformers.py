@@ -201,7 +201,7 @@ def test_a_bundle_of_it_is_written_read_and_explained(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, registration = NETWORKS[name]
-    monkeypatch.setitem(architectures._OFFERED_HERE, "small", lambda classes: make())  # noqa: SLF001  as notebooks do
+    monkeypatch.setitem(architectures._OFFERED_HERE, "small", lambda classes: make())
     model = make().eval().requires_grad_(False)
     model.load_state_dict(network(name).float().state_dict())
     network(name).double()

@@ -104,7 +104,12 @@ def convert(
             log.warning("converted network made anew", kept=str(kept), error=str(error))
             shutil.rmtree(kept, ignore_errors=True)
     model = converted(trunk, images[0])
-    ours = tried(model)
+    try:
+        ours = tried(model)
+    except RuntimeError as error:  # what tracing took for constant does not fit other images
+        raise UnsupportedArchitecture(
+            f"OpenVINO cannot run this network ({error}). Set GEOGAZE_RUNTIME to auto or torch."
+        ) from error
     if kept is not None:
         _keep(model, kept)
     return ours

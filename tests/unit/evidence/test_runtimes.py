@@ -224,3 +224,21 @@ def test_evidence_is_that_of_torch(tmp_path: Path, architecture: str) -> None:
     assert np.abs(logits - right_logits).max() < 1e-5 * np.abs(right_logits).max()
     assert np.abs(evidence - right).max() < 1e-5 * np.abs(right).max()
     assert np.abs(right).max() > 0
+
+
+class Batched(nn.Module):
+    """Adds a token to each image; tracing takes the number of images for a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 4, 4)
+        self.token = nn.Parameter(torch.ones(1, 1, 4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.conv(images).flatten(2).transpose(1, 2)
+        return torch.cat([self.token.expand(int(images.shape[0]), -1, -1), tokens], dim=1)
+
+
+def test_a_network_that_takes_one_number_of_tiles_is_not_run() -> None:
+    with pytest.raises(UnsupportedArchitecture, match="GEOGAZE_RUNTIME"):
+        convert(Batched().requires_grad_(False), Shapes((3, 32, 32)), None, "fp32", 1)

@@ -2,6 +2,8 @@
 #   docker build --file infra/worker.Dockerfile --tag geogaze-worker .
 # For CPUs alone, a package index with torch's CPU builds makes the image several GB smaller:
 #   docker build … --build-arg PIP_EXTRA_INDEX_URL=INDEX .
+# Without torch, for bundles that have an exported graph:
+#   docker build … --build-arg EXTRAS=light .
 
 FROM python:3.12-slim-bookworm AS build
 
@@ -12,11 +14,12 @@ WORKDIR /src
 # pip reads these from its environment; unset unless given with --build-arg.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
+ARG EXTRAS=worker,openvino
 
 # Dependencies first: this layer, most of the image, outlives changes of the code.
 COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./
 COPY geogaze/__init__.py geogaze/version.py geogaze/
-RUN pip install --no-cache-dir --constraint constraints.txt ".[worker]"
+RUN pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]"
 
 COPY geogaze geogaze
 COPY api api

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import ParamSpec, TypeVar
 
 import psutil
@@ -38,13 +37,11 @@ def on_device(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """
     if threading.current_thread().name.startswith("device"):
         return work(*args, **options)
-    return _device_thread().submit(work, *args, **options).result()
+    return _DEVICE.submit(work, *args, **options).result()
 
 
-@cache
-def _device_thread() -> ThreadPoolExecutor:
-    keep_freed_memory()  # before the thread makes a memory pool of its own
-    return ThreadPoolExecutor(1, thread_name_prefix="device")
+# Made here, once: lanes that ask for the first time at the same moment must not get one each.
+_DEVICE = ThreadPoolExecutor(1, thread_name_prefix="device", initializer=keep_freed_memory)
 
 
 def pick_device(device: str) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.timing import timed
 
+_LOADING = threading.Lock()
 _DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # of Linux, and of Linux under Windows
 
 
@@ -39,7 +41,8 @@ def load_engine(
     """
     reason = _needs_torch(bundle, settings, method, context)
     if reason is None:
-        return _kept_graph(bundle, settings.batch_size, settings.torch_threads)
+        with _LOADING:  # lanes that ask at the same moment share one
+            return _kept_graph(bundle, settings.batch_size, settings.torch_threads)
     if find_spec("torch") is None:
         raise DeviceAbsent(
             f"{reason} needs torch, which is not installed here: pip install 'geogaze[worker]'."

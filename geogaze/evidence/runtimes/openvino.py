@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 Precision = Literal["fp32", "bf16"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def openvino_present() -> bool:
@@ -46,6 +51,18 @@ def _core() -> openvino.Core:
         return openvino.Core()
 
 
+def _on_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Do work of OpenVINO's on the one thread that does such work, and wait for it.
+
+    With few threads it computes on the one that asks, and keeps memory there that the next call
+    uses: from a thread that has ended since, that is a segmentation fault.
+    """
+    return _OPENVINO.submit(work, *args, **options).result()
+
+
+_OPENVINO = ThreadPoolExecutor(1, thread_name_prefix="openvino")
+
+
 def openvino_name() -> str:
     """How results call the runtime, its version included."""
     from importlib.metadata import version
@@ -70,6 +87,12 @@ class Graph:
         self, model: openvino.Model | Path, precision: Precision = "fp32", threads: int = 0
     ) -> None:
         self.precision = precision
+        self._request = _on_thread(self._compiled, model, precision, threads)
+
+    @staticmethod
+    def _compiled(
+        model: openvino.Model | Path, precision: Precision, threads: int
+    ) -> openvino.InferRequest:
         compiled = _core().compile_model(
             _images_last(read_graph(model) if isinstance(model, Path) else model.clone()),
             "CPU",
@@ -79,7 +102,7 @@ class Graph:
                 "INFERENCE_NUM_THREADS": threads or usable_cores(),
             },
         )
-        self._request = compiled.create_infer_request()
+        return compiled.create_infer_request()
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the graph.
@@ -93,6 +116,9 @@ class Graph:
         Raises:
             RuntimeError: OpenVINO failed, for want of memory perhaps.
         """
+        return _on_thread(self._run, images)
+
+    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         found = self._request.infer({0: images}, share_inputs=True, share_outputs=True)
         return list(found.values())
 

@@ -33,7 +33,8 @@ $(VENV)/.installed-light: $(VENV)/.made pyproject.toml infra/constraints.txt
 	   awk '/^(Collecting|Using cached|Downloading)/ { printf "\r\033[K  %s", substr($$0, 1, 72); \
 	        fflush() } /^Successfully|^Installing collected/ { printf "\r\033[K  %s\n", \
 	        substr($$0, 1, 72); fflush() }'
-	@$(BIN)/python -c 'import geogaze' && touch $@
+	@cd / && $(abspath $(BIN))/python -c 'import geogaze, openvino, rasterio, rio_cogeo, pystac'
+	@touch $@
 
 install: $(VENV)/.installed  ## Make the virtual environment and install all of geogaze
 

@@ -160,7 +160,8 @@ def read(
 
 
 def _show_job(figures: dict[str, Any], scene: str) -> None:
-    title = f"{scene}: {figures['tiles']:,} tiles, {figures['layers']} layers"
+    layers = figures["layers"]
+    title = f"{scene}: {figures['tiles']:,} tiles, {layers} layer{'s' * (layers != 1)}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None)
     table.add_column("part", style="bold")
     table.add_column("seconds", justify="right")

@@ -19,6 +19,7 @@ from torch import Tensor
 from geogaze.errors import HostOutOfMemory, InvalidBundle, OutOfMemory
 from geogaze.evidence.batches import Batches, Clock
 from geogaze.evidence.device import faults_as_ours, is_out_of_memory, on_device, pick_device
+from geogaze.evidence.explainer import Corner
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.precision import Agreement
 from geogaze.evidence.prepare import pixels_at_once, quicken, tiles_at_once, working_bytes
@@ -39,10 +40,6 @@ from geogaze.networks.split import Split
 log = structlog.get_logger()
 
 _BACKWARD_SHARE = 8  # a backward pass through the network holds every layer at once
-
-Corner = tuple[int, int]
-"""Row and column of a tile's first pixel in its window."""
-
 
 _TURN = threading.Lock()
 """Held by the thread whose tiles the device explains."""

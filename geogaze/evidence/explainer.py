@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,11 @@ class Explainer(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class SharesTrunk(Protocol):
+    """An engine whose tiles may share one run of the trunk, as scene context wants it."""
+
     def explain_shared(
         self,
         window: Any,
@@ -72,15 +77,7 @@ class Explainer(Protocol):
         targets: Sequence[Target] | None,
         method: str = "gradcam",
     ) -> Generator[BatchResult]:
-        """As :meth:`explain_tiles`, but the trunk runs once over the window, not once per tile.
-
-        Args:
-            window: with the bundle's halo (pixels) around all tiles.
-            corners: n tiles at whole strides from each other.
-            targets: K scores, or None for each tile's own best class.
-            method: a class activation map of :data:`geogaze.models.methods.METHODS`.
-
-        Raises:
-            OutOfMemory: not even one tile fits.
+        """As :meth:`Explainer.explain_tiles`, but the trunk runs once over the window, which has
+        the bundle's halo (pixels) around all tiles; these lie at whole strides from each other.
         """
         ...

@@ -154,16 +154,6 @@ class GraphEngine:
                 yield result
                 start += len(tiles)
 
-    def explain_shared(
-        self,
-        window: NDArray[np.float32],
-        corners: Sequence[Corner],
-        targets: Sequence[Target] | None,
-        method: str = "gradcam",
-    ) -> Generator[BatchResult]:
-        """Never asked for: a graph takes tiles alone, and torch runs scene context."""
-        raise NotImplementedError("Scene context goes to torch.")
-
     def _smaller(self, tiles: int, error: RuntimeError) -> int:
         """The size of batches after one of ``tiles`` failed.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.evidence.explainer import Explainer
+from geogaze.evidence.explainer import Explainer, SharesTrunk
 from geogaze.evidence.results import BatchResult
 from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
@@ -189,8 +189,10 @@ def _ask(
     """Have some tiles of a chunk explained, batch by batch."""
     window = engine.prepare(read.pixels.values, read.pixels.known, plan.scene.rescale)
     corners = [(rows.start, cols.start) for rows, cols in (read.windows[i] for i in seen)]
-    explain = engine.explain_shared if plan.context == "scene" else engine.explain_tiles
-    return explain(window, corners, plan.targets, plan.method)
+    if plan.context == "scene":
+        assert isinstance(engine, SharesTrunk), "engines are loaded for the context"
+        return engine.explain_shared(window, corners, plan.targets, plan.method)
+    return engine.explain_tiles(window, corners, plan.targets, plan.method)
 
 
 def _touched(plan: Plan, pixels: Pixels, tiles: list[Tile]) -> dict[str, list[Tile]]:

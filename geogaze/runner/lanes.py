@@ -47,7 +47,7 @@ class Lanes:
 
     @property
     def ended(self) -> int:
-        """Units that have ended, or were left behind."""
+        """Grows whenever a unit has ended or was left behind: another may have become due."""
         return self._ended
 
     @property
@@ -76,7 +76,7 @@ class Lanes:
         self._raise_failure()
 
     def settle(self, ended: int, seconds: float) -> None:
-        """Wait for more than ``ended`` units to have ended, but no longer than this.
+        """Wait until units have ended since ``ended`` was read, but no longer than this.
 
         Raises:
             BaseException: as :meth:`take`.
@@ -104,11 +104,17 @@ class Lanes:
             following: UUID | None = unit
             while following and lane in self._held:
                 claim = self._worker.run(following, self._leave_behind)
+                self._tell_ended()
                 self._on_settled()
                 following = self._worker.following(claim) if claim else None
         except BaseException as error:  # raised where units are given out
             failure = error
         self._free(lane, failure)
+
+    def _tell_ended(self) -> None:
+        with self._changed:
+            self._ended += 1
+            self._changed.notify_all()
 
     def _leave_behind(self, lane: threading.Thread) -> None:
         with self._changed:
@@ -125,7 +131,7 @@ class Lanes:
                 self._left_behind.discard(lane)
             if lane in self._held:
                 self._held.remove(lane)
-                self._ended += 1
+                self._ended += lane is not threading.current_thread()
             breaks = failure is not None and self._failure is None
             self._failure = self._failure or failure
             self._changed.notify_all()

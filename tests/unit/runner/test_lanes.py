@@ -118,6 +118,20 @@ def test_units_run_side_by_side_and_no_more_than_there_are_lanes(
     assert lanes.ended == 3
 
 
+def test_a_lane_that_follows_its_job_wakes_whoever_waits_for_work(
+    work: Work, make: Callable[..., Lanes]
+) -> None:
+    # What a unit made due is for all lanes: a whole job's drawing was done on one of two.
+    lanes = make(2)
+    work.follows.append(uuid4())
+    lanes.take(uuid4())
+    ended = lanes.ended
+    work.go.release()
+    lanes.settle(ended, 20)
+    assert lanes.ended > ended
+    assert lanes.busy == 1, "its lane is at the next unit"
+
+
 def test_closing_gives_units_time_to_end(work: Work, make: Callable[..., Lanes]) -> None:
     lanes = make(1)
     _, giving = give(lanes, work)

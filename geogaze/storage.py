@@ -38,8 +38,8 @@ class Storage(ABC):
         """Write an object; it appears whole or not at all."""
 
     @abstractmethod
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
-        """Write a file's content, in several parts where it is large."""
+    def take_file(self, key: str, path: Path, media_type: str) -> None:
+        """Move a file here, in several parts where it is large; where it was it is gone."""
 
     @abstractmethod
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
@@ -94,9 +94,13 @@ class FolderStorage(Storage):
             draft.write_bytes(data)
 
     @override
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
+    def take_file(self, key: str, path: Path, media_type: str) -> None:
         with path.open("rb"), self._landing(key) as draft:  # what cannot be read is not our fault
-            shutil.copyfile(path, draft)
+            try:
+                path.replace(draft)  # products are large, and scratch often lies on the same disk
+            except OSError:
+                shutil.copyfile(path, draft)
+                path.unlink()
 
     @contextmanager
     def _landing(self, key: str) -> Iterator[Path]:
@@ -210,7 +214,7 @@ class S3Storage(Storage):
             self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)
 
     @override
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
+    def take_file(self, key: str, path: Path, media_type: str) -> None:
         from boto3.s3.transfer import TransferConfig
 
         with self._errors(key):
@@ -223,6 +227,7 @@ class S3Storage(Storage):
                     multipart_threshold=_MULTIPART_BYTES, multipart_chunksize=_MULTIPART_BYTES
                 ),
             )
+        path.unlink()
 
     @override
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:

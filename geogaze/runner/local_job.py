@@ -44,6 +44,7 @@ class LocalJob:
             update={
                 "database_url": f"sqlite:///{space.folder / 'ledger.db'}",
                 "storage": str(space.objects),
+                "scratch": settings.scratch or space.scratch,  # products need no copy from there
             }
         )
         self._settings = here

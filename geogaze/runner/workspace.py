@@ -32,6 +32,11 @@ class Workspace:
         return self.folder / "objects"
 
     @property
+    def scratch(self) -> Path:
+        """Where units keep what they are at."""
+        return self.folder / "scratch"
+
+    @property
     def holds_parts(self) -> bool:
         """Whether any work was stored."""
         return any(path.is_file() for path in self.objects.rglob("*"))
@@ -67,6 +72,8 @@ def workspace(out: Path, content: str) -> Iterator[Workspace]:
         except OSError as error:
             log.warning("disk without locks", folder=str(out), error=str(error))
         here = Workspace(folder)
+        shutil.rmtree(here.scratch, ignore_errors=True)  # of a run that was killed
+        here.scratch.mkdir()
         try:
             yield here
         finally:

@@ -65,7 +65,7 @@ class TestS3(StorageContract):
 
     def test_files_are_served_as_what_they_are(self, storage: S3Storage, tmp_path: Path) -> None:
         (tmp_path / "item.json").write_text("{}")
-        storage.put_file("item.json", tmp_path / "item.json", "application/geo+json")
+        storage.take_file("item.json", tmp_path / "item.json", "application/geo+json")
         head = httpx.get(storage.link("item.json", 60)).headers
         assert head["content-type"] == "application/geo+json"
 
@@ -158,12 +158,13 @@ class TestS3(StorageContract):
         self, s3: S3Endpoint, changes: dict[str, str], tmp_path: Path
     ) -> None:
         storage = open_storage(s3_settings(s3, "x", **changes))
+        (tmp_path / "source").write_bytes(TEN)
         with pytest.raises(StorageUnavailable):
             storage.put("a", TEN)
         with pytest.raises(StorageUnavailable):
             storage.get("a")
         with pytest.raises(StorageUnavailable):
-            storage.put_file("a", Path(__file__), "text/plain")
+            storage.take_file("a", tmp_path / "source", "text/plain")
         with pytest.raises(StorageUnavailable):
             storage.get_file("a", tmp_path / "a")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -55,9 +56,9 @@ class StorageContract:
     def test_files_come_back(self, storage: Storage, tmp_path: Path) -> None:
         source, target = tmp_path / "in.tif", tmp_path / "out.tif"
         source.write_bytes(TEN)
-        storage.put_file("jobs/1/heat.tif", source, "image/tiff")
+        storage.take_file("jobs/1/heat.tif", source, "image/tiff")
         assert storage.get("jobs/1/heat.tif") == TEN
-        assert source.read_bytes() == TEN
+        assert not source.exists()
         storage.get_file("jobs/1/heat.tif", target)
         assert target.read_bytes() == TEN
 
@@ -106,23 +107,35 @@ class StorageContract:
         self, storage: Storage, tmp_path: Path
     ) -> None:
         with pytest.raises(FileNotFoundError):
-            storage.put_file("jobs/1/heat.tif", tmp_path / "none.tif", "image/tiff")
+            storage.take_file("jobs/1/heat.tif", tmp_path / "none.tif", "image/tiff")
         assert list(storage.keys("")) == []
 
     def test_large_files_come_back_identical(self, storage: Storage, tmp_path: Path) -> None:
         source, target = tmp_path / "in.bin", tmp_path / "out.bin"
         rng = np.random.default_rng(0)
         source.write_bytes(rng.bytes(16 * 2**20 + 12_345))
-        storage.put_file("large.bin", source, "application/octet-stream")
+        data = source.read_bytes()
+        storage.take_file("large.bin", source, "application/octet-stream")
         storage.get_file("large.bin", target)
-        digests = [hashlib.sha256(p.read_bytes()).digest() for p in (source, target)]
-        assert digests[0] == digests[1]
-        tail = source.read_bytes()[-2000:]
-        assert storage.get("large.bin", source.stat().st_size - 2000) == tail
+        assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(data).digest()
+        assert storage.get("large.bin", len(data) - 2000) == data[-2000:]
         self.check_large(storage, "large.bin")
 
     def check_large(self, storage: Storage, key: str) -> None:
         """What a subclass knows of how a large object lies there."""
+
+
+@pytest.fixture
+def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files come from elsewhere, and are only moved within storage."""
+    replace = Path.replace
+
+    def within(source: Path, target: Path) -> Path:
+        if source.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", within)
 
 
 class TestFolder(StorageContract):
@@ -189,7 +202,7 @@ class TestFolder(StorageContract):
         storage.remove(["parts/1/a/x"])
         assert not storage.path("parts/1/a").exists()
 
-    @pytest.mark.parametrize("way", ["put", "put_file"])
+    @pytest.mark.parametrize("way", ["put", "take_file"])
     def test_who_reads_an_object_that_is_replaced_sees_the_old_one_whole(
         self, storage: FolderStorage, tmp_path: Path, way: str
     ) -> None:
@@ -201,8 +214,9 @@ class TestFolder(StorageContract):
             assert start + reader.read() == old
         assert storage.get("a") == new
 
-    @pytest.mark.parametrize("way", ["put", "put_file"])
+    @pytest.mark.parametrize("way", ["put", "take_file"])
     @pytest.mark.parametrize("old", [None, TEN], ids=["new", "replaced"])
+    @pytest.mark.usefixtures("two_disks")
     def test_a_write_that_stops_half_way_shows_nothing(
         self, storage: FolderStorage, tmp_path: Path, way: str, old: bytes | None
     ) -> None:
@@ -226,7 +240,22 @@ class TestFolder(StorageContract):
         source = folder / "source"
         if not source.exists():
             source.write_bytes(data)
-        storage.put_file("a", source, "image/tiff")
+        storage.take_file("a", source, "image/tiff")
+
+    def test_a_file_on_the_same_disk_is_not_copied(
+        self, storage: FolderStorage, tmp_path: Path
+    ) -> None:
+        (tmp_path / "source").write_bytes(TEN)
+        file = (tmp_path / "source").stat().st_ino
+        self.write(storage, "take_file", tmp_path, TEN)
+        assert storage.path("a").stat().st_ino == file
+        assert storage.path("a").stat().st_mode & 0o777 == 0o644
+
+    @pytest.mark.usefixtures("two_disks")
+    def test_a_file_on_another_disk_is_copied(self, storage: FolderStorage, tmp_path: Path) -> None:
+        self.write(storage, "take_file", tmp_path, TEN)
+        assert storage.get("a") == TEN
+        assert not (tmp_path / "source").exists()
 
     def test_a_folder_that_cannot_be_used_is_storage_that_is_away(
         self, storage: FolderStorage, tmp_path: Path
@@ -236,7 +265,7 @@ class TestFolder(StorageContract):
         storage.put("jobs", TEN)  # a file, where a folder is wanted
         for use in (
             lambda: storage.put("jobs/1/a", TEN),
-            lambda: storage.put_file("jobs/1/a", tmp_path / "source", "image/tiff"),
+            lambda: storage.take_file("jobs/1/a", tmp_path / "source", "image/tiff"),
             lambda: storage.get("jobs/1/a"),
             lambda: storage.get_file("jobs/1/a", tmp_path / "target"),
             lambda: storage.remove(["jobs/1/a"]),
@@ -255,7 +284,7 @@ class TestFolder(StorageContract):
     ) -> None:
         storage.put("a", TEN)
         with pytest.raises(FileNotFoundError):
-            storage.put_file("a", tmp_path / "none", "image/tiff")
+            storage.take_file("a", tmp_path / "none", "image/tiff")
         assert storage.get("a") == TEN
         assert list(storage.root.iterdir()) == [storage.path("a")]
 
@@ -270,7 +299,10 @@ def test_settings_name_the_storage(tmp_path: Path) -> None:
         assert (bucket.bucket, bucket.prefix) == ("heat", prefix)
 
 
-def test_a_dead_endpoint_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_endpoint_is_worth_another_try(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_bytes(TEN)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # botocore's backoff
     settings = Settings(
         storage="s3://heat",
@@ -284,7 +316,7 @@ def test_a_dead_endpoint_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -
         lambda: storage.get("a"),
         lambda: list(storage.keys("")),
         lambda: storage.delete("a"),
-        lambda: storage.put_file("a", Path(__file__), "text/plain"),
+        lambda: storage.take_file("a", tmp_path / "source", "text/plain"),
     ):
         with pytest.raises(StorageUnavailable) as caught:
             use()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 import cv2
@@ -13,6 +14,10 @@ from geogaze.products.styles import Colormap
 MAX_OPACITY = 0.75
 Value = TypeVar("Value", np.float32, np.uint8)
 _FULL_AT = 0.6  # heat from which the colour is as opaque as it gets
+_ALONE = 2**18
+"""Multiplications that OpenBLAS does without its threads, which would wait for each other here:
+several blocks are drawn at once.
+"""
 _MAPS: dict[Colormap, int] = {
     "turbo": cv2.COLORMAP_TURBO,
     "inferno": cv2.COLORMAP_INFERNO,
@@ -49,8 +54,8 @@ class Painter:
         veil = opacity(np.linspace(0, 1, 256, dtype=np.float32))[:, None]
         colours = colormap(name)[:, ::-1] if bgr else colormap(name)
         self._tint = (colours * veil).round().astype(np.uint8)[:, None]
-        self._left = np.repeat((255 * (1 - veil)).round().astype(np.uint8), 3, axis=1)[:, None]
-        shows = (self._tint > 0).any(axis=(1, 2)) | (self._left < 255).any(axis=(1, 2))
+        self._left = (255 * (1 - veil)).round().astype(np.uint8)
+        shows = (self._tint > 0).any(axis=(1, 2)) | (self._left < 255).any(axis=1)
         self.faintest = int(np.argmax(shows))
         """The least of 256 heats that changes a pixel."""
 
@@ -58,9 +63,10 @@ class Painter:
         """Heat (h, w), of 256, over an image (h, w, 3); None where it leaves the image as it is."""
         if not len(heat) or heat.max() < self.faintest:
             return None
-        index = cv2.merge([heat, heat, heat])
-        seen_through = cv2.multiply(image, cv2.LUT(index, self._left), scale=1 / 255)
-        return np.asarray(cv2.add(seen_through, cv2.LUT(index, self._tint)), dtype=np.uint8)
+        left = cv2.LUT(heat, self._left)
+        seen_through = cv2.multiply(image, cv2.merge([left, left, left]), scale=1 / 255)
+        tint = cv2.LUT(cv2.merge([heat, heat, heat]), self._tint)
+        return np.asarray(cv2.add(seen_through, tint), dtype=np.uint8)
 
 
 def lay_over(
@@ -88,15 +94,21 @@ def stretch(
         shape: pixels (h, w) wanted.
     """
     left, top, size = cell
-    # Pixel centres to cell centres: cell = (pixel + 0.5 - left) / size - 0.5.
-    across = (0.5 - left) / size - 0.5
-    down = (0.5 - top) / size - 0.5
-    matrix = np.array([[1 / size, 0, across], [0, 1 / size, down]])
-    stretched = cv2.warpAffine(
-        heat,
-        matrix,
-        (shape[1], shape[0]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    down = _between(heat.shape[0], top, size, shape[0])
+    across = _between(heat.shape[1], left, size, shape[1])
+    tall, stretched = down @ heat.astype(np.float32, copy=False), np.empty(shape, np.float32)
+    some = max(1, _ALONE // across.size)
+    for first in range(0, shape[0], some):
+        np.matmul(tall[first : first + some], across.T, out=stretched[first : first + some])
+    if heat.dtype == np.uint8:
+        stretched = cv2.convertScaleAbs(stretched)
     return np.asarray(stretched, dtype=heat.dtype)
+
+
+@lru_cache(maxsize=32)  # blocks of a layer differ from those of another in their heat alone
+def _between(cells: int, start: float, size: float, pixels: int) -> NDArray[np.float32]:
+    """What each pixel takes of each cell, (pixels, cells), along one axis."""
+    at = np.clip((np.arange(pixels) + 0.5 - start) / size - 0.5, 0, cells - 1)
+    shares = np.maximum(1 - np.abs(at[:, None] - np.arange(cells)), 0).astype(np.float32)
+    shares.setflags(write=False)
+    return shares

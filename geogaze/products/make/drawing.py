@@ -181,7 +181,6 @@ def _cut(picture: Picture) -> list[tuple[BlockAt, Picture]]:
 
 
 @timed("encode")
-@timed("encode")
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
     down, right = BLOCK - image.shape[0], BLOCK - image.shape[1]
     if down or right:  # what lies beyond the border costs least where it is like the border
@@ -192,7 +191,6 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
-@timed("encode")
 @timed("encode")
 def _bits(valid: NDArray[np.bool_]) -> bytes:
     whole = np.zeros((BLOCK, BLOCK), dtype=bool)

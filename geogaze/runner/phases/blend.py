@@ -40,7 +40,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
             file.write(values.tobytes())
             sketches += [Sketch.of(layer) for layer in values]
             peaks += [_peak(layer) for layer in values]
-    resources.storage.put_file(f"{claim.prefix}blended.f32", path, "application/octet-stream")
+    resources.storage.take_file(f"{claim.prefix}blended.f32", path, "application/octet-stream")
     store_sketches(resources.storage, claim.prefix, sketches)
     return Outcome({"peaks": peaks, "covered": covered})
 

@@ -24,5 +24,5 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         box = canvas.units.rectangle(claim.root)
         for segment in draw_unit(scene, job.backdrop, box, canvas.level, layers, pulse):
             ends.append(ends[-1] + file.write(segment))
-    resources.storage.put_file(f"{claim.prefix}drawn", path, "application/octet-stream")
+    resources.storage.take_file(f"{claim.prefix}drawn", path, "application/octet-stream")
     return Outcome({"ends": ends})

@@ -73,16 +73,17 @@ def open_to_show(resources: Resources, plan: Plan) -> AbstractContextManager[Sce
 
 @timed("store")
 def keep(resources: Resources, claim: Claim, path: Path, media_type: str) -> dict[str, Any]:
-    """Store a product under this attempt and describe it."""
+    """Move a product to storage under this attempt, and describe it."""
     key = claim.prefix + path.name
-    resources.storage.put_file(key, path, media_type)
-    return {
+    described = {
         "key": key,
         "file": path.name,
         "type": media_type,
         "size": path.stat().st_size,
         "sha256": file_sha256(path),
     }
+    resources.storage.take_file(key, path, media_type)
+    return described
 
 
 def make_product(

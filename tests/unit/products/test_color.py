@@ -6,6 +6,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from geogaze.processes.explain.request import Colormap
 from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
@@ -84,3 +86,43 @@ def test_cells_may_be_smaller_than_pixels() -> None:
     heat = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (4, 1))
     row = stretch(heat, (0, 0, 0.5), (2, 32))[0]
     np.testing.assert_allclose(row, (np.arange(32) * 2 + 0.5) / 63, atol=0.02)
+
+
+def bilinear(
+    heat: np.ndarray, cell: tuple[float, float, float], shape: tuple[int, int]
+) -> np.ndarray:
+    """Plainly: each pixel's centre between the four nearest centres of cells."""
+    left, top, size = cell
+
+    def axis(pixels: int, start: float, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = np.clip((np.arange(pixels) + 0.5 - start) / size - 0.5, 0, cells - 1)
+        first = np.floor(at).astype(int)
+        return first, np.minimum(first + 1, cells - 1), at - first
+
+    up, down, part = axis(shape[0], top, heat.shape[0])
+    rows = heat[up] * (1 - part)[:, None] + heat[down] * part[:, None]
+    before, behind, share = axis(shape[1], left, heat.shape[1])
+    return np.asarray(rows[:, before] * (1 - share) + rows[:, behind] * share)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.integers(1, 9),
+    cols=st.integers(1, 9),
+    left=st.integers(-200, 100),
+    top=st.integers(-200, 100),
+    size=st.integers(1, 40),
+    height=st.integers(1, 150),
+    width=st.integers(1, 150),
+    between=st.sampled_from([0.0, 0.3, 0.5]),
+)
+def test_stretching_is_bilinear_wherever_cells_lie(
+    rows: int, cols: int, left: int, top: int, size: int, height: int, width: int, between: float
+) -> None:
+    heat = np.random.default_rng(rows * cols).random((rows, cols)).astype(np.float32)
+    cell, shape = (left + between, float(top), float(size)), (height, width)
+    np.testing.assert_allclose(stretch(heat, cell, shape), bilinear(heat, cell, shape), atol=1e-5)
+    levels = (heat * 255).round().astype(np.uint8)
+    np.testing.assert_allclose(
+        stretch(levels, cell, shape), bilinear(levels.astype(float), cell, shape), atol=0.501
+    )

@@ -100,15 +100,15 @@ def stretch(
     some = max(1, _ALONE // across.size)
     for first in range(0, shape[0], some):
         np.matmul(tall[first : first + some], across.T, out=stretched[first : first + some])
-    if heat.dtype == np.uint8:
-        stretched = cv2.convertScaleAbs(stretched)
-    return np.asarray(stretched, dtype=heat.dtype)
+    whole = heat.dtype == np.uint8
+    return np.asarray(cv2.convertScaleAbs(stretched) if whole else stretched, dtype=heat.dtype)
 
 
 @lru_cache(maxsize=32)  # blocks of a layer differ from those of another in their heat alone
 def _between(cells: int, start: float, size: float, pixels: int) -> NDArray[np.float32]:
     """What each pixel takes of each cell, (pixels, cells), along one axis."""
     at = np.clip((np.arange(pixels) + 0.5 - start) / size - 0.5, 0, cells - 1)
-    shares = np.maximum(1 - np.abs(at[:, None] - np.arange(cells)), 0).astype(np.float32)
+    apart = np.abs(at[:, None] - np.arange(cells))
+    shares: NDArray[np.float32] = np.maximum(1 - apart, 0).astype(np.float32)
     shares.setflags(write=False)
     return shares

@@ -94,11 +94,39 @@ def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
         cells, cell = _cells(layer.grid, box)
         _, here = overlap(cells, around)
         near = in_bytes(_fill(values[here]))
-        if not near.size or near.max() < painter.faintest:
+        rows, cols = _showing(near >= painter.faintest, cell, (height, width))
+        part = image[rows, cols]
+        if not part.size:
             return None
-        return painter.paint(image, stretch(near, cell, (height, width)))
+        within = cell[0] - cols.start, cell[1] - rows.start, cell[2]
+        heat = stretch(near, within, part.shape[:2])
+        painted = painter.paint(part, heat)
+        if painted is None or part.shape == image.shape:
+            return painted
+        whole = image.copy()
+        whole[rows, cols] = painted
+        return whole
 
     return paint
+
+
+def _showing(
+    hot: NDArray[np.bool_], cell: tuple[float, float, float], shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Rows and columns of a block (h, w) outside which no heat shows: it fades from the centres of
+    the outermost hot cells to those of their neighbours.
+    """
+    left, top, side = cell
+    slices = []
+    for axis, start, length in ((1, top, shape[0]), (0, left, shape[1])):
+        at = np.flatnonzero(hot.any(axis=axis))
+        if not at.size:
+            return slice(0, 0), slice(0, 0)
+        outer = at[0] == 0, at[-1] == hot.shape[1 - axis] - 1  # beyond is as hot as they are
+        first = 0 if outer[0] else max(0, math.floor(start + (at[0] - 0.5) * side))
+        last = length if outer[1] else min(length, math.ceil(start + (at[-1] + 1.5) * side))
+        slices.append(slice(first, max(first, last)))
+    return slices[0], slices[1]
 
 
 def _cells(grid: Grid, box: Box) -> tuple[Box, tuple[float, float, float]]:

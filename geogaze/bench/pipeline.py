@@ -21,6 +21,7 @@ from geogaze.evidence.kept import load_engine
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import Context, ExplainRequest
+from geogaze.products.styles import Overlays
 from geogaze.runner.embedded import run
 
 _ENGINE_SECONDS = 15.0
@@ -35,7 +36,7 @@ class PipelineJob:
     classes: int = 20
     overlap: float = 0.5
     context: Context = "tile"
-    overlays: bool = False
+    overlays: Overlays = "none"
 
 
 def bench_pipeline(job: PipelineJob, settings: Settings) -> dict[str, Any]:

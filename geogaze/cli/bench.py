@@ -85,7 +85,7 @@ def pipeline(
     classes: CountOption = 20,
     overlap: OverlapOption = 0.5,
     context: ContextOption = "tile",
-    overlays: OverlaysOption = False,
+    overlays: OverlaysOption = "none",
     as_json: JsonOption = False,
 ) -> None:
     """A whole job against the engine alone: what reading and writing cost.
@@ -98,7 +98,7 @@ def pipeline(
     settings = get_settings()
     configure_logging("error", settings.log_format)
     with err.status(f"running a job on {scene.name}"):
-        job = PipelineJob(scene, arch, classes, overlap, context, overlays)
+        job = PipelineJob(scene, arch, classes, overlap, context, overlays or "all")
         figures = bench_pipeline(job, settings)
     _show(figures, f"{scene.name}: {arch}, {classes} classes", as_json)
 

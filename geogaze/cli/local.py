@@ -95,8 +95,8 @@ def run(
             }
         )
         return
-    _show_outcome(report.assets, out_folder)
     plan = report.plan
+    _show_outcome(plan, report.assets, out_folder)
     out.print(
         f"{report.tiles - report.reused:,} tiles in {report.seconds:,.1f} s "
         f"({report.tiles_per_second:,.1f} tiles/s). One heat cell is "
@@ -191,7 +191,7 @@ def _figure(probability: float) -> str:
     return "" if math.isnan(probability) else f"{probability:.2f}"
 
 
-def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
+def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
     import geopandas
 
@@ -227,6 +227,12 @@ def _show_outcome(assets: dict[str, Path], folder: Path) -> None:
         file = f"{product.file.replace(CLASS, '<layer>')} ({len(names)})"
         files.add_row(file if len(names) > 1 else one, product.hint)
     out.print(files)
+    drawn = sum(name.startswith("overlay-") for name in assets)
+    if drawn < len(layers) and plan.overlays == "present":
+        out.print(
+            f"Overlays are of the {drawn} of {len(layers)} layers that win a tile; "
+            "--overlays all draws the others too."
+        )
 
 
 def demo(

@@ -16,6 +16,7 @@ from geogaze.errors import InvalidRequest
 from geogaze.models.methods import MethodName
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.request import Flag, ProcessRequest
+from geogaze.products.styles import Overlays
 
 Command = Callable[..., None]
 
@@ -91,7 +92,7 @@ def _text(field: FieldInfo) -> str | None:
 
 
 def _names(name: str, field: FieldInfo) -> str:
-    """``--on-error``; of what is so unless denied, ``--overlays/--no-overlays``."""
+    """``--on-error``; of what is so unless denied, ``--dry-first/--no-dry-first``."""
     word = name.replace("_", "-")
     return f"--{word}/--no-{word}" if field.default is True else f"--{word}"
 
@@ -165,7 +166,7 @@ ModelOption = Annotated[str, option(ExplainRequest, "model")]
 OverlapOption = Annotated[float, option(ExplainRequest, "overlap")]
 MethodOption = Annotated[MethodName, option(ExplainRequest, "method")]
 ContextOption = Annotated[Literal["tile", "scene"], option(ExplainRequest, "context")]
-OverlaysOption = Annotated[bool, option(ExplainRequest, "overlays")]
+OverlaysOption = Annotated[Overlays | None, option(ExplainRequest, "overlays")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier command of this kind left.")
 ]

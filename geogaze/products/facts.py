@@ -17,7 +17,7 @@ from geogaze.grid.tiling import Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import Method
 from geogaze.models.targets import Target
-from geogaze.products.styles import Colormap, Normalize
+from geogaze.products.styles import Colormap, Normalize, Overlays
 
 TOP = "top"
 """The layer of each tile's own best class."""
@@ -124,7 +124,7 @@ class JobFacts:
     place: Place
     normalize: Normalize
     colormap: Colormap
-    overlays: bool
+    overlays: Overlays
     context: str
     square: bool
     gsd_metres: float

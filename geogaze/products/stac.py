@@ -111,6 +111,7 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         "geogaze:paths": record.routes,
         "geogaze:runtimes": record.ran,
         "geogaze:normalize": job.normalize,
+        "geogaze:overlays": job.overlays,
         "geogaze:bands": list(source.bands),
         "geogaze:bands_source": source.bands_source,
         "geogaze:square": job.square,

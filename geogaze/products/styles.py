@@ -11,6 +11,9 @@ Normalize = Literal["job", "tile", "none"]
 
 Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 
+Overlays = Literal["all", "present", "none"]
+"""Which layers are drawn over the scene; ``present`` are those that are best for any tile."""
+
 _TURN = 0.618034  # of the colour circle from class to class: neighbours differ most
 
 

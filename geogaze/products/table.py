@@ -14,6 +14,7 @@ from typing import Protocol
 from geogaze.doors import resolve
 from geogaze.files import file_stem
 from geogaze.products.facts import TOP
+from geogaze.products.styles import Overlays
 
 CLASS = "{class}"
 """Stands in names and files of products that there are for each layer."""
@@ -33,8 +34,8 @@ class Wanted(Protocol):
         """The heat layers."""
 
     @property
-    def overlays(self) -> bool:
-        """Whether overlays are to be drawn."""
+    def overlays(self) -> Overlays:
+        """Which layers are to be drawn over the scene."""
 
 
 def _always(job: Wanted) -> bool:
@@ -141,13 +142,13 @@ PRODUCTS = (
         name="overlay-{class}",
         file="overlay-{class}.tif",
         title="Heat of {layer} over the scene",
-        offer="Heat over the scene, one product for each class unless overlays is false",
+        offer="Heat over the scene, one product for each class that overlays asks for",
         hint="heat in colour over the scene: for eyes",
         media_type=GEOTIFF,
         roles=("visual",),
         phase="assemble",
         make="geogaze.products.make.overlay:make",
-        when=lambda job: job.overlays,
+        when=lambda job: job.overlays != "none",
     ),
     Product(
         name="tiles",
@@ -213,7 +214,7 @@ def product_named(name: str) -> tuple[Product, str]:
 class _Without:
     """A job of layers that draws overlays, or does not."""
 
-    overlays: bool
+    overlays: Overlays
     layers: tuple[str, ...] = ()
 
 
@@ -223,7 +224,7 @@ def needs_overlays(name: str) -> bool:
         product, _ = product_named(name)
     except LookupError:
         return False  # it is refused later, with what there is
-    return product.when(_Without(overlays=True)) and not product.when(_Without(overlays=False))
+    return product.when(_Without(overlays="all")) and not product.when(_Without(overlays="none"))
 
 
 def product_names(job: Wanted) -> frozenset[str]:

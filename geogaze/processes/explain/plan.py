@@ -21,7 +21,7 @@ from geogaze.grid.tiling import Chunk, Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target, parse_target
-from geogaze.processes.explain.request import Context, OnError
+from geogaze.processes.explain.request import Context, OnError, OverlaysWord
 from geogaze.processes.plan import ProcessPlan
 from geogaze.products.facts import TOP, Place
 from geogaze.products.styles import Colormap, Normalize
@@ -60,7 +60,7 @@ class Plan(ProcessPlan):
     layers: tuple[str, ...]
     overlap: float
     normalize: Normalize
-    overlays: bool
+    overlays: OverlaysWord
     colormap: Colormap = "turbo"
     on_error: OnError = "fail"
     scale: float
@@ -192,7 +192,7 @@ class Plan(ProcessPlan):
             "explain": self.chunk_count,
             "blend": self.blocks.count,
             "scale": 1,
-            "draw": self.canvas.units.count if self.overlays else 0,
+            "draw": self.canvas.units.count if self.overlays != "none" else 0,
             "assemble": layers,
             "publish": 1,
         }

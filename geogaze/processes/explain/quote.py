@@ -55,7 +55,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     top, left, bottom, right = plan.bounds
     layers, pixels = len(plan.layers), (bottom - top) * (right - left)
     heat = plan.lattice.rows * plan.lattice.cols * _FLOAT_BYTES * _WITH_OVERVIEWS
-    overlay = pixels * _OVERLAY_BYTES if plan.overlays else 0
+    overlay = pixels * _OVERLAY_BYTES if plan.overlays != "none" else 0
     table = plan.tiles * (_ROW_BYTES + _FLOAT_BYTES * layers)
     sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
     products = round(layers * (heat + overlay + 2 * _FILE_BYTES) + table + sheet)

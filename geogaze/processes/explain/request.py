@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import override
 
 from geogaze.errors import InvalidRequest
@@ -14,13 +14,21 @@ from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
-from geogaze.products.styles import Colormap, Normalize
+from geogaze.products.styles import Colormap, Normalize, Overlays
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Context = Literal["tile", "scene"]
 OnError = Literal["fail", "skip"]
 Priority = Literal["low", "normal", "high"]
 Range = tuple[float, float]
+
+
+def _drawn(given: Any) -> Any:
+    """Yes and no as earlier releases had it."""
+    return {True: "all", False: "none"}[given] if isinstance(given, bool) else given
+
+
+OverlaysWord = Annotated[Overlays, BeforeValidator(_drawn)]
 LayerNames = Annotated[
     tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)
 ]
@@ -123,8 +131,17 @@ class ExplainRequest(ProcessRequest):
             "Only inside these polygons: GeoJSON, GeoPackage, shapefile, WKT or its file.", "area"
         ),
     ] = Field(default=None, title="Area of interest, GeoJSON in longitude and latitude")
-    overlays: Annotated[bool, Flag("Draw overlay-CLASS.tif too.")] = Field(
-        default=True, title="Make overlay-<class>.tif"
+    overlays: Annotated[
+        OverlaysWord | None,
+        Flag(
+            "Draw overlay-CLASS.tif of all layers, of those that win a tile, or of none. Default: "
+            "present, or all of the classes named."
+        ),
+    ] = Field(
+        default=None,
+        title="Make overlay-<class>.tif",
+        description="all; present: of classes that are best for at least one tile; none. Default: "
+        "all of what classes names, present where it is all.",
     )
     colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
     on_error: Annotated[
@@ -159,9 +176,18 @@ class ExplainRequest(ProcessRequest):
 
     @override
     def narrowed(self, outputs: Collection[str]) -> Self:
-        """Without overlays where products are named and no overlay is among them."""
+        """Without overlays where products are named and no overlay is among them; an overlay that
+        is named is drawn, whatever wins.
+        """
         from geogaze.products.table import needs_overlays  # help needs none of what it imports
 
-        if not outputs or any(needs_overlays(name) for name in outputs):
+        if not outputs:
             return self
-        return self.model_copy(update={"overlays": False})
+        wanted = any(needs_overlays(name) for name in outputs)
+        drawn: Overlays = (self.overlays or "all") if wanted else "none"
+        return self.model_copy(update={"overlays": drawn})
+
+    @property
+    def drawn(self) -> Overlays:
+        """Which layers get an overlay."""
+        return self.overlays or ("present" if self.classes == "all" else "all")

@@ -8,17 +8,28 @@ from geogaze.ledger.records import Claim
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.overlay import draw_unit
-from geogaze.runner.phases.resources import Outcome, Resources, open_heat, open_to_show
+from geogaze.runner.phases.resources import (
+    Outcome,
+    Resources,
+    drawn_layers,
+    open_heat,
+    open_to_show,
+)
 from geogaze.runner.pulse import Pulse
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
-    """One unit of the canvas: read once, drawn once, and painted where a layer's heat shows."""
+    """One unit of the canvas: read once, drawn once, and painted where heat shows of those layers
+    that get an overlay.
+    """
     plan = Plan.model_validate(claim.plan)
     job = facts_of(plan)
     canvas = plan.canvas
     heat_of = open_heat(resources, claim, plan)
-    layers = ((job.layer(name), heat_of(number)) for number, name in enumerate(plan.layers))
+    drawn = drawn_layers(resources, claim, plan)
+    if not drawn:
+        return Outcome({"ends": []})
+    layers = ((job.layer(plan.layers[number]), heat_of(number)) for number in drawn)
     path, ends = scratch / "drawn", [0]
     with open_to_show(resources, plan) as scene, path.open("wb") as file:
         box = canvas.units.rectangle(claim.root)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.evidence.engines import load_engine
@@ -56,6 +58,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     seen = done.table.seen
     result = {
         "seen": int(seen.sum()),
+        "won": [int(index) for index in np.unique(done.table.top[seen])],
         "path": done.route,
         "ran": done.ran,
         "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, done),

@@ -22,7 +22,7 @@ from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
-from geogaze.products.table import Product, products_of
+from geogaze.products.table import Product, needs_overlays, products_of
 from geogaze.runner.block import Blended
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
@@ -109,31 +109,42 @@ def make_layer_products(
         heat=heat,
         backdrop=job.backdrop,
         open_scene=partial(open_to_show, resources, plan),
-        drawn=_drawn(resources, claim, pulse),
+        drawn=_drawn(resources, claim, plan, pulse),
         scratch=scratch,
         pulse=pulse,
     )
+    drawn = claim.root in drawn_layers(resources, claim, plan)
     assets = {
         product.named(name): make_product(resources, claim, product, inputs, name)
         for product in products_of(claim.phase, plan)
+        if drawn or not needs_overlays(product.name)
     }
     return {"products": assets}
 
 
-def _drawn(resources: Resources, claim: Claim, pulse: Pulse) -> Drawn:
+def _drawn(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse) -> Drawn:
     """Reads what the phase draw has left of the claim's layer, and of the scene."""
     parts: list[Part] = []
+    drawn: list[int] = []
 
     def segments(unit: int) -> Iterator[bytes]:
         if not parts:
             parts.extend(resources.ledger.parts(claim.job_id, "draw"))
+            drawn.extend(drawn_layers(resources, claim, plan))
         pulse(0)
-        part, layer = parts[unit], claim.root + 1
+        part, layer = parts[unit], drawn.index(claim.root) + 1
         ends = part.result["ends"]
         for start, stop in (ends[:2], ends[layer : layer + 2]):
             yield resources.storage.get(f"{part.prefix}drawn", start, stop)
 
     return segments
+
+
+def drawn_layers(resources: Resources, claim: Claim, plan: Plan) -> list[int]:
+    """Positions of the layers that get an overlay, as the phase scale has found."""
+    (scaled,) = (part.result for part in resources.ledger.parts(claim.job_id, "scale"))
+    drawn: list[int] = scaled.get("drawn", list(range(len(plan.layers))))  # of an earlier release
+    return drawn
 
 
 def open_heat(resources: Resources, claim: Claim, plan: Plan) -> Callable[[int], Heat]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from geogaze.grid.sketch import Sketch
-from geogaze.ledger.records import Claim
+from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import scale_of
 from geogaze.runner.ahead import ahead
@@ -36,4 +36,24 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
             parts = ledger.parts(claim.job_id, "explain")
             covered = any(part.result["covered"] for part in blocks)
             check_empty(plan, name, parts, ledger.skipped(claim.job_id), covered=covered)
-    return Outcome({"scales": [scale_of(one, plan.normalize) for one in total], "peaks": peaks})
+    scales = [scale_of(one, plan.normalize) for one in total]
+    drawn = _drawn(plan, ledger.parts(claim.job_id, "explain"))
+    return Outcome({"scales": scales, "peaks": peaks, "drawn": drawn})
+
+
+def _drawn(plan: Plan, parts: list[Part]) -> list[int]:
+    """Positions of the layers that get an overlay."""
+    everything = list(range(len(plan.layers)))
+    if plan.overlays == "none":
+        return []
+    if plan.overlays == "all" or plan.targets is None:
+        return everything
+    if any("won" not in part.result for part in parts):  # explained by an earlier release
+        return everything
+    won = {index for part in parts for index in part.result["won"]}
+    # A layer stands for its first class; one that is against a class, for that.
+    return [
+        number
+        for number, (plus, minus) in enumerate(plan.targets)
+        if (minus if plus is None else plus) in won
+    ]

@@ -47,7 +47,7 @@ def test_one_object_tells_where_the_time_went(scene: Path, bundle_folder: Path) 
 
 
 def test_without_overlays_there_is_no_rate_of_theirs(scene: Path, bundle_folder: Path) -> None:
-    options = (str(scene), "--model", str(bundle_folder), "--no-overlays")
+    options = (str(scene), "--model", str(bundle_folder), "--overlays", "none")
     found = json.loads(run(*options, "--runtime", "torch", "--json").splitlines()[-1])
     assert found["overlay_megapixels_per_core_s"] is None
     assert found["runtime"].startswith("torch")

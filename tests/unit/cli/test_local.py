@@ -49,7 +49,7 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     out.mkdir()
     (out / "heat-boat.tif").write_text("of an earlier run")
     (out / "notes.txt").write_text("mine")
-    words = ("run", scene, "--out", out, *QUICK, "--no-overlays")
+    words = ("run", scene, "--out", out, *QUICK, "--overlays", "none")
     refused = geogaze(*words)
     assert refused.code == 2
     assert "--overwrite" in refused.err

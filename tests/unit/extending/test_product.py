@@ -92,7 +92,7 @@ def test_a_product_of_the_table_is_made_described_and_told_of(
     assert asset["file:size"] == (tmp_path / "out" / "summary.csv").stat().st_size
     validate(item)
 
-    local._show_outcome(report.assets, tmp_path / "out")
+    local._show_outcome(report.plan, report.assets, tmp_path / "out")
     assert "how often each layer is the best class" in capsys.readouterr().out
     outputs = description(find_process("explain"), "http://host")["outputs"]
     assert outputs["summary"]["schema"]["contentMediaType"] == "text/csv"

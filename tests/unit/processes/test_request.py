@@ -21,7 +21,6 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "square": False,
         "force": False,
         "normalize": "job",
-        "overlays": True,
         "method": "gradcam",
         "context": "tile",
         "colormap": "turbo",

@@ -93,8 +93,8 @@ def explain(explain_into: Explain, tmp_path: Path) -> Explain:
 def job(
     explain_into: Explain, big_scene: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunReport:
-    """The big scene, all classes, as a user would ask for it."""
-    return explain_into(big_scene, tmp_path_factory.mktemp("job") / "out")
+    """The big scene, all classes, all of them drawn."""
+    return explain_into(big_scene, tmp_path_factory.mktemp("job") / "out", overlays="all")
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ def test_neither_chunks_nor_batches_show(
 def test_a_job_repeated_gives_the_same_bytes(
     explain: Explain, job: RunReport, big_scene: Path
 ) -> None:
-    again = explain(big_scene)
+    again = explain(big_scene, overlays="all")
     for name in set(job.assets) - {"item"}:
         assert again.assets[name].read_bytes() == job.assets[name].read_bytes(), name
 

@@ -22,6 +22,10 @@ from geogaze.storage import FolderStorage
 from tests.factories import write_scene
 
 
+SCALED = [Part(0, None, "", {})]
+"""Of a release that drew all layers."""
+
+
 def claim_of(plan: Plan, phase: str, root: int) -> Claim:
     return Claim(
         unit_id=uuid4(),
@@ -72,11 +76,11 @@ def test_an_overlay_shows_its_own_layer_in_its_own_place(
     storage = FolderStorage(tmp_path / "objects")
     drawn = []
     for root in range(plan.canvas.units.count):
-        resources = Resources(Settings(), Parts(), storage)  # type: ignore[arg-type]
+        resources = Resources(Settings(), Parts(scale=SCALED), storage)  # type: ignore[arg-type]
         claim = claim_of(plan, "draw", root)
         outcome = draw.run(resources, claim, lambda tiles: None, tmp_path)
         drawn.append(Part(root, None, claim.prefix, outcome.result))
-    resources = Resources(Settings(), Parts(draw=drawn), storage)  # type: ignore[arg-type]
+    resources = Resources(Settings(), Parts(draw=drawn, scale=SCALED), storage)  # type: ignore[arg-type]
     for number, (name, (row, col)) in enumerate(zip(plan.layers, hot, strict=True)):
         claim = claim_of(plan, "assemble", number)
         assemble.run(resources, claim, lambda tiles: None, tmp_path)
@@ -99,7 +103,7 @@ def test_a_blank_part_of_the_scene_leaves_nothing_but_its_place(
     heat = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=np.float32)
     monkeypatch.setattr(draw, "open_heat", lambda *_: lambda number: Heat.of(heat, "job", 1.0))
     storage = FolderStorage(tmp_path / "objects")
-    ledger = Parts()
+    ledger = Parts(scale=SCALED)
     sizes = []
     for root in range(6):
         outcome = draw.run(

@@ -41,13 +41,21 @@ def settle(
     """
 
     def answer(precision: Precision) -> Answers:
-        return _answers(cut, trunk_of(precision), tiles, own(range(classes)))
+        return answers(cut, trunk_of(precision), tiles, own(range(classes)))
 
     chosen, agreed = quickest_agreeing(answer, "fp32", LOWER if asked is None else (asked,))
     return trunk_of(asked or chosen), agreed
 
 
-def _answers(cut: Split, trunk: Trunk, tiles: Tensor, targets: Sequence[Target]) -> Answers:
+def answers(cut: Split, trunk: Trunk, tiles: Tensor, targets: Sequence[Target]) -> Answers:
+    """What a network says of tiles (n, bands, T, T), by one of its trunks, and how long that took.
+
+    Args:
+        cut: the network; its head computes in float32.
+        trunk: the trunk's runtime and precision.
+        tiles: normalised.
+        targets: the scores whose evidence is compared.
+    """
     _wait(tiles)
     trunk(tiles[:_BATCH])  # warm
     logits, evidence = [], []

@@ -21,7 +21,6 @@ from geogaze.runner.phases.retired import JobOutdated
 from geogaze.storage import FolderStorage
 from tests.factories import write_scene
 
-
 SCALED = [Part(0, None, "", {})]
 """Of a release that drew all layers."""
 

@@ -1,0 +1,146 @@
+"""What half precision changes: ``python -m tests.benchmarks.precision SCENE… [--weights FOLDER]``.
+
+Trunks by torch in fp16 and bf16 against fp32, on tiles spread over the scenes, evidence of every
+class compared as a GPU's worker does before it takes a precision unasked. Networks are the shipped
+one, those whose published weights lie in ``--weights``, and other families with random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from geogaze.bench.networks import random_bundle
+from geogaze.evidence.precision import Agreement, Answers, quickest_agreeing
+from geogaze.evidence.prepare import quicken
+from geogaze.evidence.runtimes.trunk import Precision, TorchTrunk
+from geogaze.evidence.settling import answers
+from geogaze.logs import configure_logging
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import find_bundle
+from geogaze.models.targets import own
+from geogaze.networks.architectures import build
+from geogaze.networks.bundling import write_bundle
+from geogaze.networks.cuts import cut_at
+from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
+
+FAMILIES = (
+    "vgg16",
+    "resnet50",
+    "densenet121",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "squeezenet1_0",
+    "regnet_y_400mf",
+    "googlenet",
+)
+LOWER: tuple[Precision, ...] = ("fp16", "bf16")
+_CLASSES = 20
+
+
+def networks(folder: Path, weights: Path | None) -> Iterator[tuple[str, Bundle]]:
+    """Each network with what its weights are."""
+    yield "aerial-scenes, ours", find_bundle("aerial-scenes", ())
+    published = {
+        path.name.partition("_imagenet")[0]: path
+        for path in (sorted(weights.glob("*_imagenet*.pth")) if weights else ())
+    }
+    for name in FAMILIES:
+        if name not in published:
+            yield f"{name}, random", random_bundle(folder / name, name, _CLASSES)
+            continue
+        state = torch.load(published[name], weights_only=True)
+        model = build(name, len(next(reversed(state.values()))), initialise=False)
+        model.load_state_dict(state)
+        classes = tuple(f"class-{i:04d}" for i in range(len(next(reversed(state.values())))))
+        bundle = write_bundle(
+            model.eval(),
+            folder / name,
+            architecture=name,
+            classes=classes,
+            input_size=224,
+            graph=False,
+        )
+        yield f"{name}, ImageNet", bundle
+
+
+def tiles_of(scenes: list[Path], size: int, each: int) -> NDArray[np.float32]:
+    """Tiles (n, 3, size, size) in 0..1, spread evenly over each scene."""
+    found = []
+    side = int(np.ceil(np.sqrt(each)))
+    for path in scenes:
+        with rasterio.open(path) as scene:
+            starts = [
+                np.linspace(0, length - size, side).astype(int)
+                for length in (scene.height, scene.width)
+            ]
+            corners = [(row, col) for row in starts[0] for col in starts[1]][:each]
+            found += [
+                scene.read((1, 2, 3), window=Window(int(col), int(row), size, size))
+                for row, col in corners
+            ]
+    return (np.stack(found) / np.float32(255)).astype(np.float32)
+
+
+def compare(bundle: Bundle, images: NDArray[np.float32]) -> dict[Precision, Agreement]:
+    """How each lower precision agrees with fp32."""
+    mean, std = (torch.tensor(one)[:, None, None] for one in (bundle.mean, bundle.std))
+    tiles: Tensor = ((torch.from_numpy(images) - mean) / std).contiguous(
+        memory_format=torch.channels_last
+    )
+    cut = cut_at(load_model(bundle), bundle.module)
+    assert isinstance(cut, Split)
+    cut = quicken(cut)
+    size = bundle.input_size
+    targets = own(range(len(bundle.classes)))
+
+    def answer(precision: Precision) -> Answers:
+        return answers(cut, TorchTrunk(cut.trunk, precision, (size, size)), tiles, targets)
+
+    return quickest_agreeing(answer, "fp32", LOWER)[1]
+
+
+def main() -> None:
+    """Print a row for each network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenes", type=Path, nargs="+")
+    parser.add_argument("--weights", type=Path, help="folder of NAME_imagenet*.pth")
+    parser.add_argument("--tiles", type=int, default=12, help="of each scene")
+    given = parser.parse_args()
+    configure_logging("error", "console")
+    images = tiles_of(given.scenes, 224, given.tiles)
+    table = Table(title=f"{len(images)} tiles of {len(given.scenes)} scenes")
+    for column in ("network", *(f"{p}: {what}" for p in LOWER for what in ("same top", "heat"))):
+        table.add_column(column)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, bundle in networks(Path(folder), given.weights):
+            found = compare(bundle, images)
+            cells = [
+                text
+                for precision in LOWER
+                for text in (
+                    f"{found[precision].same_top:.1%}",
+                    f"{found[precision].heat_off:.4f}",
+                )
+            ]
+            table.add_row(name, *cells)
+            print(name, *cells, flush=True)
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

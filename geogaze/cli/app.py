@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from geogaze.cli import bench, image, local, methods, models, quote, remote, serve, train
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
+from geogaze.cores import let_threads_sleep
 from geogaze.errors import DeviceAbsent, GeogazeError, Interrupted
 from geogaze.version import VERSION
 
@@ -83,6 +84,7 @@ serve.add_to(app)
 
 def main() -> None:
     """Run the command line."""
+    let_threads_sleep()
     as_json = "--json" in sys.argv[1:]
     try:
         app(prog_name="geogaze")

@@ -22,6 +22,8 @@ from rich.table import Table
 _WORK = """
 import sys, time
 import numpy as np
+from geogaze.cores import let_threads_sleep
+let_threads_sleep()
 from geogaze.config import Settings
 from geogaze.evidence.engines import load_engine
 from geogaze.evidence.heap import keep_freed_memory

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geogaze.cores import usable_cores
+from geogaze.cores import let_threads_sleep, usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +37,14 @@ def test_without_control_groups_the_affinity_counts(tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == 8
     (tmp_path / "cpu.max").write_text("nonsense")
     assert usable_cores(tmp_path) == 8
+
+
+@pytest.mark.parametrize(("set_by_user", "policy"), [(None, "passive"), ("active", "active")])
+def test_threads_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, set_by_user: str | None, policy: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", set_by_user or "")  # so that it is put back
+    if not set_by_user:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    let_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == policy

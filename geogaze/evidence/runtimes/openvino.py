@@ -100,6 +100,7 @@ class Graph:
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],
                 "PERFORMANCE_HINT": "LATENCY",  # all cores at one batch
                 "INFERENCE_NUM_THREADS": threads or usable_cores(),
+                "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
             },
         )
         return compiled.create_infer_request()

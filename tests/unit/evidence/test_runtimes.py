@@ -45,6 +45,13 @@ def far(found: Tensor, exact: Tensor) -> float:
     return float((found - exact).abs().max() / exact.abs().max())
 
 
+def test_workers_share_all_cores_and_are_not_pinned_to_the_same_ones() -> None:
+    """Two of one thread each were pinned to one core, and did half of what one did alone."""
+    graph = openvino.Graph(converted.converted(network(), images()), threads=1)
+    compiled = graph._request.get_compiled_model()
+    assert not compiled.get_property("ENABLE_CPU_PINNING")
+
+
 class Counted:
     """Counts conversions."""
 

@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 
+_SPINS = "3000"  # of 300,000 by default
 _CGROUP_2 = "cpu.max"
 _CGROUP_1 = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
 
@@ -23,12 +24,15 @@ def usable_cores(root: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def let_threads_sleep() -> None:
-    """Have OpenMP's threads sleep between layers instead of spin, unless the user says otherwise.
+    """Have OpenMP's threads spin for some microseconds between layers and then sleep, unless the
+    user says otherwise.
 
     Beside a busy process, threads that wait for each other spinning get a third of the idle rate,
-    sleeping three quarters; alone they are as quick. OpenMP reads it when torch is imported.
+    these half and more. Those that never spin lose a quarter alone, these a twelfth. GNU's OpenMP
+    reads it when torch is imported.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def _quota(root: Path) -> int:

@@ -39,12 +39,17 @@ def test_without_control_groups_the_affinity_counts(tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == 8
 
 
-@pytest.mark.parametrize(("set_by_user", "policy"), [(None, "passive"), ("active", "active")])
-def test_threads_sleep_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch, set_by_user: str | None, policy: str
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "3000"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+    ],
+)
+def test_threads_soon_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: dict[str, str]
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", set_by_user or "")  # so that it is put back
-    if not set_by_user:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(os, "environ", given)
     let_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == policy
+    assert given == expected

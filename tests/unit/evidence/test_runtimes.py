@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,30 @@ def _narrows() -> bool:
     """Whether this processor computes in bf16; else OpenVINO does so in float32."""
     hints = openvino._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in hints
+
+
+class Ill(nn.Module):
+    """Subtracts what it has added: rounding grows a thousand times, whoever rounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 5, 3, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images) + 3e3 - 3e3)
+
+
+def test_what_rounds_no_worse_than_torch_is_as_exact() -> None:
+    torch.manual_seed(0)
+    trunk, some = Ill().eval().requires_grad_(False), images(3)
+    exact = copy.deepcopy(trunk).double()(some.double()).float()
+    own = far(trunk(some), exact)
+    assert own > 1e-5, "torch itself is no nearer"
+    near = exact * (1 + 1.5 * own)
+    assert converted._as_exact(near, trunk(some), trunk, some)
+    assert not converted._as_exact(exact * (1 + 3 * own), trunk(some), trunk, some)
+    assert not converted._as_exact(near * float("nan"), trunk(some), trunk, some)
+    assert not converted._as_exact(near[:, :4], trunk(some), trunk, some)
 
 
 def test_a_network_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.grid.rectangles import Division, Rectangle
 from geogaze.products.facts import TOP, JobFacts
 
 
@@ -27,6 +29,75 @@ class TileTable:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """All tiles of a job, read when they are asked for: there may be more than fit in memory.
+
+    ``kept`` says how many there are and in which squares they are kept; ``read`` gives those of a
+    rectangle of them, row by row.
+    """
+
+    kept: Division
+    read: Callable[[Rectangle], TileTable]
+
+    def slabs(self, most: int) -> Iterator[Rectangle]:
+        """All tiles in rectangles of at most ``most``, which follow each other row by row.
+
+        Where rows of squares fit, they are whole, so that each square is read once.
+        """
+        rows, cols, side = self.kept.rows, self.kept.cols, self.kept.side
+        down = most // cols
+        if down > side:
+            down -= down % side
+        across = cols if down else most
+        for row in range(0, rows, down or 1):
+            for col in range(0, cols, across):
+                yield row, col, min(row + (down or 1), rows), min(col + across, cols)
+
+
+class Tally:
+    """What a model says of all tiles of a job, counted some tiles at a time, in any order.
+
+    Attributes:
+        seen: how many were looked at.
+        wins: (classes,) of how many each class is the best.
+        surest: (classes,) the highest probability it is the best with; NaN where none is known.
+        sure: (classes,) the sum of these, 1 for those that are not known.
+        highest: (K,) the highest probability of each layer, NaN where none is known.
+    """
+
+    def __init__(self, job: JobFacts) -> None:
+        classes, layers = len(job.model.classes), len(job.targets or ())
+        self.seen = 0
+        self.wins = np.zeros(classes, dtype=np.int64)
+        self.surest = np.full(classes, np.nan, dtype=np.float32)
+        self.sure = np.zeros(classes)
+        self.highest = np.full(layers, np.nan, dtype=np.float32)
+        self._sums = np.zeros(layers)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """(K,) the mean probability of each layer, NaN where one is not known."""
+        return self._sums / max(1, self.seen)
+
+    def add(
+        self,
+        top: NDArray[np.int32],
+        top_probability: NDArray[np.float32],
+        probabilities: NDArray[np.float32],
+    ) -> None:
+        """Count some tiles (n,), (n,), (K, n), as :class:`TileTable` has them."""
+        seen = top >= 0
+        best, sure, each = top[seen], top_probability[seen], probabilities[:, seen]
+        self.seen += len(best)
+        self.wins += np.bincount(best, minlength=len(self.wins))
+        # Where the model gives no probabilities, tiles are counted.
+        self.sure += np.bincount(best, np.nan_to_num(sure, nan=1), minlength=len(self.wins))
+        np.fmax.at(self.surest, best, sure)
+        self.highest = np.fmax(self.highest, np.fmax.reduce(each, axis=1, initial=np.nan))
+        self._sums += each.sum(axis=1, dtype=np.float64)
+
+
+@dataclass(frozen=True)
 class Standing:
     """What the model says of a layer, tile by tile.
 
@@ -40,40 +111,36 @@ class Standing:
     classes: dict[str, int]
 
 
-def standings(job: JobFacts, table: TileTable) -> dict[str, Standing]:
+def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     """The standing of every layer."""
-    seen = table.top >= 0
-    wins = np.bincount(table.top[seen], minlength=len(job.model.classes))
+    wins = tally.wins
     if job.targets is None:
         order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
         made_of = {job.model.classes[i]: int(wins[i]) for i in order}
-        return {TOP: Standing(int(seen.sum()), _highest(table.top_probability[seen]), made_of)}
+        return {TOP: Standing(tally.seen, _figure(np.fmax.reduce(tally.surest)), made_of)}
     return {
         layer: Standing(
-            None if plus is None or minus is not None else int(wins[plus]), _highest(values), {}
+            None if plus is None or minus is not None else int(wins[plus]), _figure(highest), {}
         )
-        for layer, (plus, minus), values in zip(
-            job.layers, job.targets, table.probabilities[:, seen], strict=True
+        for layer, (plus, minus), highest in zip(
+            job.layers, job.targets, tally.highest, strict=True
         )
     }
 
 
-def _highest(values: NDArray[np.float32]) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.max()) if known.size else None
+def _figure(probability: np.float32) -> float | None:
+    return None if np.isnan(probability) else float(probability)
 
 
-def strongest(job: JobFacts, table: TileTable, count: int) -> list[int]:
+def strongest(job: JobFacts, tally: Tally, count: int) -> list[int]:
     """Positions of the layers with most to show: best class of many tiles, and surely so."""
-    if job.layers == (TOP,):
+    if job.targets is None:
         return [0]
-    targets = job.targets or ()
-    # Where the model gives no probabilities, tiles are counted.
-    probable = np.nan_to_num(table.top_probability, nan=1)
     sure = np.array(
-        [0.0 if minus is not None else probable[table.top == plus].sum() for plus, minus in targets]
+        [
+            0.0 if plus is None or minus is not None else tally.sure[plus]
+            for plus, minus in job.targets
+        ]
     )
-    seen = table.top >= 0
-    mean = table.probabilities[:, seen].mean(axis=1) if seen.any() else np.zeros(len(targets))
-    order = np.lexsort((-mean, -sure))
+    order = np.lexsort((-tally.mean, -sure))
     return [int(i) for i in order[:count]]

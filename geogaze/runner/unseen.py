@@ -13,49 +13,54 @@ from geogaze.runner.part import ChunkTable
 _NO_HEAT = "every heat cell has more invalid pixels than valid ones, so the layers are empty"
 
 
-def unseen_tiles(
-    plan: Plan,
-    parts: list[Part],
-    chunks: list[tuple[Chunk, ChunkTable]],
-    given_up: list[Skipped],
-    *,
-    found_heat: bool,
-) -> list[dict[str, Any]]:
+class Unseen:
     """Why tiles were not looked at, or in vain, how many, and which, where something went wrong.
 
     Args:
         plan: the job's plan.
         parts: of the explain phase.
-        chunks: the same with their tables.
         given_up: units that no worker could do.
-        found_heat: whether a layer has a finite cell.
     """
-    bad: dict[str, list[list[int]]] = {}
-    for part in parts:
-        for reason, tiles in part.result["unreadable"].items():
-            bad.setdefault(reason, []).extend(tiles)
-    for unit in given_up:
-        tiles = [list(tile) for tile in plan.chunk(unit.root, unit.rectangle).tiles()]
-        bad.setdefault(unit.error, []).extend(tiles)
-    reasons = [
-        {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
-        for reason, tiles in sorted(bad.items())
-    ]
-    damaged = {tuple(t) for p in parts for ts in p.result["unreadable"].values() for t in ts}
-    # Tiles with valid pixels that nobody looked at lie outside the area of interest.
-    outside, empty = 0, 0
-    for chunk, table in chunks:
-        unseen = [tile not in damaged for tile in chunk.tiles()] & ~table.seen
-        outside += int((unseen & (table.valid_fraction > 0)).sum())
-        empty += int((unseen & ~(table.valid_fraction > 0)).sum())
-    if outside:
-        reasons.insert(0, {"reason": "outside the area of interest", "tiles": outside})
-    if empty:
-        reasons.insert(0, {"reason": "no valid pixel", "tiles": empty})
-    seen = int(sum(table.seen.sum() for _, table in chunks))
-    if seen and not found_heat:
-        reasons.append({"reason": _NO_HEAT, "tiles": seen})
-    return reasons
+
+    def __init__(self, plan: Plan, parts: list[Part], given_up: list[Skipped]) -> None:
+        self._bad: dict[str, list[list[int]]] = {}
+        for part in parts:
+            for reason, tiles in part.result["unreadable"].items():
+                self._bad.setdefault(reason, []).extend(tiles)
+        self._damaged = {(row, col) for tiles in self._bad.values() for row, col in tiles}
+        for unit in given_up:
+            tiles = [list(tile) for tile in plan.chunk(unit.root, unit.rectangle).tiles()]
+            self._bad.setdefault(unit.error, []).extend(tiles)
+        self._outside, self._empty, self._seen = 0, 0, 0
+
+    def add(self, chunk: Chunk, table: ChunkTable) -> None:
+        """Count the tiles of a part."""
+        unseen = ~table.seen
+        if self._damaged:
+            unseen &= [tile not in self._damaged for tile in chunk.tiles()]
+        # Tiles with valid pixels that nobody looked at lie outside the area of interest.
+        outside = int((unseen & (table.valid_fraction > 0)).sum())
+        self._outside += outside
+        self._empty += int(unseen.sum()) - outside
+        self._seen += int(table.seen.sum())
+
+    def reasons(self, *, found_heat: bool) -> list[dict[str, Any]]:
+        """What is to be told of the parts that were added.
+
+        Args:
+            found_heat: whether a layer has a finite cell.
+        """
+        reasons = [
+            {"reason": reason, "tiles": len(tiles), "positions": sorted(tiles)}
+            for reason, tiles in sorted(self._bad.items())
+        ]
+        if self._outside:
+            reasons.insert(0, {"reason": "outside the area of interest", "tiles": self._outside})
+        if self._empty:
+            reasons.insert(0, {"reason": "no valid pixel", "tiles": self._empty})
+        if self._seen and not found_heat:
+            reasons.append({"reason": _NO_HEAT, "tiles": self._seen})
+        return reasons
 
 
 def check_empty(
@@ -67,7 +72,7 @@ def check_empty(
     covered: bool,
 ) -> None:
     """Whether a layer may be without one finite cell: where its tiles failed, or too little of
-    every cell is valid, which :func:`unseen_tiles` tells.
+    every cell is valid, which :class:`Unseen` tells.
 
     Args:
         plan: the job's plan.

@@ -11,27 +11,17 @@ if TYPE_CHECKING:  # GDAL takes its time to load
 
 # Of each cell and layer that is blended: its sum, the mean of it, and room for the division.
 _BLEND_BYTES = 24
-_CLASS_BYTES = 21  # of a cell of the raster of classes, which is made whole
-_TILE_BYTES, _TILE_LAYER_BYTES = 1250, 12  # measured: a row of the table of tiles
 
 
 def finishing_of(plan: Plan, settings: Settings) -> dict[str, int]:
     """Memory that a worker needs to finish a job: by what, in words.
 
     Layers are finished by blocks, of which each lane has one, whatever the size of the lattice, and
-    the evidence of a unit beside it; the table of tiles, which has a column for each layer but
-    ``top``, and the classes of ``top`` are made at once.
+    the evidence of a unit beside it. The table of tiles and the classes of ``top`` are written
+    piece by piece too, in less.
     """
-    rows, cols, tiles = plan.lattice.rows, plan.lattice.cols, plan.tiles
     row0, col0, row1, col1 = plan.blocks.rectangle(0)
     cells = (row1 - row0) * (col1 - col0)
-    evidence = min(settings.chunk_bytes, tiles * len(plan.layers) * plan.tiling.cells**2 * 4)
+    evidence = min(settings.chunk_bytes, plan.tiles * len(plan.layers) * plan.tiling.cells**2 * 4)
     block = cells * plan.layers_at_once * _BLEND_BYTES + evidence
-    columns = 0 if plan.targets is None else len(plan.layers)
-    needed = {
-        f"blocks of {row1 - row0:,} × {col1 - col0:,} cells": block * settings.lanes,
-        f"a table of {tiles:,} tiles": tiles * (_TILE_BYTES + _TILE_LAYER_BYTES * columns),
-    }
-    if plan.targets is None:
-        needed[f"the classes of {rows:,} × {cols:,} cells"] = rows * cols * _CLASS_BYTES
-    return needed
+    return {f"blocks of {row1 - row0:,} × {col1 - col0:,} cells": block * settings.lanes}

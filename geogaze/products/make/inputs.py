@@ -16,7 +16,7 @@ from geogaze.grid.lattice import Box, slices
 from geogaze.products.facts import Backdrop, JobFacts, LayerFacts
 from geogaze.products.records import JobRecord
 from geogaze.products.styles import Normalize
-from geogaze.products.tiles import Standing, TileTable
+from geogaze.products.tiles import Standing, Tally, Tiles
 from geogaze.scene.view import SceneView
 
 OpenScene = Callable[[], AbstractContextManager[SceneView]]
@@ -106,12 +106,14 @@ class LayerInputs:
 class JobInputs:
     """For a product of the whole job, once its layers are finished.
 
-    ``heat_of`` gives a layer by its position; ``standing`` is by layer; ``record``
-    has what the job has made so far, earlier products of the same phase among it.
+    ``tiles`` reads what the model says of tiles, ``tally`` is that of all together; ``heat_of``
+    gives a layer by its position; ``standing`` is by layer; ``record`` has what the job has made so
+    far, earlier products of the same phase among it.
     """
 
     job: JobFacts
-    table: TileTable
+    tiles: Tiles
+    tally: Tally
     standing: dict[str, Standing]
     heat_of: Callable[[int], Heat]
     record: JobRecord

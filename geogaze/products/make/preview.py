@@ -75,7 +75,7 @@ def make(inputs: JobInputs, target: Path) -> None:
     job = inputs.job
     layers = [
         Shown(job.layers[i], inputs.heat_of(i), inputs.standing[job.layers[i]])
-        for i in strongest(job, inputs.table, _STRONGEST)
+        for i in strongest(job, inputs.tally, _STRONGEST)
     ]
     with inputs.open_scene() as reader:
         write_preview(job, reader, layers, target)

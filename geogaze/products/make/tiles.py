@@ -2,53 +2,143 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
-import pandas as pd
-import shapely
+import pyproj
 from numpy.typing import NDArray
 
 from geogaze.products.facts import TOP, JobFacts
-from geogaze.products.make.inputs import JobInputs
-from geogaze.products.tiles import TileTable
+from geogaze.products.make.inputs import JobInputs, Pulse
+from geogaze.products.make.parquet import Column, Kind, ParquetWriter, Values, with_lengths
+from geogaze.products.tiles import Tiles, TileTable
+from geogaze.version import VERSION
+
+_GROUP_TILES = 2**17  # most in a row group
+_GROUP_BYTES = 64 * 2**20  # most of its values
+_TILE_BYTES, _LAYER_BYTES = 160, 4
+_CORNERS = 5  # of a footprint, the first one twice
+
+_WKB = np.dtype(
+    [
+        ("length", "<u4"),
+        ("order", "u1"),
+        ("type", "<u4"),
+        ("rings", "<u4"),
+        ("corners", "<u4"),
+        ("at", "<f8", (_CORNERS, 2)),
+    ]
+)
+"""A footprint as it lies in the file: its length, then well-known binary, little-endian."""
 
 
 def make(inputs: JobInputs, target: Path) -> None:
     """The product ``tiles``."""
-    write_tiles(inputs.job, inputs.table, target)
+    write_tiles(inputs.job, inputs.tiles, target, inputs.pulse)
 
 
-def footprints(job: JobFacts, table: TileTable) -> NDArray[Any]:
-    """Polygons (n,) of the tiles in the scene's CRS."""
-    windows = np.array(
-        [job.tiling.window(int(r), int(c)) for r, c in zip(table.row, table.col, strict=True)],
-        dtype=np.float64,
-    )
-    top, left, bottom, right = windows.T
+def footprints(job: JobFacts, table: TileTable) -> NDArray[np.float64]:
+    """Corners (n, 5, 2) of the tiles in the scene's CRS, the first one twice."""
+    rows_of, at_row = np.unique(table.row, return_inverse=True)
+    cols_of, at_col = np.unique(table.col, return_inverse=True)
+    top = np.array([job.tiling.window(int(row), 0)[0] for row in rows_of], dtype=float)[at_row]
+    left = np.array([job.tiling.window(0, int(col))[1] for col in cols_of], dtype=float)[at_col]
+    bottom, right = top + job.tiling.tile_size, left + job.tiling.tile_size
     cols = np.stack([left, right, right, left, left], axis=1)
     rows = np.stack([top, top, bottom, bottom, top], axis=1)
     affine = job.backdrop.transform
     x = affine.a * cols + affine.b * rows + affine.c
     y = affine.d * cols + affine.e * rows + affine.f
-    return np.asarray(shapely.polygons(np.stack([x, y], axis=-1)))
+    return np.stack([x, y], axis=-1)
 
 
-def write_tiles(job: JobFacts, table: TileTable, target: Path) -> None:
-    """Write ``row, col, geometry, valid_fraction, top_class, top_probability, p_<class>…``."""
-    names = np.array([*job.model.classes, None], dtype=object)  # -1 is the last
-    columns: dict[str, Any] = {
-        "row": table.row.astype(np.int32),
-        "col": table.col.astype(np.int32),
-        "geometry": footprints(job, table),
-        "valid_fraction": table.valid_fraction,
-        "top_class": pd.array(names[table.top], dtype="string"),
-        "top_probability": table.top_probability,
+def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None:
+    """Write ``row, col, geometry, valid_fraction, top_class, top_probability, p_<class>…``.
+
+    A row group at a time, whatever the number of tiles.
+
+    Args:
+        job: its facts.
+        tiles: all of the job's.
+        target: the file.
+        pulse: called between row groups.
+    """
+    layers = () if job.layers == (TOP,) else job.layers
+    names = with_lengths([name.encode() for name in job.model.classes])
+    most = min(_GROUP_TILES, _GROUP_BYTES // (_TILE_BYTES + _LAYER_BYTES * len(layers)))
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    with ParquetWriter(target, _columns(layers)) as file:
+        for box in tiles.slabs(most):
+            table = tiles.read(box)
+            corners = footprints(job, table)
+            low = np.minimum(low, corners.min(axis=(0, 1)))
+            high = np.maximum(high, corners.max(axis=(0, 1)))
+            file.add(len(table.row), _values(table, corners, layers, names))
+            pulse(0)
+        file.say({"geo": json.dumps(_geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
+
+
+def _columns(layers: tuple[str, ...]) -> list[Column]:
+    return [
+        Column("row", Kind.INT32),
+        Column("col", Kind.INT32),
+        Column("geometry", Kind.BYTES),
+        Column("valid_fraction", Kind.FLOAT, gaps=True),
+        Column("top_class", Kind.TEXT, gaps=True),
+        Column("top_probability", Kind.FLOAT, gaps=True),
+        *(Column(f"p_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
+    ]
+
+
+def _values(
+    table: TileTable, corners: NDArray[np.float64], layers: tuple[str, ...], names: list[bytes]
+) -> dict[str, Values]:
+    """A row group's values; what is not known is missing."""
+    seen = table.top >= 0
+    return {
+        "row": Values(table.row.astype(np.int32)),
+        "col": Values(table.col.astype(np.int32)),
+        "geometry": Values(_wkb(corners)),
+        "valid_fraction": _known(table.valid_fraction),
+        "top_class": Values(b"".join([names[i] for i in table.top[seen].tolist()]), seen),
+        "top_probability": _known(table.top_probability),
+        **{
+            f"p_{layer}": _known(values)
+            for layer, values in zip(layers, table.probabilities, strict=True)
+        },
     }
-    if job.layers != (TOP,):
-        for layer, values in zip(job.layers, table.probabilities, strict=True):
-            columns[f"p_{layer}"] = values
-    frame = geopandas.GeoDataFrame(columns, geometry="geometry", crs=job.grid.crs_wkt)
-    frame.to_parquet(target, index=False, compression="zstd")
+
+
+def _known(values: NDArray[np.float32]) -> Values:
+    there = ~np.isnan(values)
+    return Values(values[there], there)
+
+
+def _wkb(corners: NDArray[np.float64]) -> bytes:
+    """Polygons (n, 5, 2) as well-known binary, each behind its length."""
+    polygons = np.zeros(len(corners), dtype=_WKB)
+    polygons["length"] = _WKB.itemsize - 4
+    polygons["order"] = 1  # little-endian
+    polygons["type"] = 3  # a polygon
+    polygons["rings"] = 1
+    polygons["corners"] = _CORNERS
+    polygons["at"] = corners
+    return polygons.tobytes()
+
+
+def _geo(crs_wkt: str, bbox: list[float]) -> dict[str, Any]:
+    """GeoParquet 1.1.0: which column is the geometry, in which CRS, and where it lies."""
+    column = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon"],
+        "crs": pyproj.CRS(crs_wkt).to_json_dict() if crs_wkt else None,
+        "bbox": bbox,
+    }
+    return {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {"geometry": column},
+        "creator": {"library": "geogaze", "version": VERSION},
+    }

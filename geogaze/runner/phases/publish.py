@@ -8,19 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from geogaze.grid.tiling import Chunk
-from geogaze.ledger.records import Claim, Part, Skipped
+from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.inputs import JobInputs
 from geogaze.products.records import JobRecord
 from geogaze.products.table import all_products, products_of
-from geogaze.products.tiles import TileTable, standings
-from geogaze.runner.ahead import ahead
-from geogaze.runner.part import ChunkTable, load_table
+from geogaze.products.tiles import Tally, standings
 from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
@@ -30,10 +24,9 @@ from geogaze.runner.phases.resources import (
 )
 from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse
-from geogaze.runner.unseen import unseen_tiles
+from geogaze.runner.tables import PartTables
+from geogaze.runner.unseen import Unseen
 from geogaze.timing import timed
-
-Chunks = list[tuple[Chunk, ChunkTable]]
 
 
 @timed("publish")
@@ -45,16 +38,17 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     layers = ledger.parts(claim.job_id, "assemble")
     if not layers:
         raise JobOutdated
-    chunks = _chunks(resources, plan, parts, given_up)
-    found_heat = any(part.result["statistics"] for part in layers)
-    done = chunks[: len(parts)]  # the others say for themselves why they were given up
-    skipped = unseen_tiles(plan, parts, done, given_up, found_heat=found_heat)
-    table = _tile_table(chunks)
-    pulse(0)
+    tables = PartTables(resources.storage, plan, parts, given_up)
+    unseen, tally = Unseen(plan, parts, given_up), Tally(job)
+    for chunk, table in tables.done():
+        unseen.add(chunk, table)
+        tally.add(table.top, table.top_probability, table.probabilities)
+        pulse(0)
     inputs = JobInputs(
         job=job,
-        table=table,
-        standing=standings(job, table),
+        tiles=tables.tiles,
+        tally=tally,
+        standing=standings(job, tally),
         heat_of=open_heat(resources, claim, plan),
         record=_record(resources, claim, plan, parts, layers),
         open_scene=partial(open_to_show, resources, plan),
@@ -65,18 +59,9 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         asset = make_product(resources, claim, product, inputs)
         inputs = replace(inputs, record=_with(inputs.record, product.name, asset, plan))
         pulse(0)
+    found_heat = any(part.result["statistics"] for part in layers)
+    skipped = unseen.reasons(found_heat=found_heat)
     return Outcome({"assets": {"files": inputs.record.assets, "skipped": skipped}})
-
-
-def _chunks(resources: Resources, plan: Plan, parts: list[Part], given_up: list[Skipped]) -> Chunks:
-    """All chunks with their tables, those that were given up last."""
-    tables = ahead(lambda part: load_table(resources.storage, part, cells=False), parts)
-    chunks = [(plan.chunk(p.root, p.rectangle), t) for p, t in zip(parts, tables, strict=True)]
-    nothing = np.empty((0, 0), dtype=np.float32)
-    for unit in given_up:
-        chunk = plan.chunk(unit.root, unit.rectangle)
-        chunks.append((chunk, ChunkTable.unseen(plan, len(list(chunk.tiles())), nothing)))
-    return chunks
 
 
 def _record(
@@ -112,20 +97,3 @@ def _ordered(assets: dict[str, dict[str, Any]], plan: Plan) -> dict[str, dict[st
         for layer in (plan.layers if product.of_layer else ("",))
     ]
     return {name: assets[name] for name in names if name in assets}
-
-
-def _tile_table(chunks: Chunks) -> TileTable:
-    positions = np.array([tile for chunk, _ in chunks for tile in chunk.tiles()])
-    order = np.lexsort((positions[:, 1], positions[:, 0]))
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(t, name) for _, t in chunks], axis=-1)[..., order]
-
-    return TileTable(
-        row=positions[order, 0],
-        col=positions[order, 1],
-        valid_fraction=joined("valid_fraction"),
-        top=joined("top"),
-        top_probability=joined("top_probability"),
-        probabilities=joined("probabilities"),
-    )

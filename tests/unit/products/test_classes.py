@@ -9,12 +9,18 @@ import pytest
 import rasterio
 from structlog.testing import capture_logs
 
+from geogaze.grid.lattice import slices
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.classes import best_classes, write_classes
 from geogaze.products.styles import class_colours, legend
 from geogaze.products.tiles import TileTable, standings
 from tests.unit.products.conftest import MakePlan
+from tests.unit.products.in_memory import rectangles_of, tally_of
+
+
+def best_of(plan: Plan, table: TileTable, seen: np.ndarray) -> np.ndarray:
+    return best_classes(plan.tiling, table, seen, (0, 0, *seen.shape))
 
 
 def table_of(plan: Plan, top: list[int], sure: list[float]) -> TileTable:
@@ -43,7 +49,7 @@ def test_a_cell_is_of_its_tiles_class(top_plan: Plan) -> None:
     table = table_of(plan, tops, [0.5] * plan.tiles)
     seen = np.ones((plan.lattice.rows, plan.lattice.cols), dtype=bool)
     seen[2, 3] = False
-    best = best_classes(plan.tiling, table, seen)
+    best = best_of(plan, table, seen)
     assert best[0, 0] == best[1, 1] == tops[0]
     assert best[0, 2] == tops[1]
     assert best[2, 2] == tops[plan.tiling.cols + 1]
@@ -61,16 +67,32 @@ def test_the_surer_tile_has_the_cells_that_two_share(top_plan: Plan) -> None:
     for sure, expected in (((0.9, 0.4), 1), ((0.4, 0.9), 2)):
         tops, how = [0] * plan.tiles, [0.5] * plan.tiles
         tops[last - 1 : last + 1], how[last - 1 : last + 1] = [1, 2], list(sure)
-        assert best_classes(plan.tiling, table_of(plan, tops, how), seen)[0, shared] == expected
+        assert best_of(plan, table_of(plan, tops, how), seen)[0, shared] == expected
 
 
 def test_tiles_that_were_not_looked_at_have_no_class(top_plan: Plan) -> None:
     tops = [-1] + [1] * (top_plan.tiles - 1)
     sure = [float("nan")] + [0.5] * (top_plan.tiles - 1)
     seen = np.ones((top_plan.lattice.rows, top_plan.lattice.cols), dtype=bool)
-    best = best_classes(top_plan.tiling, table_of(top_plan, tops, sure), seen)
+    best = best_of(top_plan, table_of(top_plan, tops, sure), seen)
     assert (best[:2, :2] == -1).all()
     assert (best[2:] == 1).all()
+
+
+def test_blocks_have_the_classes_of_the_whole(plan_of: MakePlan, scene: Path) -> None:
+    plan = plan_of(scene, classes="top", overlap=0.5)
+    rng = np.random.default_rng(3)
+    tops, sure = rng.integers(0, 3, plan.tiles).tolist(), rng.random(plan.tiles).tolist()
+    table = table_of(plan, tops, sure)
+    rows, cols = plan.lattice.rows, plan.lattice.cols
+    seen = rng.random((rows, cols)) < 0.9
+    whole = best_of(plan, table, seen)
+    for box in [(0, 0, 3, 4), (0, 4, 3, cols), (3, 0, rows, cols)]:
+        down, across = plan.tiling.tiles_over(box)
+        over = (down.start, across.start, down.stop, across.stop)
+        some = rectangles_of(table).read(over)
+        block = best_classes(plan.tiling, some, seen[slices(box)], box)
+        assert block.tolist() == whole[slices(box)].tolist()
 
 
 @pytest.mark.parametrize("count", [3, 1000])
@@ -81,10 +103,12 @@ def test_the_raster_has_values_colours_and_names(
     plan = top_plan.model_copy(
         update={"bundle": top_plan.bundle.model_copy(update={"classes": names})}
     )
-    best = np.full((plan.lattice.rows, plan.lattice.cols), -1)
+    rows, cols = plan.lattice.rows, plan.lattice.cols
+    best = np.full((rows, cols), -1)
     best[1, 2], best[3, 4] = 2, count - 1
     with capture_logs() as told:
-        write_classes(best, facts_of(plan).grid, plan.bundle, tmp_path / "classes.tif", tmp_path)
+        blocks = [((0, 0, 2, cols), best[:2]), ((2, 0, rows, cols), best[2:])]
+        write_classes(blocks, facts_of(plan).grid, plan.bundle, tmp_path / "classes.tif", tmp_path)
     assert told == []
     assert [path.name for path in tmp_path.glob("*.tif")].count("classes.tif") == 1
     with rasterio.open(tmp_path / "classes.tif") as dataset:
@@ -109,9 +133,8 @@ def test_neighbouring_classes_have_colours_far_apart() -> None:
 
 def test_a_top_layers_standing_names_its_classes(top_plan: Plan) -> None:
     tops = [-1, 2, 2, 2, 0, *[2] * (top_plan.tiles - 5)]
-    standing = standings(facts_of(top_plan), table_of(top_plan, tops, [0.5] * top_plan.tiles))[
-        "top"
-    ]
+    table, job = table_of(top_plan, tops, [0.5] * top_plan.tiles), facts_of(top_plan)
+    standing = standings(job, tally_of(job, table))["top"]
     assert list(standing.classes.items()) == [("road", top_plan.tiles - 2), ("boat", 1)]
     assert standing.won == top_plan.tiles - 1
     assert standing.highest == 0.5

@@ -11,9 +11,10 @@ import pytest
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.tiles import write_tiles
-from geogaze.products.tiles import Standing, TileTable, standings, strongest
+from geogaze.products.tiles import Standing, Tally, TileTable, standings, strongest
 from tests.factories import ROTATED, make_scene
 from tests.unit.products.conftest import MakePlan
+from tests.unit.products.in_memory import rectangles_of, tally_of
 
 
 def table_of(plan: Plan, top: list[int] | None = None, seed: int = 0) -> TileTable:
@@ -22,7 +23,7 @@ def table_of(plan: Plan, top: list[int] | None = None, seed: int = 0) -> TileTab
     count = len(rows)
     best = np.array(top or [0] * count, dtype=np.int32)
     unseen = best < 0
-    probabilities = rng.random((len(plan.layers), count)).astype(np.float32)
+    probabilities = rng.random((len(plan.targets or ()), count)).astype(np.float32)
     probabilities[:, unseen] = np.nan
     return TileTable(
         row=rows,
@@ -34,13 +35,21 @@ def table_of(plan: Plan, top: list[int] | None = None, seed: int = 0) -> TileTab
     )
 
 
+def written(plan: Plan, table: TileTable, folder: Path) -> geopandas.GeoDataFrame:
+    write_tiles(facts_of(plan), rectangles_of(table), folder / "tiles.parquet", lambda tiles: None)
+    return geopandas.read_parquet(folder / "tiles.parquet")
+
+
+def tally(plan: Plan, table: TileTable) -> Tally:
+    return tally_of(facts_of(plan), table)
+
+
 def test_tiles_are_written_with_their_places_and_classes(plan_of: MakePlan, tmp_path: Path) -> None:
     plan = plan_of(make_scene(tmp_path / "scene.tif", transform=ROTATED), overlap=0)
     count = plan.tiles
     top = [-1, *(i % 3 for i in range(count - 1))]
     table = table_of(plan, top)
-    write_tiles(facts_of(plan), table, tmp_path / "tiles.parquet")
-    frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
+    frame = written(plan, table, tmp_path)
     assert list(frame.columns) == [
         *("row", "col", "geometry", "valid_fraction", "top_class", "top_probability"),
         *("p_boat", "p_field", "p_road"),
@@ -63,10 +72,9 @@ def test_tiles_are_written_with_their_places_and_classes(plan_of: MakePlan, tmp_
 
 def test_the_top_layer_has_no_class_columns(plan_of: MakePlan, scene: Path, tmp_path: Path) -> None:
     plan = plan_of(scene, classes="top")
-    write_tiles(facts_of(plan), table_of(plan), tmp_path / "tiles.parquet")
-    frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
+    frame = written(plan, table_of(plan), tmp_path)
     assert not [name for name in frame.columns if name.startswith("p_")]
-    assert strongest(facts_of(plan), table_of(plan), 5) == [0]
+    assert strongest(facts_of(plan), tally(plan, table_of(plan)), 5) == [0]
 
 
 def test_the_strongest_are_best_on_most_tiles_then_most_probable(
@@ -74,11 +82,11 @@ def test_the_strongest_are_best_on_most_tiles_then_most_probable(
 ) -> None:
     plan = plan_of(scene)
     table = table_of(plan, [2] * 5 + [-1] + [0] * (plan.tiles - 6))
-    assert strongest(facts_of(plan), table, 5) == [0, 2, 1]
-    assert strongest(facts_of(plan), table, 1) == [0]
+    assert strongest(facts_of(plan), tally(plan, table), 5) == [0, 2, 1]
+    assert strongest(facts_of(plan), tally(plan, table), 1) == [0]
     tie = table_of(plan, [-1] * 3 + [1] * (plan.tiles - 3))
     tie.probabilities[0] *= 0.1
-    assert strongest(facts_of(plan), tie, 3) == [1, 2, 0]
+    assert strongest(facts_of(plan), tally(plan, tie), 3) == [1, 2, 0]
 
 
 def test_the_strongest_are_positions_among_the_layers_asked_for(
@@ -86,11 +94,15 @@ def test_the_strongest_are_positions_among_the_layers_asked_for(
 ) -> None:
     plan = plan_of(scene, classes=["road", "boat"])
     table = table_of(plan, [2] * plan.tiles)
-    assert strongest(facts_of(plan), table, 2) == [0, 1]
+    assert strongest(facts_of(plan), tally(plan, table), 2) == [0, 1]
 
 
 def test_without_a_tile_seen_there_still_is_an_order(plan: Plan) -> None:
-    assert sorted(strongest(facts_of(plan), table_of(plan, [-1] * plan.tiles), 3)) == [0, 1, 2]
+    assert sorted(strongest(facts_of(plan), tally(plan, table_of(plan, [-1] * plan.tiles)), 3)) == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
@@ -100,9 +112,9 @@ def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
     table = table_of(plan, [-1, 2, 2, *[1] * (plan.tiles - 3)])
     table.probabilities[:, 1:] *= 0.5
     table.probabilities[1, 5] = 0.875
-    found = standings(facts_of(plan), table)
+    found = standings(facts_of(plan), tally(plan, table))
     assert [found[name].won for name in plan.layers] == [2, 0, None, None]
     assert found["boat"].highest == 0.875
     assert found["road"].highest == pytest.approx(np.nanmax(table.probabilities[0]))
-    nothing = standings(facts_of(plan), table_of(plan, [-1] * plan.tiles))
+    nothing = standings(facts_of(plan), tally(plan, table_of(plan, [-1] * plan.tiles)))
     assert nothing["road"] == Standing(0, None, {})

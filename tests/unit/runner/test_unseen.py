@@ -14,7 +14,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.part import ChunkTable
-from geogaze.runner.unseen import check_empty, unseen_tiles
+from geogaze.runner.unseen import Unseen, check_empty
 
 
 @pytest.fixture
@@ -34,22 +34,33 @@ def part(seen: int, **unreadable: list[list[int]]) -> Part:
     return Part(0, None, "", {"seen": seen, "unreadable": unreadable})
 
 
+def reasons(
+    plan: Plan, found: Part, tables: list[ChunkTable], given_up: list[Skipped], *, heat: bool = True
+) -> list[dict[str, object]]:
+    unseen = Unseen(plan, [found], given_up)
+    for number, each in enumerate(tables):
+        unseen.add(plan.chunk(number), each)
+    return unseen.reasons(found_heat=heat)
+
+
 def test_every_tile_is_told_once_with_its_reason(plan: Plan) -> None:
-    chunks = [(plan.chunk(0), table(plan, [3], [0, 0.5, 1, 1]))]
+    tables = [table(plan, [3], [0, 0.5, 1, 1])]
     damaged = part(1, Block=[[0, 0]])
     given_up = [Skipped(1, (0, 2, 1, 3), "it broke")]
-    told = unseen_tiles(plan, [damaged], chunks, given_up, found_heat=True)
+    told = reasons(plan, damaged, tables, given_up)
     assert told == [
         {"reason": "outside the area of interest", "tiles": 2},
         {"reason": "Block", "tiles": 1, "positions": [[0, 0]]},
         {"reason": "it broke", "tiles": 1, "positions": [[0, 2]]},
     ]
-    assert unseen_tiles(plan, [part(1)], chunks, [], found_heat=True) == [
+    assert reasons(plan, part(1), tables, []) == [
         {"reason": "no valid pixel", "tiles": 1},
         {"reason": "outside the area of interest", "tiles": 2},
     ]
-    two = [part(1, Block=[[1, 1], [0, 0]])]
-    (_, block) = unseen_tiles(plan, two, chunks, [], found_heat=True)
+    more = [*tables, table(plan, [], [0, 0.5, 0, 0])]
+    assert [found["tiles"] for found in reasons(plan, part(1), more, [])] == [4, 3]
+    two = part(1, Block=[[1, 1], [0, 0]])
+    (_, block) = reasons(plan, two, tables, [])
     assert block == {"reason": "Block", "tiles": 2, "positions": [[0, 0], [1, 1]]}
 
 
@@ -60,8 +71,8 @@ def test_every_tile_is_told_once_with_its_reason(plan: Plan) -> None:
 def test_tiles_that_were_looked_at_in_vain_are_told(
     plan: Plan, seen: list[int], found_heat: bool, tiles: int | None
 ) -> None:
-    chunks = [(plan.chunk(0), table(plan, seen, [0.4] * 4))]
-    told = unseen_tiles(plan, [part(len(seen))], chunks, [], found_heat=found_heat)
+    tables = [table(plan, seen, [0.4] * 4)]
+    told = reasons(plan, part(len(seen)), tables, [], heat=found_heat)
     vain = [found["tiles"] for found in told if "more invalid pixels" in found["reason"]]
     assert vain == ([tiles] if tiles else [])
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geogaze.config import Settings
+from geogaze.extras import need
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from rasterio.session import AWSSession
 
@@ -18,6 +20,19 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
 _SIGNED_SECONDS = 600
 _making = threading.Lock()  # a session makes one client at a time; clients are for many threads
+
+
+def s3_errors() -> tuple[tuple[type[Exception], ...], type[ClientError]]:
+    """What boto3 raises where S3 does not answer, and where it refuses.
+
+    Raises:
+        LibraryAbsent: boto3 is not installed.
+    """
+    need("boto3", "s3", "S3")
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, Boto3Error), ClientError
 
 
 def _session(settings: Settings) -> boto3.Session:
@@ -92,6 +107,7 @@ def presigned_url(settings: Settings, bucket: str, key: str) -> str:
 
 def gdal_session(settings: Settings) -> tuple[AWSSession, dict[str, bool]]:
     """The same for GDAL: a session, and options to go with it."""
+    need("boto3", "s3", "S3")
     from rasterio.session import AWSSession
 
     session, endpoint = _session(settings), urlsplit(settings.s3_endpoint or "")

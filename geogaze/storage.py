@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from geogaze.config import Settings
 from geogaze.errors import ObjectNotFound, StorageUnavailable
-from geogaze.s3 import s3_client
+from geogaze.s3 import s3_client, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -303,16 +303,14 @@ class S3Storage(Storage):
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
+        away, refused = s3_errors()
         try:
             yield
-        except ClientError as error:
+        except refused as error:
             if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NoSuchUpload"}:
                 raise ObjectNotFound(f"There is no object {key!r} in {self.bucket}.") from error
             raise StorageUnavailable(f"S3 refused {key!r} in {self.bucket}: {error}") from error
-        except (BotoCoreError, Boto3Error) as error:
+        except away as error:
             raise StorageUnavailable(f"S3 did not answer for {key!r}: {error}") from error
 
 

@@ -3,7 +3,7 @@
 # For CPUs alone, a package index with torch's CPU builds makes the image several GB smaller:
 #   docker build … --build-arg PIP_EXTRA_INDEX_URL=INDEX .
 # Without torch, for bundles that have an exported graph:
-#   docker build … --build-arg EXTRAS=light .
+#   docker build … --build-arg EXTRAS=light,s3 .
 
 FROM python:3.12-slim-bookworm AS build
 

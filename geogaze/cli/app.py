@@ -16,7 +16,9 @@ from geogaze.errors import DeviceAbsent, GeogazeError, Interrupted
 from geogaze.version import VERSION
 
 _NOT_IN_LIGHT = frozenset({"torch", "torchvision", "captum", "onnx", "onnxscript", "safetensors"})
-"""What an install may do without: see the extra ``light``."""
+"""What an install may do without: see the extra ``light``. What lacks one of the others that it
+leaves out (:class:`geogaze.extras.LibraryAbsent`) says so itself.
+"""
 
 
 class _Commands(TyperGroup):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -187,33 +187,34 @@ def _tiles(count: int) -> str:
     return f"{count:,} tile{'s' * (count != 1)}" if count else "no tile"
 
 
-def _figure(probability: float) -> str:
-    return "" if math.isnan(probability) else f"{probability:.2f}"
+def _figure(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.2f}"
 
 
 def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
-    import geopandas
-
     from geogaze.products.table import CLASS, all_products, product_named
 
-    tiles = geopandas.read_parquet(assets["tiles"])
-    wins = tiles["top_class"].value_counts()
-    layers = [name.removeprefix("heat-") for name in assets if name.startswith("heat-")]
+    described = json.loads(assets["item"].read_text())["assets"]
+    layers = {
+        name.removeprefix("heat-"): about
+        for name, about in described.items()
+        if name.startswith("heat-")
+    }
     table = Table(title="What the model saw", title_justify="left", title_style="bold")
     table.add_column("layer", style="bold")
     table.add_column("best class of", justify="right")
     table.add_column("highest probability", justify="right")
-    for layer in sorted(layers, key=lambda name: -wins.get(name, 0)):
-        column = tiles.get(f"p_{layer}", tiles["top_probability"])
-        if layer == "top":
-            for name, won in wins.items():
-                highest = column[tiles["top_class"] == name].max()
+    for layer in sorted(layers, key=lambda name: -(layers[name]["geogaze:best_of_tiles"] or 0)):
+        about = layers[layer]
+        if classes := about.get("geogaze:classes"):
+            for name, won in classes.items():
+                highest = about["geogaze:classes_probability"][name]
                 table.add_row(f"top: {name}", _tiles(won), _figure(highest))
             continue
-        won = wins.get(layer, 0)
+        won, highest = about["geogaze:best_of_tiles"] or 0, about["geogaze:highest_probability"]
         # A layer of a class that is best nowhere shows where it would be, not that it is there.
-        table.add_row(layer, _tiles(won), _figure(column.max()), style=None if won else "dim")
+        table.add_row(layer, _tiles(won), _figure(highest), style=None if won else "dim")
     out.print(table)
     files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
     files.add_column("file", style="cyan")

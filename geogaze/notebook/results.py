@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from geogaze.client import Client
 from geogaze.errors import InvalidRequest, UnknownClass
+from geogaze.extras import need
 from geogaze.notebook.labelled import data_array
 from geogaze.outputs import Kind, kind_of
 
@@ -80,7 +81,11 @@ class Results:
         """What the model says of each tile: ``row``, ``col``, ``geometry``, ``top_class``, ….
 
         Probabilities of classes are columns ``p_<class>``.
+
+        Raises:
+            LibraryAbsent: geopandas is not installed.
         """
+        need("geopandas", "tables", "A data frame of tiles")
         import geopandas
 
         return geopandas.read_parquet(self.assets["tiles"])

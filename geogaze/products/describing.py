@@ -32,6 +32,7 @@ def heat(asset: pystac.Asset, about: About) -> None:
         "geogaze:best_of_tiles": standing.won,
         "geogaze:highest_probability": standing.highest,
         **({"geogaze:classes": standing.classes} if standing.classes else {}),
+        **({"geogaze:classes_probability": standing.surest} if standing.surest else {}),
     }
     about.renders[about.name] = Render.create(
         assets=[about.name],

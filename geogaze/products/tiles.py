@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,12 +103,14 @@ class Standing:
 
     ``won`` is the number of tiles whose best class it is, None where the layer is no class's own
     (``ship vs harbor``); ``highest`` its highest probability, None where there is none;
-    ``classes`` what the layer ``top`` is made of, class → tiles, most first.
+    ``classes`` what the layer ``top`` is made of, class → tiles, most first, and ``surest`` how
+    probable each of these gets where it is the best.
     """
 
     won: int | None
     highest: float | None
     classes: dict[str, int]
+    surest: dict[str, float | None] = field(default_factory=dict)
 
 
 def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
@@ -117,7 +119,9 @@ def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     if job.targets is None:
         order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
         made_of = {job.model.classes[i]: int(wins[i]) for i in order}
-        return {TOP: Standing(tally.seen, _figure(np.fmax.reduce(tally.surest)), made_of)}
+        surest = {job.model.classes[i]: _figure(tally.surest[i]) for i in order}
+        highest = _figure(np.fmax.reduce(tally.surest))
+        return {TOP: Standing(tally.seen, highest, made_of, surest)}
     return {
         layer: Standing(
             None if plus is None or minus is not None else int(wins[plus]), _figure(highest), {}

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import ProjError
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping
 
 from geogaze.errors import AoiOutsideScene
+from geogaze.extras import need
 
 _VECTORS = {".gpkg", ".shp", ".fgb"}
 _WKT = re.compile(r"\s*(?:SRID=(\d+);)?\s*((?:MULTI)?POLYGON|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
@@ -34,6 +33,7 @@ def read_area(source: str) -> dict[str, Any]:
 
     Raises:
         AoiOutsideScene: it cannot be read, or holds no area.
+        LibraryAbsent: what reads such a file is not installed.
     """
     try:
         if _WKT.match(source):
@@ -45,7 +45,7 @@ def read_area(source: str) -> dict[str, Any]:
         if _WKT.match(text):
             return _from_wkt(text)
         document = json.loads(text)
-    except (OSError, ValueError, ShapelyError, DataSourceError, DataLayerError, ProjError) as error:
+    except (OSError, ValueError, ShapelyError, ProjError) as error:
         raise AoiOutsideScene(
             f"{source[:200]} cannot be read as an area of interest: {error}. It takes GeoJSON, "
             "WKT, GeoPackage, shapefile or FlatGeobuf."
@@ -68,6 +68,18 @@ def _from_wkt(text: str) -> dict[str, Any]:
 def _from_layer(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise OSError("there is no such file")
+    # GDAL's vector side is as large as all of its raster side, and few areas need it.
+    need("pyogrio", "vectors", f"Reading {path.name}, which is no GeoJSON,")
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        return _from_polygons(path, pyogrio)
+    except (DataLayerError, DataSourceError) as error:
+        raise OSError(error) from error
+
+
+def _from_polygons(path: Path, pyogrio: Any) -> dict[str, Any]:
     layers = [name for name, kind in pyogrio.list_layers(path) if kind and "Polygon" in kind]
     if len(layers) != 1:
         which = f"layers with polygons: {', '.join(layers)}" if layers else "no layer with polygons"

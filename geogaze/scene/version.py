@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneUnreadable
-from geogaze.s3 import s3_client
+from geogaze.s3 import s3_client, s3_errors
 from geogaze.scene.policy import SourcePolicy
 
 if TYPE_CHECKING:
@@ -68,15 +68,14 @@ def _client(settings: Settings) -> S3Client:
 
 
 def _at_object(path: str, uri: str, settings: Settings) -> Look:
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    away, refused = s3_errors()
     bucket, _, key = path.partition("/")
     try:
         answer = _client(settings).get_object(Bucket=bucket, Key=key, Range=_RANGE)
         start = answer["Body"].read()
-    except ClientError as error:
+    except refused as error:
         raise _judged(error.response["ResponseMetadata"]["HTTPStatusCode"], uri) from error
-    except BotoCoreError as error:
+    except away as error:
         raise SceneAway(f"S3 did not answer for {uri!r}: {error}") from error
     return Look(f"{answer['ETag']}-{_size(answer.get('ContentRange', ''))}", start)
 

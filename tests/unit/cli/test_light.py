@@ -19,7 +19,10 @@ from tests.factories import make_bundle, make_scene
 
 _WITHOUT = """
 import importlib.abc, importlib.machinery, sys
-ABSENT = {"torch", "torchvision", "captum", "onnx", "onnxscript", "safetensors", "rio_cogeo"}
+ABSENT = {
+    *("torch", "torchvision", "captum", "onnx", "onnxscript", "safetensors", "rio_cogeo"),
+    *("pandas", "geopandas", "pyarrow", "pyogrio", "boto3", "botocore"),
+}
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ABSENT:
@@ -120,6 +123,28 @@ def test_what_needs_torch_says_so(
     told = " ".join(done.stderr.split())
     assert needs in told
     assert "geogaze[worker]" in told
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (("{scene}", "--aoi", "{area}"), "geogaze[vectors]"),
+        (("s3://bucket/scene.tif",), "geogaze[s3]"),
+    ],
+    ids=["vectors", "s3"],
+)
+def test_so_does_what_needs_another_extra(
+    tmp_path: Path, bundle: Path, words: tuple[str, ...], extra: str
+) -> None:
+    area = tmp_path / "area.gpkg"
+    area.write_bytes(b"")
+    named = {"scene": make_scene(tmp_path / "scene.tif"), "area": area}
+    asked = (word.format(**named) for word in words)
+    done = command("run", *asked, "--out", str(tmp_path / "x"), "--model", str(bundle))
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"which is not installed here: pip install '{extra}'" in " ".join(done.stderr.split())
     assert not (tmp_path / "x").exists()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SLOW = {"torch", "torchvision", "cv2", "geopandas", "pandas", "celery", "fastapi"}
+SLOW = {"torch", "torchvision", "cv2", "geopandas", "pandas", "pyarrow", "celery", "fastapi"}
 ALSO_SLOW = {"numpy", "rasterio", "pyproj", "sqlalchemy", "boto3", "httpx"}
 
 

@@ -138,3 +138,4 @@ def test_a_top_layers_standing_names_its_classes(top_plan: Plan) -> None:
     assert list(standing.classes.items()) == [("road", top_plan.tiles - 2), ("boat", 1)]
     assert standing.won == top_plan.tiles - 1
     assert standing.highest == 0.5
+    assert list(standing.surest.items()) == [("road", 0.5), ("boat", 0.5)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONG = 200  # characters
+
 
 def length(metres: float) -> str:
     """A distance with its unit, three digits at most, never as a power of ten."""
@@ -27,6 +29,12 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours:,} h {minutes:02} min"
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def one_line(error: object) -> str:
+    """The first line of what an error of somebody else's says, to end a sentence with."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{first[:_LONG].rstrip('.')}." if first else "it does not say why."
 
 
 def _three(value: float) -> str:

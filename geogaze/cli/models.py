@@ -9,20 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from geogaze.cli import export
-from geogaze.cli.options import JsonOption, OverwriteOption
-from geogaze.cli.terminal import err, out, print_json
-from geogaze.cli.train import (
-    ArchOption,
-    GsdTrainOption,
-    InputSizeOption,
-    MeanOption,
-    StdOption,
-    parse_triple,
-)
+from geogaze.cli import export, importing
+from geogaze.cli.options import JsonOption
+from geogaze.cli.terminal import out, print_json
 from geogaze.config import get_settings
-from geogaze.errors import InvalidRequest
-from geogaze.models.bundles import Bundle, Probabilities
+from geogaze.models.bundles import Bundle
 from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.wording import length
 
@@ -82,56 +73,6 @@ def show(
     out.print(table)
 
 
-@models.command("import")
-def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="A state dict: .pth, .pt or .safetensors.")],
-    bundle_folder: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write.")],
-    arch: ArchOption,
-    classes: Annotated[
-        str, typer.Option(help="imagenet, or a text file with one class name per line.")
-    ] = "imagenet",
-    input_size: InputSizeOption = 224,
-    gsd: GsdTrainOption = None,
-    mean: MeanOption = "0.485,0.456,0.406",
-    std: StdOption = "0.229,0.224,0.225",
-    layer: Annotated[
-        str | None, typer.Option(help="A module to explain at. Default: the last feature map.")
-    ] = None,
-    probabilities: Annotated[
-        Probabilities,
-        typer.Option(help="softmax: one class is right; sigmoid: each by itself; none: no such."),
-    ] = "softmax",
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Turn a checkpoint into a bundle. Pickles are read without executing what they contain."""
-    from geogaze.networks.architectures import build
-    from geogaze.networks.bundling import check_target, read_checkpoint, write_bundle
-    from geogaze.networks.loading import assign_state
-
-    names = _class_names(classes)
-    check_target(bundle_folder, names, overwrite=overwrite)
-    model = build(arch, len(names))
-    with err.status("reading and measuring"):
-        assign_state(model, read_checkpoint(checkpoint), source=str(checkpoint))
-        bundle = write_bundle(
-            model,
-            bundle_folder,
-            architecture=arch,
-            classes=names,
-            input_size=input_size,
-            mean=parse_triple("--mean", mean),
-            std=parse_triple("--std", std),
-            gsd=gsd,
-            layer=layer,
-            probabilities=probabilities,
-            overwrite=overwrite,
-        )
-    out.print(
-        f"[bold]{bundle.name}[/]: {bundle.architecture}, {len(names)} classes, "
-        f"cells of {bundle.stride} px at {bundle.module}. Use it with --model {bundle_folder}"
-    )
-
-
 @models.command(hidden=True)
 def catalogue(
     target: Annotated[Path, typer.Argument()] = SHIPPED / "torchvision.json",
@@ -142,24 +83,12 @@ def catalogue(
     target.write_text(json.dumps(describe_torchvision(), indent=1) + "\n")
 
 
-def _class_names(source: str) -> tuple[str, ...]:
-    if source == "imagenet":
-        return next(iter(torchvision_catalogue().values())).classes
-    try:
-        lines = Path(source).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"--classes: {source} cannot be read: {error}") from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise InvalidRequest(f"--classes: {source} must name two or more classes, each once.")
-    return names
-
-
 def _facts(bundle: Bundle) -> dict[str, object]:
     return bundle.model_dump(mode="json", exclude_none=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    importing.add_to(models)
     export.add_to(models)
     app.add_typer(models, name="models")

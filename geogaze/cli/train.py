@@ -8,34 +8,17 @@ from typing import Annotated
 import typer
 from rich.progress import TaskID
 
+from geogaze.cli.describing import (
+    ArchOption,
+    GsdTrainOption,
+    InputSizeOption,
+    MeanOption,
+    StdOption,
+    described_input,
+)
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
 from geogaze.config import get_settings
-from geogaze.errors import InvalidRequest
-
-
-def parse_triple(option: str, text: str) -> tuple[float, ...]:
-    """``0.5,0.5,0.5`` as numbers.
-
-    Raises:
-        InvalidRequest: not three numbers.
-    """
-    try:
-        values = tuple(float(word) for word in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != 3:
-        raise InvalidRequest(f"{option} takes three numbers such as 0.5,0.5,0.5, not {text!r}.")
-    return values
-
-
-MeanOption = Annotated[str, typer.Option(help="Mean of each band, of values in 0..1.")]
-StdOption = Annotated[str, typer.Option(help="Standard deviation of each band.")]
-ArchOption = Annotated[str, typer.Option("--arch", help="A torchvision architecture.")]
-GsdTrainOption = Annotated[
-    float | None, typer.Option(help="Metres per pixel at the model's input size.")
-]
-InputSizeOption = Annotated[int, typer.Option(min=32, help="Pixels per side of a model input.")]
 
 
 def train(
@@ -55,8 +38,8 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
     input_size: InputSizeOption = 224,
     gsd: GsdTrainOption = None,
-    mean: MeanOption = "0.485,0.456,0.406",
-    std: StdOption = "0.229,0.224,0.225",
+    mean: MeanOption = None,
+    std: StdOption = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -72,6 +55,7 @@ def train(
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
 
+    taken = described_input(None, mean, std, None)
     settings = get_settings()
     recipe = Recipe(
         architecture=arch,
@@ -82,8 +66,8 @@ def train(
         learning_rate=learning_rate,
         input_size=input_size,
         gsd=gsd,
-        mean=parse_triple("--mean", mean),
-        std=parse_triple("--std", std),
+        mean=taken.mean,
+        std=taken.std,
         seed=seed,
         device=str(pick_device(settings.device)),
     )

@@ -35,6 +35,7 @@ from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.loading import load_model
+from geogaze.networks.logits import logits_of
 from geogaze.networks.split import Split
 
 log = structlog.get_logger()
@@ -281,10 +282,10 @@ class Engine:
         """Plain inference: logits (B, classes) of normalised images (B, bands, T, T)."""
         with torch.inference_mode():
             if isinstance(self.cut, Split):
-                result: Tensor = self.cut.head(self._activations(images))
+                result = self.cut.head(self._activations(images))
             else:
                 result = self.cut.model(images)
-        return result
+        return logits_of(result, len(images))
 
     def explain_batch(
         self, images: Tensor, targets: Sequence[Target] | None, method: str = "gradcam"

@@ -35,6 +35,7 @@ from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
 from geogaze.networks.class_token import ClassTokenHead
 from geogaze.networks.layouts import AsMaps, maps
+from geogaze.networks.logits import logits_of
 from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "class-token", "head-vjp", "graph", "pixels"]
@@ -95,7 +96,8 @@ def explain_activations(
         return Evidence(logits, evidence, "class-token" if by_token else "channel-shift")
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
-        logits = cut.head(activations.clone())  # a head may work in place
+        # A clone, as a head may work in place.
+        logits = logits_of(cut.head(activations.clone()), len(activations))
     return _differentiated(activations, logits, targets, method, cut.as_maps, "head-vjp")
 
 

@@ -18,6 +18,9 @@ Probabilities = Literal["softmax", "sigmoid", "none"]
 by itself, or not at all.
 """
 
+Ranges = tuple[tuple[float, float], ...]
+"""Of each band, the values (low, high) that become 0 and 1."""
+
 WEIGHTS_FILE = "model.safetensors"
 GRAPH_FILE = "model.onnx"
 
@@ -32,7 +35,9 @@ class Bundle(BaseModel):
     grid for one input of ``input_size`` pixels. ``halo`` is how far the module looks beyond a
     tile, in pixels, a multiple of ``stride``; None where it looks at the whole input or is inside
     the network, so that tiles cannot share its activations. ``probabilities`` says how logits
-    become such.
+    become such. ``mean`` and ``std`` are of values in 0..1; ``rescale`` says which of a scene's
+    values become 0 and 1 where nobody says otherwise. ``stripped`` is the module that made
+    probabilities of logits, which is left out.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -51,6 +56,8 @@ class Bundle(BaseModel):
     cells: int = Field(gt=0)
     halo: int | None = Field(default=None, gt=0)
     probabilities: Probabilities = "softmax"
+    rescale: Ranges | None = None
+    stripped: str | None = None
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     graph: str | None = Field(default=None, description="sha256:HEX of model.onnx, if there is one")
     folder: Path | None = None
@@ -59,6 +66,13 @@ class Bundle(BaseModel):
     def _check(self) -> Self:
         if not len(self.bands) == len(self.mean) == len(self.std):
             raise ValueError("bands, mean and std differ in length")
+        if not all(deviation > 0 for deviation in self.std):
+            raise ValueError("std is above 0")
+        if self.rescale is not None:
+            if len(self.rescale) != len(self.bands):
+                raise ValueError("bands and rescale differ in length")
+            if not all(low < high for low, high in self.rescale):
+                raise ValueError("a range of rescale is empty or reversed")
         check_classes(self.classes)
         return self
 

@@ -12,6 +12,7 @@ from torchvision import models
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.families import FAMILIES
 from geogaze.networks.families.family import Family
+from geogaze.wording import one_line
 
 ENTRY_POINTS = "geogaze.architectures"
 """Group of entry points that name functions ``(classes: int) -> nn.Module``."""
@@ -54,8 +55,9 @@ def build(
     Args:
         architecture: torchvision's name, such as ``vgg16``, or that of an entry point.
         classes: number of logits.
-        initialise: draw random weights; otherwise parameters live on the meta device, to be
-            assigned from a state dict.
+        initialise: draw random weights; otherwise parameters of torchvision's networks live on the
+            meta device, to be assigned from a state dict. Networks of one's own are built for real,
+            as they may compute with what they hold.
         published: for torchvision's own weights, which for GoogLeNet and Inception v3 come with a
             change of normalisation inside the network.
 
@@ -66,14 +68,36 @@ def build(
     if build_own is None and (point := own_architectures().get(architecture)):
         build_own = point.load()
     if build_own:
-        with torch.device("cpu" if initialise else "meta"):
-            network = build_own(classes)
-        return network.eval()
+        return _own(architecture, build_own, classes, initialise=initialise).eval()
     family = _family(architecture)
     on_meta = family.on_meta and not initialise
     with torch.device("meta" if on_meta else "cpu"):
         network = family.build(architecture, classes, published)
     return network.eval()
+
+
+def _own(
+    architecture: str, build_network: Callable[[int], nn.Module], classes: int, *, initialise: bool
+) -> nn.Module:
+    """A network of somebody's package; unless ``initialise``, torch's random state is left alone.
+
+    Raises:
+        UnsupportedArchitecture: its function fails, or gives no module.
+    """
+    with torch.random.fork_rng(devices=[], enabled=not initialise), torch.device("cpu"):
+        try:
+            network = build_network(classes)
+        except Exception as error:  # whatever it does
+            raise UnsupportedArchitecture(
+                f"The network {architecture!r} cannot be built for {classes} classes: its function "
+                f"fails with {type(error).__name__}: {one_line(error)}"
+            ) from error
+    if not isinstance(network, nn.Module):
+        raise UnsupportedArchitecture(
+            f"The network {architecture!r} is a {type(network).__name__}: its function must take "
+            "the number of classes and give a torch.nn.Module."
+        )
+    return network
 
 
 def _family(architecture: str) -> Family:

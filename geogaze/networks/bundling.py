@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
-from geogaze.models.bundles import WEIGHTS_FILE, Bundle, Probabilities, check_classes
+from geogaze.models.bundles import WEIGHTS_FILE, Bundle, Probabilities, Ranges, check_classes
 from geogaze.models.item import bundle_item
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
@@ -23,31 +21,11 @@ from geogaze.networks.export import write_graph
 from geogaze.networks.layouts import maps
 from geogaze.networks.registration import Registration, register
 from geogaze.networks.split import Split
+from geogaze.networks.storing import as_stored, half_state, whole_state
 from geogaze.outputs import Kind, check_folder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def _as_stored(model: nn.Module, state: dict[str, Tensor]) -> nn.Module:
-    """The network as whoever reads the bundle will have it: its weights rounded, and widened."""
-    copied = copy.deepcopy(model).eval().requires_grad_(False)
-    wide = {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
-    copied.load_state_dict(wide, assign=True)
-    return copied
-
-
-def half_state(model: nn.Module) -> dict[str, Tensor]:
-    """A network's state with floating point tensors in half precision, as bundles store it."""
-    return {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in model.state_dict().items()
-    }
-
-
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    """A network's state as it is; no two tensors share their memory."""
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def check_target(out: Path, classes: tuple[str, ...], *, overwrite: bool = False) -> None:
@@ -81,6 +59,9 @@ def write_bundle(
     overwrite: bool = False,
     half: bool = True,
     graph: bool = True,
+    rescale: Ranges | None = None,
+    stripped: str | None = None,
+    check: Callable[[Bundle], None] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
 
@@ -88,7 +69,8 @@ def write_bundle(
 
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
-    Weights are stored in half precision, or as they are where ``half`` is False.
+    Weights are stored in half precision, or as they are where ``half`` is False. ``check`` is given
+    the bundle as it lies on disk before it appears, and refuses it by raising.
 
     Raises:
         InvalidRequest: the folder is in use.
@@ -103,11 +85,11 @@ def write_bundle(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / "bundle"
         folder.mkdir()
-        state = half_state(model) if half else _state(model)
+        state = half_state(model) if half else whole_state(model)
         save_file(state, folder / WEIGHTS_FILE)
         exported = None
         if graph:
-            stored = _as_stored(model, state)
+            stored = as_stored(model, state)
             cut_there = cut_at(stored, layer)
             exported = write_graph(stored, cut_there, folder, len(bands), input_size)
         bundle = Bundle(
@@ -125,6 +107,8 @@ def write_bundle(
             cells=registration.cells,
             halo=registration.halo if _shareable(cut) else None,
             probabilities=probabilities,
+            rescale=rescale,
+            stripped=stripped,
             weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
             graph=f"sha256:{exported}" if exported else None,
             folder=out,
@@ -133,6 +117,8 @@ def write_bundle(
         (folder / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
         if evaluation:
             (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+        if check:
+            check(bundle.model_copy(update={"folder": folder}))
         for path in folder.iterdir():
             path.chmod(0o644)
         if out.exists():
@@ -144,27 +130,3 @@ def write_bundle(
 def _shareable(cut: Split | Captured) -> bool:
     """Whether a tile's activations can be a slice of those of its surroundings."""
     return isinstance(cut, Split) and cut.as_maps is maps
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """A state dict from a ``.safetensors`` or a pickled checkpoint, loaded without executing it.
-
-    Raises:
-        InvalidRequest: the file is missing or holds anything but tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-    except UnpicklingError as error:  # torch's advice is to execute it
-        raise InvalidRequest(
-            f"{path} holds more than tensors, or is no checkpoint, and is not executed to see. "
-            "Save the model's state_dict() with torch.save, or as .safetensors."
-        ) from error
-    except Exception as error:
-        raise InvalidRequest(f"{path} holds no state dict that can be read: {error}") from error
-    if not all(isinstance(value, Tensor) for value in state.values()):
-        raise InvalidRequest(f"{path} holds more than tensors; save the model's state_dict().")
-    return {name.removeprefix("module."): value for name, value in state.items()}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.layouts import AsMaps, maps
+from geogaze.networks.logits import logits_of
 
 
 class _Reached(Exception):
@@ -96,10 +97,9 @@ class Captured:
     def _hooked(self, hook: Callable[[nn.Module, Any, Any], Tensor], images: Tensor) -> Tensor:
         handle = self._caught.register_forward_hook(hook)
         try:
-            logits: Tensor = self.model(images)
+            return logits_of(self.model(images), len(images))
         finally:
             handle.remove()
-        return logits
 
 
 class _UpTo(nn.Module):

@@ -13,6 +13,7 @@ from geogaze.errors import InvalidBundle, WeightsUnavailable
 from geogaze.files import file_sha256
 from geogaze.models.bundles import Bundle
 from geogaze.networks.architectures import build
+from geogaze.networks.ending import take_off
 from geogaze.networks.likeness import likeness
 
 
@@ -25,6 +26,8 @@ def load_model(bundle: Bundle) -> nn.Module:
     """
     published = bundle.folder is None
     model = build(bundle.architecture, len(bundle.classes), published=published)
+    if bundle.stripped:
+        take_off(model, bundle.stripped)
     state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)
     assign_state(model, state, source=bundle.name)
     return model.requires_grad_(False)

@@ -12,29 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
+from geogaze.networks.linearised import Linearised
 from geogaze.networks.split import Split
 
-_IDENTITIES = frozenset(
-    {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "hardswish", "hardswish_"}
-    | {"gelu", "batch_norm", "layer_norm", "dropout", "dropout_", "leaky_relu", "elu", "mish"}
-)
-_GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_", "softmax"})
-_PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
 _LONG_SIDES = (1024, 2048, 4096)  # receptive fields of the deepest networks pass 2,000 pixels
 _MOST_CELLS_OFF = 1.5  # by rounding, from what the stride says of another size
 _TOLERANCE = 0.02
 _SHORT_SIDE = 96  # Inception v3 takes no less than 75
-_GLOBAL_POOLING = frozenset({"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"})
 _REACH_SHARE = 0.99
+_SEVERAL = 8  # cells; what networks enlarge by is a power of two
 
 
 @dataclass(frozen=True)
@@ -52,54 +44,6 @@ class Registration:
     first_center: float
     cells: int
     halo: int | None
-
-
-class _Linearised(TorchFunctionMode):
-    """Every weight constant and positive, every nonlinearity the identity."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pools_globally = False
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        self.pools_globally |= name in _GLOBAL_POOLING
-        if name in _IDENTITIES:
-            return args[0]
-        if name in _GATES:
-            return torch.ones_like(args[0])
-        if name in _PRODUCTS and (scales := [a for a in args if isinstance(a, nn.Parameter)]):
-            return args[0] if args[1] is scales[0] else args[1]  # ConvNeXt's layer scale
-        if name in {"conv2d", "linear"}:
-            return func(*_constant_weight(*args, **kwargs))
-        if name in {"max_pool2d", "_max_pool2d", "max_pool2d_with_indices"}:
-            return _as_average(*args, **kwargs)
-        return func(*args, **kwargs)
-
-
-def _constant_weight(x: Tensor, weight: Tensor, bias: Any = None, *rest: Any) -> tuple[Any, ...]:
-    return (x, torch.full(weight.shape, 1.0 / weight[0].numel()), None, *rest)
-
-
-def _as_average(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    **options: Any,
-) -> Tensor:
-    if dilation not in {1, (1, 1)}:
-        raise UnsupportedArchitecture("Dilated max pooling has no known registration.")
-    ceil_mode = options.get("ceil_mode", False)
-    return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode=ceil_mode)
 
 
 def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> Registration:
@@ -128,7 +72,7 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
             f"{rows.first:.2f}) and columns ({cols.stride:.2f} from {cols.first:.2f})."
         )
     stride = round(rows.stride)
-    with torch.no_grad(), _Linearised() as seen:
+    with torch.no_grad(), Linearised() as seen:
         cells = trunk(torch.ones(1, bands, input_size, input_size)).shape[-1]
     if abs(rows.cells - cells - (side - input_size) / stride) > _MOST_CELLS_OFF:
         raise UnsupportedArchitecture(
@@ -142,7 +86,7 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
     return Registration(stride, round(rows.first * 2) / 2, cells, halo)
 
 
-def divided(cut: Split, bands: int, input_size: int) -> Registration:
+def divided(cut: Split | Captured, bands: int, input_size: int) -> Registration:
     """Geometry of a grid whose cells divide the image evenly, as patches and windows do.
 
     Args:
@@ -154,7 +98,8 @@ def divided(cut: Split, bands: int, input_size: int) -> Registration:
         UnsupportedArchitecture: T is no multiple of g.
     """
     with torch.no_grad():
-        device = next(cut.trunk.parameters()).device
+        owner = cut.trunk if isinstance(cut, Split) else cut.model
+        device = next(owner.parameters()).device
         cells = cut.maps(torch.ones(1, bands, input_size, input_size, device=device)).shape[-1]
     if input_size % cells:
         raise UnsupportedArchitecture(
@@ -173,7 +118,12 @@ def register(cut: Split | Captured, bands: int, input_size: int) -> Registration
     """
     if isinstance(cut, Split) and cut.mixes:
         return divided(cut, bands, input_size)
-    return measure(cut.maps, bands, input_size)
+    try:
+        return measure(cut.maps, bands, input_size)
+    except UnsupportedArchitecture:
+        raise
+    except Exception:  # its own words for images of other sizes, as those with patches have
+        return divided(cut, bands, input_size)
 
 
 def _near(a: float, b: float) -> bool:
@@ -196,7 +146,7 @@ def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side
     shape = [1, bands, _SHORT_SIDE, _SHORT_SIDE]
     shape[axis] = side
     x = torch.ones(shape, requires_grad=True)
-    with _Linearised():
+    with Linearised():
         profile = trunk(x).mean(dim=(0, 1, 5 - axis))
     if profile.numel() < 3:
         raise UnsupportedArchitecture(
@@ -205,8 +155,24 @@ def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side
         )
     middle = profile.numel() // 2
     (here, reach), (there, _) = (_field(profile[i], x, axis) for i in (middle, middle + 1))
-    first = here - middle * (there - here)
-    return _Axis(there - here, first, reach, profile.numel())
+    stride = there - here
+    first = here - middle * stride
+    if abs(profile.numel() * stride - side) > side / 4:
+        stride, first = _over_several(profile, x, axis)
+    return _Axis(stride, first, reach, profile.numel())
+
+
+def _over_several(profile: Tensor, x: Tensor, axis: int) -> tuple[float, float]:
+    """Spacing and first centre where neighbours look at the same place, as what was enlarged does:
+    of several cells together.
+    """
+    count = min(_SEVERAL, profile.numel() // 2)
+    start = (profile.numel() - count) // 2
+    places = range(start, start + count)
+    centres = [_field(profile[i], x, axis)[0] for i in places]
+    after = _field(profile[start + count], x, axis)[0]
+    stride = (after - centres[0]) / count
+    return stride, sum(c - i * stride for i, c in zip(places, centres, strict=True)) / count
 
 
 def _field(activation: Tensor, x: Tensor, axis: int) -> tuple[float, float]:

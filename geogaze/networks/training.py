@@ -26,11 +26,11 @@ from geogaze.networks.bundling import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     check_target,
-    half_state,
-    read_checkpoint,
     write_bundle,
 )
+from geogaze.networks.checkpoints import fitted, read_checkpoint
 from geogaze.networks.loading import assign_state
+from geogaze.networks.storing import half_state
 
 Progress = Callable[[str, int, int, float], None]  # phase, images done, of, running loss
 _TEST_SHARE = 0.15
@@ -194,7 +194,7 @@ def _initial(recipe: Recipe, classes: int) -> nn.Module:
 
         state = load_model(find_bundle(recipe.architecture)).state_dict()
     else:
-        state = read_checkpoint(Path(recipe.init))
+        state = fitted(read_checkpoint(Path(recipe.init)), model.state_dict())
     own = model.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if len(fitting) < len(own) // 2:

@@ -24,6 +24,7 @@ from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
+from geogaze.networks.logits import logits_of
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
 from geogaze.notebook.saying import Said
@@ -142,12 +143,10 @@ def bands_of(model: nn.Module) -> int | None:
 
 
 def _one_row(model: nn.Module, logits: Any) -> Tensor:
-    if isinstance(logits, Tensor) and logits.ndim == 2 and len(logits) == 1:
-        return logits[0]
-    what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    raise InvalidRequest(
-        f"{type(model).__name__} gives {what} for one image, not logits (1, classes)."
-    )
+    try:
+        return logits_of(logits, 1)[0]
+    except UnsupportedArchitecture as error:
+        raise InvalidRequest(f"{type(model).__name__}: {error}") from error
 
 
 def _look(

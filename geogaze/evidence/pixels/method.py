@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from geogaze.networks.logits import logits_of
+
 Rows = tuple[Tensor | None, Tensor | None]
 """A target for each image of a batch: positions (B,) int64 in its logits, or None."""
 
@@ -21,8 +23,7 @@ class Score(nn.Module):
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images."""
-        result: Tensor = self.head(self.trunk(images))
-        return result
+        return logits_of(self.head(self.trunk(images)), len(images))
 
     def forward(self, images: Tensor, plus: Tensor | None, minus: Tensor | None) -> Tensor:
         """Logits at ``plus`` less those at ``minus``; None leaves a term out."""

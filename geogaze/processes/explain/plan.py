@@ -218,7 +218,9 @@ class Plan(ProcessPlan):
         known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
         # Softmax is what bundles meant before they said so.
         usual = {"probabilities"} if self.bundle.probabilities == "softmax" else set()
-        besides = {"folder", "name", "graph", *usual}
+        usual |= set() if self.bundle.stripped else {"stripped"}
+        # The scene says which values became 0 and 1.
+        besides = {"folder", "name", "graph", "rescale", *usual}
         known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)
         known["geogaze"] = VERSION
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]

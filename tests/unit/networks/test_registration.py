@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,8 @@ from geogaze.errors import UnsupportedArchitecture
 from geogaze.models.registry import torchvision_catalogue
 from geogaze.networks.architectures import build
 from geogaze.networks.cuts import split
-from geogaze.networks.registration import Registration, measure
+from geogaze.networks.registration import Registration, measure, register
+from geogaze.networks.split import Split
 
 KNOWN = {
     "vgg16": (16, 7.5, 14),
@@ -88,6 +90,11 @@ def test_measured_geometry_is_the_catalogues(name: str) -> None:
             nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 1, 1)),
             Registration(2, 0.0, 30, halo=4),
         ),
+        # Pairs of cells see the same four pixels: the middle of each pair is theirs.
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.ConvTranspose2d(4, 4, 2, 2)),
+            Registration(2, 0.5, 30, halo=2),
+        ),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3, 1, 1), nn.ReLU(), nn.AvgPool2d(2)),
             Registration(2, 0.5, 30, halo=2),
@@ -127,6 +134,45 @@ def test_a_trunk_that_pools_over_the_whole_input_has_no_halo(
 ) -> None:
     assert measure(SeesEverything(pool), 3, 60) == Registration(2, 0.5, 30, halo=None)
     assert measure(SeesEverything(nn.Identity()), 3, 60) == Registration(2, 0.5, 30, halo=2)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm([4, 30, 30], elementwise_affine=False)],
+)
+def test_so_has_one_whose_norm_looks_at_the_whole_map(norm: nn.Module) -> None:
+    trunk = nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), norm)
+    assert measure(trunk, 3, 60) == Registration(2, 0.5, 30, halo=None)
+
+
+def test_an_average_over_the_whole_map_is_global_a_smaller_one_is_not() -> None:
+    for kernel, halo in ((30, None), (2, 2)):
+        pool = functools.partial(nn.functional.avg_pool2d, kernel_size=kernel, stride=1)
+        assert measure(SeesEverything(lambda x, p=pool: p(x)[:, :, :1, :1]), 3, 60).halo == halo
+
+
+class Keyword(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        weight = torch.ones(4, 3, 3, 3)
+        return nn.functional.conv2d(input=images, weight=weight, stride=2, padding=1)
+
+
+def test_convolutions_by_keyword_are_read_like_others() -> None:
+    assert measure(Keyword(), 3, 60) == Registration(2, 0.0, 30, halo=2)
+
+
+def test_patches_of_one_size_divide_the_image() -> None:
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 15, stride=15)
+            self.place = nn.Parameter(torch.ones(1, 4, 4, 4))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.conv(images) + self.place
+
+    cut = Split(Patches(), nn.Identity(), "trunk")
+    assert register(cut, 3, 60) == Registration(15, 7.0, 4, halo=None)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1"])

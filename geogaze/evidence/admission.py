@@ -1,0 +1,300 @@
+"""The door: a network is run as it is stored before it is let in, and explained once.
+
+What is found is told in a line; what does not hold is refused in a sentence, before anything is
+written. See also :mod:`geogaze.networks.trial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from geogaze.errors import GeogazeError, InvalidBundle, InvalidRequest, UnsupportedArchitecture
+from geogaze.evidence.routes import Route, explain
+from geogaze.models.bundles import Bundle, Probabilities
+from geogaze.networks.captured import Captured
+from geogaze.networks.cuts import cut_at
+from geogaze.networks.ending import ending_of, take_off
+from geogaze.networks.loading import load_model
+from geogaze.networks.logits import logits_of
+from geogaze.networks.proposing import last_map
+from geogaze.networks.registration import Registration, register
+from geogaze.networks.split import Split
+from geogaze.networks.storing import survives_halving
+from geogaze.networks.trial import agree, check_weights, trial_images, try_out
+
+_STORED = 0.02  # of what scores differ by: what half precision may change
+_EXACT = 1e-4  # of the largest evidence: rounding of float32, summed in another order
+_CHECKS = (
+    *("weights", "output", "finite", "repeatable", "alone", "logits", "cut", "layer", "grid"),
+    *("exact", "stored"),
+)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of a network: names of its logits and bands, the side of its images in pixels,
+    the layer to look at (None: its own) and how logits become probabilities (None: as it ends).
+    """
+
+    classes: tuple[str, ...]
+    bands: tuple[str, ...]
+    input_size: int
+    layer: str | None = None
+    task: Probabilities | None = None
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What was found of a network.
+
+    ``stripped`` is the module that made probabilities and was taken off. ``half`` says that half
+    precision changes nothing that shows. ``logits`` (2, K) are its scores of ``images``. ``checks``
+    are the names of what was seen to hold.
+    """
+
+    task: Probabilities
+    stripped: str | None
+    registration: Registration
+    layer: str
+    route: Route
+    half: bool
+    images: Tensor
+    logits: Tensor
+    checks: tuple[str, ...]
+
+    def told(self) -> str:
+        """One line: ``13 bands, 10 logits (sigmoid), channel-shift at layer4, cells of 32 px``."""
+        bands, classes = self.images.shape[1], self.logits.shape[1]
+        task = "no probabilities" if self.task == "none" else self.task
+        line = (
+            f"{bands} band{'s' * (bands != 1)}, {classes} logit{'s' * (classes != 1)} ({task}), "
+            f"{self.route} at {self.layer}, cells of {self.registration.stride} px"
+        )
+        if self.stripped:
+            line += f"; {self.stripped}, which made probabilities of the logits, was taken off"
+        if not self.half:
+            line += "; stored in full precision, as half of it would change the scores"
+        return line
+
+
+def admit(model: nn.Module, said: Said) -> Admitted:
+    """Run a network on two images, cut it, measure it and explain it once.
+
+    A softmax or sigmoid that is its last module is taken off ``model`` itself.
+
+    Args:
+        model: with its weights, in evaluation mode, on the CPU.
+        said: what it is to be.
+
+    Raises:
+        GeogazeError: something does not hold; one sentence says what to do.
+    """
+    check_weights(model)
+    images = trial_images(len(said.bands), said.input_size)
+    classes = len(said.classes)
+    logits = try_out(model, images, classes)
+    stripped, rule = _without_probabilities(model, images, said.task)
+    if stripped:
+        logits = try_out(model, images, classes)
+    task = _task(said.task or rule, classes)
+    cut = _cut(model, said.layer, images)
+    maps = _maps_of(cut, images, logits)
+    registration = _registration(cut, maps, said)
+    route = _explained(cut, images, logits)
+    return Admitted(
+        task,
+        stripped,
+        registration,
+        cut.module,
+        route,
+        survives_halving(model, lambda net: _close(net, images, logits)),
+        images,
+        logits,
+        _CHECKS,
+    )
+
+
+def check_stored(bundle: Bundle, found: Admitted) -> None:
+    """Read a bundle back as whoever runs it does, and see that it is the network that was tried.
+
+    Raises:
+        InvalidBundle: its scores are others.
+    """
+    if not _close(load_model(bundle), found.images, found.logits):
+        raise InvalidBundle(
+            f"The network {bundle.architecture!r}, built anew with the weights as stored, gives "
+            "other scores: let it keep all that it computes with in its state_dict()."
+        )
+
+
+def _close(model: nn.Module, images: Tensor, logits: Tensor) -> bool:
+    with torch.no_grad():
+        return agree(logits_of(model(images), len(images)).float(), logits, _STORED)
+
+
+def _without_probabilities(
+    model: nn.Module, images: Tensor, asked: Probabilities | None
+) -> tuple[str | None, Probabilities | None]:
+    """The module that was taken off a network's end, and the rule by which it made probabilities.
+
+    Raises:
+        UnsupportedArchitecture: no module does that alone, or it is not what was asked for.
+    """
+    ending = None if asked == "none" else ending_of(model, images)
+    if ending is None:
+        return None, None
+    if asked not in {None, ending.rule}:
+        raise UnsupportedArchitecture(
+            f"The network ends in {ending.function}, which is not --task {asked}: give --task "
+            f"{ending.rule}."
+        )
+    if ending.module is None:
+        raise UnsupportedArchitecture(
+            f"The network ends in {ending.function}, so that it gives probabilities: let it return "
+            "the logits before, or have them explained as they are by --task none."
+        )
+    take_off(model, ending.module)
+    return ending.module, ending.rule
+
+
+def _task(asked: Probabilities | None, classes: int) -> Probabilities:
+    """How logits become probabilities.
+
+    Raises:
+        InvalidRequest: one logit has nothing to be compared with.
+    """
+    if asked == "softmax" and classes == 1:
+        raise InvalidRequest(
+            "Of one class the softmax is always 1: give --task sigmoid for yes and no, or none."
+        )
+    return asked or ("sigmoid" if classes == 1 else "softmax")
+
+
+def _cut(model: nn.Module, layer: str | None, images: Tensor) -> Split | Captured:
+    """The network, cut.
+
+    Raises:
+        UnsupportedArchitecture: there is no such layer, or none was named; names one that will do.
+    """
+    try:
+        return cut_at(model, layer)
+    except UnsupportedArchitecture as error:
+        proposed = None if layer else last_map(model, images)
+        if proposed is None:
+            raise
+        raise UnsupportedArchitecture(
+            f"{type(model).__name__} has no known cut between features and classifier: name the "
+            f"layer to look at, such as --layer {proposed}."
+        ) from error
+
+
+def _maps_of(cut: Split | Captured, images: Tensor, logits: Tensor) -> Tensor:
+    """The layer's maps (2, C, g, g) of images whose logits are known.
+
+    Raises:
+        UnsupportedArchitecture: the layer runs not once or gives no maps, or what lies before and
+            behind the cut is not the network.
+    """
+    if isinstance(cut, Captured):
+        found, scores = _in_words(lambda: cut.run(images), f"The layer {cut.module!r}")
+        together = scores.detach()
+    else:
+        found, together = _in_words(lambda: _halves(cut, images), "What follows the trunk")
+    if not agree(together.float(), logits):
+        inner = last_map(cut.trunk, images) if isinstance(cut, Split) else None
+        advice = f", or name a layer inside: --layer {cut.module}.{inner}" if inner else ""
+        raise UnsupportedArchitecture(
+            f"head(trunk(images)) is another function than the network: put what its forward does "
+            f"besides into one of the two{advice}."
+        )
+    maps = cut.as_maps(found.detach())
+    rows, cols = maps.shape[2:]
+    if rows != cols:
+        raise UnsupportedArchitecture(
+            f"The layer {cut.module!r} has {rows} × {cols} cells for a square image: name one "
+            "before with --layer."
+        )
+    return maps
+
+
+def _halves(cut: Split, images: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        activations = cut.trunk(images)
+        if not isinstance(activations, Tensor) or cut.as_maps(activations).ndim != 4:
+            kind = getattr(activations, "shape", None)
+            what = tuple(kind) if kind else type(activations).__name__
+            raise UnsupportedArchitecture(
+                f"The trunk gives {what}, not maps (images, channels, rows, cols): let it return "
+                "those alone, say as_maps, or name a layer with --layer."
+            )
+        return activations, logits_of(cut.head(activations.clone()), len(images))
+
+
+def _registration(cut: Split | Captured, maps: Tensor, said: Said) -> Registration:
+    """Where the maps' cells look, which must be on the image.
+
+    Raises:
+        UnsupportedArchitecture: they are no regular grid over it.
+    """
+    what = f"Where the layer {cut.module!r} looks"
+    found = _in_words(lambda: register(cut, len(said.bands), said.input_size), what)
+    last = found.first_center + (found.cells - 1) * found.stride
+    outside = found.first_center < -found.stride or last > said.input_size - 1 + found.stride
+    if found.cells != maps.shape[-1] or outside:
+        raise UnsupportedArchitecture(
+            f"The layer {cut.module!r} has {maps.shape[-1]} cells, which {found.stride} pixels "
+            f"apart do not lie on an image of {said.input_size}: name one before with --layer."
+        )
+    return found
+
+
+def _explained(cut: Split | Captured, images: Tensor, logits: Tensor) -> Route:
+    """How the network is explained, seen to be exact for its first class.
+
+    Raises:
+        UnsupportedArchitecture: it is not.
+    """
+    what = f"The network at {cut.module!r}"
+    found = _in_words(lambda: explain(cut, images, [(0, None)]), what)
+    wanted = _in_words(lambda: _by_autograd(cut, images), what)
+    difference = (found.evidence[:, 0] - wanted).abs().max()
+    if not bool(difference <= _EXACT * wanted.abs().max()) or not agree(found.logits, logits):
+        raise UnsupportedArchitecture(
+            f"{what} cannot be explained exactly: its evidence is not that of its gradient. Name "
+            "another layer with --layer."
+        )
+    return found.route
+
+
+def _by_autograd(cut: Split | Captured, images: Tensor) -> Tensor:
+    """Grad-CAM of the first class (B, g, g), from one backward pass."""
+    if isinstance(cut, Captured):
+        activations, logits = cut.run(images)
+    else:
+        with torch.no_grad():
+            activations = cut.trunk(images)
+        activations = activations.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = logits_of(cut.head(activations.clone()), len(images))
+    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), activations)
+    weights = cut.as_maps(gradient).sum(dim=(2, 3), keepdim=True)
+    return (weights * cut.as_maps(activations.detach())).sum(dim=1)
+
+
+def _in_words(ask: Callable[[], _T], what: str) -> _T:
+    """An answer, or a refusal without what torch says."""
+    try:
+        return ask()
+    except GeogazeError:
+        raise
+    except Exception as error:  # whatever is in a network of somebody's own
+        raise UnsupportedArchitecture(
+            f"{what} cannot be had ({type(error).__name__}): name another layer with --layer, or "
+            "let the module give one tensor."
+        ) from error

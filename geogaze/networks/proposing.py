@@ -1,0 +1,39 @@
+"""Layers that a network can be looked at, for those who name none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_FEWEST = 2  # cells along a side; less is no map
+
+
+def last_map(model: nn.Module, images: Tensor) -> str | None:
+    """The last module that runs once and gives maps (B, C, h, w), by its name; None: there is none.
+
+    Args:
+        model: in evaluation mode.
+        images: (B, bands, T, T) that it takes.
+    """
+    given: dict[str, list[Any]] = {}
+
+    def hook(name: str) -> Any:
+        return lambda module, inputs, output: given.setdefault(name, []).append(output)
+
+    handles = [
+        module.register_forward_hook(hook(name)) for name, module in model.named_modules() if name
+    ]
+    try:
+        with torch.no_grad():
+            model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    fitting = [name for name, outputs in given.items() if len(outputs) == 1 and _maps(outputs[0])]
+    return fitting[-1] if fitting else None
+
+
+def _maps(output: Any) -> bool:
+    return isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) >= _FEWEST

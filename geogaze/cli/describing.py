@@ -35,8 +35,8 @@ StdOption = Annotated[
 RescaleOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Values that become 0 and 1, LO,HI, in every run that says none; repeat it for one "
-        "range per band."
+        help="Values that become 0 and 1, LO,HI; repeat it for one range per band. A model keeps "
+        "them for runs that say none."
     ),
 ]
 TaskOption = Annotated[
@@ -77,18 +77,17 @@ def described_input(
         names = _COLOURS if count == len(_COLOURS) else tuple(f"band-{i + 1}" for i in range(count))
     if count == len(_COLOURS):
         means, deviations = means or _IMAGENET[0], deviations or _IMAGENET[1]
-    for option, values in (("--mean", means), ("--std", deviations)):
-        if values is None or len(values) != count:
-            said = "none" if values is None else len(values)
-            raise InvalidRequest(
-                f"{option} takes one number for each of {count} band(s) ({', '.join(names)}), not "
-                f"{said}."
-            )
-    assert means
-    assert deviations
+    if not (means and deviations and len(means) == len(deviations) == count):
+        said = " and ".join(
+            str(len(values)) if values else "none" for values in (means, deviations)
+        )
+        raise InvalidRequest(
+            f"--mean and --std take one number for each of {count} band(s) ({', '.join(names)}), "
+            f"not {said}."
+        )
     if not all(value > 0 for value in deviations):
         raise InvalidRequest(f"--std takes numbers above 0, not {std}.")
-    return Input(names, means, deviations, _ranges(rescale, count))
+    return Input(names, means, deviations, ranges_of(rescale, count))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -110,7 +109,24 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
     return values
 
 
-def _ranges(texts: list[str] | None, bands: int) -> Ranges | None:
+def numbers_of(text: str) -> tuple[int, ...]:
+    """The bands of a file, from 1, that ``--bands`` names.
+
+    Raises:
+        InvalidRequest: they are no numbers.
+    """
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise InvalidRequest(f"--bands takes numbers such as 4,3,2, not {text!r}.") from error
+
+
+def ranges_of(texts: list[str] | None, bands: int) -> Ranges | None:
+    """The values of each band that become 0 and 1; None where nobody says.
+
+    Raises:
+        InvalidRequest: no pairs, empty ones, or neither one nor one for each band.
+    """
     if not texts:
         return None
     pairs = [_numbers("--rescale", text) or () for text in texts]

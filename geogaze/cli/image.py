@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from geogaze.cli.describing import RescaleOption, numbers_of, ranges_of
 from geogaze.cli.options import JsonOption, MethodOption, ModelOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json, print_warnings
 from geogaze.config import Settings, get_settings
@@ -19,11 +20,10 @@ from geogaze.models.registry import DEFAULT_MODEL, find_bundle
 from geogaze.outputs import check_file
 
 _FEW_TILES = 4  # a georeferenced picture of more is a scene
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 
 def image(
-    photo: Annotated[Path, typer.Argument(help="A PNG or JPEG; it needs no georeference.")],
+    photo: Annotated[Path, typer.Argument(help="A PNG, JPEG or TIFF; it needs no georeference.")],
     class_name: Annotated[
         str | None,
         typer.Option(
@@ -32,6 +32,10 @@ def image(
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
     method: MethodOption = "gradcam",
+    bands: Annotated[
+        str | None, typer.Option(help="The picture's bands for the model's, from 1, such as 4,3,2.")
+    ] = None,
+    rescale: RescaleOption = None,
     overlay: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The overlay PNG. Default: beside the photo's name."),
@@ -47,11 +51,13 @@ def image(
         geogaze image dog-and-cat.png --model vgg16 --class tabby
 
         geogaze image chip.png --method integrated-gradients
+
+        geogaze image s2-chip.tif --model crops --rescale 0,10000
     """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     from geogaze.models.targets import parse_target
+    from geogaze.scene.chips import Wanted, read_chip
 
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
@@ -60,18 +66,21 @@ def image(
     if overlay:
         check_file(overlay, overwrite=overwrite)
     advice = _scene_advice(photo, bundle.input_size, settings)
+    wanted = Wanted(
+        bundle.bands,
+        ranges_of(rescale, len(bundle.bands)) or bundle.rescale,
+        numbers_of(bands) if bands else None,
+    )
     try:
-        with Image.open(photo, formats=_FORMATS) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        problem = f"{photo} cannot be read as an image: {error}"
-        raise SceneUnreadable(f"{problem}. {advice}" if advice else problem) from error
+        chip = read_chip(photo, wanted, settings)
+    except SceneUnreadable as error:
+        raise SceneUnreadable(f"{error}. {advice}" if advice else str(error)) from error
     # Only now: what was wrong in the words or the picture is told before the network has loaded.
     from geogaze.evidence.engines import load_engine
     from geogaze.runner.photo import explain_photo
 
     engine = load_engine(bundle, settings, method)
-    explanation = explain_photo(engine, pixels, class_name, method)
+    explanation = explain_photo(engine, chip, class_name, method)
     target = overlay or Path(f"{photo.stem}-{file_stem(explanation.shown)}.png")
     check_file(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)

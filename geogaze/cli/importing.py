@@ -72,7 +72,7 @@ def import_checkpoint(
     taken = described_input(bands, mean, std, rescale)
     folder = bundle_folder or Path(checkpoint.stem)
     check_target(folder, names, overwrite=overwrite)
-    model = build(arch, len(names))
+    model = build(arch, len(names), len(taken.bands))
     with err.status("reading, running and measuring"):
         state = fitted(read_checkpoint(checkpoint), model.state_dict())
         assign_state(model, state, source=str(checkpoint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,13 @@ from rich.progress import TaskID
 
 from geogaze.cli.describing import (
     ArchOption,
+    BandsOption,
     GsdTrainOption,
     InputSizeOption,
     MeanOption,
+    RescaleOption,
     StdOption,
+    TaskOption,
     described_input,
 )
 from geogaze.cli.options import JsonOption, OverwriteOption
@@ -23,7 +27,10 @@ from geogaze.config import get_settings
 
 def train(
     data: Annotated[
-        Path, typer.Argument(help="CLASS/*.jpg, or train/CLASS/… and test/CLASS/… in it.")
+        Path,
+        typer.Argument(
+            help="CLASS/*.tif, or a labels.csv and its images; or train/ and test/ with such."
+        ),
     ],
     bundle_folder: Annotated[
         Path, typer.Option("--out", "-o", help="The bundle; its name is the model's.")
@@ -38,8 +45,11 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
     input_size: InputSizeOption = 224,
     gsd: GsdTrainOption = None,
+    bands: BandsOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
+    rescale: RescaleOption = None,
+    task: TaskOption = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -50,12 +60,17 @@ def train(
         geogaze train chips/ --out my-ships --arch resnet18 --gsd 0.3
 
         geogaze run port.tif --out heat --model my-ships
+
+        geogaze train s2-chips/ --out crops --bands B04,B03,B02,B08 --mean 0.1,0.1,0.1,0.3
+        --std 0.1,0.1,0.1,0.1 --rescale 0,10000 --init random
     """
     from geogaze.evidence.device import pick_device
+    from geogaze.networks.chips import LABELS
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
+    from geogaze.scene.chips import Wanted, chip_values
 
-    taken = described_input(None, mean, std, None)
+    taken = described_input(bands, mean, std, rescale)
     settings = get_settings()
     recipe = Recipe(
         architecture=arch,
@@ -68,6 +83,9 @@ def train(
         gsd=gsd,
         mean=taken.mean,
         std=taken.std,
+        bands=taken.bands,
+        rescale=taken.rescale,
+        task=task or ("sigmoid" if (data / LABELS).is_file() else "softmax"),
         seed=seed,
         device=str(pick_device(settings.device)),
     )
@@ -80,7 +98,9 @@ def train(
             text = f"{phase} (loss {loss:.2f})" if loss else phase
             bar.update(tasks[phase], completed=done, description=text)
 
-        bundle, accuracy = fit(data, bundle_folder, recipe, show, overwrite=overwrite)
+        wanted = Wanted(taken.bands, taken.rescale, scaled=True)
+        read = partial(chip_values, wanted=wanted, mean=taken.mean, settings=settings)
+        bundle, accuracy = fit(data, bundle_folder, recipe, show, read=read, overwrite=overwrite)
     if as_json:
         print_json(
             {

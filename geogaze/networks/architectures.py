@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,6 +35,8 @@ def own_architectures() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
+_COLOURS = 3
+
 _OFFERED_HERE: dict[str, Callable[[int], nn.Module]] = {}
 
 
@@ -48,13 +51,19 @@ def withdraw(architecture: str) -> None:
 
 
 def build(
-    architecture: str, classes: int, *, initialise: bool = False, published: bool = False
+    architecture: str,
+    classes: int,
+    bands: int = _COLOURS,
+    *,
+    initialise: bool = False,
+    published: bool = False,
 ) -> nn.Module:
     """A classifier in evaluation mode, without trained weights.
 
     Args:
         architecture: torchvision's name, such as ``vgg16``, or that of an entry point.
         classes: number of logits.
+        bands: channels of its images, where torchvision made it; a network of one's own knows them.
         initialise: draw random weights; otherwise parameters of torchvision's networks live on the
             meta device, to be assigned from a state dict. Networks of one's own are built for real,
             as they may compute with what they hold.
@@ -73,7 +82,20 @@ def build(
     on_meta = family.on_meta and not initialise
     with torch.device("meta" if on_meta else "cpu"):
         network = family.build(architecture, classes, published)
+        if bands != _COLOURS:
+            _take_bands(network, bands)
     return network.eval()
+
+
+def _take_bands(network: nn.Module, bands: int) -> None:
+    """Give a network of three bands a first layer for others; made on the device of the context."""
+    name, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    alike: dict[str, Any] = {
+        part: getattr(first, part) for part in ("kernel_size", "stride", "padding", "dilation")
+    }
+    layer = nn.Conv2d(bands, first.out_channels, bias=first.bias is not None, **alike)
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, layer)
 
 
 def _own(

@@ -31,7 +31,7 @@ _IDENTITIES = frozenset(
     | {"group_norm", "instance_norm", "local_response_norm"}
 )
 _OVER_THE_MAP = frozenset({"group_norm", "instance_norm"})  # their statistics are of the whole map
-_GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "softmax"})
+_GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid"})
 _PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
 _POOLS = frozenset({"max_pool2d", "_max_pool2d", "max_pool2d_with_indices"})
 _GLOBAL_POOLING = frozenset({"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"})
@@ -66,7 +66,9 @@ class Linearised(TorchFunctionMode):
         if name in _IDENTITIES:
             return args[0]
         if name in _GATES:
-            return self._gate(args[0])
+            return torch.ones_like(args[0])
+        if name == "softmax":
+            return self._shares(*args[:2], **options)
         if name == "scaled_dot_product_attention":
             return args[2] if len(args) > 2 else options["value"]
         if name == "multi_head_attention_forward":
@@ -81,9 +83,10 @@ class Linearised(TorchFunctionMode):
             return _as_average(*args, **options)
         return func(*args, **options)
 
-    def _gate(self, values: Tensor) -> Tensor:
+    def _shares(self, values: Tensor, dim: int | None = None, **_options: Any) -> Tensor:
         """All open; of places to places, each to itself."""
-        if values.ndim > 2 and values.shape[-1] == values.shape[-2] > 1:
+        last = dim in {-1, values.ndim - 1} and values.ndim > 2
+        if last and values.shape[-1] == values.shape[-2] > 1:
             self.pools_globally = True
             return torch.eye(values.shape[-1]).expand_as(values)
         return torch.ones_like(values)

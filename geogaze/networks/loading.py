@@ -25,7 +25,8 @@ def load_model(bundle: Bundle) -> nn.Module:
         WeightsUnavailable: published weights are not on disk and cannot be fetched.
     """
     published = bundle.folder is None
-    model = build(bundle.architecture, len(bundle.classes), published=published)
+    classes, bands = len(bundle.classes), len(bundle.bands)
+    model = build(bundle.architecture, classes, bands, published=published)
     if bundle.stripped:
         take_off(model, bundle.stripped)
     state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)

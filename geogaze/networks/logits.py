@@ -36,9 +36,10 @@ def logits_of(output: Any, images: int) -> Tensor:
     elif found.ndim == 4 and found.shape[2:] == (1, 1):
         found = found.flatten(1)
     if found.ndim != 2 or len(found) != images:
+        count = "one image" if images == 1 else f"{images} images"
         segments = " It labels pixels, not images." if found.ndim == 4 else ""
         raise UnsupportedArchitecture(
-            f"The network gives {tuple(found.shape)} for {images} image(s), not logits (images, "
+            f"The network gives {tuple(found.shape)} for {count}, not logits (images, "
             f"classes).{segments}"
         )
     return found

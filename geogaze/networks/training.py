@@ -15,12 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
-from torchvision.datasets import ImageFolder
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader, Dataset
 
-from geogaze.errors import InvalidRequest
-from geogaze.models.bundles import Bundle
+from geogaze.errors import GeogazeError, InvalidRequest
+from geogaze.models.bundles import Bundle, Probabilities, Ranges
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import (
     IMAGENET_MEAN,
@@ -29,16 +27,20 @@ from geogaze.networks.bundling import (
     write_bundle,
 )
 from geogaze.networks.checkpoints import fitted, read_checkpoint
+from geogaze.networks.chips import Read, labelled_chips, read_colours, transforms
 from geogaze.networks.loading import assign_state
+from geogaze.networks.logits import logits_of
 from geogaze.networks.storing import half_state
 
 Progress = Callable[[str, int, int, float], None]  # phase, images done, of, running loss
-_TEST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. ``gsd`` is metres per pixel of the images at ``input_size``."""
+    """How to train. ``gsd`` is metres per pixel of the images at ``input_size``; ``bands``,
+    ``mean``, ``std``, ``rescale`` and ``task`` are the bundle's, see
+    :class:`geogaze.models.bundles.Bundle`.
+    """
 
     architecture: str = "mobilenet_v2"
     init: str = "imagenet"
@@ -50,34 +52,48 @@ class Recipe:
     gsd: float | None = None
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    bands: tuple[str, ...] = ("red", "green", "blue")
+    rescale: Ranges | None = None
+    task: Probabilities = "softmax"
     seed: int = 0
     workers: int = 2
     device: str = "cpu"
 
 
 def train(
-    data: Path, out: Path, recipe: Recipe, progress: Progress, *, overwrite: bool = False
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    read: Read = read_colours,
+    overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Train, evaluate the weights as stored, and write the bundle.
 
     Args:
-        data: ``<class>/*.jpg``, or ``train/<class>/…`` with ``test/<class>/…`` beside it; without
-            a test folder every seventh image is held out.
+        data: as :func:`geogaze.networks.chips.labelled_chips` takes it.
         out: the bundle's folder.
         recipe: architecture, start, schedule.
         progress: called after every batch.
+        read: reads an image.
         overwrite: whether a bundle that is there may be replaced.
 
     Returns:
-        The bundle and its accuracy on the test images, 0..1.
+        The bundle and its accuracy on the test images, 0..1; of several labels, that of each yes
+        and no.
 
     Raises:
-        InvalidRequest: no images, fewer than two classes, test classes that differ, or the
+        InvalidRequest: no images, too few classes, test classes that differ, no such task, or the
             folder is in use.
     """
     torch.manual_seed(recipe.seed)
-    training, testing, classes = _load_data(data, recipe)
+    if recipe.task == "none":
+        raise InvalidRequest("Classes are trained with --task softmax or sigmoid.")
+    prepared = transforms(recipe.input_size, recipe.mean, recipe.std)
+    training, testing, classes = labelled_chips(data, recipe.task, read, *prepared)
     check_target(out, classes, overwrite=overwrite)
+    training[0]  # an image that is none is told before there are other processes
     model = _initial(recipe, len(classes)).to(recipe.device)
     loader = DataLoader(
         training,
@@ -98,13 +114,12 @@ def train(
     _fit(model, loader, groups, recipe, progress, warm_up=False)
 
     assign_state(model, half_state(model), source=str(out))
-    confusion = _evaluate(model.to(recipe.device), testing, len(classes), recipe, progress)
-    accuracy = float(confusion.diagonal().sum() / confusion.sum())
+    found = _evaluate(model.to(recipe.device), testing, len(classes), recipe, progress)
     evaluation = {
-        "accuracy": accuracy,
-        "images": {"train": len(training), "test": int(confusion.sum())},  # type: ignore[arg-type]
+        "accuracy": found.accuracy,
+        "images": {"train": len(training), "test": len(testing)},  # type: ignore[arg-type]
         "classes": list(classes),
-        "confusion": confusion.tolist(),
+        **found.tables,
     }
     bundle = write_bundle(
         model.cpu(),
@@ -112,80 +127,20 @@ def train(
         architecture=recipe.architecture,
         classes=classes,
         input_size=recipe.input_size,
+        bands=recipe.bands,
         mean=recipe.mean,
         std=recipe.std,
+        rescale=recipe.rescale,
+        probabilities=recipe.task,
         gsd=recipe.gsd,
         evaluation=evaluation,
         overwrite=overwrite,
     )
-    return bundle, accuracy
-
-
-def _load_data(data: Path, recipe: Recipe) -> tuple[Dataset[Any], Dataset[Any], tuple[str, ...]]:
-    size = recipe.input_size
-    to_tensor = [
-        v2.ToImage(),
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(list(recipe.mean), list(recipe.std)),
-    ]
-    augment = v2.Compose(
-        [
-            v2.Resize((size, size), antialias=True),
-            v2.RandomChoice([v2.RandomRotation((a, a)) for a in (0, 90, 180, 270)]),
-            v2.RandomHorizontalFlip(),
-            _RandomZoom(0.5, 1.5),
-            v2.ColorJitter(0.3, 0.3, 0.3, 0.05),
-            *to_tensor,
-        ]
-    )
-    plain = v2.Compose([v2.Resize((size, size), antialias=True), *to_tensor])
-    try:
-        if (data / "train").is_dir():
-            training, testing = (
-                ImageFolder(str(data / part), transform)
-                for part, transform in (("train", augment), ("test", plain))
-            )
-        else:
-            training, testing = (ImageFolder(str(data), t) for t in (augment, plain))
-    except FileNotFoundError as error:
-        raise InvalidRequest(f"{data} is not a folder of class folders: {error}") from error
-    if training.classes != testing.classes or len(training.classes) < 2:
-        raise InvalidRequest(
-            f"{data} needs two or more classes, the same for training and testing; "
-            f"found {training.classes} and {testing.classes}."
-        )
-    classes = tuple(training.classes)
-    if (data / "train").is_dir():
-        return training, testing, classes
-    held_out = set(range(0, len(training), round(1 / _TEST_SHARE)))
-    kept = [i for i in range(len(training)) if i not in held_out]
-    return Subset(training, kept), Subset(testing, sorted(held_out)), classes
-
-
-class _RandomZoom(nn.Module):
-    """Zoom about a random point; zooming out mirrors the image at its border."""
-
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__()
-        self.low, self.high = low, high
-
-    def forward(self, image: Any) -> Any:
-        width, height = image.size
-        zoom = float(torch.empty(()).uniform_(self.low, self.high))
-        if zoom >= 1:
-            crop = v2.RandomCrop((round(height / zoom), round(width / zoom)))
-            return v2.functional.resize(crop(image), [height, width], antialias=True)
-        small = v2.functional.resize(
-            image, [round(height * zoom), round(width * zoom)], antialias=True
-        )
-        missing = [height - small.size[1], width - small.size[0]]
-        top, left = (int(torch.randint(m + 1, ())) for m in missing)
-        padding = [left, top, missing[1] - left, missing[0] - top]
-        return v2.functional.pad(small, padding, padding_mode="symmetric")
+    return bundle, found.accuracy
 
 
 def _initial(recipe: Recipe, classes: int) -> nn.Module:
-    model = build(recipe.architecture, classes, initialise=True)
+    model = build(recipe.architecture, classes, len(recipe.bands), initialise=True)
     if recipe.init == "random":
         return model
     if recipe.init == "imagenet":
@@ -196,6 +151,7 @@ def _initial(recipe: Recipe, classes: int) -> nn.Module:
     else:
         state = fitted(read_checkpoint(Path(recipe.init)), model.state_dict())
     own = model.state_dict()
+    state |= _spread_over(state, own)
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if len(fitting) < len(own) // 2:
         raise InvalidRequest(
@@ -204,6 +160,20 @@ def _initial(recipe: Recipe, classes: int) -> nn.Module:
         )
     model.load_state_dict(fitting, strict=False)
     return model
+
+
+def _spread_over(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A first layer for other bands than a checkpoint's: each band is taken for their mean."""
+    return {
+        name: value.float().mean(dim=1, keepdim=True).expand_as(own[name])
+        * (value.shape[1] / own[name].shape[1])
+        for name, value in state.items()
+        if name in own
+        and value.ndim == own[name].ndim == 4
+        and value.shape[1] in {1, 3}
+        and value.shape[1] != own[name].shape[1]
+        and (value.shape[0], *value.shape[2:]) == (own[name].shape[0], *own[name].shape[2:])
+    }
 
 
 def _last_layer(model: nn.Module) -> nn.Module:
@@ -237,14 +207,16 @@ def _fit(
         rates = [group.pop("max_lr") for group in groups]
         optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, steps, pct_start=0.2)
-    loss_function = nn.CrossEntropyLoss(label_smoothing=0.1)
+    several = recipe.task == "sigmoid"
+    loss_function = nn.BCEWithLogitsLoss() if several else nn.CrossEntropyLoss(label_smoothing=0.1)
     total = epochs * len(loader) * recipe.batch_size
     seen, running = 0, None
     for images, labels in _batches(loader, epochs):
         model.train(not warm_up)
         if recipe.init != "random":
             _freeze_statistics(model)
-        loss = loss_function(model(images.to(recipe.device)), labels.to(recipe.device))
+        logits = logits_of(model(images.to(recipe.device)), len(images))
+        loss = loss_function(logits, labels.to(recipe.device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -268,20 +240,50 @@ def _freeze_statistics(model: nn.Module) -> None:
 
 def _batches(loader: DataLoader[Any], epochs: int) -> Iterator[tuple[Tensor, Tensor]]:
     for _ in range(epochs):
+        yield from _plainly(loader)
+
+
+def _plainly(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Batches; of an error of ours in another process, what it says and not where."""
+    try:
         yield from loader
+    except GeogazeError as error:
+        said = str(error).strip().splitlines()[-1]
+        name = f"{type(error).__module__}.{type(error).__qualname__}: "
+        raise type(error)(said.removeprefix(name)) from error
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """How right a network is: a share of its answers, and tables of them."""
+
+    accuracy: float
+    tables: dict[str, Any]
 
 
 @torch.no_grad()
 def _evaluate(
     model: nn.Module, data: Dataset[Any], classes: int, recipe: Recipe, progress: Progress
-) -> Tensor:
-    """Confusion matrix (classes, classes): rows are the truth, columns the prediction."""
+) -> _Evaluation:
+    """By the confusion matrix (classes, classes), whose rows are the truth and columns the
+    prediction; where each class is right or wrong by itself, by one of no and yes for each.
+    """
     model.eval()
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    several = recipe.task == "sigmoid"
+    shape = (classes, 2, 2) if several else (classes, classes)
+    confusion = torch.zeros(shape, dtype=torch.int64)
     done = 0
-    for images, labels in DataLoader(data, recipe.batch_size, num_workers=recipe.workers):
-        predicted = model(images.to(recipe.device)).argmax(1).cpu()
-        confusion.index_put_((labels, predicted), torch.ones_like(labels), accumulate=True)
+    loader = DataLoader(data, recipe.batch_size, num_workers=recipe.workers)
+    for images, labels in _plainly(loader):
+        logits = logits_of(model(images.to(recipe.device)), len(images)).cpu()
+        if several:
+            which = torch.arange(classes).expand_as(logits)
+            where: tuple[Tensor, ...] = (which, labels.long(), (logits > 0).long())
+        else:
+            where = (labels, logits.argmax(1))
+        confusion.index_put_(where, torch.ones_like(where[0]), accumulate=True)
         done += len(labels)
         progress("testing", done, len(data), 0.0)  # type: ignore[arg-type]
-    return confusion
+    right = confusion.diagonal(dim1=-2, dim2=-1).sum()
+    table = "confusion_by_class" if several else "confusion"
+    return _Evaluation(float(right / confusion.sum()), {table: confusion.tolist()})

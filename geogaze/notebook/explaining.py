@@ -183,6 +183,8 @@ def explain(
         if said.layer in {None, network.module} and said.size in {None, network.input_size}:
             return _by_bundle(network, image, wanted, method, settings)
         loaded = load_model(network).to(pick_device(settings.device))
+        if network.rescale:
+            image = pixels_of(image, len(network.bands), rescale=network.rescale)
         return _by_module(loaded, _said_by(network, said), image, wanted, method)
 
 
@@ -202,7 +204,7 @@ def _said_by(bundle: Bundle, said: Said) -> Said:
 def _by_bundle(
     bundle: Bundle, image: AnyImage, wanted: str | list[str], method: str, settings: Settings
 ) -> Explanation:
-    pixels = pixels_of(image, len(bundle.bands))
+    pixels = pixels_of(image, len(bundle.bands), rescale=bundle.rescale)
     chosen = None if wanted == "top" else scores(wanted, bundle, 0)  # before the network is loaded
     values, valid, inner = letterbox(pixels, bundle.input_size)
     look = look_with_engine(load_engine(bundle, settings), values, valid, chosen, method)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.errors import InvalidRequest
+from geogaze.scaling import unit_range
 
 
-def pixels_of(image: Any, bands: int | None, *, normalised: bool = False) -> NDArray[Any]:
+def pixels_of(
+    image: Any,
+    bands: int | None,
+    *,
+    normalised: bool = False,
+    rescale: Sequence[tuple[float, float]] | None = None,
+) -> NDArray[Any]:
     """An image as (h, w, bands), uint8 or float32.
 
     Args:
@@ -18,6 +26,7 @@ def pixels_of(image: Any, bands: int | None, *, normalised: bool = False) -> NDA
             read bands first where both would do, an array bands last.
         bands: that the network takes; None where nobody knows, which is taken for 3, or for 1.
         normalised: whether values are what the network takes, in any range.
+        rescale: values of each band that become 0 and 1; of any type, then.
 
     Raises:
         InvalidRequest: another shape or type, values that are not finite or out of range.
@@ -39,6 +48,10 @@ def pixels_of(image: Any, bands: int | None, *, normalised: bool = False) -> NDA
         )
     if (min(fitting) if tensor else max(fitting)) == 0:
         array = array.transpose(1, 2, 0)
+    if rescale:
+        return np.ascontiguousarray(
+            unit_range(array.transpose(2, 0, 1), rescale).transpose(1, 2, 0)
+        )
     return np.ascontiguousarray(_values(array, normalised=normalised))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.errors import InvalidBundle
 from geogaze.evidence.explainer import Explainer, SharesTrunk
 from geogaze.evidence.results import BatchResult
 from geogaze.grid.coverage import cell_coverage
@@ -28,6 +29,7 @@ Tile = tuple[int, int]
 """Row and column of a tile in the job's tiling."""
 
 
+_SENSELESS = "The model's scores are no numbers."
 _GLANCED = 32  # pixels of each tile's step that its small picture is made of
 
 
@@ -128,12 +130,17 @@ class Answers:
         self._targets = plan.targets or ()
         self._table = table
         self._seen = seen
+        self._plan = plan
+        self._senseless: list[int] = []
         self._to_lattice = resample_matrix(size, maps.stride, maps.cells)
         self._one_to_one = divides(size, maps.stride, maps.cells)
 
     def note(self, batch: BatchResult) -> None:
         """Write down a batch."""
         tiles = self._seen[batch.tiles]
+        numbers = np.isfinite(batch.logits).all(axis=1)
+        numbers &= np.isfinite(batch.evidence).all(axis=(1, 2, 3))
+        self._senseless.extend(int(i) for i in batch.tiles[~numbers])
         self._table.top[tiles] = batch.best
         self._table.top_probability[tiles] = batch.probabilities.max(axis=1)
         for k, target in enumerate(self._targets):
@@ -146,6 +153,32 @@ class Answers:
         if self._one_to_one:
             return maps
         return np.asarray(self._to_lattice @ maps @ self._to_lattice.T, dtype=np.float32)
+
+    def without_senseless(self, tiles: list[Tile]) -> dict[str, list[Tile]]:
+        """Leave out the tiles whose scores are no numbers, and say which, by the reason.
+
+        Args:
+            tiles: the chunk's, row by row.
+
+        Raises:
+            InvalidBundle: there are some, and bad tiles fail the job.
+        """
+        if not self._senseless:
+            return {}
+        bad = self._seen[self._senseless]
+        found = [tiles[i] for i in bad]
+        if self._plan.on_error == "fail":
+            row, col = found[0]
+            more = f" and of {len(found) - 1:,} more" if len(found) > 1 else ""
+            raise InvalidBundle(
+                f"The model's scores of the tile in row {row}, column {col}{more} are no numbers: "
+                "look at the scene there, or have such tiles left out with on_error skip."
+            )
+        self._table.top[bad] = -1
+        self._table.top_probability[bad] = np.nan
+        self._table.probabilities[:, bad] = np.nan
+        self.evidence = np.delete(self.evidence, self._senseless, axis=1)
+        return {_SENSELESS: found}
 
     def check_whole(self) -> None:
         """Refuse what lacks a tile: its evidence would be whatever lay in memory.
@@ -178,6 +211,7 @@ def explain_chunk(
                 answers.note(batch)
                 pulse(len(batch.tiles))
     answers.check_whole()
+    unreadable |= answers.without_senseless(read.tiles)
     ran = engine.ran if len(seen) else {}
     picture = small_picture(read.stepwise(plan, chunk), chunk.shape, facts_of(plan).backdrop)
     return ChunkResult(table, answers.evidence, answers.route, unreadable, ran, picture)

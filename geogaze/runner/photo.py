@@ -14,6 +14,7 @@ from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.make.color import lay_over, stretch
 from geogaze.runner.letterbox import letterbox
+from geogaze.scene.chips import Chip, colours_of, filled
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class PhotoExplanation:
 
 
 def explain_photo(
-    engine: Explainer, image: NDArray[np.uint8], layer: str | None, method: str = "gradcam"
+    engine: Explainer, chip: Chip, layer: str | None, method: str = "gradcam"
 ) -> PhotoExplanation:
     """Evidence in one image, shown whole and undistorted to the model, padded with the mean.
 
     Args:
         engine: the model.
-        image: (h, w, 3) RGB.
+        chip: with the model's bands; what is not known of it becomes the mean.
         layer: a class, or a score as :func:`geogaze.models.targets.parse_target` reads it; None
             for the best class.
         method: a key of :data:`geogaze.models.methods.METHODS`.
@@ -50,7 +51,9 @@ def explain_photo(
     """
     bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
     size = bundle.input_size
-    values, valid, inner = letterbox(image, size)
+    image = colours_of(chip.values, bundle.bands)
+    whole = np.ascontiguousarray(filled(chip, bundle.mean).transpose(1, 2, 0))
+    values, valid, inner = letterbox(whole, size)
     targets = (parse_target(layer, bundle),) if layer else None
     window = engine.prepare(values, valid, ((0.0, 1.0),))
     (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)

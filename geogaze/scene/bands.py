@@ -35,8 +35,9 @@ def choose_bands(
 ) -> tuple[tuple[int, ...], str]:
     """The scene's bands (from 1) for a model's, and what made the choice.
 
-    Bands that are asked for, else those whose descriptions name the model's (``red``, ``B04``),
-    else those whose colour interpretation does, else the first that are not alpha.
+    Bands that are asked for, else those whose descriptions are the model's names or name the same
+    colour or number (``red``, ``B04``), else those whose colour interpretation does, else the
+    first that are not alpha.
 
     Args:
         uri: the scene.
@@ -74,16 +75,23 @@ def _choose(
             f"{','.join(['1'] * len(names))}."
         )
     descriptions = [labels[band - 1].description for band in plain]
-    ways: tuple[tuple[str, Iterable[str | None]], ...] = (
-        ("descriptions", map(named_in, descriptions)),
-        ("descriptions", map(coded_in, descriptions)),
-        ("colours", (labels[band - 1].colour for band in plain)),
+    by_colour = [named_in(name) or coded_in(name) or name for name in names]
+    ways: tuple[tuple[str, Sequence[str], Iterable[str | None]], ...] = (
+        ("descriptions", [_plain(name) for name in names], map(_plain, descriptions)),
+        ("descriptions", [code_of(name) or name for name in names], map(code_of, descriptions)),
+        ("descriptions", by_colour, map(named_in, descriptions)),
+        ("descriptions", by_colour, map(coded_in, descriptions)),
+        ("colours", by_colour, (labels[band - 1].colour for band in plain)),
     )
-    for why, colours in ways:
-        bands = _first(zip(plain, colours, strict=True))
-        if all(name in bands for name in names):
-            return tuple(bands[name] for name in names), why
+    for why, wanted, offered in ways:
+        bands = _first(zip(plain, offered, strict=True))
+        if len(set(wanted)) == len(names) and all(name in bands for name in wanted):
+            return tuple(bands[name] for name in wanted), why
     return tuple(plain[: len(names)]), "position"
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _first(named: Iterable[tuple[int, str | None]]) -> Mapping[str, int]:
@@ -110,5 +118,10 @@ def named_in(description: str) -> str | None:
 
 def coded_in(description: str) -> str | None:
     """The colour that a band's number stands for (``B04``, ``sr_b4``), if it is a known one."""
+    return _CODES.get(code_of(description) or "")
+
+
+def code_of(description: str) -> str | None:
+    """A band's number as sensors have it: ``b4`` of ``B04`` and ``sr_b4``, ``b8a`` of ``B8A``."""
     codes = [match for word in _words(description) if (match := _CODE.fullmatch(word))]
-    return _CODES.get(f"b{codes[0][1]}") if len(codes) == 1 else None
+    return f"b{codes[0][1]}" if len(codes) == 1 else None

@@ -34,7 +34,9 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     layers = layers_of(request, bundle)
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
     with open_reader(request.scene, policy, settings) as reader:
-        scene = reader.facts(bundle.bands, request.bands, request.rescale)
+        scene = reader.facts(bundle.bands, request.bands, request.rescale or bundle.rescale)
+    if bundle.rescale and not request.rescale:
+        scene = scene.model_copy(update={"rescale_source": "the model's"})
     check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
     advice = (
         None if request.square else squares_advice(scene),

@@ -74,9 +74,15 @@ def test_chips_and_photographs_are_no_scenes(
     assert geogaze("image", chip, "--model", "tiny", "--json").last["warnings"] == []
 
 
-def test_a_scene_that_is_no_picture_is_pointed_to_run_too(geogaze: Geogaze, tmp_path: Path) -> None:
+def test_a_scene_that_is_no_picture_is_explained_and_pointed_to_run_too(
+    geogaze: Geogaze, tmp_path: Path
+) -> None:
     scene = make_scene(tmp_path / "s2.tif", 200, 260, bands=7, dtype="uint16")
     done = geogaze("image", scene, "--model", "tiny")
+    assert done.code == 0, done.err
+    assert "geogaze run" in " ".join(done.out.split())
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(scene.read_bytes()[:100])
+    done = geogaze("image", broken, "--model", "tiny")
     assert done.code == 2
     assert "cannot be read as an image" in done.err
-    assert "geogaze run" in done.err

@@ -18,6 +18,7 @@ from geogaze.evidence.kept import load_engine
 from geogaze.models.registry import find_bundle
 from geogaze.networks.layouts import Tokens
 from geogaze.runner.photo import explain_photo
+from geogaze.scene.chips import Chip
 from tests.factories import make_values
 from tests.unit.networks.test_captured import hooks
 
@@ -140,7 +141,9 @@ def test_a_bundle_sees_what_the_command_image_sees(image: np.ndarray, bundle_fol
     explanation = geogaze.explain(bundle_folder, image)
     assert explanation.classes == ("boat", "field", "road")
     bundle = find_bundle(str(bundle_folder), allow_path=True)
-    photo = explain_photo(load_engine(bundle, Settings(device="cpu")), image, None)
+    values = image.transpose(2, 0, 1)
+    chip = Chip(values, np.ones(values.shape, dtype=bool))
+    photo = explain_photo(load_engine(bundle, Settings(device="cpu")), chip, None)
     assert explanation.ranking == photo.ranking
     assert explanation.heat.max() <= 1
     named = geogaze.explain(bundle_folder, image, classes=["road", "boat vs field"])

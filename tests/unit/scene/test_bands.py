@@ -95,3 +95,18 @@ def test_asked_bands_are_told_as_such(tmp_path: Path) -> None:
 def test_names_and_codes(text: str, name: str | None, code: str | None) -> None:
     assert named_in(text) == name
     assert coded_in(text) == code
+
+
+def test_a_models_own_names_come_first_then_its_numbers_then_its_colours() -> None:
+    from geogaze.scene.bands import BandLabel, choose_bands
+
+    def chosen(names: tuple[str, ...], *descriptions: str) -> tuple[tuple[int, ...], str]:
+        return choose_bands("s.tif", [BandLabel(text) for text in descriptions], names, None)
+
+    s2 = ("B02", "B03", "B04", "B8A", "B11")
+    assert chosen(("B8A", "B04", "B11"), *s2) == ((4, 3, 5), "descriptions")
+    assert chosen(("b8a", "b4"), *s2) == ((4, 3), "descriptions")
+    assert chosen(("VV", "VH"), "vh", "vv") == ((2, 1), "descriptions")
+    assert chosen(("B04", "B03", "B02"), "blue", "green", "red") == ((3, 2, 1), "descriptions")
+    assert chosen(("NDVI mean", "red"), "red", "NDVI mean") == ((2, 1), "descriptions")
+    assert chosen(("B04", "B12"), *s2) == ((1, 2), "position")

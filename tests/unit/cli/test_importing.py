@@ -1,0 +1,175 @@
+"""``geogaze models import``: what is found is told, what does not hold leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from geogaze.models.item import read_bundle
+from geogaze.networks.loading import load_model
+from tests.factories import make_values, write_scene
+from tests.unit.cli.conftest import Geogaze
+from tests.unit.cli.own_networks import OWN, own_networks  # noqa: F401  a fixture
+from tests.unit.evidence import strangers
+
+pytestmark = pytest.mark.usefixtures("own_networks")
+
+S2 = [f"B{number:02d}" for number in range(1, 13)]
+S2.insert(8, "B8A")
+SIZE = ("--input-size", 64)
+
+
+def checkpoint(arch: str, classes: int, seed: int = 0) -> Path:
+    """Weights of a network, and a file of so many names beside them."""
+    torch.manual_seed(seed)
+    Path("names.txt").write_text("\n".join(f"class {i}" for i in range(classes)))
+    torch.save({"state_dict": strangers.drawn(OWN[arch](classes)).state_dict()}, "weights.pth")
+    return Path("weights.pth")
+
+
+def words(arch: str, classes: int, *more: object) -> tuple[object, ...]:
+    given = ("models", "import", checkpoint(arch, classes), "--arch", arch, "--out", "mine")
+    return (*given, "--classes", "names.txt", *SIZE, *more)
+
+
+def thirteen(value: float) -> str:
+    return ",".join([str(value)] * 13)
+
+
+def test_thirteen_bands_and_a_range_come_into_the_bundle(geogaze: Geogaze) -> None:
+    bands = ("--bands", ",".join(S2), "--mean", thirteen(0.2), "--std", thirteen(0.1))
+    done = geogaze(*words("s2-net", 10, *bands, "--rescale", "0,10000", "--task", "sigmoid"))
+    assert done.code == 0, done.err
+    line = "13 bands, 10 logits (sigmoid), channel-shift at trunk, cells of 8 px"
+    assert f"mine: {line}" in done.out
+    bundle = read_bundle(Path("mine"))
+    assert bundle.bands == tuple(S2)
+    assert bundle.rescale == ((0, 10000),) * 13
+    assert (bundle.mean, bundle.std) == ((0.2,) * 13, (0.1,) * 13)
+    assert bundle.probabilities == "sigmoid"
+
+
+def test_json_ends_with_what_was_found_and_checked(geogaze: Geogaze) -> None:
+    told = geogaze(*words("soft-net", 3, "--json")).last
+    checks = told.pop("checks")
+    assert told == {
+        "name": "mine",
+        "bands": ["red", "green", "blue"],
+        "classes": ["class 0", "class 1", "class 2"],
+        "task": "softmax",
+        "path": "channel-shift",
+        "stride": 8,
+        "first_center": 0.0,
+        "cells": 8,
+        "layer": "trunk",
+    }
+    assert checks
+    assert all(value is True for value in checks.values())
+
+
+def test_a_softmax_that_was_taken_off_stays_off(geogaze: Geogaze) -> None:
+    done = geogaze(*words("soft-net", 3))
+    assert "head.3, which made probabilities of the logits, was taken off" in done.out
+    bundle = read_bundle(Path("mine"))
+    assert bundle.stripped == "head.3"
+    logits = load_model(bundle)(torch.randn(2, 3, 64, 64))
+    assert (logits < 0).any()
+
+
+def test_running_statistics_are_stored_whole(geogaze: Geogaze) -> None:
+    path = checkpoint("own-net", 3)
+    state = torch.load(path, weights_only=True)["state_dict"]
+    for name in ("trunk.0.weight", "trunk.0.bias"):
+        state[name] *= 1000
+    state["trunk.1.running_var"] *= 1e6
+    state["trunk.1.running_mean"] *= 1000
+    torch.save(state, "large.pth")
+    done = geogaze(
+        *("models", "import", "large.pth", "--arch", "own-net", "--out", "mine", *SIZE),
+        *("--classes", "names.txt"),
+    )
+    assert done.code == 0, done.err
+    stored = load_file("mine/model.safetensors")
+    assert torch.equal(stored["trunk.1.running_var"], state["trunk.1.running_var"])
+    assert stored["trunk.0.weight"].dtype == torch.float16
+    images = torch.randn(2, 3, 64, 64)
+    network = OWN["own-net"](3).eval()
+    network.load_state_dict(state)
+    torch.testing.assert_close(
+        load_model(read_bundle(Path("mine")))(images), network(images), rtol=0.05, atol=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    ("arch", "classes", "more", "says"),
+    [
+        ("between-net", 3, (), "head(trunk(images)) is another function"),
+        ("dropping-net", 3, (), "dropout stays active"),
+        ("failing-net", 3, (), "fails with KeyError"),
+        ("s2-net", 3, (), "first layer takes 13 band(s), not 3"),
+        ("own-net", 3, ("--task", "none", "--layer", "trnk.3"), "trunk.3"),
+        ("own-net", 1, ("--task", "softmax"), "--task sigmoid"),
+        (
+            "own-net",
+            3,
+            ("--bands", "a,b", "--mean", "0.5"),
+            "--mean and --std take one number for each of 2",
+        ),
+        ("own-net", 3, ("--bands", "a,b,a"), "each once"),
+        ("own-net", 3, ("--mean", "0.5,0.5"), "not 2 and none"),
+        ("own-net", 3, ("--std", "0.5,0,0.5"), "above 0"),
+        ("own-net", 3, ("--rescale", "5,5"), "--rescale takes LO,HI"),
+        ("own-net", 3, ("--rescale", "0,5", "--rescale", "0,6"), "--rescale takes LO,HI"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_writes_nothing(
+    geogaze: Geogaze, arch: str, classes: int, more: tuple[str, ...], says: str
+) -> None:
+    done = geogaze(*words(arch, classes, *more))
+    assert done.code == 2, done
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert {path.name for path in Path().iterdir()} == {"names.txt", "weights.pth"}
+
+
+def test_a_sixteen_bit_chip_and_a_scene_are_scaled_as_the_bundle_says(
+    geogaze: Geogaze, tmp_path: Path
+) -> None:
+    bands = ("--bands", ",".join(S2), "--mean", thirteen(0.5), "--std", thirteen(0.2))
+    assert geogaze(*words("s2-net", 3, *bands, "--rescale", "0,20000")).code == 0
+    values = make_values(64, 64, bands=13, dtype="uint16")
+    chip = write_scene(tmp_path / "chip.tif", values, crs=None)
+    seen = geogaze("image", chip, "--model", "mine", "--json", "--overwrite").last
+    network = load_model(read_bundle(Path("mine")))
+    share = torch.from_numpy(np.clip(values / 20000, 0, 1).astype(np.float32))
+    wanted = network((share[None] - 0.5) / 0.2).softmax(1)[0]
+    assert seen["top_probability"] == pytest.approx(float(wanted.max()), abs=1e-3)
+    other = geogaze(
+        *("image", chip, "--model", "mine", "--json", "--overwrite", "--rescale", "0,65535")
+    ).last
+    assert other["ranking"] != seen["ranking"]
+    scene = write_scene(tmp_path / "scene.tif", make_values(96, 96, bands=13, dtype="uint16"))
+    run = ("run", scene, "--model", "mine", "--overwrite", "--json")
+    report = geogaze(*run, "--out", "heat").last
+    assert report["rescale"] == [[0, 20000]] * 13
+    assert geogaze(*run, "--out", "heat", "--rescale", "0,9000").last["rescale"] == [[0, 9000]] * 13
+    told = geogaze("run", scene, "--model", "mine", "--out", "heat", "--dry-run", "--overwrite")
+    assert "from 0 to 20000 (the model's)" in " ".join(told.out.split())
+
+
+def test_one_logit_is_yes_or_no(geogaze: Geogaze, tmp_path: Path) -> None:
+    told = geogaze(*words("gray-net", 1, "--mean", "0.5", "--std", "0.2", "--json")).last
+    assert (told["task"], told["bands"], told["classes"]) == ("sigmoid", ["band-1"], ["class 0"])
+    Image.fromarray(make_values(64, 64, bands=1)[0]).save(tmp_path / "chip.png")
+    seen = geogaze("image", tmp_path / "chip.png", "--model", "mine", "--json").last
+    assert 0 < seen["probability"] < 1
+    against = geogaze(
+        "image", tmp_path / "chip.png", "--model", "mine", "--json", "--class", "not class 0"
+    ).last
+    assert against["probability"] == pytest.approx(1 - seen["probability"], abs=1e-5)

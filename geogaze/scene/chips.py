@@ -154,7 +154,10 @@ def _picture(path: Path, bands: int) -> NDArray[np.uint8]:
             f"{path} is a picture, and the model takes {bands} bands: give it a GeoTIFF of them."
         )
     try:
-        with Image.open(path, formats=_PICTURES) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the refusal of such files says it better
+            opened = Image.open(path, formats=_PICTURES)
+        with opened:
             pixels = np.asarray(opened.convert("RGB" if bands == 3 else "L"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SceneUnreadable(f"{path} cannot be read as an image: {error}") from error

@@ -91,20 +91,17 @@ class GraphEngine:
         valid: NDArray[np.bool_],
         rescale: Sequence[tuple[float, float]],
     ) -> NDArray[np.float32]:
-        bands = len(values)
-        known = np.broadcast_to(valid, values.shape)
         if values.dtype == np.uint8:
             # Of bytes there are few: each band's are normalised once, and looked up.
-            every = np.broadcast_to(np.arange(256, dtype=np.uint8), (bands, 1, 256))
+            every = np.broadcast_to(np.arange(256, dtype=np.uint8), (len(values), 1, 256))
             tables = self._normalised(unit_range(every, rescale))
-            planes = [cv2.LUT(plane, table[0]) for plane, table in zip(values, tables, strict=True)]
+            window = cv2.LUT(_last(values), np.ascontiguousarray(tables.transpose(1, 2, 0)))
         else:
-            planes = list(self._normalised(unit_range(values, rescale)))
-        for plane, of_band in zip(planes, known, strict=True):
-            if not of_band.all():
-                plane[~of_band] = 0
-        window = np.stack(planes, axis=-1) if bands == 1 else cv2.merge(planes)
-        return np.asarray(window, dtype=np.float32)
+            window = _last(self._normalised(unit_range(values, rescale)))
+        window = np.asarray(window, dtype=np.float32).reshape(*values.shape[1:], len(values))
+        if not valid.all():
+            window[~np.broadcast_to(valid, values.shape).transpose(1, 2, 0)] = 0
+        return window
 
     def _normalised(self, share: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values (bands, …) in 0..1 as the network takes them."""
@@ -167,6 +164,13 @@ class GraphEngine:
             raise OutOfMemory(f"Memory ran out for one tile: {error}") from error
         log.warning("out of memory: smaller batches", batch_size=tiles // 2)
         return tiles // 2
+
+
+def _last(bands: NDArray[Any]) -> NDArray[Any]:
+    """Bands (bands, H, W) as (H, W, bands); one band stays (H, W)."""
+    if len(bands) in {2, 3, 4}:
+        return np.asarray(cv2.merge([np.ascontiguousarray(band) for band in bands]))
+    return np.ascontiguousarray(bands.transpose(1, 2, 0)) if len(bands) > 1 else bands[0]
 
 
 def _scores(

@@ -29,18 +29,21 @@ def cell_coverage(
     """
     top, left = origin
     height, width = mask.shape
-    inside = np.zeros_like(mask)
-    inside[
-        max(scene[0] - top, 0) : max(scene[2] - top, 0),
-        max(scene[1] - left, 0) : max(scene[3] - left, 0),
-    ] = True
+    first = max(scene[0] - top, 0), max(scene[1] - left, 0)
+    last = min(max(scene[2] - top, 0), height), min(max(scene[3] - left, 0), width)
+    inside = np.s_[first[0] : last[0], first[1] : last[1]]
     rows = np.asarray(lattice.edges(lattice.row0 + cells[0], cells[2] - cells[0])) - top
     cols = np.asarray(lattice.edges(lattice.col0 + cells[1], cells[3] - cells[1])) - left
-    rows, cols = np.clip(rows, 0, height), np.clip(cols, 0, width)
-    valid = _areas(mask & inside, rows, cols)
-    total = _areas(inside, rows, cols)
+    rows, cols = (
+        np.clip(edges, start, max(start, end))
+        for edges, start, end in zip((rows, cols), first, last, strict=True)
+    )
+    total: NDArray[np.float64] = np.diff(rows)[:, None] * np.diff(cols)
+    if mask[inside].all():
+        return np.asarray(total > 0, dtype=np.float32)
+    valid = _areas(mask, rows, cols)
     share = np.divide(valid, total, out=np.zeros_like(valid), where=total > 0)
-    return share.astype(np.float32)
+    return np.asarray(share, dtype=np.float32)
 
 
 def _areas(

@@ -102,7 +102,7 @@ def test_take_returns_once_a_lane_is_free(ledger: Ledger, lanes: Lanes, does: An
     finally:
         gate.let_through(2)
         thread.join(10)
-    wait_for(lambda: lanes.ended == 2)
+    wait_for(lambda: lanes.ended and not lanes.busy)
 
 
 def test_a_lane_brings_a_job_to_its_end(ledger: Ledger, lanes: Lanes, does: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_lane_brings_a_job_to_its_end(ledger: Ledger, lanes: Lanes, does: Any)
     job, other = submit(ledger, 1, calibrate=2), submit(ledger)
     unit = next(unit.id for unit in rows(ledger) if unit.job_id == job)
     lanes.take(unit)
-    wait_for(lambda: lanes.ended)
+    wait_for(lambda: lanes.ended and not lanes.busy)
     assert ledger.status(job).state is JobState.SUCCESSFUL
     assert ledger.status(other).state is JobState.ACCEPTED
 
@@ -129,7 +129,7 @@ def test_a_unit_that_is_put_off_is_not_waited_for(
     job = submit(ledger)
     (unit,) = rows(ledger)
     lanes.take(unit.id)
-    wait_for(lambda: lanes.ended)
+    wait_for(lambda: lanes.ended and not lanes.busy)
     assert ledger.status(job).phase == "publish"
     (publish,) = [unit for unit in rows(ledger) if unit.phase == "publish"]
     assert (publish.state, publish.attempt) == (UnitState.PENDING, 1)

@@ -128,6 +128,7 @@ def test_batches_are_told_now_and_then_in_the_place_of_asking(
         return Outcome({}, items=9)
 
     monkeypatch.setattr("geogaze.runner.work._TELL_SECONDS", seconds)
+    monkeypatch.setattr("geogaze.runner.work._ASK_SECONDS", -1.0)
     monkeypatch.setattr(worker._claims, "tell", telling)
     monkeypatch.setattr(worker._claims, "check", checking)
     does(task)

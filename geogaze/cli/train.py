@@ -29,7 +29,7 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            help="CLASS/*.tif, or a labels.csv and its images; or train/ and test/ with such."
+            help="CLASS/*.tif, or train/CLASS/… and test/CLASS/… in it; or a labels.csv."
         ),
     ],
     bundle_folder: Annotated[

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import rasterio
 from affine import Affine
@@ -92,7 +92,7 @@ class Pyramid:
         spool: an empty file, to keep blocks in meanwhile.
     """
 
-    def __init__(self, width: int, height: int, block: int, spool: BinaryIO) -> None:
+    def __init__(self, width: int, height: int, block: int, spool: IO[bytes]) -> None:
         self._spool = spool
         self._levels: list[tuple[_Page, _Page]] = []
         while True:
@@ -168,7 +168,7 @@ class Pyramid:
             for page in level
         }
 
-    def _copy(self, start: int, length: int, file: BinaryIO) -> None:
+    def _copy(self, start: int, length: int, file: IO[bytes]) -> None:
         self._spool.seek(start)
         data = self._spool.read(length)
         file.write(struct.pack("<I", length) + data + data[-_LEADER:])

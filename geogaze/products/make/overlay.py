@@ -26,6 +26,8 @@ from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
 from geogaze.timing import timed
 
+_IN_MEMORY = 64 * 2**20  # bytes of an overlay that wait there for their places in the file
+
 
 def make(inputs: LayerInputs, target: Path) -> None:
     """The product ``overlay-{class}``."""
@@ -156,7 +158,7 @@ def write_overlay(drawn: Drawn, layer: LayerFacts, backdrop: Backdrop, target: P
     tags = {"AREA_OR_POINT": "Area", "GEOGAZE_CLASS": layer.name, "GEOGAZE_METHOD": layer.method}
     if layer.warnings:
         tags["GEOGAZE_WARNINGS"] = " ".join(layer.warnings)
-    with tempfile.TemporaryFile(dir=target.parent) as spool:
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(target.parent)) as spool:
         pyramid = Pyramid(canvas.width, canvas.height, BLOCK, spool)
         put_drawn(pyramid, canvas, drawn)
         transform = backdrop.transform @ Affine.translation(left, top)

@@ -28,7 +28,7 @@ def test_a_quote_by_hand(scene: Path, bundle_folder: Path) -> None:
     quote = quote_of(plan, settings)
     assert (quote.tiles, quote.layers, quote.rows, quote.cols) == (6 * 8, 2, 7, 9)
     assert quote.cell_metres == pytest.approx(16)
-    assert quote.memory_bytes == 48 * (1250 + 12 * 2)
+    assert quote.memory_bytes == 2 * (7 * 9 * 2 * 24 + 48 * 2 * 4 * 4), "a block for each lane"
     assert quote.memory_bytes == max(finishing_of(plan, settings).values())
     parts, drawn = 48 * 2 * 4 * 4, (2 + 2 * 2) * 260 * 200
     blocks = 7 * 9 * 2 * 4
@@ -51,7 +51,7 @@ def test_what_is_not_asked_for_is_not_counted(scene: Path, bundle_folder: Path) 
     assert drawn == 3 * 260 * 200, "one layer is assembled at a time, however many lanes there are"
     assert plain.disk_bytes - plain.products_bytes == 48 * 4 * 4 + 7 * 9 * 4, "nothing drawn"
     top = quote_of(plan_of(scene, bundle_folder, classes="top"), settings)
-    assert (top.layers, top.memory_bytes) == (1, 48 * 1250)
+    assert (top.layers, top.memory_bytes) == (1, 2 * (7 * 9 * 24 + 48 * 4 * 4))
 
 
 def test_products_stay_within_what_was_said(tmp_path: Path, bundle_folder: Path) -> None:

@@ -100,13 +100,14 @@ def image(
             }
         )
         return
-    table = Table("class", "probability", title=f"What {bundle.name} sees in {photo.name}")
+    columns = ("score",) if bundle.probabilities == "none" else ("class", "probability")
+    table = Table(*columns, title=f"What {bundle.name} sees in {photo.name}")
     shown = explanation.ranking[:5]
     if explanation.shown not in dict(shown):
         shown.append((explanation.shown, explanation.probability))
     for name, probability in shown:
-        figure = "" if math.isnan(probability) else f"{probability:.3f}"
-        table.add_row(name, figure, style="bold" if name == explanation.shown else "")
+        figures = () if math.isnan(probability) else (f"{probability:.3f}",)
+        table.add_row(name, *figures, style="bold" if name == explanation.shown else "")
     out.print(table)
     out.print(
         f"Where it looks for [bold]{explanation.shown}[/], by {METHODS[method].title}: {target}"

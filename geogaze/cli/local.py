@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -191,6 +191,39 @@ def _figure(probability: float | None) -> str:
     return "" if probability is None else f"{probability:.2f}"
 
 
+def _what_was_seen(layers: dict[str, Any]) -> Table | None:
+    """How many tiles each layer's class is best in, or present; None where the Item says nothing of
+    classes, as scores are none of them.
+    """
+    several = any("geogaze:in_tiles" in about for about in layers.values())
+    top = any("geogaze:classes" in about for about in layers.values())
+    sure = any("geogaze:highest_probability" in about for about in layers.values())
+    if not (sure or top):
+        return None
+    counted = "geogaze:in_tiles" if several else "geogaze:best_of_tiles"
+    words = "best class of" if sure else "highest score in"
+    if several:
+        words = "most probable in" if top else "in"
+    table = Table(title="What the model saw", title_justify="left", title_style="bold")
+    table.add_column("layer", style="bold")
+    table.add_column(words, justify="right")
+    table.add_column("highest probability" if sure else "", justify="right")
+    for layer in sorted(layers, key=lambda name: -(layers[name].get(counted) or 0)):
+        about = layers[layer]
+        if classes := about.get("geogaze:classes"):
+            for name, won in classes.items():
+                highest = about.get("geogaze:classes_probability", {}).get(name)
+                table.add_row(f"top: {name}", _tiles(won), _figure(highest))
+            continue
+        won, highest = about[counted], about["geogaze:highest_probability"]
+        if several and won is None:  # of two classes, or against one: it is in no tile or another
+            table.add_row(layer, "", _figure(highest))
+            continue
+        # A layer of a class that is best nowhere shows where it would be, not that it is there.
+        table.add_row(layer, _tiles(won or 0), _figure(highest), style=None if won else "dim")
+    return table
+
+
 def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
     from geogaze.products.table import CLASS, all_products, product_named
@@ -201,21 +234,8 @@ def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
         for name, about in described.items()
         if name.startswith("heat-")
     }
-    table = Table(title="What the model saw", title_justify="left", title_style="bold")
-    table.add_column("layer", style="bold")
-    table.add_column("best class of", justify="right")
-    table.add_column("highest probability", justify="right")
-    for layer in sorted(layers, key=lambda name: -(layers[name]["geogaze:best_of_tiles"] or 0)):
-        about = layers[layer]
-        if classes := about.get("geogaze:classes"):
-            for name, won in classes.items():
-                highest = about["geogaze:classes_probability"][name]
-                table.add_row(f"top: {name}", _tiles(won), _figure(highest))
-            continue
-        won, highest = about["geogaze:best_of_tiles"] or 0, about["geogaze:highest_probability"]
-        # A layer of a class that is best nowhere shows where it would be, not that it is there.
-        table.add_row(layer, _tiles(won), _figure(highest), style=None if won else "dim")
-    out.print(table)
+    if seen := _what_was_seen(layers):
+        out.print(seen)
     files = Table(title=f"What lies in {folder}", title_justify="left", title_style="bold")
     files.add_column("file", style="cyan")
     files.add_column("what it is")
@@ -230,8 +250,10 @@ def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     out.print(files)
     drawn = sum(name.startswith("overlay-") for name in assets)
     if drawn < len(layers) and plan.overlays == "present":
+        several = plan.bundle.probabilities == "sigmoid"
+        what = "are of a class in a tile" if several else "win a tile"
         out.print(
-            f"Overlays are of the {drawn} of {len(layers)} layers that win a tile; "
+            f"Overlays are of the {drawn} of {len(layers)} layers that {what}; "
             "--overlays all draws the others too."
         )
 

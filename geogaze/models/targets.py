@@ -20,6 +20,9 @@ from geogaze.models.bundles import Bundle, Probabilities
 Target = tuple[int | None, int | None]
 """``(plus, minus)``: the score logit[plus] - logit[minus], where None leaves a term out."""
 
+PRESENT = 0.5
+"""The least probability of a class that is there, where classes are right each by itself."""
+
 
 class Classifier(Protocol):
     """What is asked for evidence: a bundle, or a network that is none."""

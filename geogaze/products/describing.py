@@ -19,6 +19,7 @@ from pystac.extensions.render import Render
 from geogaze.products.facts import JobFacts
 from geogaze.products.stac import About
 from geogaze.products.styles import legend
+from geogaze.products.tiles import Standing
 
 _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 
@@ -28,12 +29,7 @@ def heat(asset: pystac.Asset, about: About) -> None:
     job, calibration = about.job, about.record.calibration[about.layer]
     standing = about.standing[about.layer]
     RasterExtension.ext(asset, add_if_missing=True).apply([_band(job, calibration)])
-    asset.extra_fields |= {
-        "geogaze:best_of_tiles": standing.won,
-        "geogaze:highest_probability": standing.highest,
-        **({"geogaze:classes": standing.classes} if standing.classes else {}),
-        **({"geogaze:classes_probability": standing.surest} if standing.surest else {}),
-    }
+    asset.extra_fields |= _standing(standing)
     about.renders[about.name] = Render.create(
         assets=[about.name],
         title=f"Heat of {about.layer}",
@@ -48,6 +44,19 @@ def classes(asset: pystac.Asset, about: About) -> None:
     """The names and colours of the raster's values."""
     about.item.stac_extensions.append(_CLASSIFICATION)
     asset.extra_fields["classification:classes"] = legend(about.job.model.classes)
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    """What the model says of a layer; nothing of probabilities where it gives none."""
+    made_of = {"geogaze:classes": standing.classes} if standing.classes else {}
+    if standing.rule == "none":
+        return made_of
+    return {
+        f"geogaze:{'in' if standing.rule == 'sigmoid' else 'best_of'}_tiles": standing.won,
+        "geogaze:highest_probability": standing.highest,
+        **made_of,
+        **({"geogaze:classes_probability": standing.surest} if standing.classes else {}),
+    }
 
 
 def _band(job: JobFacts, calibration: dict[str, Any]) -> RasterBand:

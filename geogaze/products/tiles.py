@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.grid.rectangles import Division, Rectangle
+from geogaze.models.bundles import Probabilities
+from geogaze.models.targets import PRESENT
 from geogaze.products.facts import TOP, JobFacts
 
 
@@ -57,20 +59,28 @@ class Tiles:
 class Tally:
     """What a model says of all tiles of a job, counted some tiles at a time, in any order.
 
+    Where classes are right each by itself, a tile counts only for those that are present in it:
+    for several, or none.
+
     Attributes:
         seen: how many were looked at.
         wins: (classes,) of how many each class is the best.
         surest: (classes,) the highest probability it is the best with; NaN where none is known.
         sure: (classes,) the sum of these, 1 for those that are not known.
+        present: (K,) of how many tiles each layer is at least as probable as what is present.
+        surely: (K,) the sum of its probabilities there.
         highest: (K,) the highest probability of each layer, NaN where none is known.
     """
 
     def __init__(self, job: JobFacts) -> None:
         classes, layers = len(job.model.classes), len(job.targets or ())
+        self._several = job.model.probabilities == "sigmoid"
         self.seen = 0
         self.wins = np.zeros(classes, dtype=np.int64)
         self.surest = np.full(classes, np.nan, dtype=np.float32)
         self.sure = np.zeros(classes)
+        self.present = np.zeros(layers, dtype=np.int64)
+        self.surely = np.zeros(layers)
         self.highest = np.full(layers, np.nan, dtype=np.float32)
         self._sums = np.zeros(layers)
 
@@ -89,10 +99,15 @@ class Tally:
         seen = top >= 0
         best, sure, each = top[seen], top_probability[seen], probabilities[:, seen]
         self.seen += len(best)
+        np.fmax.at(self.surest, best, sure)
+        if self._several:
+            best, sure = best[sure >= PRESENT], sure[sure >= PRESENT]
+            there = each >= PRESENT
+            self.present += there.sum(axis=1)
+            self.surely += each.sum(axis=1, dtype=np.float64, where=there)
         self.wins += np.bincount(best, minlength=len(self.wins))
         # Where the model gives no probabilities, tiles are counted.
         self.sure += np.bincount(best, np.nan_to_num(sure, nan=1), minlength=len(self.wins))
-        np.fmax.at(self.surest, best, sure)
         self.highest = np.fmax(self.highest, np.fmax.reduce(each, axis=1, initial=np.nan))
         self._sums += each.sum(axis=1, dtype=np.float64)
 
@@ -101,8 +116,9 @@ class Tally:
 class Standing:
     """What the model says of a layer, tile by tile.
 
-    ``won`` is the number of tiles whose best class it is, None where the layer is no class's own
-    (``ship vs harbor``); ``highest`` its highest probability, None where there is none;
+    ``won`` is the number of tiles whose best class it is, or by ``rule`` sigmoid in which it is
+    present; None where the layer is no class's own (``ship vs harbor``), or scores are none of
+    classes (``rule`` none). ``highest`` is its highest probability, None where there is none;
     ``classes`` what the layer ``top`` is made of, class → tiles, most first, and ``surest`` how
     probable each of these gets where it is the best.
     """
@@ -111,25 +127,26 @@ class Standing:
     highest: float | None
     classes: dict[str, int]
     surest: dict[str, float | None] = field(default_factory=dict)
+    rule: Probabilities = "softmax"
 
 
 def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     """The standing of every layer."""
-    wins = tally.wins
+    wins, rule = tally.wins, job.model.probabilities
     if job.targets is None:
+        won = {"softmax": tally.seen, "sigmoid": int(wins.sum()), "none": None}[rule]
         order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
         made_of = {job.model.classes[i]: int(wins[i]) for i in order}
         surest = {job.model.classes[i]: _figure(tally.surest[i]) for i in order}
         highest = _figure(np.fmax.reduce(tally.surest))
-        return {TOP: Standing(tally.seen, highest, made_of, surest)}
-    return {
-        layer: Standing(
-            None if plus is None or minus is not None else int(wins[plus]), _figure(highest), {}
-        )
-        for layer, (plus, minus), highest in zip(
-            job.layers, job.targets, tally.highest, strict=True
-        )
-    }
+        return {TOP: Standing(won, highest, made_of, surest, rule)}
+    found = {}
+    for k, (layer, (plus, minus)) in enumerate(zip(job.layers, job.targets, strict=True)):
+        won = None
+        if plus is not None and minus is None and rule != "none":
+            won = int(tally.present[k] if rule == "sigmoid" else wins[plus])
+        found[layer] = Standing(won, _figure(tally.highest[k]), {}, rule=rule)
+    return found
 
 
 def _figure(probability: np.float32) -> float | None:
@@ -137,13 +154,16 @@ def _figure(probability: np.float32) -> float | None:
 
 
 def strongest(job: JobFacts, tally: Tally, count: int) -> list[int]:
-    """Positions of the layers with most to show: best class of many tiles, and surely so."""
+    """Positions of the layers with most to show: best class of many tiles, or in many, and surely
+    so. Where there are no probabilities, the highest score of many.
+    """
     if job.targets is None:
         return [0]
+    several = job.model.probabilities == "sigmoid"
     sure = np.array(
         [
-            0.0 if plus is None or minus is not None else tally.sure[plus]
-            for plus, minus in job.targets
+            0.0 if plus is None or minus is not None else surely if several else tally.sure[plus]
+            for (plus, minus), surely in zip(job.targets, tally.surely, strict=True)
         ]
     )
     order = np.lexsort((-tally.mean, -sure))

@@ -17,6 +17,7 @@ from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
+from geogaze.models.targets import PRESENT
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.so_far import small_picture
@@ -40,7 +41,8 @@ class ChunkResult:
     ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``route`` says
     how gradients were had and ``ran`` by what, both empty where no tile was seen; ``unreadable``
     has the tiles (row, column) that touch a damaged block, by what it is called; ``picture`` is
-    small, see :class:`geogaze.products.make.so_far.Glimpse`.
+    small, see :class:`geogaze.products.make.so_far.Glimpse`. ``present`` are the positions of the
+    classes that are the best of a tile or, where each is right by itself, present in one.
     """
 
     table: ChunkTable
@@ -49,6 +51,7 @@ class ChunkResult:
     unreadable: dict[str, list[Tile]]
     ran: dict[str, Any]
     picture: NDArray[np.uint8]
+    present: list[int]
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class Answers:
         cells, size, maps = plan.tiling.cells, plan.bundle.input_size, plan.maps
         self.evidence = np.empty((len(plan.layers), len(seen), cells, cells), dtype=np.float32)
         self.route = ""
+        self._present = np.zeros(len(plan.bundle.classes), dtype=np.bool_)
         self._targets = plan.targets or ()
         self._table = table
         self._seen = seen
@@ -141,12 +145,21 @@ class Answers:
         numbers = np.isfinite(batch.logits).all(axis=1)
         numbers &= np.isfinite(batch.evidence).all(axis=(1, 2, 3))
         self._senseless.extend(int(i) for i in batch.tiles[~numbers])
+        if batch.rule == "sigmoid":
+            self._present |= (batch.probabilities[numbers] >= PRESENT).any(axis=0)
+        else:
+            self._present[batch.best[numbers]] = True
         self._table.top[tiles] = batch.best
         self._table.top_probability[tiles] = batch.probabilities.max(axis=1)
         for k, target in enumerate(self._targets):
             self._table.probabilities[k, tiles] = batch.target_probability(target)
         self.evidence[:, batch.tiles] = self._on_lattice(batch.evidence.transpose(1, 0, 2, 3))
         self.route = batch.route
+
+    @property
+    def present(self) -> list[int]:
+        """Positions of the classes that a tile is of, by tiles whose scores are numbers."""
+        return [int(index) for index in np.flatnonzero(self._present)]
 
     def _on_lattice(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Maps (K, n, g, g) in lattice cells (K, n, cells, cells)."""
@@ -214,7 +227,9 @@ def explain_chunk(
     unreadable |= answers.without_senseless(read.tiles)
     ran = engine.ran if len(seen) else {}
     picture = small_picture(read.stepwise(plan, chunk), chunk.shape, facts_of(plan).backdrop)
-    return ChunkResult(table, answers.evidence, answers.route, unreadable, ran, picture)
+    return ChunkResult(
+        table, answers.evidence, answers.route, unreadable, ran, picture, answers.present
+    )
 
 
 def _ask(

@@ -140,8 +140,9 @@ class ExplainRequest(ProcessRequest):
     ] = Field(
         default=None,
         title="Make overlay-<class>.tif",
-        description="all; present: of classes that are best for at least one tile; none. Default: "
-        "all of what classes names, present where it is all.",
+        description="all; present: of classes that are best for at least one tile or, by a model "
+        "of several labels, in one; none. Default: all of what classes names, present where it is "
+        "all.",
     )
     colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
     on_error: Annotated[

@@ -36,6 +36,19 @@ _FAINT = (140, 150, 163)
 _WARNING = (232, 176, 92)  # also of a class that is best nowhere
 
 
+class _Words(NamedTuple):
+    """What goes before a number of tiles: of a class, and of those that ``top`` is made of."""
+
+    each: str
+    most: str
+
+
+_WORDS = {
+    "softmax": _Words("best class of", "best class of"),
+    "sigmoid": _Words("in", "most probable in"),
+    "none": _Words("", "highest score in"),
+}
+
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -48,18 +61,19 @@ class Shown(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """Of how many tiles it is the best class, and how probable it gets."""
+        """Of how many tiles it is the best class, or in how many, and how probable it gets."""
         won, highest, classes = self.standing.won, self.standing.highest, self.standing.classes
+        words = _WORDS[self.standing.rule]
         if highest is None and self.heat.statistics is None:
             return "no tile was looked at"
         if classes:
-            return "best class of tiles: " + ", ".join(
+            return f"{words.most} tiles: " + ", ".join(
                 f"{name} {count:,}" for name, count in classes.items()
             )
         facts = [] if highest is None else [f"highest probability {highest:.2f}"]
         if won is not None:
             tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
-            facts.insert(0, f"best class of {tiles}")
+            facts.insert(0, f"{words.each} {tiles}")
         return ", ".join(facts)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.evidence.engines import load_engine
@@ -58,7 +56,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     seen = done.table.seen
     result = {
         "seen": int(seen.sum()),
-        "won": [int(index) for index in np.unique(done.table.top[seen])],
+        "won": done.present,
         "path": done.route,
         "ran": done.ran,
         "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, done),

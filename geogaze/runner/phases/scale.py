@@ -46,7 +46,8 @@ def _drawn(plan: Plan, parts: list[Part]) -> list[int]:
     everything = list(range(len(plan.layers)))
     if plan.overlays == "none":
         return []
-    if plan.overlays == "all" or plan.targets is None:
+    # Scores that are none of classes do not compare, so that none is best.
+    if plan.overlays == "all" or plan.targets is None or plan.bundle.probabilities == "none":
         return everything
     if any("won" not in part.result for part in parts):  # explained by an earlier release
         return everything

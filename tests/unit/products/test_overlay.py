@@ -262,6 +262,9 @@ def test_the_previews_hot_spot_lies_where_the_overlays_does(
         (Standing(None, 0.75, {}), "highest probability 0.75"),
         (Standing(4, 0.9, {"road": 3, "boat": 1}), "best class of tiles: road 3, boat 1"),
         (Standing(0, None, {}), "no tile was looked at"),
+        (Standing(1, 0.984, {}, {}, "sigmoid"), "in 1 tile, highest probability 0.98"),
+        (Standing(0, 0.031, {}, {}, "sigmoid"), "in no tile, highest probability 0.03"),
+        (Standing(3, 0.9, {"road": 3}, {}, "sigmoid"), "most probable in tiles: road 3"),
     ],
 )
 def test_captions_say_how_sure_the_model_is(standing: Standing, caption: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pytest
 
+from geogaze.models.bundles import Probabilities
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.facts import JobFacts
 from geogaze.products.make.tiles import write_tiles
 from geogaze.products.tiles import Standing, Tally, TileTable, standings, strongest
 from tests.factories import ROTATED, make_scene
@@ -118,3 +121,46 @@ def test_a_standing_says_of_how_many_tiles_a_class_is_best_and_how_probable(
     assert found["road"].highest == pytest.approx(np.nanmax(table.probabilities[0]))
     nothing = standings(facts_of(plan), tally(plan, table_of(plan, [-1] * plan.tiles)))
     assert nothing["road"] == Standing(0, None, {})
+
+
+def facts_by(plan: Plan, rule: Probabilities) -> JobFacts:
+    """A job's facts, by a model of another task."""
+    job = facts_of(plan)
+    return replace(job, model=job.model.model_copy(update={"probabilities": rule}))
+
+
+def test_of_several_labels_a_tile_counts_for_each_that_is_present(
+    plan_of: MakePlan, scene: Path
+) -> None:
+    plan = plan_of(scene, classes=["boat", "field", "road", "boat vs road"])
+    job, table = facts_by(plan, "sigmoid"), table_of(plan)
+    table.probabilities[:] = 0.25
+    table.probabilities[0, :3] = 0.75
+    table.probabilities[1, 2:4] = 0.5
+    table.probabilities[3] = 0.9
+    found = standings(job, tally_of(job, table))
+    assert [found[name].won for name in plan.layers] == [3, 2, 0, None]
+    assert found["road"] == Standing(0, 0.25, {}, rule="sigmoid")
+    assert strongest(job, tally_of(job, table), 3) == [0, 1, 3]
+
+
+def test_the_only_logit_is_not_in_every_tile(plan_of: MakePlan, scene: Path) -> None:
+    plan = plan_of(scene, classes="top")
+    job, table = facts_by(plan, "sigmoid"), table_of(plan)
+    table.top_probability[:] = 0.125
+    nowhere = standings(job, tally_of(job, table))["top"]
+    assert (nowhere.won, nowhere.highest, nowhere.classes) == (0, 0.125, {})
+    table.top_probability[1:3] = 0.5
+    assert standings(job, tally_of(job, table))["top"] == Standing(
+        2, 0.5, {"boat": 2}, {"boat": 0.5}, "sigmoid"
+    )
+
+
+def test_scores_that_are_none_of_classes_win_nothing(plan_of: MakePlan, scene: Path) -> None:
+    for classes in ("all", "top"):
+        plan = plan_of(scene, classes=classes)
+        job, table = facts_by(plan, "none"), table_of(plan)
+        table.top_probability[:] = np.nan
+        table.probabilities[:] = np.nan
+        found = standings(job, tally_of(job, table))
+        assert {(one.won, one.highest) for one in found.values()} == {(None, None)}

@@ -105,3 +105,10 @@ def test_an_overlay_that_is_named_among_the_outputs_is_drawn() -> None:
     assert asked.narrowed(["overlay-boat"]).drawn == "all"
     assert asked.narrowed(["heat-boat"]).drawn == "none"
     assert asked.narrowed([]).drawn == "present"
+
+
+def test_scores_that_are_none_of_classes_are_all_drawn(plan_of: Callable[..., Plan]) -> None:
+    plan = plan_of(overlays="present")
+    bundle = plan.bundle.model_copy(update={"probabilities": "none"})
+    plan = plan.model_copy(update={"bundle": bundle})
+    assert _drawn(plan, [part(won=[1])]) == [0, 1, 2]

@@ -65,7 +65,7 @@ def explain(
         table.top[0] = 1
         picture = np.zeros((1, 1, 3), dtype=np.uint8)
         evidence = np.zeros((1, 1, 2, 2), dtype=np.float32)
-        return ChunkResult(table, evidence, "made up", {}, {}, picture)
+        return ChunkResult(table, evidence, "made up", {}, {}, picture, [0])
 
     monkeypatch.setattr("geogaze.runner.phases.explain.load_engine", lambda *_: None)
     monkeypatch.setattr("geogaze.runner.phases.explain.open_planned", opened)

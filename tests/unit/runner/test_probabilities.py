@@ -14,6 +14,8 @@ import torch
 
 from geogaze.config import Settings
 from geogaze.models.item import read_bundle
+from geogaze.networks.architectures import build
+from geogaze.networks.bundling import write_bundle
 from geogaze.networks.loading import load_model
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport, run
@@ -38,7 +40,9 @@ def jobs(
         if rule != "softmax":  # as bundles of former versions are
             item["properties"]["geogaze:probabilities"] = rule
         (bundle / "item.json").write_text(json.dumps(item))
-        asked = ExplainRequest(scene=str(big_scene), model=str(bundle), classes=LAYERS)
+        asked = ExplainRequest(
+            scene=str(big_scene), model=str(bundle), classes=LAYERS, overlays="present"
+        )
         settings = Settings(device="cpu", torch_threads=1, batch_size=8)
         reports[rule] = run(asked, folder / f"{rule}-out", settings)
     return reports
@@ -86,9 +90,58 @@ def test_a_model_without_probabilities_has_none_but_is_looked_into_all_the_same(
     item = json.loads(text)
     validate(item)
     for layer, ours in item["assets"].items():
-        if "geogaze:highest_probability" in ours:
-            assert ours["geogaze:highest_probability"] is None, layer
+        told = {"geogaze:highest_probability", "geogaze:best_of_tiles", "geogaze:in_tiles"}
+        assert not told & set(ours), layer
     assert jobs["none"].assets["preview"].is_file()
+
+
+def drawn(report: RunReport) -> set[str]:
+    return {name.removeprefix("overlay-") for name in report.assets if name.startswith("overlay-")}
+
+
+def test_of_several_labels_all_that_are_present_in_a_tile_count(
+    jobs: dict[str, RunReport],
+) -> None:
+    found = tiles(jobs["sigmoid"])
+    there = {name: int((found[f"p_{name}"] >= 0.5).sum()) for name in CLASSES}
+    assert sum(there.values()) != len(found), "else the best of each would tell the same"
+    assets = json.loads(jobs["sigmoid"].assets["item"].read_text())["assets"]
+    assert {name: assets[f"heat-{name}"]["geogaze:in_tiles"] for name in CLASSES} == there
+    assert assets["heat-boat vs field"]["geogaze:in_tiles"] is None
+    assert not [name for name, asset in assets.items() if "geogaze:best_of_tiles" in asset]
+    of = dict(zip(LAYERS, (*CLASSES, "boat", "road"), strict=True))
+    assert drawn(jobs["sigmoid"]) == {layer for layer in LAYERS if there[of[layer]]}
+    assert drawn(jobs["none"]) == set(LAYERS)
+
+
+@pytest.fixture(scope="module")
+def one_logit(big_scene: Path, tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    """A network that answers yes or no, and no everywhere."""
+    folder = tmp_path_factory.mktemp("yes-or-no")
+    torch.manual_seed(5)
+    model = build("shufflenet_v2_x0_5", 1, initialise=True)
+    with torch.no_grad():
+        model.fc.weight.normal_(0, 1e-3)
+        model.fc.bias.fill_(-2)
+    write_bundle(
+        model.eval(),
+        folder / "one",
+        architecture="shufflenet_v2_x0_5",
+        classes=("ship",),
+        input_size=128,
+        gsd=0.5,
+        probabilities="sigmoid",
+    )
+    asked = ExplainRequest(scene=str(big_scene), model=str(folder / "one"))
+    return run(asked, folder / "out", Settings(device="cpu", torch_threads=1, batch_size=8))
+
+
+def test_one_logit_is_not_in_every_tile(one_logit: RunReport) -> None:
+    assert tiles(one_logit).top_probability.max() < 0.5
+    asset = json.loads(one_logit.assets["item"].read_text())["assets"]["heat-ship"]
+    assert asset["geogaze:in_tiles"] == 0
+    assert "geogaze:best_of_tiles" not in asset
+    assert drawn(one_logit) == set()
 
 
 def test_heat_is_of_scores_whatever_becomes_of_them(jobs: dict[str, RunReport]) -> None:

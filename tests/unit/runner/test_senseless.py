@@ -15,6 +15,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidBundle
 from geogaze.evidence.results import BatchResult
 from geogaze.files import file_sha256
+from geogaze.models.bundles import Probabilities
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest, OnError
 from geogaze.runner.chunk import Answers
@@ -58,6 +59,23 @@ def test_or_they_are_left_out(scene: Path, bundle_folder: Path) -> None:
     assert found.evidence[0, :, 0, 0].tolist() == [0, 3]
     assert np.isnan(table.probabilities[:, 2]).all()
     assert np.isnan(table.top_probability[[2, 3]]).all()
+
+
+def test_classes_are_those_that_a_tile_is_of(scene: Path, bundle_folder: Path) -> None:
+    """By each task, of tiles whose scores are numbers alone."""
+    found, _ = answers(scene, bundle_folder, "skip")
+    assert found.present == [0], "equal scores: the first"
+    logits = np.array([[3, 0, -1], [-2, -1, -3], [-1, -1, np.nan]], dtype=np.float32)
+    rules: dict[Probabilities, list[int]] = {"softmax": [0, 1], "sigmoid": [0, 1], "none": [0, 1]}
+    for rule, wanted in rules.items():
+        found, _ = answers(scene, bundle_folder, "skip")
+        found._present[:] = False
+        evidence = np.ones((3, 3, 2, 2), dtype=np.float32)
+        found.note(BatchResult(np.arange(3), logits, evidence, "made up", rule))
+        assert found.present == wanted, rule
+    found._present[:] = False
+    found.note(BatchResult(np.arange(1), logits[1:2], evidence[:1], "made up", "sigmoid"))
+    assert found.present == [], "one is the best of none"
 
 
 def test_where_all_is_well_nothing_is_left_out(scene: Path, bundle_folder: Path) -> None:

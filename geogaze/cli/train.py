@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import TaskID
@@ -23,6 +23,16 @@ from geogaze.cli.describing import (
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
 from geogaze.config import get_settings
+
+if TYPE_CHECKING:  # torch takes its time to load
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from geogaze.evidence.admission import Admitted
+    from geogaze.models.bundles import Bundle
+
+    Check = Callable[[Bundle], None]
 
 
 def train(
@@ -64,6 +74,7 @@ def train(
         geogaze train s2-chips/ --out crops --bands B04,B03,B02,B08 --mean 0.1,0.1,0.1,0.3
         --std 0.1,0.1,0.1,0.1 --rescale 0,10000 --init random
     """
+    from geogaze.evidence.admission import Said, admit, check_stored
     from geogaze.evidence.device import pick_device
     from geogaze.networks.chips import LABELS
     from geogaze.networks.training import Recipe
@@ -89,6 +100,11 @@ def train(
         seed=seed,
         device=str(pick_device(settings.device)),
     )
+
+    def self_test(model: nn.Module, names: tuple[str, ...]) -> tuple[Admitted, Check]:
+        found = admit(model, Said(names, taken.bands, input_size, task=recipe.task))
+        return found, partial(check_stored, found=found)
+
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -100,7 +116,15 @@ def train(
 
         wanted = Wanted(taken.bands, taken.rescale, scaled=True)
         read = partial(chip_values, wanted=wanted, mean=taken.mean, settings=settings)
-        bundle, accuracy = fit(data, bundle_folder, recipe, show, read=read, overwrite=overwrite)
+        bundle, accuracy = fit(
+            data,
+            bundle_folder,
+            recipe,
+            show,
+            read=read,
+            overwrite=overwrite,
+            self_test=self_test,
+        )
     if as_json:
         print_json(
             {

@@ -31,6 +31,7 @@ from geogaze.networks.chips import Read, labelled_chips, read_colours, transform
 from geogaze.networks.loading import assign_state
 from geogaze.networks.logits import logits_of
 from geogaze.networks.storing import half_state
+from geogaze.networks.trial import SelfTest
 
 Progress = Callable[[str, int, int, float], None]  # phase, images done, of, running loss
 
@@ -68,6 +69,7 @@ def train(
     *,
     read: Read = read_colours,
     overwrite: bool = False,
+    self_test: SelfTest | None = None,
 ) -> tuple[Bundle, float]:
     """Train, evaluate the weights as stored, and write the bundle.
 
@@ -78,6 +80,7 @@ def train(
         progress: called after every batch.
         read: reads an image.
         overwrite: whether a bundle that is there may be replaced.
+        self_test: tries the network before it is trained, and before the bundle is written.
 
     Returns:
         The bundle and its accuracy on the test images, 0..1; of several labels, that of each yes
@@ -94,7 +97,10 @@ def train(
     training, testing, classes = labelled_chips(data, recipe.task, read, *prepared)
     check_target(out, classes, overwrite=overwrite)
     training[0]  # an image that is none is told before there are other processes
-    model = _initial(recipe, len(classes)).to(recipe.device)
+    model = _initial(recipe, len(classes)).eval()
+    # What cannot be explained is told before hours of training.
+    stripped = self_test(model, classes)[0].stripped if self_test else None
+    model.to(recipe.device)
     loader = DataLoader(
         training,
         recipe.batch_size,
@@ -113,7 +119,10 @@ def train(
     ]
     _fit(model, loader, groups, recipe, progress, warm_up=False)
 
-    assign_state(model, half_state(model), source=str(out))
+    tried, check = self_test(model.cpu(), classes) if self_test else (None, None)
+    half = tried is None or tried.half
+    if half:
+        assign_state(model, half_state(model), source=str(out))
     found = _evaluate(model.to(recipe.device), testing, len(classes), recipe, progress)
     evaluation = {
         "accuracy": found.accuracy,
@@ -134,6 +143,10 @@ def train(
         probabilities=recipe.task,
         gsd=recipe.gsd,
         evaluation=evaluation,
+        registration=tried.registration if tried else None,
+        stripped=stripped,
+        half=half,
+        check=check,
         overwrite=overwrite,
     )
     return bundle, found.accuracy

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from geogaze.errors import GeogazeError, InvalidBundle, UnsupportedArchitecture
+from geogaze.models.bundles import Bundle
 from geogaze.networks.logits import logits_of
+from geogaze.networks.registration import Registration
 
 IMAGES = 2
 _SEED = 0
@@ -20,6 +22,28 @@ _COARSE = 8  # pixels of the pattern that trial images show
 _FINE = 0.3  # of the noise in them
 _ROUNDING = 1e-5  # of the scores themselves
 _AGREES = 1e-4  # of what scores differ by: float32 rounds in another order in another batch
+
+
+class Found(Protocol):
+    """What of a trial goes into the bundle, see :class:`geogaze.evidence.admission.Admitted`."""
+
+    @property
+    def stripped(self) -> str | None:
+        """The module that made probabilities of logits and was taken off."""
+
+    @property
+    def half(self) -> bool:
+        """Whether half precision changes nothing that shows."""
+
+    @property
+    def registration(self) -> Registration:
+        """Where its layer looks."""
+
+
+SelfTest = Callable[[nn.Module, tuple[str, ...]], tuple[Found, Callable[[Bundle], None]]]
+"""Of a network with these classes: what is found, and a check of the bundle as stored. Both refuse
+by raising.
+"""
 
 
 def trial_images(bands: int, size: int) -> Tensor:

@@ -148,7 +148,8 @@ def probabilities(
     if rule == "none":
         return np.full_like(logits, np.nan)
     if rule == "sigmoid":
-        logistic: NDArray[np.float32] = np.exp(-np.logaddexp(0, -logits, dtype=np.float32))
+        with np.errstate(invalid="ignore"):  # of a score that is no number, neither is this
+            logistic: NDArray[np.float32] = np.exp(-np.logaddexp(0, -logits, dtype=np.float32))
         return logistic
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)

@@ -64,9 +64,10 @@ def networks(folder: Path, weights: Path | None) -> Iterator[tuple[str, Bundle]]
             yield f"{name}, random", random_bundle(folder / name, name, _CLASSES)
             continue
         state = torch.load(published[name], weights_only=True)
-        model = build(name, len(next(reversed(state.values()))), initialise=False)
-        model.load_state_dict(state)
-        classes = tuple(f"class-{i:04d}" for i in range(len(next(reversed(state.values())))))
+        count = len(next(reversed(state.values())))  # of the last layer's bias
+        model = build(name, count)
+        model.load_state_dict(state, assign=True)
+        classes = tuple(f"class-{i:04d}" for i in range(count))
         bundle = write_bundle(
             model.eval(),
             folder / name,

@@ -86,7 +86,7 @@ def test_the_description_has_every_input_with_a_schema(http: TestClient) -> None
         ("gsd", 0.5, 0),
         ("normalize", "tile", "median"),
         ("classes", ["boat"], []),
-        ("overlays", False, "perhaps"),
+        ("overlays", "present", "perhaps"),
         ("bands", [1, 2, 3], "red"),
         ("rescale", [[0, 255]], [[0]]),
         ("colormap", "viridis", "jet"),

@@ -84,7 +84,7 @@ def test_every_kind_of_raster(
 ) -> None:
     kind = KINDS[name]()
     scene = kind.write(tmp_path / "scene.tif")
-    report = explain_into(scene, tmp_path / "heat")
+    report = explain_into(scene, tmp_path / "heat", overlays="all")
     values, known, ranges = plain_reading(scene, kind)
     valid = known.any(axis=0)
     with rasterio.open(scene) as dataset:

@@ -18,13 +18,16 @@ _PAUSE = 0.05  # between the bytes of a host that drips
 class Host:
     """Serves a folder's files. ``mood`` says how: ``well``, ``silent`` (takes a connection and
     says nothing until the host is closed), ``drip`` (a header that never ends), ``reset`` (hangs
-    up), ``to URL`` (redirects), or a status. ``after`` leaves so many requests as they should be.
+    up), ``to URL`` (redirects), ``short`` (half a range, and says so), ``hangs up`` (half a range,
+    and does not), ``elsewhere`` (another range), ``all of it`` (200), or a status. ``after`` leaves
+    so many requests as they should be, and ``until`` those from so many on.
     """
 
     def __init__(self, folder: Path, authority: trustme.CA) -> None:
         self.folder = folder
         self.mood = "well"
         self.after = 0
+        self.until: int | None = None
         self.asked: list[str] = []
         self.closing = threading.Event()
         self._changed = threading.Condition()
@@ -52,7 +55,10 @@ class Host:
             self.asked.append(asked)
             self.after -= 1
             self._changed.notify_all()
-            return self.mood if self.after < 0 else "well"
+            if self.until is not None:
+                self.until -= 1
+            over = self.until is not None and self.until < 0
+            return self.mood if self.after < 0 and not over else "well"
 
     def wait_for_requests(self, count: int) -> None:
         """Wait until it was asked so often."""
@@ -100,34 +106,44 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
                 self.connection.shutdown(socket.SHUT_RDWR)
             elif mood.startswith("to "):
                 self._answer(302, b"", Location=mood.removeprefix("to "))
-            elif mood != "well":
+            elif mood.isdigit():
                 self._answer(int(mood), b"")
             else:
-                self._serve(host.folder / self.path.strip("/").partition("?")[0])
+                self._serve(host.folder / self.path.strip("/").partition("?")[0], mood)
 
-        def _serve(self, path: Path) -> None:
+        def _serve(self, path: Path, mood: str) -> None:
             if not path.is_file():
                 self._answer(404, b"")
                 return
             data, found = path.read_bytes(), path.stat()
             tag = f'"{found.st_mtime_ns}"'
             first, _, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
-            if not first:
+            if not first or mood == "all of it":
                 self._answer(200, data, ETag=tag)
                 return
-            part = data[int(first) : int(last or len(data)) + 1]
-            span = f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"
-            self._answer(206, part, ETag=tag, **{"Content-Range": span})
+            start = int(first) + (mood == "elsewhere")
+            part = data[start : int(last or len(data)) + 1]
+            length = len(part)
+            if mood in {"short", "hangs up"}:
+                part = part[: length // 2]
+            if mood == "short":
+                length = len(part)
+            span = f"bytes {start}-{start + length - 1}/{len(data)}"
+            self._answer(206, part, length, ETag=tag, **{"Content-Range": span})
 
-        def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        def _answer(
+            self, status: int, body: bytes, length: int | None = None, **headers: str
+        ) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) if length is None else length))
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(body)
+            if length not in {None, len(body)}:
+                self.close_connection = True
 
     return Handler
 

@@ -6,6 +6,7 @@ Written on httpx, because object stores' clients follow redirects without asking
 from __future__ import annotations
 
 import asyncio
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -20,27 +21,31 @@ from geogaze.scene.version import version_of
 AT_ONCE = 16
 """Requests in flight for one open scene."""
 
+GROUP_BYTES = 2**20
+"""Of one request; more only where a single tile has more."""
+
 _GAP_BYTES = 2**16
 _HOPS = 5
 _AGAIN_SECONDS = 0.5
 _AS_IT_IS = {"Accept-Encoding": "identity"}
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 class Ranges:
-    """Ranges of one scene's file. Of one event loop; ``close`` it there.
+    """Ranges of one scene's file. Made outside the event loop, then of one; ``close`` it there.
 
     Args:
         source: the scene.
-        longest: no more bytes are asked for at once.
     """
 
-    def __init__(self, source: Source, longest: int) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
         self._settings = settings = source.settings
         self._path = source.gdal_path
-        self._longest = longest
+        self._version = source.seen.version  # a look, which waits: not on the event loop
         self._led_to: str | None = None
+        self._size: int | None = None
         self._room = asyncio.Semaphore(AT_ONCE)
         self.requests = 0
         limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
@@ -51,17 +56,15 @@ class Ranges:
         """Hang up."""
         await self._client.aclose()
 
-    async def get_range_async(
-        self, path: str, *, start: int, end: int | None = None, length: int | None = None
-    ) -> bytes:
-        """The bytes from ``start`` to ``end``, or so many; fewer at the file's end.
+    async def get(self, start: int, stop: int) -> bytes:
+        """The bytes from one place to another; fewer at the file's end alone.
 
         Raises:
             RangeUnread: they did not come, or are of another version.
+            SceneUnreadable: its host sends to where scenes may not come from.
         """
-        stop = end if end is not None else start + (length or 0)
-        if stop - start > self._longest:
-            raise RangeUnread(f"{stop - start:,} bytes at once are too many")
+        if self._size is not None and start >= self._size:
+            return b""  # asked for, it would be a refusal
         for last in (False, True):
             try:
                 async with self._room, asyncio.timeout(self._settings.request_seconds):
@@ -79,25 +82,18 @@ class Ranges:
             await asyncio.sleep(_AGAIN_SECONDS)
         raise AssertionError("the last try ends in bytes or an error")
 
-    async def get_ranges_async(
-        self,
-        path: str,
-        *,
-        starts: Sequence[int],
-        ends: Sequence[int] | None = None,
-        lengths: Sequence[int] | None = None,
-    ) -> list[bytes]:
+    async def get_all(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """Several ranges; of those that lie close together by one request.
 
         Raises:
             RangeUnread: as of one.
+            SceneUnreadable: likewise.
         """
-        stops = ends or [a + n for a, n in zip(starts, lengths or (), strict=True)]
-        whole = _merged(sorted(zip(starts, stops, strict=True)))
-        came = await asyncio.gather(*(self.get_range_async(path, start=a, end=b) for a, b in whole))
+        whole = _merged(sorted(spans))
+        came = await asyncio.gather(*(self.get(*span) for span in whole))
         firsts = [start for start, _ in whole]
         found = []
-        for start, stop in zip(starts, stops, strict=True):
+        for start, stop in spans:
             at = bisect_right(firsts, start) - 1
             found.append(came[at][start - firsts[at] : stop - firsts[at]])
         return found
@@ -132,16 +128,20 @@ class Ranges:
             if led or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
                 raise _Passing(f"its host answered {status}")
             raise RangeUnread(f"its host answered {status} to a request for a part of it")
-        seen = self._source.seen.version
-        if seen and version_of(answer.headers) != seen:
+        if self._version and version_of(answer.headers) != self._version:
             raise RangeUnread("it was replaced meanwhile")
-        if not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
+        sent = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+        if not sent or int(sent[1]) != start:
             raise RangeUnread("its host sent another part than was asked for")
+        self._size = int(sent[3]) if sent[3].isdigit() else None
+        size = int(sent[2]) + 1 if self._size is None else self._size
         data = bytearray()
         async for piece in answer.aiter_raw():
             data += piece
             if len(data) > stop - start:
                 raise RangeUnread("its host sent more than was asked for")
+        if len(data) < min(stop, size) - start:
+            raise _Passing("its host sent less than was asked for")
         return bytes(data)
 
 
@@ -151,11 +151,12 @@ def near(end: int, start: int) -> bool:
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order, those that lie close together as one."""
+    """Ranges in order, those that lie close together as one of up to ``GROUP_BYTES``."""
     whole: list[tuple[int, int]] = []
     for start, stop in spans:
-        if whole and near(whole[-1][1], start):
-            whole[-1] = whole[-1][0], max(whole[-1][1], stop)
+        end = max(whole[-1][1], stop) if whole else stop
+        if whole and near(whole[-1][1], start) and end - whole[-1][0] <= GROUP_BYTES:
+            whole[-1] = whole[-1][0], end
         else:
             whole.append((start, stop))
     return whole

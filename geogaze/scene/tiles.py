@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from geogaze.errors import SceneAway
 from geogaze.grid.lattice import Box
 from geogaze.scene.asking import RangeUnread
-from geogaze.scene.fetching import AT_ONCE, Ranges, near
+from geogaze.scene.directories import read_directories
+from geogaze.scene.fetching import AT_ONCE, GROUP_BYTES, Ranges, near
+from geogaze.scene.inflating import check_frames, decoders
 from geogaze.scene.plain import Layout, layout_of
 from geogaze.scene.source import Source
 
 if TYPE_CHECKING:
-    from async_tiff import ImageFileDirectory, ThreadPool
+    from async_tiff import ImageFileDirectory, ThreadPool, Tile
 
-_GROUP_BYTES = 2**20  # of one request
-_HEADER_BYTES = 2**16  # of the first request; async-tiff asks for more where that is not all
 _MASK = 4  # of NewSubfileType
-_LONGEST = 64 * 2**20
 
 Found = TypeVar("Found")
 
@@ -41,20 +40,22 @@ class Tiles:
     """
 
     def __init__(self, source: Source) -> None:
+        self._ranges = Ranges(source)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="tiles")
         self._thread.start()
         try:
-            self._ranges, ifds = self._wait(_open(source))
+            ifds = self._wait(_directories(self._ranges))
         except RangeUnread as error:
-            self._stop()
+            self.close()
             raise SceneAway(f"{source.uri!r} could not be opened where it lies: {error}") from error
         except BaseException:
-            self._stop()
+            self.close()
             raise
         self._ifd = ifds[0] if ifds else None
         masked = any((ifd.new_subfile_type or 0) & _MASK for ifd in ifds)
         self.layout: Layout | None = layout_of(ifds[0]) if ifds and not masked else None
+        self._decoders = decoders(self.layout) if self.layout else None
 
     @property
     def requests(self) -> int:
@@ -126,14 +127,8 @@ class Tiles:
         picked = [band - 1 for band in bands]
         async with room:
             for tile in await self._fetch(group):
-                col, row = tile.x, tile.y
-                try:
-                    pixels = np.asarray(await tile.decode(pool=_threads()))
-                except Exception as error:  # async-tiff has no error of its own
-                    raise RangeUnread(f"its tile does not decode: {error}") from error
-                if not layout.planar:
-                    pixels = pixels.transpose(2, 0, 1)
-                top, left = row * layout.tile[0], col * layout.tile[1]
+                top, left = tile.y * layout.tile[0], tile.x * layout.tile[1]
+                pixels = await self._decode(tile, layout)
                 first, last = max(top, box[0]), min(top + layout.tile[0], box[2])
                 before, behind = max(left, box[1]), min(left + layout.tile[1], box[3])
                 part = pixels[:, first - top : last - top, before - left : behind - left]
@@ -141,7 +136,18 @@ class Tiles:
                     part = part[picked]
                 values[:, first - box[0] : last - box[0], before - box[1] : behind - box[1]] = part
 
-    async def _fetch(self, group: list[tuple[int, int]]) -> list[Any]:
+    async def _decode(self, tile: Tile, layout: Layout) -> NDArray[Any]:
+        """The pixels (bands, h, w) of a whole tile."""
+        assert self._ifd is not None
+        try:
+            check_frames(layout, self._ifd.jpeg_tables, tile.compressed_bytes)
+            array = await tile.decode(decoder_registry=self._decoders, pool=_threads())
+        except Exception as error:  # async-tiff has no error of its own
+            raise RangeUnread(f"its tile does not decode: {error}") from error
+        pixels = np.asarray(array)
+        return pixels if layout.planar else pixels.transpose(2, 0, 1)
+
+    async def _fetch(self, group: list[tuple[int, int]]) -> list[Tile]:
         assert self._ifd is not None
         try:
             return await self._ifd.fetch_tiles(group)
@@ -151,57 +157,57 @@ class Tiles:
             raise RangeUnread(str(error)) from error
 
 
-async def _open(source: Source) -> tuple[Ranges, list[ImageFileDirectory]]:
+async def _directories(ranges: Ranges) -> list[ImageFileDirectory]:
+    """None where they are not sound, or async-tiff does not understand them."""
     from async_tiff import TIFF
 
-    ranges = Ranges(source, _LONGEST)
-    failed: list[RangeUnread] = []
-
-    class Told:
-        """Remembers why a range did not come, which async-tiff may word otherwise."""
-
-        async def get_range_async(self, path: str, **which: Any) -> bytes:
-            try:
-                return await ranges.get_range_async(path, **which)
-            except RangeUnread as error:
-                failed.append(error)
-                raise
-
-        async def get_ranges_async(self, path: str, **which: Any) -> list[bytes]:
-            return await ranges.get_ranges_async(path, **which)
-
+    header = await read_directories(ranges.get)
+    if header is None:
+        return []
     try:
-        tiff = await TIFF.open("scene", store=Told(), prefetch=_HEADER_BYTES)
-    except Exception:  # async-tiff has no error of its own
-        if failed:
-            await ranges.close()
-            raise failed[0] from None
-        return ranges, []  # no header that it understands
-    return ranges, tiff.ifds
+        tiff = await TIFF.open("scene", store=_Store(header, ranges), prefetch=len(header))
+    except Exception:  # it has no error of its own
+        return []
+    return tiff.ifds
+
+
+class _Store:
+    """What async-tiff asks for bytes: it finds directories in those that were looked through."""
+
+    def __init__(self, header: bytes, ranges: Ranges) -> None:
+        self._header, self._ranges = header, ranges
+
+    async def get_range_async(self, path: str, *, start: int, end: int) -> bytes:
+        return self._header[start:end]
+
+    async def get_ranges_async(
+        self, path: str, *, starts: Sequence[int], ends: Sequence[int]
+    ) -> list[bytes]:
+        return await self._ranges.get_all(list(zip(starts, ends, strict=True)))
 
 
 def _groups(
     ifd: ImageFileDirectory, tiles: list[tuple[int, int]]
 ) -> Iterator[list[tuple[int, int]]]:
-    """Tiles that lie close together in the file, as one request may fetch them."""
-    spans = sorted((*_span(ifd.tile_byte_range(*tile)), tile) for tile in tiles)
+    """Tiles that lie close together in the file, as many as are fetched at once."""
+    spans = sorted((_spans(ifd.tile_byte_range(*tile)), tile) for tile in tiles)
     group: list[tuple[int, int]] = []
-    start = end = 0
-    for first, last, tile in spans:
-        if group and (not near(end, first) or max(last, end) - start > _GROUP_BYTES):
+    size, end = 0, 0
+    for parts, tile in spans:
+        first, last = parts[0]
+        more = sum(stop - start for start, stop in parts)
+        if group and (not near(end, first) or size + more > GROUP_BYTES):
             yield group
-            group = []
-        if not group:
-            start, end = first, last
+            group, size = [], 0
         group.append(tile)
-        end = max(end, last)
+        size, end = size + more, last
     if group:
         yield group
 
 
-def _span(ranges: tuple[int, int] | list[tuple[int, int]]) -> tuple[int, int]:
-    """The first and the last byte of a tile; of its first band, where bands lie apart."""
-    return ranges if isinstance(ranges, tuple) else ranges[0]
+def _spans(ranges: tuple[int, int] | list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first and the last byte of a tile; of each of its bands, where they lie apart."""
+    return ranges if isinstance(ranges, list) else [ranges]
 
 
 @cache

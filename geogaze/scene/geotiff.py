@@ -5,11 +5,9 @@ Only the GTiff driver may open one, and no host holds us up for longer than the 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import product
 
 import numpy as np
 import rasterio
@@ -27,7 +25,7 @@ from geogaze.scene.gdal import gdal_environment
 from geogaze.scene.header import describe
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import is_remote
-from geogaze.scene.reader import Block, FloatBox, SceneReader, Values
+from geogaze.scene.reader import Block, FloatBox, SceneReader, Values, blocks_at
 from geogaze.scene.sample import decoded_bands
 from geogaze.scene.source import Source
 from geogaze.scene.validity import known_bands
@@ -80,11 +78,7 @@ class GeoTiff(SceneReader):
 
     def blocks(self, bands: Sequence[int], box: Box) -> Iterator[Block]:
         """Its internal tiles or strips."""
-        height, width = self._dataset.block_shapes[bands[0] - 1]
-        rows = range(box[0] // height, math.ceil(box[2] / height))
-        cols = range(box[1] // width, math.ceil(box[3] / width))
-        for row, col in product(rows, cols):
-            yield block_at(row, col, (height, width), self._dataset.shape)
+        return blocks_touched(box, self._dataset.block_shapes[bands[0] - 1], self._dataset.shape)
 
     def version_now(self) -> str | None:
         """By another look at the file."""
@@ -95,12 +89,13 @@ class GeoTiff(SceneReader):
         self._open.close()
 
 
-def block_at(row: int, col: int, block: tuple[int, int], scene: tuple[int, int]) -> Block:
-    """The block in a row and column of blocks of one shape (h, w) that cover a scene (h, w)."""
-    top, left = row * block[0], col * block[1]
-    bottom, right = min(top + block[0], scene[0]), min(left + block[1], scene[1])
-    place = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
-    return Block(f"Block (row {row}, column {col}; {place})", (top, left, bottom, right))
+def blocks_touched(box: Box, block: tuple[int, int], scene: tuple[int, int]) -> Iterator[Block]:
+    """Of the blocks of one shape (h, w) that cover a scene (h, w), those that a box touches."""
+    for row, col in blocks_at(box, block):
+        top, left = row * block[0], col * block[1]
+        bottom, right = min(top + block[0], scene[0]), min(left + block[1], scene[1])
+        place = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
+        yield Block(f"Block (row {row}, column {col}; {place})", (top, left, bottom, right))
 
 
 @contextmanager

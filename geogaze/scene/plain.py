@@ -14,6 +14,7 @@ import numpy as np
 
 from geogaze.config import Settings
 from geogaze.grid.lattice import Box
+from geogaze.scene.reader import blocks_at
 
 if TYPE_CHECKING:
     from async_tiff import ImageFileDirectory
@@ -67,9 +68,7 @@ class Layout:
 
     def tiles(self, box: Box) -> list[tuple[int, int]]:
         """Column and row of the tiles that a box touches, row by row."""
-        rows = range(box[0] // self.tile[0], math.ceil(box[2] / self.tile[0]))
-        cols = range(box[1] // self.tile[1], math.ceil(box[3] / self.tile[1]))
-        return [(col, row) for row in rows for col in cols]
+        return [(col, row) for row, col in blocks_at(box, self.tile)]
 
 
 def looks_plain(dataset: DatasetReader, bands: Sequence[int]) -> bool:

@@ -7,8 +7,10 @@ all formats share (windows that reach past the scene, other resolutions, damaged
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import product
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +39,13 @@ class Block(NamedTuple):
 
     name: str
     box: Box
+
+
+def blocks_at(box: Box, block: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Row and column of the blocks of one shape (h, w) that a box touches, row by row."""
+    rows = range(box[0] // block[0], math.ceil(box[2] / block[0]))
+    cols = range(box[1] // block[1], math.ceil(box[3] / block[1]))
+    return product(rows, cols)
 
 
 class Values(NamedTuple):

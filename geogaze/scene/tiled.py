@@ -6,20 +6,17 @@ GDAL asks for one piece of a window after the other, so a host's latency is paid
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from geogaze.errors import SceneUnreadable
 from geogaze.grid.lattice import Box
 from geogaze.scene.asking import Asking
-from geogaze.scene.geotiff import GeoTiff, block_at
+from geogaze.scene.geotiff import GeoTiff, blocks_touched
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.plain import within
 from geogaze.scene.reader import Block, FloatBox, SceneReader, Values
 from geogaze.scene.source import Source
 from geogaze.scene.tiles import Tiles
+from geogaze.scene.validity import known_values
 
 
 class TiledGeoTiff(SceneReader):
@@ -68,35 +65,18 @@ class TiledGeoTiff(SceneReader):
         top, left, bottom, right = map(int, box)
         if (top, left, bottom, right) != tuple(box) or shape != (bottom - top, right - left):
             return self._by_gdal().pixels(bands, box, shape)
-        wanted = list(dict.fromkeys((*bands, *self._layout.alpha)))
+        alpha = self._layout.alpha
+        wanted = list(dict.fromkeys((*bands, *alpha)))
         with self._asking.read():
-            values = self._tiles.read((top, left, bottom, right), wanted)
-        return Values(values[[wanted.index(band) for band in bands]], self._known(values, bands))
-
-    def _known(self, values: NDArray[Any], bands: Sequence[int]) -> NDArray[np.bool_]:
-        """Where bands hold values, by what :func:`known_bands` goes by for GDAL.
-
-        Args:
-            values: the bands wanted, each once, and after them the alpha bands that were not.
-            bands: those wanted.
-        """
-        layout = self._layout
-        wanted = list(dict.fromkeys((*bands, *layout.alpha)))
-        chosen = values[[wanted.index(band) for band in bands]]
-        known = np.ones(chosen.shape, dtype=bool)
-        if layout.nodata is not None and np.isfinite(layout.nodata):
-            known &= chosen != layout.nodata
-        if chosen.dtype.kind == "f":
-            known &= np.isfinite(chosen)
-        if layout.alpha:
-            known &= (values[[wanted.index(band) for band in layout.alpha]] > 0).all(axis=0)
-        return known
+            came = self._tiles.read((top, left, bottom, right), wanted)
+        values = came[[wanted.index(band) for band in bands]]
+        opacity = came[[wanted.index(band) for band in alpha]] if alpha else None
+        return Values(values, known_values(values, [self._layout.nodata] * len(bands), opacity))
 
     def blocks(self, bands: Sequence[int], box: Box) -> Iterator[Block]:
         """Its tiles."""
         layout = self._layout
-        for col, row in layout.tiles(box):
-            yield block_at(row, col, layout.tile, (layout.height, layout.width))
+        return blocks_touched(box, layout.tile, (layout.height, layout.width))
 
     def version_now(self) -> str | None:
         """By another look at the file."""

@@ -55,14 +55,28 @@ def known_bands(
         masks = dataset.read(unique, window=window, out_shape=out_shape) != dataset.nodata
     else:
         masks = dataset.read_masks(unique, window=window, out_shape=out_shape) > 0
-    known: NDArray[np.bool_] = masks[[unique.index(band) for band in bands]]
-    for i, band in enumerate(bands):
-        nodata = dataset.nodatavals[band - 1]
-        if nodata is not None and np.isfinite(nodata):
-            known[i] &= values[i] != nodata
-    if values.dtype.kind == "f":
-        known &= np.isfinite(values)
+    opacity = None
     if alpha:
-        opaque = dataset.read(list(alpha), window=window, out_shape=(len(alpha), *shape)) > 0
-        known &= opaque.all(axis=0)
+        opacity = dataset.read(list(alpha), window=window, out_shape=(len(alpha), *shape))
+    nodata = [dataset.nodatavals[band - 1] for band in bands]
+    known: NDArray[np.bool_] = masks[[unique.index(band) for band in bands]]
+    return known & known_values(values, nodata, opacity)
+
+
+def known_values(
+    values: NDArray[Any], nodata: Sequence[float | None], opacity: NDArray[Any] | None
+) -> NDArray[np.bool_]:
+    """Where values (bands, h, w) are data, by all that the file says but a mask.
+
+    Args:
+        values: of each band.
+        nodata: each band's value of missing pixels.
+        opacity: the alpha bands (n, h, w), if there are any.
+    """
+    known = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
+    for band, missing in enumerate(nodata):
+        if missing is not None and np.isfinite(missing):
+            known[band] &= values[band] != missing
+    if opacity is not None:
+        known &= (opacity > 0).all(axis=0)
     return known

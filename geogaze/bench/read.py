@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+
+import rasterio
 
 from geogaze.config import Settings
 from geogaze.processes.explain.plan import Plan
@@ -12,9 +18,11 @@ from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkPixels
 from geogaze.scene.decoders import gdal_decoder
-from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.policy import SourcePolicy, is_remote
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView
+
+_REQUEST = re.compile(r"(VSICURL|S3): (Downloading [0-9]|GetFileSize\(.*response_code)")
 
 
 def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
@@ -23,9 +31,8 @@ def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
 
     Returns:
         The keys that ``geogaze bench read --json`` prints. ``decoders`` has for each ``seconds``,
-        ``megapixels_per_s`` (of what is read, overlaps and all) and ``requests`` for ranges,
-        without the looks for the version, two a unit; None of GDAL, which does not tell
-        (``python -m tests.benchmarks.ranges`` counts at the host).
+        ``megapixels_per_s`` (of what is read, overlaps and all) and ``requests``, without the looks
+        for the version, two a unit; None where GDAL did not tell.
 
     Raises:
         GeogazeError: the scene cannot be planned or read.
@@ -43,23 +50,55 @@ def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
 
 
 def _measured(plan: Plan, decoder: str, settings: Settings) -> dict[str, float | None]:
-    def unit(index: int) -> tuple[int, int | None]:
+    def unit(index: int) -> tuple[int, int]:
         scene = plan.scene
-        with open_reader(
-            scene.uri, SourcePolicy.local(), settings, version=scene.version, decoder=decoder
-        ) as reader:
+        with (
+            rasterio.Env(CPL_DEBUG="VSICURL,S3"),
+            open_reader(
+                scene.uri, SourcePolicy.local(), settings, version=scene.version, decoder=decoder
+            ) as reader,
+        ):
             view = SceneView(reader, plan.scene, plan.working)
             pixels = ChunkPixels.read(plan, chunks[index], view).pixels
-            return pixels.valid.size, getattr(reader, "requests", None)
+            return pixels.valid.size, getattr(reader, "requests", 0)
 
     chunks = list(plan.chunks)
-    started = time.perf_counter()
-    with ThreadPoolExecutor(settings.lanes) as pool:
-        done = list(pool.map(unit, range(len(chunks))))
-    seconds = time.perf_counter() - started
-    counts = [requests for _, requests in done]
+    with _told_by_gdal() as told:
+        started = time.perf_counter()
+        with ThreadPoolExecutor(settings.lanes) as pool:
+            done = list(pool.map(unit, range(len(chunks))))
+        seconds = time.perf_counter() - started
+    requests = told.requests + sum(requests for _, requests in done)
     return {
         "seconds": seconds,
         "megapixels_per_s": sum(pixels for pixels, _ in done) / 1e6 / seconds,
-        "requests": None if None in counts else sum(filter(None, counts)),
+        "requests": requests if requests or not is_remote(plan.scene.uri) else None,
     }
+
+
+class _Told(logging.Handler):
+    """Counts what GDAL says of its requests, which it counts itself for no one but C."""
+
+    requests = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.requests += bool(_REQUEST.search(record.getMessage()))
+
+
+@contextmanager
+def _told_by_gdal() -> Iterator[_Told]:
+    """A handler for what GDAL says, which is shown to nobody else meanwhile."""
+    told = _Told()
+    loggers = [logging.getLogger(f"rasterio.{name}") for name in ("_env", "_err")]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(told)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+    try:
+        yield told
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(told)
+            logger.setLevel(level)
+            logger.propagate = propagate

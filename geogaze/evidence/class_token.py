@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 
 from geogaze.evidence.cams.cam import find_cam
-from geogaze.evidence.heads import score_rows
+from geogaze.evidence.gradients import score_gradients
 from geogaze.models.targets import Target
 from geogaze.networks.class_token import ClassTokenHead
 from geogaze.networks.layouts import AsMaps
 
-_GROUP_BYTES = 256 * 2**20  # of gradients in the feed-forward layer, some times as wide as a token
-_WIDER = 4
+_WIDER = 4  # the feed-forward layer than a token
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +51,7 @@ class ClassTokenShift:
         vector = attended.flatten(1).detach().requires_grad_()
         with torch.enable_grad():
             logits = head.finish(row.residual, vector)
-        with torch.no_grad():
-            identity = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
-            rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
-        group = max(1, _GROUP_BYTES // (_WIDER * vector.numel() * vector.element_size()))
-        gradients = [
-            torch.autograd.grad(logits, vector, some, retain_graph=True, is_grads_batched=True)[0]
-            for some in rows.split(group)
-        ]
+        gradients = list(score_gradients(logits, vector, targets, _WIDER))
         with torch.no_grad():
             by_head = torch.cat(gradients).unflatten(2, attended.shape[1:])  # (K, B, H, d)
             patches = row.attention[:, :, 1:]

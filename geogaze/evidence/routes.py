@@ -29,8 +29,8 @@ from torch import Tensor
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.evidence.cams.cam import find_cam
 from geogaze.evidence.class_token import ClassTokenShift
-from geogaze.evidence.device import is_out_of_memory
-from geogaze.evidence.heads import ShiftHead, recognise, score_rows
+from geogaze.evidence.gradients import score_gradients
+from geogaze.evidence.heads import ShiftHead, recognise
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
 from geogaze.networks.class_token import ClassTokenHead
@@ -40,7 +40,6 @@ from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "class-token", "head-vjp", "graph", "pixels"]
 _SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | None] = WeakKeyDictionary()
-_GROUP_BYTES = 256 * 2**20  # of gradients at every position, which come for several scores at once
 
 
 @dataclass(frozen=True)
@@ -119,30 +118,15 @@ def _differentiated(
     as_maps: AsMaps,
     route: Route,
 ) -> Evidence:
-    classes = logits.shape[1]
-    identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
-    rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
-    group = max(1, _GROUP_BYTES // (activations.numel() * activations.element_size()))
     evidence = []
     with torch.no_grad():
         seen = as_maps(activations)
-    for first in range(0, len(rows), group):
-        wanted = rows[first : first + group]
-        try:
-            (gradients,) = torch.autograd.grad(
-                logits, activations, wanted, retain_graph=True, is_grads_batched=True
-            )
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            raise UnsupportedArchitecture(
-                f"The logits cannot be differentiated by the target layer: {error}"
-            ) from error
+    for found in score_gradients(logits, activations, targets):
         with torch.no_grad():
+            gradients = found
             if as_maps is not maps:
-                somewhere = bool(gradients.any())
-                gradients = as_maps(gradients.flatten(0, 1)).unflatten(0, gradients.shape[:2])
-                if somewhere and not gradients.any():
+                gradients = as_maps(found.flatten(0, 1)).unflatten(0, found.shape[:2])
+                if found.any() and not gradients.any():
                     raise UnsupportedArchitecture(
                         "The scores depend on no place of the target layer, only on tokens that "
                         "are nowhere, such as the class token: name a layer before the last "

@@ -12,7 +12,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
-from geogaze.evidence import routes
+from geogaze.evidence import gradients
 from geogaze.evidence.routes import Evidence, explain, explain_activations
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
@@ -348,7 +348,7 @@ def test_gradients_at_every_position_come_in_groups(monkeypatch: pytest.MonkeyPa
     cut, maps = pieces("vgg11"), activations("vgg11")
     whole = explain_activations(cut, maps, EVERY, "hirescam").evidence
     for held in (1, 3, 7):  # scores at once
-        monkeypatch.setattr(routes, "_GROUP_BYTES", held * maps.numel() * 8 + 5)
+        monkeypatch.setattr(gradients, "_GROUP_BYTES", held * maps.numel() * 8 + 5)
         parts = explain_activations(cut, maps, EVERY, "hirescam").evidence
         assert difference(parts, whole) < 1e-12
 

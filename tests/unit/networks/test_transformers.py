@@ -13,6 +13,7 @@ from torchvision.models import MaxVit, SwinTransformer, VisionTransformer
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.evidence import gradients
 from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.evidence.routes import explain, explain_activations
 from geogaze.models.methods import METHODS
@@ -129,6 +130,16 @@ def test_evidence_is_that_of_a_loop_over_the_network_as_published(name: str) -> 
     # Zeros, one class for all, or the neighbour's tile would agree with other loops.
     assert (expected[0] - expected[1]).abs().max() > 1e-2 * expected.abs().max()
     assert (expected[:, 0] - expected[:, 1]).abs().max() > 1e-2 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", BY_TOKEN)
+def test_scores_at_a_time_are_a_matter_of_memory(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = split(network(name))
+    whole = explain(cut, pictures(), own(range(CLASSES))).evidence
+    monkeypatch.setattr(gradients, "_GROUP_BYTES", 1)
+    torch.testing.assert_close(explain(cut, pictures(), own(range(CLASSES))).evidence, whole)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -205,6 +205,16 @@ def test_without_async_tiff_gdal_is_chosen_and_planned_work_is_given_back(
         facts(host, "a.tif", wanted)
 
 
+def test_alpha_that_nobody_asked_for_hides_all_the_same(host: Host) -> None:
+    values = make_values(100, 100, bands=4)
+    values[3] = np.eye(100) * 255
+    write_scene(host.folder / "a.tif", values, photometric="rgb", ALPHA="YES")
+    info = facts(host, "a.tif", bands=(2, 1))
+    assert info.decoder == ASYNC
+    found = window(host, "a.tif", info, ASYNC, (0, 0, 100, 100))
+    assert (found.known == np.eye(100, dtype=bool)).all()
+
+
 @pytest.mark.parametrize("compress", ["deflate", "lzw", "zstd"])
 def test_a_cog_as_gdal_writes_it_is_plain(host: Host, tmp_path: Path, compress: str) -> None:
     """With overviews in front of the pixels, and bytes around each tile."""

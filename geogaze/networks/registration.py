@@ -18,6 +18,7 @@ from torch import Tensor
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
+from geogaze.networks.layouts import Tokens
 from geogaze.networks.linearised import Linearised
 from geogaze.networks.split import Split
 
@@ -64,7 +65,7 @@ def measure(trunk: Callable[[Tensor], Tensor], bands: int, input_size: int) -> R
             break
     else:
         raise UnsupportedArchitecture(
-            f"The stride {rows.stride:.3f} is not a whole number of pixels."
+            f"The stride {rows.stride:.3f} is not a whole number of pixels. Name a layer before."
         )
     if not (_near(rows.stride, cols.stride) and _near(rows.first, cols.first)):
         raise UnsupportedArchitecture(
@@ -116,7 +117,7 @@ def register(cut: Split | Captured, bands: int, input_size: int) -> Registration
     Raises:
         UnsupportedArchitecture: as :func:`measure` and :func:`divided`.
     """
-    if isinstance(cut, Split) and cut.mixes:
+    if (isinstance(cut, Split) and cut.mixes) or isinstance(cut.as_maps, Tokens):
         return divided(cut, bands, input_size)
     try:
         return measure(cut.maps, bands, input_size)
@@ -159,12 +160,16 @@ def _measure_axis(trunk: Callable[[Tensor], Tensor], bands: int, axis: int, side
     first = here - middle * stride
     if abs(profile.numel() * stride - side) > side / 4:
         stride, first = _over_several(profile, x, axis)
+    elif not _near(stride, round(stride)):
+        together = _over_several(profile, x, axis)
+        if _near(together[0], round(together[0])):
+            stride, first = together
     return _Axis(stride, first, reach, profile.numel())
 
 
 def _over_several(profile: Tensor, x: Tensor, axis: int) -> tuple[float, float]:
-    """Spacing and first centre where neighbours look at the same place, as what was enlarged does:
-    of several cells together.
+    """Spacing and first centre where neighbours look at the same place, as what was enlarged does,
+    or are drawn together by it, as behind a skip connection: of several cells.
     """
     count = min(_SEVERAL, profile.numel() // 2)
     start = (profile.numel() - count) // 2

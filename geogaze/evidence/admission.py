@@ -214,6 +214,11 @@ def _maps_of(cut: Split | Captured, images: Tensor, logits: Tensor) -> Tensor:
             f"besides into one of the two{advice}."
         )
     maps = cut.as_maps(found.detach())
+    if len(maps) != len(images):
+        raise UnsupportedArchitecture(
+            f"The layer {cut.module!r} gives {len(maps)} maps for {len(images)} images: name one "
+            "with --layer that gives one for each."
+        )
     rows, cols = maps.shape[2:]
     if rows != cols:
         raise UnsupportedArchitecture(

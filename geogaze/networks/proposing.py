@@ -11,7 +11,7 @@ _FEWEST = 2  # cells along a side; less is no map
 
 
 def last_map(model: nn.Module, images: Tensor) -> str | None:
-    """The last module that runs once and gives maps (B, C, h, w), by its name; None: there is none.
+    """The last module that runs once and gives maps (B, C, g, g), by its name; None: there is none.
 
     Args:
         model: in evaluation mode.
@@ -36,4 +36,8 @@ def last_map(model: nn.Module, images: Tensor) -> str | None:
 
 
 def _maps(output: Any) -> bool:
-    return isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) >= _FEWEST
+    """Whether it is maps of a square image; attention's heads and channels last are none."""
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        return False
+    rows, cols = output.shape[2:]
+    return rows == cols >= _FEWEST

@@ -15,6 +15,7 @@ from geogaze.models.bundles import Bundle
 from geogaze.networks.architectures import build
 from geogaze.networks.ending import take_off
 from geogaze.networks.likeness import likeness
+from geogaze.networks.storing import take_state
 
 
 def load_model(bundle: Bundle) -> nn.Module:
@@ -65,7 +66,7 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
             f"The weights of {source!r} do not fit the architecture {type(model).__name__}: "
             f"{differences}. {_advice(state)}"
         )
-    model.load_state_dict(wide, assign=True)
+    take_state(model, wide)
 
 
 def _advice(state: dict[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -58,5 +59,15 @@ def as_stored(model: nn.Module, state: State) -> nn.Module:
     """The network as whoever reads the bundle will have it: its weights rounded, and widened."""
     copied = copy.deepcopy(model).eval().requires_grad_(False)
     wide = {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
-    copied.load_state_dict(wide, assign=True)
+    take_state(copied, wide)
     return copied
+
+
+def take_state(model: nn.Module, state: State) -> None:
+    """Give a network its whole state, as one of the network's own version.
+
+    A version lies in a state dict beside its tensors, and is asked for by MNASNet.
+    """
+    versioned = OrderedDict(state)
+    versioned._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]  # noqa: SLF001
+    model.load_state_dict(versioned, assign=True)

@@ -56,7 +56,7 @@ def test_a_bright_square_lands_in_its_cell_and_in_no_other(name: str) -> None:
     assert min(lands[-1], lands[1]) > HALF_A_CELL
 
 
-@pytest.mark.parametrize("name", ["own, 13 bands", "dict output", "tokens"])
+@pytest.mark.parametrize("name", ["own, 13 bands", "dict output", "tokens", "mnasnet0_5"])
 def test_its_maps_are_a_plain_loops_and_a_scene_runs(name: str) -> None:
     with here() as folder:
         row = row_of(LISTED[name], folder)

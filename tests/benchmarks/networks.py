@@ -10,6 +10,7 @@ later than at the door. With timm importable, some of its networks are among the
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -168,7 +169,7 @@ def _maps(brought: Brought, bundle: Bundle, watched: Watched) -> tuple[Any, Any,
     weight = next(watched.network.parameters())
     images = (values.to(torch.float64) / 255 - _MEAN) / _STD
     plain = watched.evidence(images.to(weight.dtype))[0]
-    exact = replace(watched, network=brought.built().double()).evidence(images)[0]
+    exact = replace(watched, network=copy.deepcopy(watched.network).double()).evidence(images)[0]
     return result.evidence[0], plain, exact
 
 

@@ -38,6 +38,9 @@ def _with(*more: nn.Module, head: nn.Module | None = None) -> Callable[[int], nn
     def make(classes: int) -> nn.Module:
         network = Net(classes)
         network.trunk.extend(copy.deepcopy(more))
+        for part in network.trunk.modules():  # drawn when they were listed
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
         if head:
             network.head = nn.Sequential(copy.deepcopy(head), nn.Flatten(), nn.LazyLinear(classes))
             network(torch.zeros(1, 3, 128, 128))

@@ -175,7 +175,9 @@ def torchvisions() -> Iterator[Brought]:
     yield Brought(
         "vit_b_32, multi-label", "vit_b_32", task="sigmoid", size=224, spatial=False, places=patches
     )
-    yield Brought("shufflenet_v2_x0_5, regression", "shufflenet_v2_x0_5", classes=1, task="none")
+    yield Brought(
+        "shufflenet_v2_x0_5, regression", "shufflenet_v2_x0_5", classes=1, task="none", size=224
+    )
     yield Brought("resnet18 at layer2", "resnet18", layer="layer2")
     yield Brought("densenet121 at denseblock3", "densenet121", layer="features.denseblock3")
     yield Brought("mobilenet_v2, a class too few", "mobilenet_v2", names=4)

@@ -176,7 +176,9 @@ def _maps(brought: Brought, bundle: Bundle, watched: Watched) -> tuple[Any, Any,
 def _scene(brought: Brought, folder: Path) -> str:
     """What went wrong on a scene of a few tiles."""
     side = brought.size * 5 // 4
-    scene = make_scene(folder / "scene.tif", side, side, bands=brought.bands)
+    # Else the fourth band of bytes is written as alpha.
+    kind = {} if brought.bands == 3 else {"photometric": "minisblack", "alpha": "no"}
+    scene = make_scene(folder / "scene.tif", side, side, bands=brought.bands, **kind)
     done = geogaze("run", scene, "--model", folder / "mine", "--out", folder / "heat", "--json")
     return f"the run ends with {done.code}: {_sentence(done)[-300:]}" if done.code else ""
 

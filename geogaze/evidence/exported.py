@@ -7,8 +7,8 @@ The graph gives the evidence of every class beside the logits (see
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -123,43 +123,33 @@ class GraphEngine:
             DeviceBroke: OpenVINO failed.
         """
         assert method == "gradcam", "others go to torch"
-        if not (count := len(corners)):
-            return
+        size = self.bundle.input_size
+        start = 0
         with _TURN:
-            busy, start = self._graph.busy_seconds, 0
-            running = self._graph.begin(self._tiles(window, corners, start))
-            try:
-                while start < count:
-                    tiles = np.arange(start, min(start + self._batch, count))
-                    # While these run the next ones are cut, and the last ones looked at.
-                    following = self._tiles(window, corners, start + len(tiles))
-                    try:
-                        logits, evidence = running.result()
-                    except RuntimeError as error:
-                        self._batch = self._smaller(len(tiles), error)
-                        running = self._graph.begin(self._tiles(window, corners, start))
-                        continue
-                    maps = _scores(evidence, targets, logits)
-                    rule = self.bundle.probabilities
-                    result = BatchResult(tiles, logits.copy(), maps, "channel-shift", rule)
-                    start += len(tiles)
-                    if start < count:
-                        running = self._graph.begin(following)
-                    yield result
-            finally:
-                wait([running])  # it reads its images, and writes where the next one will
-                TIMING.add("network", self._graph.busy_seconds - busy)
-
-    def _tiles(
-        self, window: NDArray[np.float32], corners: Sequence[Corner], start: int
-    ) -> NDArray[np.float32]:
-        """A batch (n, T, T, bands) of a window's tiles, from the ``start``-th on; n may be 0."""
-        size, bands = self.bundle.input_size, window.shape[2]
-        some = corners[start : start + self._batch]
-        images = np.empty((len(some), size, size, bands), dtype=np.float32)
-        for image, (row, col) in zip(images, some, strict=True):
-            image[:] = window[row : row + size, col : col + size]
-        return images
+            while start < len(corners):
+                tiles = np.arange(start, min(start + self._batch, len(corners)))
+                begun = time.perf_counter()
+                images = np.stack(
+                    [
+                        window[r : r + size, c : c + size]
+                        for r, c in corners[start : start + len(tiles)]
+                    ]
+                )
+                try:
+                    logits, evidence = self._graph(images)
+                except RuntimeError as error:
+                    self._batch = self._smaller(len(tiles), error)
+                    continue
+                result = BatchResult(
+                    tiles,
+                    logits.copy(),
+                    _scores(evidence, targets, logits),
+                    "channel-shift",
+                    self.bundle.probabilities,
+                )
+                TIMING.add("network", time.perf_counter() - begun)
+                yield result
+                start += len(tiles)
 
     def _smaller(self, tiles: int, error: RuntimeError) -> int:
         """The size of batches after one of ``tiles`` failed.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,7 +87,6 @@ class Graph:
         self, model: openvino.Model | Path, precision: Precision = "fp32", threads: int = 0
     ) -> None:
         self.precision = precision
-        self.busy_seconds = 0.0
         self._request = _on_thread(self._compiled, model, precision, threads)
 
     @staticmethod
@@ -107,10 +105,6 @@ class Graph:
         )
         return compiled.create_infer_request()
 
-    def begin(self, images: NDArray[np.float32]) -> Future[list[NDArray[np.float32]]]:
-        """As a call, but not waited for: ``images`` must stay as they are until it has ended."""
-        return _OPENVINO.submit(self._run, images)
-
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the graph.
 
@@ -123,12 +117,10 @@ class Graph:
         Raises:
             RuntimeError: OpenVINO failed, for want of memory perhaps.
         """
-        return self.begin(images).result()
+        return _on_thread(self._run, images)
 
     def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        begun = time.perf_counter()
         found = self._request.infer({0: images}, share_inputs=True, share_outputs=True)
-        self.busy_seconds += time.perf_counter() - begun
         return list(found.values())
 
 

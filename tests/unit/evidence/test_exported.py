@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +102,8 @@ class Failing:
     def __init__(self, most: int, text: str) -> None:
         self.most, self.text = most, text
         self.sizes: list[int] = []
-        self.busy_seconds = 0.0
 
-    def begin(self, images: NDArray[np.float32]) -> Future[list[NDArray[np.float32]]]:
-        future: Future[list[NDArray[np.float32]]] = Future()
-        try:
-            future.set_result(self.run(images))
-        except RuntimeError as error:
-            future.set_exception(error)
-        return future
-
-    def run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         self.sizes.append(len(images))
         if len(images) > self.most:
             raise RuntimeError(self.text)
@@ -144,19 +134,6 @@ def test_failures_are_errors_of_ours(bundle: Bundle, text: str, kind: type[Excep
     with pytest.raises(kind):
         ask(bundle, Failing(0, text))
     assert ask(bundle, Failing(8, "")) == len(CORNERS)  # and the turn is given on
-
-
-def test_who_stops_early_gives_the_turn_on_when_no_batch_runs(bundle: Bundle) -> None:
-    values, valid = make_values(128, 140), np.ones((128, 140), dtype=bool)
-    window = (engine := GraphEngine(bundle, 2, 1)).prepare(values, valid, ((0.0, 255.0),))
-    whole = [one.logits for one in engine.explain_tiles(window, CORNERS, None)]
-    stopped = engine.explain_tiles(window, CORNERS, None)
-    next(stopped)
-    stopped.close()
-    again = [one.logits for one in engine.explain_tiles(window, CORNERS, None)]
-    for one, other in zip(whole, again, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert list(engine.explain_tiles(window, [], None)) == []
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.safetensors"])

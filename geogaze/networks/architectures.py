@@ -11,6 +11,7 @@ from torch import nn
 from torchvision import models
 
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.extras import need
 from geogaze.networks.families import FAMILIES
 from geogaze.networks.families.family import Family
 from geogaze.wording import one_line
@@ -36,6 +37,8 @@ def own_architectures() -> dict[str, EntryPoint]:
 
 
 _COLOURS = 3
+_TIMM = "timm:"
+_NAMED = 8  # of timm's networks, beside one that it does not have
 
 _OFFERED_HERE: dict[str, Callable[[int], nn.Module]] = {}
 
@@ -61,7 +64,8 @@ def build(
     """A classifier in evaluation mode, without trained weights.
 
     Args:
-        architecture: torchvision's name, such as ``vgg16``, or that of an entry point.
+        architecture: torchvision's name, such as ``vgg16``, timm's behind ``timm:``, or that of an
+            entry point.
         classes: number of logits.
         bands: channels of its images, where torchvision made it; a network of one's own knows them.
         initialise: draw random weights; otherwise parameters of torchvision's networks live on the
@@ -78,6 +82,8 @@ def build(
         build_own = point.load()
     if build_own:
         return _own(architecture, build_own, classes, initialise=initialise).eval()
+    if architecture.startswith(_TIMM):
+        return _of_timm(architecture, classes, bands, initialise=initialise).eval()
     family = _family(architecture)
     on_meta = family.on_meta and not initialise
     with torch.device("meta" if on_meta else "cpu"):
@@ -122,6 +128,29 @@ def _own(
     return network
 
 
+def _of_timm(architecture: str, classes: int, bands: int, *, initialise: bool) -> nn.Module:
+    """A network of timm, built for real; unless ``initialise``, the random state is left alone.
+
+    Raises:
+        UnsupportedArchitecture: timm has none of that name.
+        LibraryAbsent: timm is not installed.
+    """
+    need("timm", "timm", architecture)
+    import timm
+
+    name = architecture.removeprefix(_TIMM)
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name.partition('_')[0]}*")[:_NAMED])
+        raise UnsupportedArchitecture(
+            f"timm {timm.__version__} has no network {name!r}. Near ones: {near or 'none'}."
+        )
+    with torch.random.fork_rng(devices=[], enabled=not initialise), torch.device("cpu"):
+        network: nn.Module = timm.create_model(
+            name, pretrained=False, num_classes=classes, in_chans=bands
+        )
+    return network
+
+
 def _family(architecture: str) -> Family:
     for family in FAMILIES:
         if architecture in family.architectures:
@@ -129,6 +158,6 @@ def _family(architecture: str) -> Family:
     prefixes = sorted(prefix for family in FAMILIES for prefix in family.prefixes)
     raise UnsupportedArchitecture(
         f"No architecture {architecture!r}. Classifiers of torchvision are "
-        f"supported ({', '.join(prefixes)} families), and those that installed packages offer "
-        f"as entry points of the group {ENTRY_POINTS!r}."
+        f"supported ({', '.join(prefixes)} families), timm's as timm:NAME, and those that "
+        f"installed packages offer as entry points of the group {ENTRY_POINTS!r}."
     )

@@ -9,6 +9,7 @@ from geogaze.networks.captured import Captured
 from geogaze.networks.families import FAMILIES
 from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.split import Split
+from geogaze.networks.timm_cuts import cut_of_timm, of_timm
 
 
 def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -> Split | Captured:
@@ -24,7 +25,7 @@ def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -
         UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
     """
     try:
-        natural = split(model)
+        natural = cut_of_timm(model) if of_timm(model) else split(model)
     except UnsupportedArchitecture:
         if layer is None:
             raise

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 from torchvision import tv_tensors
@@ -27,13 +25,6 @@ Read = Callable[[Path], NDArray[Any]]
 """A chip's values (bands, h, w), bytes or 0..1 as float32."""
 
 _TEST_SHARE = 0.15
-
-
-def read_colours(path: Path) -> NDArray[np.uint8]:
-    """Bytes (3, h, w) of a picture."""
-    with Image.open(path) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 class _Loader:

@@ -27,7 +27,7 @@ from geogaze.networks.bundling import (
     write_bundle,
 )
 from geogaze.networks.checkpoints import fitted, read_checkpoint
-from geogaze.networks.chips import Read, labelled_chips, read_colours, transforms
+from geogaze.networks.chips import Read, labelled_chips, transforms
 from geogaze.networks.loading import assign_state
 from geogaze.networks.logits import logits_of
 from geogaze.networks.storing import half_state
@@ -67,7 +67,7 @@ def train(
     recipe: Recipe,
     progress: Progress,
     *,
-    read: Read = read_colours,
+    read: Read,
     overwrite: bool = False,
     self_test: SelfTest | None = None,
 ) -> tuple[Bundle, float]:

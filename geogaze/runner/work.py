@@ -37,7 +37,8 @@ from geogaze.storage import open_storage
 
 log = structlog.get_logger()
 
-_ASK_SECONDS = 0.1
+_ASK_SECONDS = 0.1  # between batches
+_IDLE_SECONDS = 0.5  # between the many small steps of later phases
 _TELL_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
 _COMMIT_AGAIN_SECONDS = 1.0
@@ -205,7 +206,7 @@ class Worker:
                 if items and moment - reported > _TELL_SECONDS:
                     self._ask(lambda: self._claims.tell(claim, done))
                     asked = reported = moment
-                elif moment - asked > _ASK_SECONDS:
+                elif moment - asked > (_ASK_SECONDS if items else _IDLE_SECONDS):
                     self._ask(lambda: self._claims.check(claim))
                     asked = moment
                 self._on_items(items)

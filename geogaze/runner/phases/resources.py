@@ -104,33 +104,31 @@ def make_layer_products(
 ) -> dict[str, Any]:
     """Make what the claim's phase makes of its layer; what the ledger keeps of it."""
     job, name = facts_of(plan), plan.layers[claim.root]
+    drawn = drawn_layers(resources, claim, plan)
     inputs = LayerInputs(
         layer=job.layer(name),
         heat=heat,
         backdrop=job.backdrop,
         open_scene=partial(open_to_show, resources, plan),
-        drawn=_drawn(resources, claim, plan, pulse),
+        drawn=_drawn(resources, claim, drawn, pulse),
         scratch=scratch,
         pulse=pulse,
     )
-    drawn = claim.root in drawn_layers(resources, claim, plan)
     assets = {
         product.named(name): make_product(resources, claim, product, inputs, name)
         for product in products_of(claim.phase, plan)
-        if drawn or not needs_overlays(product.name)
+        if claim.root in drawn or not needs_overlays(product.name)
     }
     return {"products": assets}
 
 
-def _drawn(resources: Resources, claim: Claim, plan: Plan, pulse: Pulse) -> Drawn:
-    """Reads what the phase draw has left of the claim's layer, and of the scene."""
+def _drawn(resources: Resources, claim: Claim, drawn: list[int], pulse: Pulse) -> Drawn:
+    """Reads what the phase draw has left of the scene, and of the claim's layer, which is drawn."""
     parts: list[Part] = []
-    drawn: list[int] = []
 
     def segments(unit: int) -> Iterator[bytes]:
         if not parts:
             parts.extend(resources.ledger.parts(claim.job_id, "draw"))
-            drawn.extend(drawn_layers(resources, claim, plan))
         pulse(0)
         part, layer = parts[unit], drawn.index(claim.root) + 1
         ends = part.result["ends"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.models.item import read_bundle
 from geogaze.networks.loading import load_model
 from geogaze.networks.training import Recipe, train
+from geogaze.scene.chips import Wanted, chip_values
 
 RECIPE = Recipe(
     architecture="shufflenet_v2_x0_5",
@@ -38,6 +41,11 @@ def draw(folder: Path, levels: dict[str, int], count: int = 8) -> Path:
     return folder
 
 
+read = partial(
+    chip_values, wanted=Wanted(RECIPE.bands, scaled=True), mean=RECIPE.mean, settings=Settings()
+)
+
+
 def quiet(phase: str, done: int, of: int, loss: float) -> None:
     pass
 
@@ -51,6 +59,7 @@ def test_training_writes_a_bundle_with_its_evaluation(tmp_path: Path) -> None:
         tmp_path / "mine",
         RECIPE,
         lambda phase, done, of, loss: told.append((phase, done, of)),
+        read=read,
     )
     assert read_bundle(tmp_path / "mine") == bundle
     assert (bundle.classes, bundle.gsd) == (("bright", "dark"), 0.5)
@@ -77,7 +86,7 @@ def test_training_writes_a_bundle_with_its_evaluation(tmp_path: Path) -> None:
 def test_without_a_test_folder_some_images_of_every_class_are_held_out(tmp_path: Path) -> None:
     draw(tmp_path / "data", {"bright": 220, "dark": 30})
     recipe = Recipe(**(vars(RECIPE) | {"epochs": 1, "warm_up_epochs": 0}))
-    train(tmp_path / "data", tmp_path / "mine", recipe, quiet)
+    train(tmp_path / "data", tmp_path / "mine", recipe, quiet, read=read)
     evaluation = json.loads((tmp_path / "mine" / "evaluation.json").read_text())
     tested = np.array(evaluation["confusion"]).sum(axis=1)
     assert evaluation["images"] == {"train": 13, "test": 3}
@@ -92,7 +101,7 @@ def test_too_few_classes_are_refused(tmp_path: Path, classes: dict[str, int], sa
     (tmp_path / "data").mkdir()
     draw(tmp_path / "data", classes)
     with pytest.raises(InvalidRequest, match=said):
-        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet)
+        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet, read=read)
     assert not (tmp_path / "mine").exists()
 
 
@@ -101,20 +110,20 @@ def test_a_missing_folder_and_empty_classes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data" / "dark").mkdir()
     for folder in ("nowhere", "data"):
         with pytest.raises(InvalidRequest):
-            train(tmp_path / folder, tmp_path / "mine", RECIPE, quiet)
+            train(tmp_path / folder, tmp_path / "mine", RECIPE, quiet, read=read)
 
 
 def test_test_classes_that_differ_are_refused(tmp_path: Path) -> None:
     draw(tmp_path / "data" / "train", {"bright": 220, "dark": 30}, count=1)
     draw(tmp_path / "data" / "test", {"bright": 220, "grey": 128}, count=1)
     with pytest.raises(InvalidRequest, match="the same for training and testing"):
-        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet)
+        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet, read=read)
 
 
 def test_a_train_folder_without_a_test_folder_is_refused_in_words(tmp_path: Path) -> None:
     draw(tmp_path / "data" / "train", {"bright": 220, "dark": 30}, count=1)
     with pytest.raises(InvalidRequest):
-        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet)
+        train(tmp_path / "data", tmp_path / "mine", RECIPE, quiet, read=read)
 
 
 def test_a_reserved_class_is_refused_before_training(tmp_path: Path) -> None:
@@ -126,6 +135,7 @@ def test_a_reserved_class_is_refused_before_training(tmp_path: Path) -> None:
             tmp_path / "mine",
             RECIPE,
             lambda phase, done, of, loss: told.append(phase),
+            read=read,
         )
     assert not told, "hours of training would be lost"
 
@@ -141,6 +151,7 @@ def test_an_out_folder_that_is_no_bundle_is_refused_before_training(tmp_path: Pa
             tmp_path / "mine",
             RECIPE,
             lambda phase, done, of, loss: told.append(phase),
+            read=read,
         )
     assert not told, "hours of training would be lost"
 
@@ -150,7 +161,7 @@ def test_a_start_of_another_architecture_is_refused(tmp_path: Path) -> None:
     torch.save({"layer1.weight": torch.ones(2)}, tmp_path / "other.pth")
     recipe = Recipe(**(vars(RECIPE) | {"init": str(tmp_path / "other.pth")}))
     with pytest.raises(InvalidRequest, match="another architecture"):
-        train(tmp_path / "data", tmp_path / "mine", recipe, quiet)
+        train(tmp_path / "data", tmp_path / "mine", recipe, quiet, read=read)
 
 
 def test_a_start_from_a_checkpoint_keeps_its_trunk(tmp_path: Path, bundle_folder: Path) -> None:
@@ -158,7 +169,7 @@ def test_a_start_from_a_checkpoint_keeps_its_trunk(tmp_path: Path, bundle_folder
     draw(tmp_path / "data", {"bright": 220, "dark": 30})
     start = bundle_folder / "model.safetensors"
     recipe = Recipe(**(vars(RECIPE) | {"init": str(start), "epochs": 0, "warm_up_epochs": 1}))
-    bundle, _ = train(tmp_path / "data", tmp_path / "mine", recipe, quiet)
+    bundle, _ = train(tmp_path / "data", tmp_path / "mine", recipe, quiet, read=read)
     before = load_model(read_bundle(bundle_folder)).state_dict()
     after = load_model(bundle).state_dict()
     changed = {

@@ -100,8 +100,7 @@ def _take_bands(network: nn.Module, bands: int) -> None:
         part: getattr(first, part) for part in ("kernel_size", "stride", "padding", "dilation")
     }
     layer = nn.Conv2d(bands, first.out_channels, bias=first.bias is not None, **alike)
-    parent, _, own = name.rpartition(".")
-    setattr(network.get_submodule(parent), own, layer)
+    network.set_submodule(name, layer)
 
 
 def _own(

@@ -85,8 +85,7 @@ def take_off(model: nn.Module, name: str) -> None:
     """
     if not name or name not in dict(model.named_modules()):
         raise UnsupportedArchitecture(f"{type(model).__name__} has no module {name!r} to take off.")
-    parent, _, own = name.rpartition(".")
-    setattr(model.get_submodule(parent), own, nn.Identity())
+    model.set_submodule(name, nn.Identity())
 
 
 @contextmanager

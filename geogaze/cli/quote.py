@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
+import geogaze
 from geogaze.cli.options import DEFAULT_API, ApiOption, JsonOption, on_a_server, takes
 from geogaze.cli.terminal import err, out, print_json, print_warnings
-from geogaze.client import Client
 from geogaze.processes.explain.quote import Quote
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.wording import duration, length, size
@@ -71,7 +71,7 @@ def quote(
     Example:
         geogaze quote s3://imagery/port.tif --classes harbor --gsd 0.3
     """
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         answer = client.quote(on_a_server(request).model_dump(mode="json", exclude_none=True))
     if as_json:
         print_json(answer)

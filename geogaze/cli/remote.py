@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+import geogaze
 from geogaze.cli.options import (
     DEFAULT_API,
     ApiOption,
@@ -18,7 +19,6 @@ from geogaze.cli.options import (
     takes,
 )
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
-from geogaze.client import Client
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.explain.request import ExplainRequest
@@ -44,7 +44,7 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)
         status = client.submit(inputs, idempotency_key=key)
         accepted = (
@@ -64,11 +64,11 @@ def submit(
 
 def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
     """Follow a job until it ends. Exit code 1 if it does not succeed, 3 if the API stays away."""
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         _follow(client, job, as_json)
 
 
-def _follow(client: Client, job: str, as_json: bool) -> None:
+def _follow(client: geogaze.Client, job: str, as_json: bool) -> None:
     with progress_bar("tiles", quiet=as_json) as bar:
         task = bar.add_task("waiting", total=100, speed=None, left=None)
 
@@ -123,7 +123,7 @@ def jobs(
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         statuses = client.jobs(limit=limit, status=status)
     if as_json:
         print_json(statuses)
@@ -157,7 +157,7 @@ def results(
     Example:
         geogaze results 4f0c… --download heat
     """
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         if download is None:
             links = client.results(job)
             if as_json:
@@ -180,7 +180,7 @@ def results(
 
 def cancel(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
     """Cancel a job, or remove a finished one with its products."""
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         status = client.dismiss(job)
     if as_json:
         print_json(status)
@@ -190,7 +190,7 @@ def cancel(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption =
 
 def retry(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = False) -> None:
     """Go on with a failed job: what is done stays, only the rest is tried again."""
-    with Client(api) as client:
+    with geogaze.Client(api) as client:
         status = client.retry(job)
     if as_json:
         print_json(status)

@@ -72,14 +72,14 @@ def test_a_misspelt_name_needs_no_raster_library(
     named = {"scene": scene, "bundle": bundle_folder, "taken": taken}
     code, told, modules = imported(tmp_path, *(word.format(**named) for word in words))
     assert code == 2, told
-    assert not modules & (SLOW | ALSO_SLOW - {"numpy", "httpx"})
+    assert not modules & (SLOW | ALSO_SLOW - {"numpy"})
 
 
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("run", "--help")])
 def test_help_needs_next_to_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
     code, told, modules = imported(tmp_path, *words)
     assert code == 0, told
-    assert not modules & (SLOW | ALSO_SLOW - {"sqlalchemy", "httpx"})
+    assert not modules & (SLOW | ALSO_SLOW - {"sqlalchemy"})
 
 
 def test_openmps_threads_are_told_to_sleep_before_torch_reads_it() -> None:

@@ -29,11 +29,11 @@ from geogaze.processes.explain.so_far import SO_FAR
 from geogaze.products.make.so_far import Canvas, Caption, Glimpse, draw_so_far
 from geogaze.runner.ahead import ahead
 from geogaze.runner.chunk import ChunkResult
+from geogaze.runner.part import load_behind
 from geogaze.storage import Storage
 
 log = structlog.get_logger()
 
-_GLIMPSE = "glimpse.npz"
 _LEAST_SECONDS = 2.0
 _COST = 100.0  # times as long as it took, a picture is not made again
 _AT_ONCE = 64  # glimpses that are fetched for one picture
@@ -47,16 +47,19 @@ def glimpse_of(chunk: Chunk, done: ChunkResult) -> Glimpse:
     return Glimpse(heat.reshape(-1, rows, cols), done.picture)
 
 
-def store_glimpse(storage: Storage, prefix: str, glimpse: Glimpse) -> None:
-    """Write a glimpse into a part."""
+def packed(glimpse: Glimpse) -> bytes:
+    """A glimpse, as it lies in a part behind the evidence."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, heat=glimpse.heat, picture=glimpse.picture)
-    storage.put(prefix + _GLIMPSE, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def load_glimpse(storage: Storage, part: Part) -> Glimpse:
-    """Read back a part's glimpse."""
-    with np.load(io.BytesIO(storage.get(part.prefix + _GLIMPSE))) as arrays:
+def load_glimpse(storage: Storage, part: Part, plan: Plan) -> Glimpse | None:
+    """Read back a part's glimpse; None of a part that an earlier release left."""
+    data = load_behind(storage, part, len(plan.layers), plan.tiling.cells)
+    if not data:
+        return None
+    with np.load(io.BytesIO(data)) as arrays:
         return Glimpse(arrays["heat"], arrays["picture"])
 
 
@@ -89,9 +92,10 @@ class Gathering:
             parts = ledger.parts(job_id, "explain")
             chunks = {self._plan.chunk(part.root, part.rectangle): part for part in parts}
             new = [(at, part) for at, part in chunks.items() if at not in self._laid][:_AT_ONCE]
-            glimpses = ahead(lambda pair: load_glimpse(storage, pair[1]), new)
+            glimpses = ahead(lambda pair: load_glimpse(storage, pair[1], self._plan), new)
             for (at, _), glimpse in zip(new, glimpses, strict=True):
-                self._lay(at, glimpse)
+                if glimpse:
+                    self._lay(at, glimpse)
             job = facts_of(self._plan)
             caption = Caption(
                 f"Where {job.model.name} looks",
@@ -121,18 +125,16 @@ def _gathering(job: str, plan: str) -> Gathering:
 
 
 def show_so_far(
-    ledger: Ledger, storage: Storage, claim: Claim, plan: Plan, chunk: Chunk, done: ChunkResult
+    ledger: Ledger, storage: Storage, claim: Claim, plan: Plan, chunk: Chunk, glimpse: Glimpse
 ) -> int:
-    """Store a chunk's glimpse and, where it is time, the picture of all so far beside it.
+    """Store, where it is time, the picture of all so far, a chunk's glimpse included.
 
     What fails here fails no unit.
 
     Returns:
         The tiles in the picture; 0 where there is none.
     """
-    glimpse = glimpse_of(chunk, done)
     try:
-        store_glimpse(storage, claim.prefix, glimpse)
         gathering = _gathering(str(claim.job_id), plan.model_dump_json())
         if drawn := gathering.picture(ledger, storage, claim.job_id, chunk, glimpse):
             storage.put(claim.prefix + SO_FAR, drawn)

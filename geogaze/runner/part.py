@@ -54,14 +54,20 @@ class ChunkTable:
 
 @timed("store")
 def store_chunk(
-    storage: Storage, prefix: str, table: ChunkTable, evidence: NDArray[np.float32]
+    storage: Storage,
+    prefix: str,
+    table: ChunkTable,
+    evidence: NDArray[np.float32],
+    behind: bytes = b"",
 ) -> None:
-    """Write a chunk's part: ``tiles.npz`` and ``evidence.f32``, layer after layer."""
+    """Write a chunk's part: ``tiles.npz`` and ``evidence.f32``, layer after layer, with something
+    small ``behind`` it, as another object would cost a store more than its bytes do.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **vars(table))
     storage.put(f"{prefix}tiles.npz", buffer.getvalue())
-    if evidence.size:
-        storage.put(f"{prefix}evidence.f32", np.ascontiguousarray(evidence).tobytes())
+    if data := np.ascontiguousarray(evidence).tobytes() + behind:
+        storage.put(f"{prefix}evidence.f32", data)
 
 
 def load_table(storage: Storage, part: Part, *, cells: bool = True) -> ChunkTable:
@@ -70,6 +76,11 @@ def load_table(storage: Storage, part: Part, *, cells: bool = True) -> ChunkTabl
         kept = {name: arrays[name] for name in arrays if cells or name != "coverage"}
     kept.setdefault("coverage", np.empty((0, 0), dtype=np.float32))
     return ChunkTable(**kept)
+
+
+def load_behind(storage: Storage, part: Part, layers: int, cells: int) -> bytes:
+    """Read back what lies behind the evidence of all its ``layers``, of ``cells`` a side."""
+    return storage.get(f"{part.prefix}evidence.f32", layers * part.result["seen"] * cells**2 * 4)
 
 
 def load_evidence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -17,6 +18,8 @@ from geogaze.runner.ahead import ahead
 from geogaze.runner.part import ChunkTable, load_table
 from geogaze.storage import Storage
 
+_KEPT_BYTES = 64 * 2**20
+"""Of tables that stay in memory once they are read: a store's answers cost more than they take."""
 _NO_CELLS = np.empty((0, 0), dtype=np.float32)
 
 
@@ -36,6 +39,9 @@ class PartTables:
         self._storage = storage
         self._plan = plan
         self._parts = parts
+        self._kept: dict[str, ChunkTable] = {}
+        self._room = _KEPT_BYTES
+        self._keeping = threading.Lock()
         self._of_root: dict[int, list[Part | Skipped]] = {}
         every: list[Part | Skipped] = [*parts, *given_up]
         for unit in every:
@@ -82,8 +88,17 @@ class PartTables:
         def load(unit: Part | Skipped) -> tuple[Chunk, ChunkTable]:
             chunk = self._plan.chunk(unit.root, unit.rectangle)
             if isinstance(unit, Part):
-                return chunk, load_table(self._storage, unit, cells=False)
+                return chunk, self._table(unit)
             rows, cols = chunk.shape
             return chunk, ChunkTable.unseen(self._plan, rows * cols, _NO_CELLS)
 
         return ahead(load, units)
+
+    def _table(self, part: Part) -> ChunkTable:
+        table = self._kept.get(part.prefix) or load_table(self._storage, part, cells=False)
+        size = sum(values.nbytes for values in vars(table).values())
+        with self._keeping:  # several are read at once
+            if size <= self._room and part.prefix not in self._kept:
+                self._kept[part.prefix] = table
+                self._room -= size
+        return table

@@ -13,7 +13,7 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.chunk import explain_chunk
-from geogaze.runner.glimpses import show_so_far
+from geogaze.runner.glimpses import glimpse_of, packed, show_so_far
 from geogaze.runner.part import store_chunk
 from geogaze.runner.phases.resources import (
     Outcome,
@@ -52,14 +52,15 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
     with open_planned(resources, plan, lenient=lenient) as scene:
         done = explain_chunk(plan, chunk, scene, engine, pulse)
-    store_chunk(resources.storage, claim.prefix, done.table, done.evidence)
+    glimpse = glimpse_of(chunk, done)
+    store_chunk(resources.storage, claim.prefix, done.table, done.evidence, packed(glimpse))
     seen = done.table.seen
     result = {
         "seen": int(seen.sum()),
         "won": done.present,
         "path": done.route,
         "ran": done.ran,
-        "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, done),
+        "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, glimpse),
         "unreadable": done.unreadable,
     }
     return Outcome(result, items=len(seen))

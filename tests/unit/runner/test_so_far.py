@@ -67,7 +67,8 @@ def test_glimpses_tell_the_mean_positive_evidence_of_each_tile(bureau: Bureau, s
     one_more(bureau)
     (part,) = bureau.ledger.parts(job, "explain")
     table = load_table(bureau.storage, part)
-    glimpse = load_glimpse(bureau.storage, part)
+    glimpse = load_glimpse(bureau.storage, part, plan)
+    assert glimpse
     assert table.seen.all()
     for layer in range(len(plan.layers)):
         maps = load_evidence(
@@ -89,7 +90,8 @@ def test_pictures_are_not_made_too_often(bureau: Bureau, scene: Path) -> None:
 
     def picture(number: int) -> bytes:
         chunk = plan.chunk(parts[number].root, parts[number].rectangle)
-        mine = load_glimpse(bureau.storage, parts[number])
+        mine = load_glimpse(bureau.storage, parts[number], plan)
+        assert mine
         return gathering.picture(bureau.ledger, bureau.storage, job, chunk, mine)
 
     assert picture(0)
@@ -108,11 +110,30 @@ def test_what_other_workers_did_is_in_it(bureau: Bureau, scene: Path) -> None:
     parts = bureau.ledger.parts(job, "explain")
     gathering = Gathering(plan)
     last = parts[-1]
-    mine = load_glimpse(bureau.storage, last)
+    mine = load_glimpse(bureau.storage, last, plan)
+    assert mine
     chunk = plan.chunk(last.root, last.rectangle)
     assert gathering.picture(bureau.ledger, bureau.storage, job, chunk, mine)
     tiles = sum(len(load_table(bureau.storage, part).seen) for part in parts)
     assert gathering.tiles == tiles > mine.heat[0].size
+
+
+def test_parts_of_an_earlier_release_are_left_out(bureau: Bureau, scene: Path) -> None:
+    job = bureau.submit(scene, overlap=0)
+    _, plan = bureau.plan(scene, overlap=0)
+    one_more(bureau)
+    one_more(bureau)
+    old, last = bureau.ledger.parts(job, "explain")
+    path = bureau.storage.path(f"{old.prefix}evidence.f32")
+    evidence = old.result["seen"] * len(plan.layers) * plan.tiling.cells**2 * 4
+    path.write_bytes(path.read_bytes()[:evidence])
+    assert load_glimpse(bureau.storage, old, plan) is None
+    mine = load_glimpse(bureau.storage, last, plan)
+    assert mine
+    gathering = Gathering(plan)
+    chunk = plan.chunk(last.root, last.rectangle)
+    assert gathering.picture(bureau.ledger, bureau.storage, job, chunk, mine)
+    assert gathering.tiles == mine.heat[0].size
 
 
 @pytest.mark.usefixtures("always")
@@ -122,7 +143,7 @@ def test_no_unit_fails_for_want_of_a_picture(
     put = FolderStorage.put
 
     def full(self: FolderStorage, key: str, data: bytes) -> None:
-        if key.endswith((SO_FAR, "glimpse.npz")):
+        if key.endswith(SO_FAR):
             raise StorageUnavailable("the bucket is full")
         put(self, key, data)
 

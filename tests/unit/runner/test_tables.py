@@ -84,3 +84,30 @@ def test_done_ones_are_the_parts(plan: Plan, tables: PartTables) -> None:
     for chunk, table in done:
         assert table.valid_fraction.tolist() == [number_of(plan, *t) for t in chunk.tiles()]
         assert table.coverage.size == 0
+
+
+@pytest.mark.parametrize("room", [0, 200, 2**20])
+def test_tables_are_read_once_where_memory_holds_them(
+    plan: Plan, tables: PartTables, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    get = FolderStorage.get
+
+    def noted(self: FolderStorage, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        read.append(key)
+        return get(self, key, start, stop)
+
+    monkeypatch.setattr(FolderStorage, "get", noted)
+    tables._room = room
+    whole = (0, 0, plan.tiling.rows, plan.tiling.cols)
+    first = tables.read(whole)
+    units = len(read)
+    second = tables.read(whole)
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    np.testing.assert_array_equal(first.top, second.top)
+    assert len(set(read)) == units == len(tables._parts)
+    again = len(read) - units
+    assert again == 0 if room == 2**20 else 0 < again <= units
+    kept = sum(v.nbytes for table in tables._kept.values() for v in vars(table).values())
+    assert kept + tables._room == room
+    assert tables._room >= 0

@@ -143,7 +143,7 @@ class Callbacks:
     def _document(self, due: Due) -> dict[str, Any]:
         """The results of a job that succeeded, else its status."""
         if due.event == "success":
-            return result_links(self._services, due.job_id)
+            return result_links(self._services, due.job_id, due.base)
         status = status_info(self._services.ledger.status(due.job_id), due.base)
         return status.model_dump(mode="json", exclude_none=True)
 

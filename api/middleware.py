@@ -22,8 +22,13 @@ from geogaze.config import Settings
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+ASKED_HEAD = "geogaze.asked_head"
+"""In the scope of a GET of which only the head is sent."""
 _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
-_EXPOSED = ["Location", "Preference-Applied", "Retry-After", "X-Request-Id"]
+_EXPOSED = [
+    *("Location", "Preference-Applied", "Retry-After", "X-Request-Id"),
+    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),  # for readers of COGs
+]
 
 
 class Logged:
@@ -129,7 +134,7 @@ class Headed:
         async def head(message: Message) -> None:
             await send({**message, "body": b""} if "body" in message else message)
 
-        got = {**scope, "method": "GET"}  # the server goes by the scope that it has
+        got = {**scope, "method": "GET", ASKED_HEAD: True}  # the server goes by its own scope
         await self._app(got, receive, head)
         scope["route"] = got.get("route")
 

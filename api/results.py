@@ -1,14 +1,15 @@
-"""The products of a job as links, for whoever asks and for whoever is called back."""
+"""The products of a job: which there are, and links to them that stay."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from api.dependencies import Services
 from api.descriptions import is_wanted
-from geogaze.errors import JobFailed, ResultNotReady, ResultsGone
+from geogaze.errors import JobFailed, ObjectNotFound, ResultNotReady, ResultsGone
 from geogaze.ledger.states import JobState
 from geogaze.processes.explain.so_far import so_far
 
@@ -38,8 +39,8 @@ def key_tag(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
-    """The results document of a successful job.
+def products(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
+    """All products of a successful job, by name: ``key``, ``file``, ``type``, ``size``, ``sha256``.
 
     Raises:
         JobFailed, ResultsGone, ResultNotReady: it is none.
@@ -54,14 +55,59 @@ def result_links(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:
         raise ResultNotReady(
             f"Job {job_id} is {status.state.value} ({status.progress} %); ask again later."
         )
-    seconds = services.settings.presign_seconds
+    made: dict[str, dict[str, Any]] = assets["files"]
+    return made
+
+
+def product_of_file(services: Services, job_id: UUID, file: str) -> dict[str, Any]:
+    """The product of a successful job whose file is called so, named by its submitter or not:
+    files refer to one another.
+
+    Raises:
+        ObjectNotFound: it has no such file.
+        JobFailed, ResultsGone, ResultNotReady: it has none at all.
+    """
+    for made in products(services, job_id).values():
+        if made["file"] == file:
+            return made
+    raise ObjectNotFound(
+        f"Job {job_id} has no file {file[:80]!r}; /jobs/{job_id}/results lists what it has."
+    )
+
+
+def product_named(services: Services, job_id: UUID, name: str) -> dict[str, Any]:
+    """The product of a successful job of that name in its results.
+
+    Raises:
+        ObjectNotFound: it has no such product.
+        JobFailed, ResultsGone, ResultNotReady: it has none at all.
+    """
+    made = products(services, job_id)
+    if name not in made:
+        raise ObjectNotFound(
+            f"Job {job_id} has no product {name[:80]!r}; it has {', '.join(made)}."
+        )
+    return made[name]
+
+
+def result_links(services: Services, job_id: UUID, base: str) -> dict[str, dict[str, Any]]:
+    """The results document of a successful job: its links work as long as the job is kept.
+
+    Args:
+        services: the process's.
+        job_id: the job.
+        base: the API's address as the client sees it.
+
+    Raises:
+        JobFailed, ResultsGone, ResultNotReady: it is none.
+    """
     outputs = services.ledger.request(job_id).get("outputs", ())
     return {
         name: {
-            "href": services.storage.link(made["key"], seconds),
+            "href": f"{base}/jobs/{job_id}/assets/{quote(made['file'])}",
             "type": made["type"],
             "title": made["file"],
         }
-        for name, made in assets["files"].items()
+        for name, made in products(services, job_id).items()
         if is_wanted(name, outputs)
     }

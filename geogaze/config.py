@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr | None = Field(None, description="access key; unset: boto3's chain")
     s3_secret_key: SecretStr | None = None
     s3_region: str = "us-east-1"
-    presign_seconds: int = Field(3600, gt=0, description="lifetime of result links")
+    presign_seconds: int = Field(3600, gt=0, description="lifetime of links to objects in a bucket")
 
     # What may be read
     source_folders: tuple[Path, ...] = Field((), description="folders scenes may be read from")

@@ -11,5 +11,6 @@ ROUTERS = [
     "api.routes.processes:router",
     "api.routes.jobs:router",
     "api.routes.results:router",
+    "api.routes.assets:router",
 ]
 """Where each room's routes are; the application resolves all of them when it is made."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.dependencies import JobId, With
+from api.dependencies import JobId, With, base_url
 from api.problems import documented
 from api.results import key_tag, preview_key, result_links
 from geogaze.errors import ResultNotReady
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 _RESULTS = {
     "heat-airplane": {
-        "href": "https://s3.example/geogaze/jobs/…/heat-airplane.tif?X-Amz-Signature=…",
+        "href": "https://heat.example.org/jobs/…/assets/heat-airplane.tif",
         "type": "image/tiff; application=geotiff; profile=cloud-optimized",
         "title": "heat-airplane.tif",
     }
@@ -29,9 +29,9 @@ _RESULTS = {
         **documented(404, 410),
     },
 )
-def results(job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
-    """Links to a successful job's products; they work for a while without further credentials."""
-    return result_links(services, job_id)
+def results(request: Request, job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
+    """Links to a successful job's products; they work for as long as the job is kept."""
+    return result_links(services, job_id, base_url(request))
 
 
 @router.get(

@@ -126,6 +126,10 @@ class S3Storage(Storage):
         return len(stale)
 
     @override
+    def file(self, key: str) -> Path | None:
+        return None
+
+    @override
     def link(self, key: str, seconds: int) -> str:
         return self._signer.generate_presigned_url(
             "get_object",

@@ -128,5 +128,9 @@ class FolderStorage(Storage):
         return removed
 
     @override
+    def file(self, key: str) -> Path | None:
+        return self.path(key)
+
+    @override
     def link(self, key: str, seconds: int) -> str:
         return self.path(key).as_uri()

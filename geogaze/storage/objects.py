@@ -53,5 +53,9 @@ class Storage(ABC):
         """Drop drafts of objects that were begun longer ago and never ended; how many."""
 
     @abstractmethod
+    def file(self, key: str) -> Path | None:
+        """The file that an object is, where objects are files here; else None."""
+
+    @abstractmethod
     def link(self, key: str, seconds: int) -> str:
         """A URL under which a client may read the object for a while."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
 from collections.abc import Callable, Iterator
@@ -45,8 +46,10 @@ class Server:
         products = {}
         for name, file in (files or {}).items():
             key = f"{claim.prefix}{name}"
-            self.storage.put(key, name.encode())
-            products[name] = {"key": key, "file": file, "type": "image/tiff"}
+            data = name.encode()
+            self.storage.put(key, data)
+            described = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            products[name] = {"key": key, "file": file, "type": "image/tiff", **described}
         self.claims.commit(claim, {"assets": {"files": products, "skipped": []}}, items=10)
 
 
@@ -270,13 +273,14 @@ def test_download(server: Server, client: Client, tmp_path: Path) -> None:
     }
 
 
-def test_a_server_cannot_write_outside_the_folder(
-    server: Server, client: Client, tmp_path: Path
-) -> None:
-    job = submit(server.ledger)
-    server.work()
-    server.work({"heat-boat": "../../evil.tif"})
-    files = client.download(str(job), tmp_path / "a" / "b")
+def test_a_server_cannot_write_outside_the_folder(tmp_path: Path) -> None:
+    link = {"href": "http://testserver/x", "type": "image/tiff", "title": "../../evil.tif"}
+
+    def evil(request: httpx.Request) -> httpx.Response:
+        results = request.url.path.endswith("/results")
+        return httpx.Response(200, json={"heat-boat": link} if results else {})
+
+    files = answering(evil).download("job", tmp_path / "a" / "b")
     assert files == {"heat-boat": tmp_path / "a" / "b" / "evil.tif"}
     assert not (tmp_path / "evil.tif").exists()
 
@@ -322,6 +326,7 @@ def test_products_come_over_http_whole_or_not_at_all(files_url: str, tmp_path: P
         return httpx.Response(200, json={"heat": link})
 
     client = answering(results)
+    client._http._mounts[httpx._utils.URLPattern(files_url)] = httpx.HTTPTransport()
     assert client.download("whole", tmp_path)["heat"].read_bytes() == b"x" * 1000
     for broken in ("short", "none"):
         with pytest.raises(RemoteError, match=f"{broken}.tif"):

@@ -154,7 +154,7 @@ def test_results_are_shown_and_fetched(geogaze: Geogaze, server: Server) -> None
     server.work()
     server.work({"heat-boat": "heat-boat.tif"})
     links = geogaze("results", job, "--json").last
-    assert links["heat-boat"]["href"].startswith("file://")
+    assert links["heat-boat"]["href"].endswith(f"/jobs/{job}/assets/heat-boat.tif")
     assert links["heat-boat"]["href"] in geogaze("results", job).out
     done = geogaze("results", job, "--download", "new/heat")
     assert done.code == 0, done.err

@@ -1,0 +1,65 @@
+"""The files of a job, under addresses that stay: what readers of COGs and pages go by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+
+from api.dependencies import JobId, Services, With
+from api.middleware import ASKED_HEAD
+from api.problems import documented
+from api.results import product_named, product_of_file
+from geogaze.errors import ObjectNotFound
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "The file."},
+    206: {"description": "The range of it that was asked for."},
+    304: {"description": "The same as before."},
+    307: {"description": "Where the file lies; the address works for a while, this one stays."},
+    416: {"description": "It has no such range."},
+    **documented(404, 410),
+}
+
+
+@router.get("/{job}/assets/{file:path}", response_class=Response, responses=_ANSWERS)
+def asset(request: Request, job_id: JobId, file: str, services: With) -> Response:
+    """A file of a successful job, whole or by ranges.
+
+    It is sent, or where objects lie in a bucket a fresh link to it there.
+    """
+    return _sent(request, services, product_of_file(services, job_id, file))
+
+
+@router.get("/{job}/results/{output}", response_class=Response, responses=_ANSWERS)
+def result(request: Request, job_id: JobId, output: str, services: With) -> Response:
+    """A product of a successful job by its name in the results, as its file is."""
+    return _sent(request, services, product_named(services, job_id, output))
+
+
+def _sent(request: Request, services: Services, made: dict[str, Any]) -> Response:
+    """A product, a link to it, or its head."""
+    tag = f'"{made["sha256"]}"'  # products never change, and are the same wherever they lie
+    name = made["file"].rpartition("/")[2]
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if (path := services.storage.file(made["key"])) is not None:
+        if not path.is_file():
+            raise ObjectNotFound(f"{name} is gone from storage; submit the job again.")
+        return FileResponse(
+            path,
+            media_type=made["type"],
+            headers=headers,
+            filename=name,
+            content_disposition_type="inline",
+        )
+    if request.scope.get(ASKED_HEAD):  # links are signed for GET
+        size = {"Content-Length": str(made["size"]), "Accept-Ranges": "bytes"}
+        return Response(media_type=made["type"], headers={**headers, **size})
+    seconds = services.settings.presign_seconds
+    again = {"Cache-Control": f"private, max-age={seconds // 2}"}
+    return RedirectResponse(services.storage.link(made["key"], seconds), headers=again)

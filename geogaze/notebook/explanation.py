@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from geogaze.errors import UnknownClass
 from geogaze.files import file_stem
 from geogaze.notebook.labelled import data_array
+from geogaze.products.colormaps import DEFAULT, Colormap
 from geogaze.products.make.color import lay_over
-from geogaze.products.styles import Colormap
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -81,7 +81,7 @@ class Explanation:
         return self.classes.index(name)
 
     def overlay(
-        self, name: str | None = None, *, colormap: Colormap = "turbo"
+        self, name: str | None = None, *, colormap: Colormap = DEFAULT
     ) -> NDArray[np.uint8]:
         """A class's heat in colour over the image: (h, w, 3) uint8 RGB.
 

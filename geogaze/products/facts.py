@@ -17,7 +17,8 @@ from geogaze.grid.tiling import Tiling
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import Method
 from geogaze.models.targets import Target
-from geogaze.products.styles import Colormap, Normalize, Overlays
+from geogaze.products.colormaps import Palette
+from geogaze.products.styles import Normalize, Overlays
 
 TOP = "top"
 """The layer of each tile's own best class."""
@@ -100,7 +101,7 @@ class LayerFacts:
     name: str
     grid: Grid
     normalize: Normalize
-    colormap: Colormap
+    colormap: Palette
     method: str
     tags: dict[str, str]
     warnings: tuple[str, ...] = ()
@@ -123,7 +124,7 @@ class JobFacts:
     tiling: Tiling
     place: Place
     normalize: Normalize
-    colormap: Colormap
+    colormap: Palette
     overlays: Overlays
     context: str
     square: bool

@@ -1,4 +1,4 @@
-"""How products look, in names and numbers: colour maps, and a colour for each class. Pure."""
+"""How products look, in names and numbers: a colour for each class. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 Normalize = Literal["job", "tile", "none"]
 """What heat is scaled by: one scale for a layer, each tile's own, or none."""
-
-Colormap = Literal["turbo", "inferno", "magma", "plasma", "viridis", "cividis"]
 
 Overlays = Literal["all", "present", "none"]
 """Which layers are drawn over the scene; ``present`` are those that are best for any tile."""

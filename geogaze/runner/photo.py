@@ -12,6 +12,7 @@ from geogaze.evidence.explainer import Explainer
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
+from geogaze.products.colormaps import DEFAULT
 from geogaze.products.make.color import lay_over, stretch
 from geogaze.runner.letterbox import letterbox
 from geogaze.scene.chips import Chip, colours_of, filled
@@ -75,5 +76,5 @@ def explain_photo(
         dtype=np.float32,
     )
     shown_name = layer_names((layer,), bundle)[0] if layer else ranking[0][0]
-    overlay = lay_over(image, heat)
+    overlay = lay_over(image, heat, DEFAULT)
     return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay)

@@ -23,8 +23,9 @@ from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target, parse_target
 from geogaze.processes.explain.request import Context, OnError, OverlaysWord
 from geogaze.processes.plan import ProcessPlan
+from geogaze.products.colormaps import Colormap
 from geogaze.products.facts import TOP, Place
-from geogaze.products.styles import Colormap, Normalize
+from geogaze.products.styles import Normalize
 from geogaze.products.table import product_names
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo

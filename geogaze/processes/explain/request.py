@@ -14,7 +14,8 @@ from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
-from geogaze.products.styles import Colormap, Normalize, Overlays
+from geogaze.products.colormaps import DEFAULT, Colormap
+from geogaze.products.styles import Normalize, Overlays
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Context = Literal["tile", "scene"]
@@ -144,7 +145,7 @@ class ExplainRequest(ProcessRequest):
         "of several labels, in one; none. Default: all of what classes names, present where it is "
         "all.",
     )
-    colormap: Colormap = Field(default="turbo", title="Colours of overlays and contact sheet")
+    colormap: Colormap = Field(default=DEFAULT, title="Colours of overlays and contact sheet")
     on_error: Annotated[
         OnError, Flag("A tile that cannot be explained fails the job, or stays empty.")
     ] = Field(

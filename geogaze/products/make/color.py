@@ -9,78 +9,76 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.products.styles import Colormap
+from geogaze.products.colormaps import DIVERGING, Palette, colour_stops
 
-MAX_OPACITY = 0.75
 Value = TypeVar("Value", np.float32, np.uint8)
-_FULL_AT = 0.6  # heat from which the colour is as opaque as it gets
+_LEVELS = 255  # an odd number: one is the middle
 _ALONE = 2**18
 """Multiplications that OpenBLAS does without its threads, which would wait for each other here:
 several blocks are drawn at once.
 """
-_MAPS: dict[Colormap, int] = {
-    "turbo": cv2.COLORMAP_TURBO,
-    "inferno": cv2.COLORMAP_INFERNO,
-    "magma": cv2.COLORMAP_MAGMA,
-    "plasma": cv2.COLORMAP_PLASMA,
-    "viridis": cv2.COLORMAP_VIRIDIS,
-    "cividis": cv2.COLORMAP_CIVIDIS,
-}
 
 
-def colormap(name: Colormap = "turbo") -> NDArray[np.uint8]:
-    """The colours (256, 3) RGB of heat 0..1: one of OpenCV's maps without its darkest ends."""
-    ramp = np.linspace(40, 245, 256).round().astype(np.uint8)
-    colours = cv2.applyColorMap(ramp[:, None], _MAPS[name])[:, 0, ::-1]
-    return np.ascontiguousarray(colours)
-
-
-def opacity(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Opacity 0..MAX_OPACITY of heat 0..1: what is cold stays clear, so the image shows."""
-    level = np.clip(heat / _FULL_AT, 0, 1)
-    smooth: NDArray[np.float32] = level * level * (3 - 2 * level) * np.float32(MAX_OPACITY)
-    return smooth
+def colour_table(name: Palette) -> NDArray[np.float32]:
+    """Red, green, blue and opacity (255, 4), 0..255, of as many levels from a colour map's lowest
+    value to its highest.
+    """
+    at, *parts = np.array(colour_stops(name)).T
+    levels = np.linspace(0, 1, _LEVELS)
+    return np.stack([np.interp(levels, at, part) for part in parts], axis=1).astype(np.float32)
 
 
 class Painter:
-    """Lays heat over images, in whole numbers: what each of 256 heats does to a pixel is looked up.
+    """Lays heat over images, in whole numbers: what each of its levels does to pixels is looked up.
 
     Args:
         name: of the colour map.
         bgr: whether images have blue first, as OpenCV encodes them.
     """
 
-    def __init__(self, name: Colormap = "turbo", *, bgr: bool = False) -> None:
-        veil = opacity(np.linspace(0, 1, 256, dtype=np.float32))[:, None]
-        colours = colormap(name)[:, ::-1] if bgr else colormap(name)
+    def __init__(self, name: Palette, *, bgr: bool = False) -> None:
+        table = np.pad(colour_table(name), ((0, 256 - _LEVELS), (0, 0)), "edge")  # as cv2 wants it
+        veil = table[:, 3:] / 255
+        colours = table[:, 2::-1] if bgr else table[:, :3]
         self._tint = (colours * veil).round().astype(np.uint8)[:, None]
         self._left = (255 * (1 - veil)).round().astype(np.uint8)
-        shows = (self._tint > 0).any(axis=(1, 2)) | (self._left < 255).any(axis=1)
-        self.faintest = int(np.argmax(shows))
-        """The least of 256 heats that changes a pixel."""
+        self._signed = name == DIVERGING
+        clear = np.flatnonzero((self._tint == 0).all(axis=(1, 2)) & (self._left == 255).all(axis=1))
+        self._clear = int(clear[0]), int(clear[-1])
 
-    def paint(self, image: NDArray[np.uint8], heat: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """Heat (h, w), of 256, over an image (h, w, 3); None where it leaves the image as it is."""
-        if not len(heat) or heat.max() < self.faintest:
+    def levels(self, heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Heat in 0..1, or in -1..1 where the colour map has two sides, as levels; what lies beyond
+        is cut, and NaN is 0.
+        """
+        level = np.nan_to_num(heat, nan=0.0)
+        level = np.clip((level + 1) / 2 if self._signed else level, 0, 1)
+        return np.asarray(cv2.convertScaleAbs(level, alpha=_LEVELS - 1), dtype=np.uint8)
+
+    def shows(self, levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which of some levels change a pixel."""
+        shown: NDArray[np.bool_] = (levels < self._clear[0]) | (levels > self._clear[1])
+        return shown
+
+    def paint(
+        self, image: NDArray[np.uint8], levels: NDArray[np.uint8]
+    ) -> NDArray[np.uint8] | None:
+        """Levels (h, w) over an image (h, w, 3); None where they leave the image as it is."""
+        low, high = self._clear
+        if not len(levels) or (levels.max() <= high and levels.min() >= low):
             return None
-        left = cv2.LUT(heat, self._left)
+        left = cv2.LUT(levels, self._left)
         seen_through = cv2.multiply(image, cv2.merge([left, left, left]), scale=1 / 255)
-        tint = cv2.LUT(cv2.merge([heat, heat, heat]), self._tint)
+        tint = cv2.LUT(cv2.merge([levels, levels, levels]), self._tint)
         return np.asarray(cv2.add(seen_through, tint), dtype=np.uint8)
 
 
 def lay_over(
-    image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Colormap = "turbo"
+    image: NDArray[np.uint8], heat: NDArray[np.float32], colours: Palette
 ) -> NDArray[np.uint8]:
-    """Heat (h, w) in 0..1 or NaN over an image (h, w, 3) RGB."""
-    painted = Painter(colours).paint(image, in_bytes(heat))
+    """Heat (h, w), as :meth:`Painter.levels` takes it, over an image (h, w, 3) RGB."""
+    painter = Painter(colours)
+    painted = painter.paint(image, painter.levels(heat))
     return image.copy() if painted is None else painted
-
-
-def in_bytes(heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Heat in 0..1 or NaN as 0..255; NaN becomes 0, and what lies beyond is cut."""
-    level = np.clip(np.nan_to_num(heat, nan=0.0), 0, 1)
-    return np.asarray(cv2.convertScaleAbs(level, alpha=255), dtype=np.uint8)
 
 
 def stretch(

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from geogaze.grid.canvas import BLOCK, Canvas
 from geogaze.grid.lattice import Box, overlap
+from geogaze.products.colormaps import Palette
 from geogaze.products.facts import Backdrop, Grid, LayerFacts
-from geogaze.products.make.color import Painter, in_bytes, stretch
+from geogaze.products.make.color import Painter, stretch
 from geogaze.products.make.drawing import Paint, Picture, Scenery
 from geogaze.products.make.drawn import layer_segment, put_drawn, scene_segment
 from geogaze.products.make.encoded import BlockAt, Pyramid
 from geogaze.products.make.inputs import Drawn, Heat, LayerInputs
-from geogaze.products.styles import Colormap, Normalize
+from geogaze.products.styles import Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
 from geogaze.timing import timed
@@ -70,7 +71,7 @@ def draw_unit(
         scenery = Scenery(Picture(bgr_image(pixels, backdrop), pixels.valid), level)
     pulse(0)
     yield scene_segment(scenery)
-    painters: dict[Colormap, Painter] = {}
+    painters: dict[Palette, Painter] = {}
     for layer, heat in layers:
         painter = painters.setdefault(layer.colormap, Painter(layer.colormap, bgr=True))
         paint = _over(painter, heat, layer, (top, left, *_far((top, left), pixels)))
@@ -95,8 +96,8 @@ def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
         box = (top, left, top + height, left + width)
         cells, cell = _cells(layer.grid, box)
         _, here = overlap(cells, around)
-        near = in_bytes(_fill(values[here]))
-        rows, cols = _showing(near >= painter.faintest, cell, (height, width))
+        near = painter.levels(_fill(values[here]))
+        rows, cols = _showing(painter.shows(near), cell, (height, width))
         part = image[rows, cols]
         if not part.size:
             return None

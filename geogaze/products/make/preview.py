@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from geogaze.products.facts import JobFacts
-from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, stretch
+from geogaze.products.make.color import colour_table, lay_over, stretch
 from geogaze.products.make.inputs import Heat, JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.tiles import Standing, strongest
@@ -228,10 +228,9 @@ def _fit(text: str, font: _Font, width: int) -> str:
 def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts) -> None:
     long, height = 240, 12
     top = sheet.height - _FOOTER + 20
-    ramp = colormap(job.colormap)[np.linspace(0, 255, long).astype(int)].astype(np.float32)
-    level = np.clip(np.linspace(0, 1, long) / 0.6, 0, 1)[:, None]
-    alpha = level * level * (3 - 2 * level) * MAX_OPACITY
-    bar = np.array(_PAPER) * (1 - alpha) + ramp * alpha
+    ramp = colour_table(job.colormap)[np.linspace(0, 254, long).round().astype(int)]
+    alpha = ramp[:, 3:] / 255
+    bar = np.array(_PAPER) * (1 - alpha) + ramp[:, :3] * alpha
     strip = np.repeat(bar[None].astype(np.uint8), height, axis=0)
     sheet.paste(Image.fromarray(strip), (_MARGIN, top))
     draw.rectangle((_MARGIN, top, _MARGIN + long - 1, top + height - 1), outline=_FAINT)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from geogaze.products.colormaps import Colormap
 from geogaze.products.facts import Backdrop
 from geogaze.products.make.color import lay_over
 from geogaze.products.make.overlay import bgr_image
-from geogaze.products.styles import Colormap
 from geogaze.scene.view import Pixels
 
 PICTURE = 8

@@ -23,7 +23,7 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "normalize": "job",
         "method": "gradcam",
         "context": "tile",
-        "colormap": "turbo",
+        "colormap": "inferno",
         "on_error": "fail",
         "priority": "normal",
     }

@@ -9,56 +9,55 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geogaze.processes.explain.request import Colormap
-from geogaze.products.make.color import MAX_OPACITY, colormap, lay_over, opacity, stretch
+from geogaze.products.colormaps import MAX_OPACITY, Palette, colour_stops
+from geogaze.products.make.color import Painter, lay_over, stretch
 
 
-def test_colours_run_from_blue_to_red() -> None:
-    colours = colormap().astype(int)
-    assert colours.shape == (256, 3)
-    assert colours[0, 2] > colours[0, 0] + 50
-    assert colours[-1, 0] > colours[-1, 2] + 50
-    assert len(np.unique(colours, axis=0)) > 180
-
-
-def test_every_colormap_has_colours_of_its_own() -> None:
-    maps = {name: colormap(name) for name in get_args(Colormap)}
-    assert len({colours.tobytes() for colours in maps.values()}) == len(maps) == 6
-    np.testing.assert_array_equal(maps["turbo"], colormap())
-    for name in ("inferno", "magma", "plasma", "viridis", "cividis"):
-        # These are made so that more is brighter, for every eye.
-        light = maps[name].astype(float) @ [0.2126, 0.7152, 0.0722]
-        assert (np.diff(light) > -3).all(), name
-        assert light[-1] - light[0] > 60, name
+def test_every_colormap_draws_colours_of_its_own() -> None:
     image = np.zeros((1, 1, 3), dtype=np.uint8)
     hot = np.ones((1, 1), dtype=np.float32)
-    drawn = {tuple(lay_over(image, hot, name)[0, 0].tolist()) for name in maps}
-    assert len(drawn) == 6
-
-
-def test_cold_is_clear_and_hot_is_opaque() -> None:
-    level = opacity(np.linspace(0, 1, 101, dtype=np.float32))
-    assert level[0] == 0
-    assert level[-1] == pytest.approx(MAX_OPACITY)
-    assert (np.diff(level) >= 0).all()
-    assert level[5] < 0.03
-    assert level[30] == pytest.approx(MAX_OPACITY / 2), "half way to where it is full"
-    assert level[60:] == pytest.approx(MAX_OPACITY), "from three fifths of the heat on"
+    drawn = {tuple(lay_over(image, hot, name)[0, 0].tolist()) for name in get_args(Palette)}
+    assert len(drawn) == 7
 
 
 def test_an_image_shows_through_where_there_is_no_heat() -> None:
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14
     heat = np.array([[0, np.nan, 1], [0, np.nan, 1]], dtype=np.float32)
-    drawn = lay_over(image, heat)
+    drawn = lay_over(image, heat, "turbo")
     np.testing.assert_array_equal(drawn[:, :2], image[:, :2])
-    expected = image[:, 2] * (1 - MAX_OPACITY) + colormap()[255] * MAX_OPACITY
+    expected = (
+        image[:, 2] * (1 - MAX_OPACITY) + np.array(colour_stops("turbo")[-1][1:4]) * MAX_OPACITY
+    )
     np.testing.assert_allclose(drawn[:, 2], expected, atol=1)
 
 
 def test_heat_beyond_its_range_is_cut() -> None:
     image = np.zeros((1, 2, 3), dtype=np.uint8)
-    drawn = lay_over(image, np.array([[-1, 5]], dtype=np.float32))
-    np.testing.assert_array_equal(drawn, lay_over(image, np.array([[0, 1]], dtype=np.float32)))
+    for name, low in (("turbo", 0), ("coolwarm", -1)):
+        drawn = lay_over(image, np.array([[-3, 5]], dtype=np.float32), name)
+        least = lay_over(image, np.array([[low, 1]], dtype=np.float32), name)
+        np.testing.assert_array_equal(drawn, least)
+
+
+def test_signed_values_show_on_both_sides_of_none() -> None:
+    image = np.full((1, 5, 3), 128, dtype=np.uint8)
+    drawn = lay_over(image, np.array([[-1, 0, np.nan, 0.01, 1]], dtype=np.float32), "coolwarm")
+    np.testing.assert_array_equal(drawn[:, 1:4], image[:, 1:4])
+    ends = [np.array(stop[1:4]) for stop in colour_stops("coolwarm")]
+    for at, colour in ((0, ends[0]), (4, ends[-1])):
+        expected = 128 * (1 - MAX_OPACITY) + colour * MAX_OPACITY
+        np.testing.assert_allclose(drawn[0, at], expected, atol=1)
+
+
+@pytest.mark.parametrize("name", get_args(Palette))
+def test_a_painter_knows_which_levels_change_a_pixel(name: Palette) -> None:
+    painter = Painter(name)
+    images = [np.full((1, 1, 3), grey, dtype=np.uint8) for grey in (0, 128, 255)]
+    for level in range(256):
+        levels = np.full((1, 1), level, dtype=np.uint8)
+        painted = [painter.paint(image, levels) for image in images]
+        changed = [p is not None and (p != i).any() for p, i in zip(painted, images, strict=True)]
+        assert painter.shows(levels).item() == any(changed) == (painted[0] is not None)
 
 
 @pytest.mark.parametrize("offset", [0.0, -15.5, 7.25])

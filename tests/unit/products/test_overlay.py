@@ -14,8 +14,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.processes.explain.request import Colormap
-from geogaze.products.make.color import MAX_OPACITY, colormap
+from geogaze.products.colormaps import MAX_OPACITY, Colormap, colour_stops
 from geogaze.products.make.inputs import Heat
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.make.preview import Shown, write_preview
@@ -108,7 +107,7 @@ def test_heat_is_drawn_in_the_colours_that_were_asked_for(
         plan = plan_of(path, colormap=name)
         drawn, _ = overlay(plan, reader_of, heat_of(plan, 1.0), tmp_path)
         shown[name] = drawn.mean(axis=(1, 2))
-        expected = 128 * (1 - MAX_OPACITY) + colormap(name)[255] * MAX_OPACITY
+        expected = 128 * (1 - MAX_OPACITY) + np.array(colour_stops(name)[-1][1:4]) * MAX_OPACITY
         np.testing.assert_allclose(shown[name], expected, atol=4)
         with reader_of(plan) as reader:
             write_preview(

@@ -68,11 +68,12 @@ def colour_stops(name: Palette, low: float = 0.0, high: float = 1.0) -> tuple[St
         KeyError: no colour map has this name.
     """
     colours = _COLOURS[name].split()
-    last = len(colours) - 1
-    return tuple(
-        Stop(low + (high - low) * i / last, *bytes.fromhex(colour), _alpha(name, i / last))
-        for i, colour in enumerate(colours)
-    )
+    stops, last = [], len(colours) - 1
+    for i, colour in enumerate(colours):
+        red, green, blue = bytes.fromhex(colour)
+        alpha = _alpha(name, i / last)
+        stops.append(Stop(low + (high - low) * i / last, red, green, blue, alpha))
+    return tuple(stops)
 
 
 def render_stops(render: Mapping[str, Any]) -> tuple[Stop, ...]:

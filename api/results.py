@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from api.dependencies import Services
 from api.descriptions import is_wanted
-from geogaze.errors import JobFailed, ObjectNotFound, ResultNotReady, ResultsGone
+from geogaze.errors import (
+    InvalidRequest,
+    JobFailed,
+    JobNotFound,
+    ObjectNotFound,
+    ResultNotReady,
+    ResultsGone,
+)
 from geogaze.ledger.states import JobState
 from geogaze.processes.explain.so_far import so_far
 
@@ -88,6 +96,20 @@ def product_named(services: Services, job_id: UUID, name: str) -> dict[str, Any]
             f"Job {job_id} has no product {name[:80]!r}; it has {', '.join(made)}."
         )
     return made[name]
+
+
+def item_of(services: Services, job_id: UUID) -> dict[str, Any]:
+    """The STAC Item of a successful job that a request builds on.
+
+    Raises:
+        InvalidRequest: there is none, for whatever reason.
+    """
+    try:
+        made = product_named(services, job_id, "item")
+    except (JobNotFound, JobFailed, ObjectNotFound, ResultNotReady, ResultsGone) as error:
+        raise InvalidRequest(f"An earlier job is of no use here: {error}") from error
+    item: dict[str, Any] = json.loads(services.storage.get(made["key"]))
+    return item
 
 
 def result_links(services: Services, job_id: UUID, base: str) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from geogaze.errors import InvalidRequest
 
@@ -76,6 +77,21 @@ def former_products(out: Path) -> set[Path]:
     assets = json.loads((out / "item.json").read_text())["assets"].values()
     names = {"item.json", *(str(asset["href"]).removeprefix("./") for asset in assets)}
     return {out / name for name in names if name == Path(name).name}
+
+
+def results_item(place: Path) -> dict[str, Any]:
+    """The STAC Item of a finished run, by its folder or by the Item's own path.
+
+    Raises:
+        InvalidRequest: there are no results.
+    """
+    folder = place.parent if place.name == "item.json" else place
+    if kind_of(folder) is not Kind.RESULTS:
+        raise InvalidRequest(
+            f"{folder} holds no results: a run's folder has an item.json that describes them."
+        )
+    item: dict[str, Any] = json.loads((folder / "item.json").read_text())
+    return item
 
 
 def kind_of(folder: Path) -> Kind | None:

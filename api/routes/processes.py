@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary
 from api.documents import Execute, Link, Output, StatusInfo, status_info
 from api.problems import documented
+from api.results import item_of
 from geogaze.config import Settings
 from geogaze.doors import resolve
 from geogaze.errors import InvalidRequest, NoQuote
@@ -89,7 +91,8 @@ async def execute(
         known, database, tenant, idempotency_key, wanted.id, document, subscriber
     )
     if job is None:
-        plan = await services.planner.plan(wanted, asked)  # on threads nobody else waits for
+        complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
+        plan = await services.planner.plan(wanted, complete)  # on threads nobody else waits for
         check_outputs(wanted, outputs, plan.products)
         job = await run_in_threadpool(
             submit,
@@ -124,7 +127,8 @@ async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     if wanted.quote is None:
         raise NoQuote(f"Nobody can tell what a job of {process!r} would take: just run it.")
     asked, outputs = _asked(wanted, body)
-    plan = await services.planner.plan(wanted, asked)
+    complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
+    plan = await services.planner.plan(wanted, complete)
     check_outputs(wanted, outputs, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}
     pace = await run_in_threadpool(services.ledger.pace, wanted.id, alike)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import typer
 from pydantic.fields import FieldInfo
@@ -14,6 +16,7 @@ from typer.models import OptionInfo
 
 from geogaze.errors import InvalidRequest
 from geogaze.models.methods import MethodName
+from geogaze.outputs import results_item
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.request import Flag, ProcessRequest
 from geogaze.products.styles import Overlays
@@ -102,6 +105,7 @@ _TYPES: dict[str, Any] = {
     "numbers": str | None,
     "pairs": list[str] | None,
     "area": str | None,
+    "result": str | None,
 }
 """What Typer takes for values that are not one word each."""
 
@@ -123,6 +127,8 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
             return [_numbers(option_name, pair, float) for pair in given] if given else None
         case "area":
             return _read_area(given) if given else None
+        case "result":
+            return _result(given) if given else None
         case _:
             return given
 
@@ -153,6 +159,13 @@ def _read_area(source: str) -> Any:
     from geogaze.scene.areas import read_area
 
     return read_area(source)
+
+
+def _result(given: str) -> Any:
+    """The Item of a folder of results; a job's id as it is."""
+    with suppress(ValueError):
+        return str(UUID(given))
+    return results_item(Path(given))
 
 
 def on_a_server(request: ExplainRequest) -> ExplainRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +23,7 @@ from geogaze.networks.bundling import write_bundle
 from geogaze.notebook.looking import bands_of, count_classes
 from geogaze.notebook.results import Results, open_results
 from geogaze.notebook.saying import Said
+from geogaze.outputs import results_item
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 
@@ -68,13 +70,23 @@ def explain_scene(
                 )
         name = str(bundle.folder) if bundle.folder else bundle.name
         try:
-            request = ExplainRequest.parse({**inputs, "model": name})
+            request = ExplainRequest.parse({**inputs, "model": name, **_earlier(inputs)})
             run(request, out, settings, overwrite=overwrite)
         finally:
             if isinstance(model, nn.Module):  # nobody asks for it again
                 withdraw(bundle.architecture)
                 drop_engines()
     return open_results(out)
+
+
+def _earlier(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What an input takes from an earlier run: of its folder, or of its opened results."""
+    given = inputs.get("scale_from")
+    if isinstance(given, Results):
+        return {"scale_from": given.item}
+    if isinstance(given, str | os.PathLike):
+        return {"scale_from": results_item(Path(given))}
+    return {}
 
 
 def _bundled(model: nn.Module, said: Said, folder: Path) -> Bundle:

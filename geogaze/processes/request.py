@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -21,11 +22,12 @@ class Flag:
         text: what is shown, where the field's description is too long for a terminal, or its words
             are those of JSON.
         written: how a value that is not one word is written: ``names`` and ``numbers`` with commas,
-            ``pairs`` of numbers as an option that is repeated, an ``area`` as itself or its file.
+            ``pairs`` of numbers as an option that is repeated, an ``area`` as itself or its file, a
+            ``result`` as its folder or a job's id.
     """
 
     text: str
-    written: Literal["names", "numbers", "pairs", "area"] | None = None
+    written: Literal["names", "numbers", "pairs", "area", "result"] | None = None
 
 
 class ProcessRequest(BaseModel):
@@ -65,6 +67,17 @@ class ProcessRequest(BaseModel):
     def urgency(self) -> int:
         """Jobs of higher urgency go before all others; 0 for most."""
         return 0
+
+    def with_results(self, item_of: Callable[[UUID], dict[str, Any]]) -> Self:
+        """The request with what it takes from earlier jobs in the place of their ids.
+
+        Args:
+            item_of: gives the STAC Item of a finished job's results.
+
+        Raises:
+            InvalidRequest: a job has nothing to take.
+        """
+        return self
 
     def narrowed(self, outputs: Collection[str]) -> Self:
         """The request without what only makes products that nobody asked for.

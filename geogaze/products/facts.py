@@ -111,7 +111,8 @@ class LayerFacts:
 class JobFacts:
     """A job. ``targets`` are the scores whose evidence the layers are; None for ``top``.
 
-    ``gsd_metres`` is the side of a working pixel on the ground.
+    ``gsd_metres`` is the side of a working pixel on the ground; ``scale_from`` the job whose scales
+    the layers have, None where they have their own.
     """
 
     layers: tuple[str, ...]
@@ -130,6 +131,7 @@ class JobFacts:
     square: bool
     gsd_metres: float
     warnings: tuple[str, ...]
+    scale_from: str | None = None
 
     @property
     def tiles(self) -> int:
@@ -153,6 +155,7 @@ class JobFacts:
             "GEOGAZE_LAYER": model.module,
             "GEOGAZE_NORMALIZE": self.normalize,
             "GEOGAZE_SCALE": "",  # known once the layer is calibrated
+            **({"GEOGAZE_SCALE_FROM": self.scale_from} if self.scale_from else {}),
             "GEOGAZE_STRIDE_PIXELS": str(self.grid.stride),
             "GEOGAZE_STRIDE_METRES": repr(self.grid.cell_metres),
             "GEOGAZE_GSD_METRES": repr(self.gsd_metres),

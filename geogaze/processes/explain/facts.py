@@ -42,6 +42,7 @@ def facts_of(plan: Plan) -> JobFacts:
         tiling=plan.tiling,
         place=plan.place,
         normalize=plan.normalize,
+        scale_from=plan.scale_from,
         colormap=plan.colormap,
         overlays=plan.overlays,
         context=plan.context,

@@ -42,7 +42,7 @@ class MapGrid(NamedTuple):
 
 _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those of heat files
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
-_SHOWN_LATER = {"normalize", "overlays", "colormap", "place"}
+_SHOWN_LATER = {"normalize", "overlays", "colormap", "place", "scales", "scale_from"}
 """What the explained parts do not depend on."""
 
 
@@ -51,7 +51,8 @@ class Plan(ProcessPlan):
 
     ``layers`` are the heat layers to make: class names, or just ``top``. ``aoi`` is in the
     scene's CRS. ``scale`` is scene pixels per working pixel, the mean of both sides where
-    ``square`` makes working pixels squares on the ground.
+    ``square`` makes working pixels squares on the ground. ``scales`` are what evidence of each
+    layer becomes 1, where they are those of the job ``scale_from``.
     """
 
     process: ClassVar[str] = "explain"
@@ -61,6 +62,8 @@ class Plan(ProcessPlan):
     layers: tuple[str, ...]
     overlap: float
     normalize: Normalize
+    scales: dict[str, float] | None = None
+    scale_from: str | None = None
     overlays: OverlaysWord
     colormap: Colormap = "turbo"
     on_error: OnError = "fail"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from uuid import UUID
 
 from geogaze.config import Settings
+from geogaze.errors import InvalidRequest
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.checks import check_finish, check_method, check_tiles
 from geogaze.processes.explain.layers import layers_of
@@ -61,6 +63,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         chunk_side=1,
     )
     check_method(plan)
+    plan = _scaled(plan, request)
     if plan.aoi is not None:
         check_pixels(plan.aoi, plan.working)
     place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
@@ -70,6 +73,21 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     check_tiles(plan, request.gsd)
     check_finish(plan, settings)
     return plan
+
+
+def _scaled(plan: Plan, request: ExplainRequest) -> Plan:
+    """The plan with the scales of an earlier job, if they are asked for."""
+    given = request.scale_from
+    if given is None:
+        return plan
+    if isinstance(given, UUID):
+        raise InvalidRequest(
+            f"scale_from: jobs of a server are not known here. Fetch it first: geogaze results "
+            f"{given} --download FOLDER, then --scale-from FOLDER."
+        )
+    more = filter(None, [given.advice(plan)])
+    scaled = {"scales": given.for_plan(plan), "scale_from": given.job}
+    return plan.model_copy(update={**scaled, "warnings": (*plan.warnings, *more)})
 
 
 def _chunk_side(plan: Plan, settings: Settings) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from typing_extensions import override
 
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
+from geogaze.processes.explain.scales import Scales
 from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
 from geogaze.products.colormaps import DEFAULT, Colormap
@@ -118,6 +120,15 @@ class ExplainRequest(ProcessRequest):
         description="job: one scale per class, tiles comparable; tile: each tile to 0..1, as "
         "textbooks do; none: raw signed evidence.",
     )
+    scale_from: Annotated[
+        UUID | Annotated[Scales, WithJsonSchema({"type": "object"})] | None,
+        Flag("Scale heat as an earlier result did: its folder, or a server's job.", "result"),
+    ] = Field(
+        default=None,
+        title="Scales of an earlier job",
+        description="Heat becomes 1 where it did in an earlier job of the same model and method, "
+        "so that both compare: that job's id, or the STAC Item of its results.",
+    )
     bands: Annotated[
         Annotated[tuple[int, ...], Field(max_length=1024)] | None,
         Flag("Scene bands for the model's, from 1, such as 4,3,2.", "numbers"),
@@ -175,6 +186,15 @@ class ExplainRequest(ProcessRequest):
     @override
     def urgency(self) -> int:
         return _URGENCY[self.priority]
+
+    @override
+    def with_results(self, item_of: Callable[[UUID], dict[str, Any]]) -> Self:
+        if not isinstance(self.scale_from, UUID):
+            return self
+        item = item_of(self.scale_from)
+        if "geogaze:scales" not in item.get("properties", {}):
+            raise InvalidRequest(f"scale_from: job {self.scale_from} made no heat.")
+        return self.model_copy(update={"scale_from": Scales.model_validate(item)})
 
     @override
     def narrowed(self, outputs: Collection[str]) -> Self:

@@ -1,4 +1,6 @@
-"""The phase scale: what evidence of each layer becomes 1, from what all blocks have counted."""
+"""The phase scale: what evidence of each layer becomes 1, from what all blocks have counted, or as
+an earlier job had it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
             parts = ledger.parts(claim.job_id, "explain")
             covered = any(part.result["covered"] for part in blocks)
             check_empty(plan, name, parts, ledger.skipped(claim.job_id), covered=covered)
-    scales = [scale_of(one, plan.normalize) for one in total]
+    scales = [
+        plan.scales[name] if plan.scales else scale_of(one, plan.normalize)
+        for name, one in zip(plan.layers, total, strict=True)
+    ]
     drawn = _drawn(plan, ledger.parts(claim.job_id, "explain"))
     return Outcome({"scales": scales, "peaks": peaks, "drawn": drawn})
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import uuid4
 
 import pytest
 import typer
@@ -24,6 +27,7 @@ class Paint(ProcessRequest):
     quick: bool = False
     stripes: Annotated[tuple[int, ...] | None, Flag("Widths, such as 3,1.", "numbers")] = None
     tints: Annotated[Literal["all"] | tuple[str, ...], Flag("all, or names", "names")] = "all"
+    like: Annotated[dict[str, Any] | str | None, Flag("Like this.", "result")] = None
 
 
 def painted(*words: str) -> tuple[Paint, bool]:
@@ -89,3 +93,14 @@ def test_commands_have_all_inputs_of_the_process(command: str, besides: set[str]
                 [f"--{word}"],
                 denied,
             )
+
+
+def test_a_result_is_its_folder_or_a_job(tmp_path: Path) -> None:
+    item = {"assets": {"a": {"href": "./a.tif"}}, "properties": {"geogaze:model": "m"}}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    for place in (tmp_path, tmp_path / "item.json"):
+        assert painted("north", "--like", str(place))[0].like == item
+    job = str(uuid4())
+    assert painted("north", "--like", job)[0].like == job
+    with pytest.raises(InvalidRequest, match="nowhere holds no results"):
+        painted("north", "--like", "nowhere")

@@ -12,6 +12,11 @@ from geogaze.grid.rectangles import Division
 MAX_OVERLAP = 0.9
 
 
+def step_of(cells: int, overlap: float) -> int:
+    """Cells from tile to tile that come nearest to an overlap."""
+    return max(1, math.floor(cells * (1 - overlap) + 0.5))
+
+
 @dataclass(frozen=True)
 class Tiling:
     """T × T windows at steps of whole cells, so that overlapping tiles share lattice cells.
@@ -32,7 +37,7 @@ class Tiling:
         if not 0 <= overlap <= MAX_OVERLAP:
             raise ValueError(f"overlap {overlap} is not within 0..{MAX_OVERLAP}")
         cells = tile_size // lattice.stride
-        return cls(lattice, tile_size, cells, max(1, math.floor(cells * (1 - overlap) + 0.5)))
+        return cls(lattice, tile_size, cells, step_of(cells, overlap))
 
     @property
     def rows(self) -> int:

@@ -28,12 +28,29 @@ def heat(asset: pystac.Asset, about: About) -> None:
     """A layer's band, how it compares with others, and how a viewer should draw it."""
     job, calibration = about.job, about.record.calibration[about.layer]
     standing = about.standing[about.layer]
-    RasterExtension.ext(asset, add_if_missing=True).apply([_band(job, calibration)])
+    RasterExtension.ext(asset, add_if_missing=True).apply([_band(job, calibration["statistics"])])
     asset.extra_fields |= _standing(standing)
+    if (seams := calibration.get("seams")) is not None:
+        asset.extra_fields["geogaze:seam_score"] = seams
     about.renders[about.name] = Render.create(
         assets=[about.name],
         title=f"Heat of {about.layer}",
-        rescale=[[0.0, _highest(job, calibration)]],  # one for all layers, so that they compare
+        # One for all layers, so that they compare.
+        rescale=[[0.0, _highest(job, calibration["statistics"], 1.0)]],
+        nodata="nan",
+        colormap_name=job.colormap,
+        resampling="bilinear",
+    )
+
+
+def stability(asset: pystac.Asset, about: About) -> None:
+    """A layer's band, and how a viewer should draw it: what lies in 0..1 spreads by 0.5 at most."""
+    job, statistics = about.job, about.record.calibration[about.layer]["spread"]
+    RasterExtension.ext(asset, add_if_missing=True).apply([_band(job, statistics)])
+    about.renders[about.name] = Render.create(
+        assets=[about.name],
+        title=f"Stability of {about.layer}",
+        rescale=[[0.0, _highest(job, statistics, 0.5)]],
         nodata="nan",
         colormap_name=job.colormap,
         resampling="bilinear",
@@ -59,8 +76,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _band(job: JobFacts, calibration: dict[str, Any]) -> RasterBand:
-    statistics = calibration["statistics"]
+def _band(job: JobFacts, statistics: dict[str, float] | None) -> RasterBand:
     return RasterBand.create(
         nodata=NoDataStrings.NAN,
         sampling=Sampling.AREA,
@@ -71,9 +87,9 @@ def _band(job: JobFacts, calibration: dict[str, Any]) -> RasterBand:
     )
 
 
-def _highest(job: JobFacts, calibration: dict[str, Any]) -> float:
-    """The heat at the top of the colour map."""
+def _highest(job: JobFacts, statistics: dict[str, float] | None, usual: float) -> float:
+    """The heat at the top of the colour map: the usual, but of raw evidence the highest."""
     if job.normalize != "none":
-        return 1.0
-    top = float((calibration["statistics"] or {}).get("maximum", 1.0))
+        return usual
+    top = float((statistics or {}).get("maximum", 1.0))
     return top if top > 0 and math.isfinite(top) else 1.0

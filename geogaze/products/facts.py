@@ -112,7 +112,8 @@ class JobFacts:
     """A job. ``targets`` are the scores whose evidence the layers are; None for ``top``.
 
     ``gsd_metres`` is the side of a working pixel on the ground; ``scale_from`` the job whose scales
-    the layers have, None where they have their own.
+    the layers have, None where they have their own; ``stability`` how many shifted grids of tiles
+    heat is compared under, None where it is not.
     """
 
     layers: tuple[str, ...]
@@ -132,6 +133,7 @@ class JobFacts:
     gsd_metres: float
     warnings: tuple[str, ...]
     scale_from: str | None = None
+    stability: int | None = None
 
     @property
     def tiles(self) -> int:
@@ -161,6 +163,7 @@ class JobFacts:
             "GEOGAZE_GSD_METRES": repr(self.gsd_metres),
             "GEOGAZE_REGISTRATION_PIXELS": repr(tiling.lattice.offset),
             "GEOGAZE_OVERLAP": repr(1 - tiling.step / tiling.cells),
+            **({"GEOGAZE_STABILITY": str(self.stability)} if self.stability else {}),
             "GEOGAZE_BANDS": ",".join(map(str, source.bands)),
             "GEOGAZE_BANDS_SOURCE": source.bands_source,
             "GEOGAZE_RESCALE": ";".join(f"{low!r},{high!r}" for low, high in source.rescale),

@@ -120,6 +120,7 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         "geogaze:rescale_source": source.rescale_source,
         "geogaze:scales": {layer: made["scale"] for layer, made in record.calibration.items()},
         **({"geogaze:scale_from": job.scale_from} if job.scale_from else {}),
+        **({"geogaze:stability": job.stability} if job.stability else {}),
     }
 
 

@@ -37,6 +37,10 @@ class Wanted(Protocol):
     def overlays(self) -> Overlays:
         """Which layers are to be drawn over the scene."""
 
+    @property
+    def stability(self) -> int | None:
+        """How many shifted grids of tiles heat is compared under; None where it is not."""
+
 
 def _always(job: Wanted) -> bool:
     return True
@@ -124,6 +128,19 @@ PRODUCTS = (
         phase="assemble",
         make="geogaze.products.make.heat:make",
         describe="geogaze.products.describing:heat",
+    ),
+    Product(
+        name="stability-{class}",
+        file="stability-{class}.tif",
+        title="Standard deviation of {layer} heat under shifted tiles",
+        offer="How much heat depends on where tiles lie, one product for each class",
+        hint="how much heat depends on where tiles lie",
+        media_type=GEOTIFF,
+        roles=("data",),
+        phase="assemble",
+        make="geogaze.products.make.stability:make",
+        describe="geogaze.products.describing:stability",
+        when=lambda job: job.stability is not None,
     ),
     Product(
         name="classes",
@@ -216,6 +233,7 @@ class _Without:
 
     overlays: Overlays
     layers: tuple[str, ...] = ()
+    stability: int | None = None
 
 
 def needs_overlays(name: str) -> bool:

@@ -1,7 +1,8 @@
 """The part that a block of the lattice leaves: the blended evidence of all layers, and sketches.
 
 A part is two files under its unit's prefix: ``blended.f32``, layer after layer and row by row, and
-``sketches.npz``, of each layer's positive evidence.
+``sketches.npz``, of each layer's positive evidence; where it is asked for, also ``spread.f32``, the
+standard deviation of the evidence under shifted grids.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from geogaze.grid.rectangles import Division
 from geogaze.grid.sketch import Sketch
 from geogaze.ledger.records import Part
 from geogaze.storage import Storage
+
+BLENDED, SPREAD = "blended.f32", "spread.f32"
 
 
 def store_sketches(storage: Storage, prefix: str, sketches: list[Sketch]) -> None:
@@ -45,12 +48,13 @@ def load_sketches(storage: Storage, part: Part) -> list[Sketch]:
 class Blended:
     """The blended evidence of a job, as its blocks have left it.
 
-    ``parts`` are by number of the block.
+    ``parts`` are by number of the block; ``file`` is what is read of each.
     """
 
     storage: Storage
     blocks: Division
     parts: list[Part]
+    file: str = BLENDED
 
     def window(self, layer: int, box: Box) -> NDArray[np.float32]:
         """A box of cells (h, w) of a layer: only the rows that it needs are read of a block."""
@@ -68,5 +72,5 @@ class Blended:
         """Some rows (n, cols) of a block."""
         height, width = (part.stop - part.start for part in slices(self.blocks.rectangle(number)))
         start, stop = ((layer * height + row) * width * 4 for row in (rows.start, rows.stop))
-        data = self.storage.get(f"{self.parts[number].prefix}blended.f32", start, stop)
+        data = self.storage.get(f"{self.parts[number].prefix}{self.file}", start, stop)
         return np.frombuffer(data, dtype=np.float32).reshape(-1, width)

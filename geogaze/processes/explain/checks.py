@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
+from geogaze.grid.shifted import holds, overlap_for
 from geogaze.processes.explain.finishing import finishing_of
 from geogaze.processes.explain.plan import Plan
 
@@ -37,6 +38,30 @@ def check_method(plan: Plan) -> None:
             "before bundles told how far their layer looks. Leave context at 'tile', or import "
             "the weights anew."
         )
+
+
+def check_stability(plan: Plan) -> None:
+    """Refuse more shifted grids than the overlap of the tiles holds.
+
+    Raises:
+        InvalidRequest: says which overlap is needed.
+    """
+    if plan.stability is None:
+        return
+    tiling = plan.tiling
+    if holds(plan.stability, tiling.cells, tiling.step):
+        return
+    needed = overlap_for(plan.stability, tiling.cells)
+    raise InvalidRequest(
+        f"Tiles that overlap by {1 - tiling.step / tiling.cells:.2f} do not make "
+        f"{plan.stability} shifted grids that each cover the scene. "
+        + (
+            f"Ask for --overlap {needed:g} or more."
+            if needed is not None
+            else f"Nor would others: they have {tiling.cells} cells a side; ask for a smaller "
+            "--stability."
+        )
+    )
 
 
 def check_tiles(plan: Plan, gsd: float | None) -> None:

@@ -43,6 +43,7 @@ def facts_of(plan: Plan) -> JobFacts:
         place=plan.place,
         normalize=plan.normalize,
         scale_from=plan.scale_from,
+        stability=plan.stability,
         colormap=plan.colormap,
         overlays=plan.overlays,
         context=plan.context,

@@ -23,5 +23,5 @@ def finishing_of(plan: Plan, settings: Settings) -> dict[str, int]:
     row0, col0, row1, col1 = plan.blocks.rectangle(0)
     cells = (row1 - row0) * (col1 - col0)
     evidence = min(settings.chunk_bytes, plan.tiles * len(plan.layers) * plan.tiling.cells**2 * 4)
-    block = cells * plan.layers_at_once * _BLEND_BYTES + evidence
+    block = cells * plan.layers_at_once * plan.mosaics * _BLEND_BYTES + evidence
     return {f"blocks of {row1 - row0:,} × {col1 - col0:,} cells": block * settings.lanes}

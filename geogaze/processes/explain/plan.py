@@ -42,7 +42,9 @@ class MapGrid(NamedTuple):
 
 _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those of heat files
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
-_SHOWN_LATER = {"normalize", "overlays", "colormap", "place", "scales", "scale_from"}
+_SHOWN_LATER = {
+    *("normalize", "overlays", "colormap", "place", "scales", "scale_from", "stability"),
+}
 """What the explained parts do not depend on."""
 
 
@@ -52,7 +54,8 @@ class Plan(ProcessPlan):
     ``layers`` are the heat layers to make: class names, or just ``top``. ``aoi`` is in the
     scene's CRS. ``scale`` is scene pixels per working pixel, the mean of both sides where
     ``square`` makes working pixels squares on the ground. ``scales`` are what evidence of each
-    layer becomes 1, where they are those of the job ``scale_from``.
+    layer becomes 1, where they are those of the job ``scale_from``. ``stability`` is the number of
+    shifted grids of tiles that heat is compared under.
     """
 
     process: ClassVar[str] = "explain"
@@ -64,6 +67,7 @@ class Plan(ProcessPlan):
     normalize: Normalize
     scales: dict[str, float] | None = None
     scale_from: str | None = None
+    stability: int | None = None
     overlays: OverlaysWord
     colormap: Colormap = "turbo"
     on_error: OnError = "fail"
@@ -133,8 +137,13 @@ class Plan(ProcessPlan):
     def layers_at_once(self) -> int:
         """How many layers of a block are blended together."""
         row0, col0, row1, col1 = self.blocks.rectangle(0)
-        cells = (row1 - row0) * (col1 - col0)
+        cells = (row1 - row0) * (col1 - col0) * self.mosaics
         return max(1, min(len(self.layers), _BLEND_CELLS // cells))
+
+    @property
+    def mosaics(self) -> int:
+        """How often a layer is blended: once, and on each shifted grid."""
+        return 1 + (self.stability or 0)
 
     def roots_over(self, box: Box) -> list[int]:
         """Units of the explain phase with a tile that has a cell in a box."""

@@ -8,7 +8,12 @@ from uuid import UUID
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.models.registry import find_bundle
-from geogaze.processes.explain.checks import check_finish, check_method, check_tiles
+from geogaze.processes.explain.checks import (
+    check_finish,
+    check_method,
+    check_stability,
+    check_tiles,
+)
 from geogaze.processes.explain.layers import layers_of
 from geogaze.processes.explain.place import place_of
 from geogaze.processes.explain.plan import Plan
@@ -50,6 +55,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         layers=layers,
         overlap=request.overlap,
         normalize=request.normalize,
+        stability=request.stability,
         overlays=request.drawn,
         colormap=request.colormap,
         on_error=request.on_error,
@@ -63,6 +69,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         chunk_side=1,
     )
     check_method(plan)
+    check_stability(plan)
     plan = _scaled(plan, request)
     if plan.aoi is not None:
         check_pixels(plan.aoi, plan.working)

@@ -58,9 +58,10 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     overlay = pixels * _OVERLAY_BYTES if plan.overlays != "none" else 0
     table = plan.tiles * (_ROW_BYTES + _FLOAT_BYTES * layers)
     sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
-    products = round(layers * (heat + overlay + 2 * _FILE_BYTES) + table + sheet)
+    kept = 1 if plan.stability is None else 2  # layers of floats for each class
+    products = round(layers * (kept * heat + overlay + 2 * _FILE_BYTES) + table + sheet)
     parts = plan.tiles * layers * plan.tiling.cells**2 * _FLOAT_BYTES
-    blocks = plan.lattice.rows * plan.lattice.cols * layers * _FLOAT_BYTES
+    blocks = plan.lattice.rows * plan.lattice.cols * layers * kept * _FLOAT_BYTES
     # What units draw is kept, and a layer's is copied twice, when it is put in its order.
     drawn = overlay * (layers + 2 * min(settings.lanes, layers))
     return Quote(

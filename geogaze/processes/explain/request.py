@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
@@ -29,6 +30,12 @@ Range = tuple[float, float]
 def _drawn(given: Any) -> Any:
     """Yes and no as earlier releases had it."""
     return {True: "all", False: "none"}[given] if isinstance(given, bool) else given
+
+
+def _square(grids: int) -> int:
+    if math.isqrt(grids) ** 2 != grids:
+        raise ValueError("a square number, such as 4, 9 or 16")
+    return grids
 
 
 OverlaysWord = Annotated[Overlays, BeforeValidator(_drawn)]
@@ -128,6 +135,17 @@ class ExplainRequest(ProcessRequest):
         title="Scales of an earlier job",
         description="Heat becomes 1 where it did in an earlier job of the same model and method, "
         "so that both compare: that job's id, or the STAC Item of its results.",
+    )
+    stability: Annotated[
+        Annotated[int, AfterValidator(_square)] | None,
+        Flag("Also show how heat spreads under 4, 9, 16 … shifted grids of the same tiles."),
+    ] = Field(
+        default=None,
+        ge=4,
+        le=100,
+        title="Shifted grids of tiles",
+        description="Also make stability-<class>.tif, the standard deviation of heat under so many "
+        "shifted grids of tiles (4, 9, 16, …), which the overlapping tiles must contain.",
     )
     bands: Annotated[
         Annotated[tuple[int, ...], Field(max_length=1024)] | None,

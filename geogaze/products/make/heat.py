@@ -15,6 +15,7 @@ from rasterio.windows import Window
 from geogaze.grid.blend import Mosaic
 from geogaze.grid.coverage import MIN_VALID
 from geogaze.grid.lattice import Box, overlap, slices
+from geogaze.grid.shifted import ShiftedGrids
 from geogaze.grid.sketch import Sketch
 from geogaze.grid.tiling import Tiling
 from geogaze.products.facts import Grid, LayerFacts
@@ -47,7 +48,12 @@ class Piece:
 
 @timed("blend")
 def blend(
-    tiling: Tiling, box: Box, layers: int, pieces: Iterable[Piece], normalize: Normalize
+    tiling: Tiling,
+    box: Box,
+    layers: int,
+    pieces: Iterable[Piece],
+    normalize: Normalize,
+    shifted: ShiftedGrids | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Blend the evidence of all tiles over a box of lattice cells.
 
@@ -57,6 +63,7 @@ def blend(
         layers: how many there are.
         pieces: of the layers, in any fixed order.
         normalize: ``tile`` has each tile's maps between 0 and 1 before they are blended.
+        shifted: grids over the box that get the same maps.
 
     Returns:
         Evidence (layers, h, w), NaN where a cell was not looked at, and the share of each cell (h,
@@ -73,7 +80,10 @@ def blend(
             first_row, first_col = tiling.first_cell(row, col)
             if not _apart((first_row, first_col), tiling.cells, box):
                 shown = _tile_heat(evidence) if normalize == "tile" else evidence
-                mosaic.add(shown, first_row - box[0], first_col - box[1])
+                place = first_row - box[0], first_col - box[1]
+                mosaic.add(shown, *place)
+                if shifted:
+                    shifted.add(shown, (row, col), place)
     values = mosaic.mean()
     values[:, coverage < MIN_VALID] = np.nan
     return values, coverage
@@ -132,16 +142,26 @@ def lattice_profile(grid: Grid) -> dict[str, Any]:
 
 
 @timed("encode heat")
-def write_heat(heat: Heat, layer: LayerFacts, target: Path, scratch: Path) -> None:
-    """Write a layer as COG with statistics, unit, description and provenance tags."""
+def write_heat(
+    heat: Heat, layer: LayerFacts, target: Path, scratch: Path, meaning: str | None = None
+) -> None:
+    """Write a layer as COG with statistics, unit, description and provenance tags.
+
+    Args:
+        heat: the values.
+        layer: what they are of.
+        target: the COG to write.
+        scratch: a folder for the draft.
+        meaning: of a value, for the band's description, where it is not heat itself.
+    """
     scale = {"GEOGAZE_SCALE": "" if heat.scale is None else repr(heat.scale)}
     source = scratch / "heat.tif"
     profile = lattice_profile(layer.grid)
     with rasterio.open(source, "w", dtype="float32", nodata=float("nan"), **profile) as dataset:
         for box in heat.boxes:
             dataset.write(heat.window(box), 1, window=Window.from_slices(*slices(box)))
-        meaning = _MEANING[heat.normalize].format(method=layer.method)
-        dataset.set_band_description(1, f"{layer.name} ({meaning})")
+        described = meaning or _MEANING[heat.normalize].format(method=layer.method)
+        dataset.set_band_description(1, f"{layer.name} ({described})")
         dataset.set_band_unit(1, "logit" if heat.normalize == "none" else "1")
         dataset.update_tags(AREA_OR_POINT="Area", **(layer.tags | scale))
         if statistics := heat.statistics:

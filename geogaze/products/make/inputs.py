@@ -88,7 +88,8 @@ class Heat:
 class LayerInputs:
     """For a product of one layer: its heat, and the scene behind it.
 
-    ``drawn`` is what the phase ``draw`` has left;
+    ``drawn`` is what the phase ``draw`` has left; ``spread`` the standard deviation of heat under
+    shifted grids of tiles, None where nobody asked for it;
     ``scratch`` is a folder for drafts; ``pulse(0)`` is to be called now and then and raises where
     the work is to stop.
     """
@@ -100,6 +101,7 @@ class LayerInputs:
     drawn: Drawn
     scratch: Path
     pulse: Pulse
+    spread: Heat | None = None
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from geogaze.grid.coverage import MIN_VALID
+from geogaze.grid.shifted import ShiftedGrids
 from geogaze.grid.sketch import Sketch
 from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import Piece, blend
 from geogaze.runner.ahead import ahead
-from geogaze.runner.block import store_sketches
+from geogaze.runner.block import BLENDED, SPREAD, store_sketches
 from geogaze.runner.part import ChunkTable, load_evidence, load_table
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.pulse import Pulse
@@ -30,17 +31,30 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     parts = resources.ledger.parts(claim.job_id, "explain", roots=plan.roots_over(box))
     tables = list(ahead(lambda part: load_table(resources.storage, part), parts))
     at_once = plan.layers_at_once
-    path, sketches, peaks, covered = scratch / "blended", [], [], False
-    with path.open("wb") as file:
+    sketches, peaks, covered = [], [], False
+    rows, cols = box[2] - box[0], box[3] - box[1]
+    with (scratch / BLENDED).open("wb") as file, (scratch / SPREAD).open("wb") as spread:
         for first in range(0, count, at_once):
             layers = first, min(first + at_once, count)
             pieces = _pieces(resources, plan, list(zip(parts, tables, strict=True)), layers, pulse)
-            values, coverage = blend(plan.tiling, box, layers[1] - first, pieces, plan.normalize)
+            several = layers[1] - first
+            shifted = (
+                ShiftedGrids(plan.stability, rows, cols, plan.tiling.cells, several)
+                if plan.stability
+                else None
+            )
+            values, coverage = blend(plan.tiling, box, several, pieces, plan.normalize, shifted)
             covered = bool((coverage >= MIN_VALID).any())
             file.write(values.tobytes())
+            if shifted:
+                apart = shifted.spread(positive=plan.normalize != "none")
+                spread.write(np.where(np.isnan(values), np.float32(np.nan), apart).tobytes())
             sketches += [Sketch.of(layer) for layer in values]
             peaks += [_peak(layer) for layer in values]
-    resources.storage.take_file(f"{claim.prefix}blended.f32", path, "application/octet-stream")
+    for name in (BLENDED, SPREAD) if plan.stability else (BLENDED,):
+        resources.storage.take_file(
+            f"{claim.prefix}{name}", scratch / name, "application/octet-stream"
+        )
     store_sketches(resources.storage, claim.prefix, sketches)
     return Outcome({"peaks": peaks, "covered": covered})
 

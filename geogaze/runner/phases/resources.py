@@ -23,7 +23,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
 from geogaze.products.table import Product, needs_overlays, products_of
-from geogaze.runner.block import Blended
+from geogaze.runner.block import SPREAD, Blended
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
@@ -100,7 +100,13 @@ def make_product(
 
 
 def make_layer_products(
-    resources: Resources, claim: Claim, plan: Plan, heat: Heat, scratch: Path, pulse: Pulse
+    resources: Resources,
+    claim: Claim,
+    plan: Plan,
+    heat: Heat,
+    spread: Heat | None,
+    scratch: Path,
+    pulse: Pulse,
 ) -> dict[str, Any]:
     """Make what the claim's phase makes of its layer; what the ledger keeps of it."""
     job, name = facts_of(plan), plan.layers[claim.root]
@@ -113,6 +119,7 @@ def make_layer_products(
         drawn=_drawn(resources, claim, drawn, pulse),
         scratch=scratch,
         pulse=pulse,
+        spread=spread,
     )
     assets = {
         product.named(name): make_product(resources, claim, product, inputs, name)
@@ -161,3 +168,15 @@ def open_heat(resources: Resources, claim: Claim, plan: Plan) -> Callable[[int],
         return Heat(boxes, plan.normalize, scale, max(peak or 0.0, 0.0), read)
 
     return layer
+
+
+def open_spread(resources: Resources, claim: Claim, plan: Plan, heat: Heat) -> Heat:
+    """The standard deviation of the claim's layer under shifted grids, in the units of its heat."""
+    parts = resources.ledger.parts(claim.job_id, "blend")
+    blended = Blended(resources.storage, plan.blocks, parts, SPREAD)
+
+    def read(box: Box) -> NDArray[np.float32]:
+        spread = blended.window(claim.root, box)
+        return spread / np.float32(heat.scale) if heat.scale else spread
+
+    return Heat(heat.boxes, heat.normalize, heat.scale, heat.peak, read)

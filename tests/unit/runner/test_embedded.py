@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,17 @@ def starts(length: int, step: int) -> list[int]:
 
 
 def reference(
-    bundle_folder: Path, scene: Path, class_index: int, *, per_tile: bool = False, step: int = 2
+    bundle_folder: Path,
+    scene: Path,
+    class_index: int,
+    *,
+    per_tile: bool = False,
+    step: int = 2,
+    wanted: Callable[[int, int], bool] = lambda row, col: True,
 ) -> NDArray[np.float64]:
-    """Cell by cell, tile by tile: cell (r, c) is centred on pixel (32 r, 32 c)."""
+    """Cell by cell, tile by tile: cell (r, c) is centred on pixel (32 r, 32 c). Of the tiles whose
+    row and column are wanted.
+    """
     bundle = read_bundle(bundle_folder)
     cut = quicken(split(load_model(bundle)))  # folding rounds: here it shall be the same
     mean, std = (np.array(v, dtype=np.float32)[:, None, None] for v in (bundle.mean, bundle.std))
@@ -63,8 +72,10 @@ def reference(
     # Cells start at -15.5 and must cover the scene.
     rows, cols = (int(np.ceil((size + 15.5) / STRIDE)) for size in (height, width))
     total, weight = np.zeros((rows, cols)), np.zeros((rows, cols))
-    for row in starts(rows, step):
-        for col in starts(cols, step):
+    for i, row in enumerate(starts(rows, step)):
+        for j, col in enumerate(starts(cols, step)):
+            if not wanted(i, j):
+                continue
             there = np.s_[row * STRIDE : row * STRIDE + TILE, col * STRIDE : col * STRIDE + TILE]
             if not valid[there].any():
                 continue

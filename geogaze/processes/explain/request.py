@@ -137,12 +137,10 @@ class ExplainRequest(ProcessRequest):
         "so that both compare: that job's id, or the STAC Item of its results.",
     )
     stability: Annotated[
-        Annotated[int, AfterValidator(_square)] | None,
+        Annotated[int, Field(ge=4, le=100), AfterValidator(_square)] | None,
         Flag("Also show how heat spreads under 4, 9, 16 … shifted grids of the same tiles."),
     ] = Field(
         default=None,
-        ge=4,
-        le=100,
         title="Shifted grids of tiles",
         description="Also make stability-<class>.tif, the standard deviation of heat under so many "
         "shifted grids of tiles (4, 9, 16, …), which the overlapping tiles must contain.",

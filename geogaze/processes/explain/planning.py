@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from uuid import UUID
 
 from geogaze.config import Settings
-from geogaze.errors import InvalidRequest
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.checks import (
     check_finish,
@@ -19,6 +17,7 @@ from geogaze.processes.explain.place import place_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
+from geogaze.processes.explain.scaled import scaled
 from geogaze.scene.aoi import check_pixels, locate
 from geogaze.scene.decoders import resampled
 from geogaze.scene.info import squares_advice
@@ -70,7 +69,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     )
     check_method(plan)
     check_stability(plan)
-    plan = _scaled(plan, request)
+    plan = scaled(plan, request.scale_from)
     if plan.aoi is not None:
         check_pixels(plan.aoi, plan.working)
     place = place_of(scene.crs_wkt, plan.working.transform, plan.bounds)
@@ -80,21 +79,6 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     check_tiles(plan, request.gsd)
     check_finish(plan, settings)
     return plan
-
-
-def _scaled(plan: Plan, request: ExplainRequest) -> Plan:
-    """The plan with the scales of an earlier job, if they are asked for."""
-    given = request.scale_from
-    if given is None:
-        return plan
-    if isinstance(given, UUID):
-        raise InvalidRequest(
-            f"scale_from: jobs of a server are not known here. Fetch it first: geogaze results "
-            f"{given} --download FOLDER, then --scale-from FOLDER."
-        )
-    more = filter(None, [given.advice(plan)])
-    scaled = {"scales": given.for_plan(plan), "scale_from": given.job}
-    return plan.model_copy(update={**scaled, "warnings": (*plan.warnings, *more)})
 
 
 def _chunk_side(plan: Plan, settings: Settings) -> int:

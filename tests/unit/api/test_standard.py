@@ -71,7 +71,7 @@ def test_owslib_reads_executes_and_gets_results(
 def test_products_are_described_as_they_are_delivered(
     http: TestClient, settings: Settings, scene: Path
 ) -> None:
-    inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat", "road"], "overlap": 0}
+    inputs = {"scene": str(scene), "model": "tiny", "classes": ["boat", "road"], "stability": 4}
     location = http.post(EXECUTION, json={"inputs": inputs}).headers["location"]
     work_off(settings)
     described = {

@@ -100,7 +100,8 @@ def image(
             }
         )
         return
-    columns = ("score",) if bundle.probabilities == "none" else ("class", "probability")
+    said = "share of pixels" if bundle.rule == "shares" else "probability"
+    columns = ("score",) if bundle.rule == "none" else ("class", said)
     table = Table(*columns, title=f"What {bundle.name} sees in {photo.name}")
     shown = explanation.ranking[:5]
     if explanation.shown not in dict(shown):

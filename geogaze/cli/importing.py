@@ -26,7 +26,7 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.registry import torchvision_catalogue
 
 if TYPE_CHECKING:  # torch takes its time to load
-    from geogaze.evidence.admission import Admitted
+    from geogaze.evidence.findings import Admitted
 
 
 def import_checkpoint(
@@ -62,7 +62,8 @@ def import_checkpoint(
         geogaze models import s2.ckpt --arch my-net --classes names.txt --bands B04,B03,B02,B08
         --mean 0.1,0.1,0.1,0.2 --std 0.1,0.1,0.1,0.1 --rescale 0,10000 --task sigmoid --out crops
     """
-    from geogaze.evidence.admission import Said, admit, check_stored
+    from geogaze.evidence.admission import admit, check_stored
+    from geogaze.evidence.findings import Said
     from geogaze.networks.architectures import build
     from geogaze.networks.bundling import check_target, write_bundle
     from geogaze.networks.checkpoints import fitted, read_checkpoint
@@ -93,6 +94,7 @@ def import_checkpoint(
             probabilities=found.task,
             stripped=found.stripped,
             half=found.half,
+            labels_pixels=found.labels_pixels,
             check=partial(check_stored, found=found),
             overwrite=overwrite,
         )
@@ -114,6 +116,7 @@ def _report(bundle: Bundle, found: Admitted) -> dict[str, Any]:
         "bands": list(bundle.bands),
         "classes": list(bundle.classes),
         "task": bundle.probabilities,
+        **({"labels": "pixels"} if bundle.labels_pixels else {}),
         "path": found.route,
         "stride": bundle.stride,
         "first_center": bundle.first_center,

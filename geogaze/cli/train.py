@@ -23,13 +23,14 @@ from geogaze.cli.describing import (
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import out, print_json, progress_bar
 from geogaze.config import get_settings
+from geogaze.errors import InvalidRequest
 
 if TYPE_CHECKING:  # torch takes its time to load
     from collections.abc import Callable
 
     from torch import nn
 
-    from geogaze.evidence.admission import Admitted
+    from geogaze.evidence.findings import Admitted
     from geogaze.models.bundles import Bundle
 
     Check = Callable[[Bundle], None]
@@ -74,8 +75,9 @@ def train(
         geogaze train s2-chips/ --out crops --bands B04,B03,B02,B08 --mean 0.1,0.1,0.1,0.3
         --std 0.1,0.1,0.1,0.1 --rescale 0,10000 --init random
     """
-    from geogaze.evidence.admission import Said, admit, check_stored
+    from geogaze.evidence.admission import admit, check_stored
     from geogaze.evidence.device import pick_device
+    from geogaze.evidence.findings import Said
     from geogaze.networks.chips import LABELS
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
@@ -103,6 +105,11 @@ def train(
 
     def self_test(model: nn.Module, names: tuple[str, ...]) -> tuple[Admitted, Check]:
         found = admit(model, Said(names, taken.bands, input_size, task=recipe.task))
+        if found.labels_pixels:
+            raise InvalidRequest(
+                f"{arch} labels pixels, and chips have labels of their own: train a classifier, or "
+                "bring weights to 'geogaze models import'."
+            )
         return found, partial(check_stored, found=found)
 
     with progress_bar("images", quiet=as_json) as bar:

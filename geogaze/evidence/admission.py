@@ -7,25 +7,26 @@ written. See also :mod:`geogaze.networks.trial`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from geogaze.errors import GeogazeError, InvalidBundle, InvalidRequest, UnsupportedArchitecture
+from geogaze.evidence.findings import Admitted, Said
 from geogaze.evidence.routes import Route, explain
 from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
 from geogaze.networks.ending import ending_of, take_off
 from geogaze.networks.loading import load_model
-from geogaze.networks.logits import logits_of
-from geogaze.networks.proposing import last_map
+from geogaze.networks.logits import logits_of, scores_in
+from geogaze.networks.proposing import deepest_map, last_map
+from geogaze.networks.regions import Labelling, Regions, labelled, regions_of
 from geogaze.networks.registration import Registration, register
 from geogaze.networks.split import Split
 from geogaze.networks.storing import survives_halving
-from geogaze.networks.trial import agree, check_weights, trial_images, try_out
+from geogaze.networks.trial import agree, check_weights, run_on, trial_images, try_out
 
 _STORED = 0.02  # of what scores differ by: what half precision may change
 _EXACT = 1e-4  # of the largest evidence: rounding of float32, summed in another order
@@ -34,53 +35,6 @@ _CHECKS = (
     *("exact", "stored"),
 )
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What is said of a network: names of its logits and bands, the side of its images in pixels,
-    the layer to look at (None: its own) and how logits become probabilities (None: as it ends).
-    """
-
-    classes: tuple[str, ...]
-    bands: tuple[str, ...]
-    input_size: int
-    layer: str | None = None
-    task: Probabilities | None = None
-
-
-@dataclass(frozen=True)
-class Admitted:
-    """What was found of a network.
-
-    ``stripped`` is the module that made probabilities and was taken off. ``half`` says that half
-    precision changes nothing that shows. ``logits`` (2, K) are its scores of ``images``. ``checks``
-    are the names of what was seen to hold.
-    """
-
-    task: Probabilities
-    stripped: str | None
-    registration: Registration
-    layer: str
-    route: Route
-    half: bool
-    images: Tensor
-    logits: Tensor
-    checks: tuple[str, ...]
-
-    def told(self) -> str:
-        """One line: ``13 bands, 10 logits (sigmoid), channel-shift at layer4, cells of 32 px``."""
-        bands, classes = self.images.shape[1], self.logits.shape[1]
-        task = "no probabilities" if self.task == "none" else self.task
-        line = (
-            f"{bands} band{'s' * (bands != 1)}, {classes} logit{'s' * (classes != 1)} ({task}), "
-            f"{self.route} at {self.layer}, cells of {self.registration.stride} px"
-        )
-        if self.stripped:
-            line += f"; {self.stripped}, which made probabilities of the logits, was taken off"
-        if not self.half:
-            line += "; stored in full precision, as half of it would change the scores"
-        return line
 
 
 def admit(model: nn.Module, said: Said) -> Admitted:
@@ -98,12 +52,18 @@ def admit(model: nn.Module, said: Said) -> Admitted:
     check_weights(model)
     images = trial_images(len(said.bands), said.input_size)
     classes = len(said.classes)
-    logits = try_out(model, images, classes)
+    with torch.no_grad():
+        labels_pixels = scores_in(run_on(model, images), len(images)).ndim > 2
+    # Until it is known by what rule it labels them, scores are sums over all pixels.
+    regions = Regions("none") if labels_pixels else None
+    logits = try_out(_scoring(model, regions), images, classes)
     stripped, rule = _without_probabilities(model, images, said.task)
-    if stripped:
-        logits = try_out(model, images, classes)
     task = _task(said.task or rule, classes)
-    cut = _cut(model, said.layer, images)
+    if regions:
+        regions.rule = task
+    if stripped or regions:
+        logits = try_out(_scoring(model, regions), images, classes)
+    cut = labelled(_cut(model, said.layer, images, regions), regions)
     maps = _maps_of(cut, images, logits)
     registration = _registration(cut, maps, said)
     route = _explained(cut, images, logits)
@@ -113,11 +73,17 @@ def admit(model: nn.Module, said: Said) -> Admitted:
         registration,
         cut.module,
         route,
-        survives_halving(model, lambda net: _close(net, images, logits)),
+        survives_halving(model, lambda net: _close(_scoring(net, regions), images, logits)),
         images,
         logits,
         _CHECKS,
+        labels_pixels,
     )
+
+
+def _scoring(model: nn.Module, regions: Regions | None) -> nn.Module:
+    """A network that gives scores of images."""
+    return Labelling(model, regions) if regions else model
 
 
 def check_stored(bundle: Bundle, found: Admitted) -> None:
@@ -126,7 +92,8 @@ def check_stored(bundle: Bundle, found: Admitted) -> None:
     Raises:
         InvalidBundle: its scores are others.
     """
-    if not _close(load_model(bundle), found.images, found.logits):
+    network = _scoring(load_model(bundle), regions_of(bundle))
+    if not _close(network, found.images, found.logits):
         raise InvalidBundle(
             f"The network {bundle.architecture!r}, built anew with the weights as stored, gives "
             "other scores: let it keep all that it computes with in its state_dict()."
@@ -176,7 +143,9 @@ def _task(asked: Probabilities | None, classes: int) -> Probabilities:
     return asked or ("sigmoid" if classes == 1 else "softmax")
 
 
-def _cut(model: nn.Module, layer: str | None, images: Tensor) -> Split | Captured:
+def _cut(
+    model: nn.Module, layer: str | None, images: Tensor, regions: Regions | None
+) -> Split | Captured:
     """The network, cut.
 
     Raises:
@@ -185,7 +154,7 @@ def _cut(model: nn.Module, layer: str | None, images: Tensor) -> Split | Capture
     try:
         return cut_at(model, layer)
     except UnsupportedArchitecture as error:
-        proposed = None if layer else last_map(model, images)
+        proposed = None if layer else (deepest_map if regions else last_map)(model, images)
         if proposed is None:
             raise
         raise UnsupportedArchitecture(

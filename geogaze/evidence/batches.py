@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geogaze.evidence.device import is_out_of_memory, on_device
 from geogaze.evidence.results import BatchResult
 from geogaze.evidence.routes import Evidence
-from geogaze.models.bundles import Probabilities
+from geogaze.models.bundles import Rule
 from geogaze.timing import TIMING
 
 log = structlog.get_logger()
@@ -27,14 +27,15 @@ class Running:
     """A batch on its way: computed, or being computed on a GPU, and downloaded as one block."""
 
     def __init__(
-        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock, rule: Probabilities
+        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock, rule: Rule
     ) -> None:
         self._tiles = tiles
         self._clock = clock
         self._rule = rule
         explanation = compute(tiles)
         self._route, self._shape = explanation.route, explanation.evidence.shape
-        self._packed = torch.cat([explanation.logits, explanation.evidence.flatten(1)], dim=1)
+        said = explanation.logits if explanation.shares is None else explanation.shares
+        self._packed = torch.cat([said, explanation.evidence.flatten(1)], dim=1)
         self._classes = explanation.logits.shape[1]
         if self._packed.is_cuda:
             here = torch.empty(self._packed.shape, dtype=self._packed.dtype, pin_memory=True)
@@ -80,9 +81,7 @@ class Clock:
 class Batches:
     """Runs tiles over the device, one batch behind: a batch is fetched once the next one runs."""
 
-    def __init__(
-        self, device: torch.device, rule: Probabilities, first_size: Callable[[], int]
-    ) -> None:
+    def __init__(self, device: torch.device, rule: Rule, first_size: Callable[[], int]) -> None:
         self._device = device
         self._rule = rule
         self._first_size = first_size

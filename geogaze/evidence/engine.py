@@ -33,9 +33,10 @@ from geogaze.evidence.upload import Uploader
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
-from geogaze.networks.cuts import cut_at, split
+from geogaze.networks.cuts import cut_at
 from geogaze.networks.loading import load_model
 from geogaze.networks.logits import logits_of
+from geogaze.networks.regions import labelled, regions_of
 from geogaze.networks.split import Split
 
 log = structlog.get_logger()
@@ -65,7 +66,8 @@ class Engine:
         self.bundle = bundle
         self.device = pick_device(options.device)
         on_gpu = self.device.type == "cuda"
-        cut = cut_at(load_model(bundle), bundle.module)
+        self._regions = regions_of(bundle)
+        cut = labelled(cut_at(load_model(bundle), bundle.module), self._regions)
         self._options = options
         self.agreement: dict[Precision, Agreement] = {}
         self.trunk: Trunk | None = None
@@ -81,7 +83,7 @@ class Engine:
             cut.model.to(self.device).to(memory_format=torch.channels_last)
         self.cut = cut
         self.batches = Batches(
-            self.device, bundle.probabilities, lambda: options.batch_size or self._fitting_tiles()
+            self.device, bundle.rule, lambda: options.batch_size or self._fitting_tiles()
         )
         self._uploader = Uploader(bundle.mean, bundle.std, self.device)
 
@@ -141,10 +143,9 @@ class Engine:
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:
-        cut = split(load_model(self.bundle))  # float32 and as published: captum looks for its ReLUs
-        cut.trunk.to(self.device)
-        cut.head.to(self.device)
-        return PixelNetwork(cut)
+        # As published: captum looks for its ReLUs.
+        model = load_model(self.bundle).to(self.device)
+        return PixelNetwork(labelled(cut_at(model, self.bundle.module), self._regions))
 
     def prepare(
         self,
@@ -197,7 +198,7 @@ class Engine:
             places = [corners[i] for i in tiles]
             images = torch.cat([window[:, :, r : r + size, c : c + size] for r, c in places])
             if METHODS[method].per_pixel:
-                return self._pixel_maps(images, targets, method)
+                return self._pixel_network.explain(images, targets, method)
             return self.explain_batch(images, targets, method)
 
         with self._turn():
@@ -285,6 +286,7 @@ class Engine:
                 result = self.cut.head(self._activations(images))
             else:
                 result = self.cut.model(images)
+                result = self.cut.finish(result) if self.cut.finish else result
         return logits_of(result, len(images))
 
     def explain_batch(
@@ -308,10 +310,3 @@ class Engine:
                 f"activations for a tile; its item.json says {cells} × {cells}. Import it anew."
             )
         return explanation
-
-    def _pixel_maps(
-        self, images: Tensor, targets: Sequence[Target] | None, method: str
-    ) -> Evidence:
-        maps = self._pixel_network.attribute(method, images, targets)
-        logits = self._pixel_network.logits(images)
-        return Evidence(logits, maps, "pixels")

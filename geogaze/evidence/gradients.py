@@ -16,7 +16,11 @@ _GROUP_BYTES = 256 * 2**20
 
 
 def score_gradients(
-    logits: Tensor, inputs: Tensor, targets: Sequence[Target] | None, wider: int = 1
+    logits: Tensor,
+    inputs: Tensor,
+    targets: Sequence[Target] | None,
+    wider: int = 1,
+    ranked: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """∂score/∂inputs (scores, *inputs.shape) of some scores after the other.
 
@@ -25,12 +29,14 @@ def score_gradients(
         inputs: what they were computed from.
         targets: K scores, or None for each image's own best class.
         wider: times as large as at the inputs gradients become on their way.
+        ranked: (B, classes) by which the best class is chosen; None: by the logits.
 
     Raises:
         UnsupportedArchitecture: the logits do not depend on the inputs.
     """
     identity = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
-    rows = score_rows(identity, targets, logits.detach()).expand(-1, len(logits), -1)
+    by = logits.detach() if ranked is None else ranked
+    rows = score_rows(identity, targets, by).expand(-1, len(logits), -1)
     group = max(1, _GROUP_BYTES // (wider * inputs.numel() * inputs.element_size()))
     for wanted in rows.split(group):
         try:

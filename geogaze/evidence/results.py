@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.models.bundles import Probabilities
+from geogaze.models.bundles import Rule
 from geogaze.models.targets import Target, probabilities, target_probability
 
 
@@ -18,14 +18,14 @@ class BatchResult:
 
     ``tiles`` (n,) int64 are positions among the corners asked for; ``logits`` (n, classes) and
     signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had, ``rule``
-    how logits become probabilities.
+    how logits become probabilities. By the rule ``shares`` they are shares of pixels instead.
     """
 
     tiles: NDArray[np.int64]
     logits: NDArray[np.float32]
     evidence: NDArray[np.float32]
     route: str
-    rule: Probabilities = "softmax"
+    rule: Rule = "softmax"
 
     @property
     def best(self) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import torch
@@ -36,6 +36,7 @@ from geogaze.networks.captured import Captured
 from geogaze.networks.class_token import ClassTokenHead
 from geogaze.networks.layouts import AsMaps, maps
 from geogaze.networks.logits import logits_of
+from geogaze.networks.regions import Labels
 from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "class-token", "head-vjp", "graph", "pixels"]
@@ -48,12 +49,14 @@ class Evidence:
 
     ``logits`` (B, classes) float32; ``evidence`` (B, K, g, g) float32, signed, in logits: on a
     network that pools globally and ends in one linear layer, its spatial mean is the class's logit
-    less its bias. ``route`` is how the gradient was had.
+    less its bias. ``route`` is how the gradient was had. ``shares`` (B, classes) are of the pixels
+    that each class is predicted on, where the network labels those and says so of any.
     """
 
     logits: Tensor
     evidence: Tensor
     route: Route
+    shares: Tensor | None = None
 
 
 def explain(
@@ -80,8 +83,8 @@ def explain(
         with torch.no_grad():
             activations = cut.trunk(images)
         return explain_activations(cut, activations, targets, method)
-    activations, logits = cut.run(images)
-    return _differentiated(activations, logits, targets, method, cut.as_maps, "graph")
+    activations, output = cut.answer(images)
+    return _differentiated(activations, output, targets, method, cut.as_maps, "graph")
 
 
 def explain_activations(
@@ -96,8 +99,8 @@ def explain_activations(
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
         # A clone, as a head may work in place.
-        logits = logits_of(cut.head(activations.clone()), len(activations))
-    return _differentiated(activations, logits, targets, method, cut.as_maps, "head-vjp")
+        output = cut.head(activations.clone())
+    return _differentiated(activations, output, targets, method, cut.as_maps, "head-vjp")
 
 
 def _shift_head(cut: Split) -> ShiftHead | None:
@@ -112,16 +115,18 @@ def _shift_head(cut: Split) -> ShiftHead | None:
 
 def _differentiated(
     activations: Tensor,
-    logits: Tensor,
+    output: Any,
     targets: Sequence[Target] | None,
     method: str,
     as_maps: AsMaps,
     route: Route,
 ) -> Evidence:
+    logits = logits_of(output, len(activations))
+    shares = output.shares if isinstance(output, Labels) else None
     evidence = []
     with torch.no_grad():
         seen = as_maps(activations)
-    for found in score_gradients(logits, activations, targets):
+    for found in score_gradients(logits, activations, targets, ranked=shares):
         with torch.no_grad():
             gradients = found
             if as_maps is not maps:
@@ -133,4 +138,4 @@ def _differentiated(
                         "attention."
                     )
             evidence.append(find_cam(method).positional(gradients, seen))
-    return Evidence(logits.detach(), torch.cat(evidence, dim=1), route)
+    return Evidence(logits.detach(), torch.cat(evidence, dim=1), route, shares)

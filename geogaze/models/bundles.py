@@ -18,6 +18,11 @@ Probabilities = Literal["softmax", "sigmoid", "none"]
 by itself, or not at all.
 """
 
+Rule = Literal["softmax", "sigmoid", "none", "shares"]
+"""What is said of classes in a tile: probabilities by one of those rules, or the share of its
+pixels that each is predicted on, by networks that label pixels.
+"""
+
 Ranges = tuple[tuple[float, float], ...]
 """Of each band, the values (low, high) that become 0 and 1."""
 
@@ -37,7 +42,8 @@ class Bundle(BaseModel):
     the network, so that tiles cannot share its activations. ``probabilities`` says how logits
     become such. ``mean`` and ``std`` are of values in 0..1; ``rescale`` says which of a scene's
     values become 0 and 1 where nobody says otherwise. ``stripped`` is the module that made
-    probabilities of logits, which is left out.
+    probabilities of logits, which is left out. ``labels_pixels`` says that the network labels each
+    pixel, not an image, ``probabilities`` by which rule.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -58,9 +64,16 @@ class Bundle(BaseModel):
     probabilities: Probabilities = "softmax"
     rescale: Ranges | None = None
     stripped: str | None = None
+    labels_pixels: bool = False
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     graph: str | None = Field(default=None, description="sha256:HEX of model.onnx, if there is one")
     folder: Path | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """What is said of classes in a tile."""
+        shares = self.labels_pixels and self.probabilities != "none"
+        return "shares" if shares else self.probabilities
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from geogaze.errors import InvalidBundle
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
 
+_SEGMENTATION = "semantic-segmentation"
 MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 
 
@@ -34,6 +35,7 @@ def read_bundle(folder: Path) -> Bundle:
             std=tuple(scaling["stddev"] for scaling in source["value_scaling"]),
             rescale=properties.get("geogaze:rescale"),
             stripped=properties.get("geogaze:stripped"),
+            labels_pixels=_SEGMENTATION in properties.get("mlm:tasks", ()),
             input_size=source["input"]["shape"][-1],
             gsd=properties.get("gsd"),
             module=properties["geogaze:layer"],
@@ -69,6 +71,8 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
     Returns:
         A JSON object that :func:`read_bundle` reads back to an equal description.
     """
+    task = _SEGMENTATION if bundle.labels_pixels else "classification"
+    places = [-1, -1] if bundle.labels_pixels else []
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -82,7 +86,7 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
             "mlm:name": bundle.name,
             "mlm:architecture": bundle.architecture,
             "mlm:framework": "pytorch",
-            "mlm:tasks": ["classification"],
+            "mlm:tasks": [task],
             "mlm:input": [
                 {
                     "name": "image",
@@ -103,10 +107,10 @@ def bundle_item(bundle: Bundle, extra: dict[str, Any]) -> dict[str, Any]:
             "mlm:output": [
                 {
                     "name": "logits",
-                    "tasks": ["classification"],
+                    "tasks": [task],
                     "result": {
-                        "shape": [-1, len(bundle.classes)],
-                        "dim_order": ["batch", "class"],
+                        "shape": [-1, len(bundle.classes), *places],
+                        "dim_order": ["batch", "class", *(("height", "width") if places else ())],
                         "data_type": "float32",
                     },
                     "classification:classes": [

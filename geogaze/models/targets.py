@@ -15,13 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.errors import UnknownClass
-from geogaze.models.bundles import Bundle, Probabilities
+from geogaze.models.bundles import Bundle, Rule
 
 Target = tuple[int | None, int | None]
 """``(plus, minus)``: the score logit[plus] - logit[minus], where None leaves a term out."""
 
-PRESENT = 0.5
-"""The least probability of a class that is there, where classes are right each by itself."""
+_LEAST: dict[Rule, float] = {"sigmoid": 0.5, "shares": 1e-9}
+
+
+def least(rule: Rule) -> float | None:
+    """The least probability, or share of pixels, of a class that is there; None where one class
+    alone is right, or nothing is said of classes.
+    """
+    return _LEAST.get(rule)
 
 
 class Classifier(Protocol):
@@ -141,10 +147,13 @@ def own(indices: Sequence[int]) -> tuple[Target, ...]:
     return tuple((index, None) for index in indices)
 
 
-def probabilities(
-    logits: NDArray[np.float32], rule: Probabilities = "softmax"
-) -> NDArray[np.float32]:
-    """Class probabilities (n, classes) of logits (n, classes); NaN where the model gives none."""
+def probabilities(logits: NDArray[np.float32], rule: Rule = "softmax") -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of logits (n, classes); NaN where the model gives none.
+
+    Shares of pixels are what they are.
+    """
+    if rule == "shares":
+        return logits
     if rule == "none":
         return np.full_like(logits, np.nan)
     if rule == "sigmoid":
@@ -157,7 +166,7 @@ def probabilities(
 
 
 def target_probability(
-    share: NDArray[np.float32], target: Target, rule: Probabilities = "softmax"
+    share: NDArray[np.float32], target: Target, rule: Rule = "softmax"
 ) -> NDArray[np.float32]:
     """How probable a target is (n,), by the class probabilities ``share`` (n, classes).
 
@@ -165,7 +174,7 @@ def target_probability(
     given that it is one of them and not both: the logistic function of the difference of their
     logits, whether classes exclude each other (softmax) or not (sigmoid), and a half where
     probabilities as near to 0 or 1 as float32 gets leave nothing to choose by. NaN where the model
-    gives no probabilities.
+    gives no probabilities. Of shares of pixels likewise: of those that are of one of the two.
     """
     plus, minus = target
     if plus is None:

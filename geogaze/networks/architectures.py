@@ -154,6 +154,11 @@ def _family(architecture: str) -> Family:
     for family in FAMILIES:
         if architecture in family.architectures:
             return family
+    if architecture in models.list_models(module=models.detection):
+        raise UnsupportedArchitecture(
+            f"{architecture} detects objects: it gives boxes, not one score of a class for an "
+            "image. Import a classifier, or a network that labels pixels."
+        )
     prefixes = sorted(prefix for family in FAMILIES for prefix in family.prefixes)
     raise UnsupportedArchitecture(
         f"No architecture {architecture!r}. Classifiers of torchvision are "

@@ -61,6 +61,7 @@ def write_bundle(
     graph: bool = True,
     rescale: Ranges | None = None,
     stripped: str | None = None,
+    labels_pixels: bool = False,
     check: Callable[[Bundle], None] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
@@ -69,7 +70,8 @@ def write_bundle(
 
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
-    Weights are stored in half precision, or as they are where ``half`` is False. ``check`` is given
+    Weights are stored in half precision, or as they are where ``half`` is False. ``labels_pixels``
+    is of networks that give maps of logits. ``check`` is given
     the bundle as it lies on disk before it appears, and refuses it by raising.
 
     Raises:
@@ -109,6 +111,7 @@ def write_bundle(
             probabilities=probabilities,
             rescale=rescale,
             stripped=stripped,
+            labels_pixels=labels_pixels,
             weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
             graph=f"sha256:{exported}" if exported else None,
             folder=out,

@@ -21,10 +21,17 @@ class _Reached(Exception):
 class Captured:
     """A network and a layer of it, by its name in ``named_modules()``.
 
-    ``as_maps`` makes maps (B, C, g, g) of what the layer gives.
+    ``as_maps`` makes maps (B, C, g, g) of what the layer gives, ``finish`` its answer of what the
+    network gives, where that is no logits.
     """
 
-    def __init__(self, model: nn.Module, layer: str, as_maps: AsMaps = maps) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str,
+        as_maps: AsMaps = maps,
+        finish: Callable[[Any], Any] | None = None,
+    ) -> None:
         modules = dict(model.named_modules())
         if not layer or layer not in modules:
             near = get_close_matches(layer, list(modules), n=5, cutoff=0.3)
@@ -35,6 +42,7 @@ class Captured:
         self.model = model
         self.module = layer
         self.as_maps = as_maps
+        self.finish = finish
         self._caught = modules[layer]
 
     @property
@@ -50,6 +58,15 @@ class Captured:
         """Activations, a leaf, and logits (B, classes) that depend on it.
 
         Raises:
+            UnsupportedArchitecture: as :meth:`answer`.
+        """
+        activations, output = self.answer(images)
+        return activations, logits_of(output, len(images))
+
+    def answer(self, images: Tensor) -> tuple[Tensor, Any]:
+        """Activations, a leaf, and whatever the network gives, whose logits depend on it.
+
+        Raises:
             UnsupportedArchitecture: the layer runs not once, or does not give maps.
         """
         caught: list[Tensor] = []
@@ -60,12 +77,12 @@ class Captured:
             return leaf.clone()  # what follows may work in place
 
         with torch.enable_grad():
-            logits = self._hooked(catch, images)
+            output = self._hooked(catch, images)
         if not caught:
             raise UnsupportedArchitecture(f"The layer {self.module!r} does not run.")
-        if not logits.requires_grad:
+        if not logits_of(output, len(images)).requires_grad:
             raise UnsupportedArchitecture(f"The logits do not depend on the layer {self.module!r}.")
-        return caught[0], logits
+        return caught[0], output
 
     def activations(self, images: Tensor) -> Tensor:
         """Activations alone; nothing behind the layer runs."""
@@ -94,10 +111,11 @@ class Captured:
             )
         return output
 
-    def _hooked(self, hook: Callable[[nn.Module, Any, Any], Tensor], images: Tensor) -> Tensor:
+    def _hooked(self, hook: Callable[[nn.Module, Any, Any], Tensor], images: Tensor) -> Any:
         handle = self._caught.register_forward_hook(hook)
         try:
-            return logits_of(self.model(images), len(images))
+            output = self.model(images)
+            return self.finish(output) if self.finish else output
         finally:
             handle.remove()
 

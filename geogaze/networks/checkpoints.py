@@ -19,10 +19,21 @@ from geogaze.errors import InvalidRequest
 State = dict[str, Tensor]
 """Tensors by their names in a network."""
 
-_AROUND = ("state_dict", "model_state_dict", "model", "network", "net")
+_AROUND = (
+    *("state_dict", "model_state_dict", "model", "network", "net", "module"),
+    *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"),
+    *("checkpoint", "weights", "params"),
+)
+"""What state dicts lie under. Of trained weights and their moving average, the former come first:
+whoever wants the average saves it alone.
+"""
 _COMPILED = "_orig_mod."  # of torch.compile, before the name of whatever was compiled
-_PREFIXES = ("module.", "model.", "net.", "network.")  # of DataParallel, SWA, and Lightning modules
-_COUNTER = "n_averaged"  # of SWA, in how many models it averaged
+_PREFIXES = (
+    *("module.", "model.", "net.", "network."),  # of DataParallel, SWA, and Lightning modules
+    *("ema_model.", "ema.", "online_model."),  # of moving averages
+)
+_COUNTERS = ("n_averaged", "initted", "step", "num_updates", "decay")
+"""Of SWA and moving averages: how many models they averaged, and how."""
 
 
 class _Inert:
@@ -113,7 +124,7 @@ def fitted(state: Mapping[str, Tensor], wanted: Collection[str]) -> State:
         wanted: names in the network's own state dict.
     """
     own = set(wanted)
-    found = {name: value for name, value in state.items() if name != _COUNTER or name in own}
+    found = {name: value for name, value in state.items() if name not in _COUNTERS or name in own}
     while not own & found.keys():
         inside = [_within(found, prefix) for prefix in _PREFIXES]
         # Of a trainer with two networks, the one that is most like ours.

@@ -33,7 +33,7 @@ def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -
     return natural if layer in {None, natural.module} else Captured(model, layer, as_maps)
 
 
-def split(model: nn.Module) -> Split:
+def split(model: nn.Module) -> Split | Captured:
     """Cut a classifier behind its last convolutional feature map, or where it says itself.
 
     A network says so by its attributes ``trunk`` and ``head``, and ``as_maps`` where the trunk does

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.models.bundles import Probabilities
-from geogaze.networks.logits import logits_of
+from geogaze.networks.logits import scores_in
 
 _RULES: dict[str, Probabilities] = {
     **dict.fromkeys(("softmax", "log_softmax", "softmin"), "softmax"),
@@ -65,7 +65,7 @@ def ending_of(model: nn.Module, images: Tensor) -> Ending | None:
         images: (B, bands, T, T), a few.
     """
     with torch.no_grad(), _caught(model) as by_module, _Watching() as seen:
-        output = logits_of(model(images), len(images))
+        output = scores_in(model(images), len(images))
     for function, given in seen.given:
         if _same(given, output):
             runs = [name for name, value in by_module if _same(value, output)]

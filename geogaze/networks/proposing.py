@@ -17,6 +17,20 @@ def last_map(model: nn.Module, images: Tensor) -> str | None:
         model: in evaluation mode.
         images: (B, bands, T, T) that it takes.
     """
+    return next(reversed(_given(model, images)), None)
+
+
+def deepest_map(model: nn.Module, images: Tensor) -> str | None:
+    """Of a network that labels pixels, the end of its encoder: of modules that give the fewest
+    cells the last one that lies in the fewest others. Its last maps are the labels themselves.
+    """
+    cells = _given(model, images)
+    deepest = [name for name, count in cells.items() if count == min(cells.values())]
+    return min(reversed(deepest), key=lambda name: name.count("."), default=None)
+
+
+def _given(model: nn.Module, images: Tensor) -> dict[str, int]:
+    """Modules that run once and give maps, in the order of running, and cells along a side."""
     given: dict[str, list[Any]] = {}
 
     def hook(name: str) -> Any:
@@ -31,8 +45,8 @@ def last_map(model: nn.Module, images: Tensor) -> str | None:
     finally:
         for handle in handles:
             handle.remove()
-    fitting = [name for name, outputs in given.items() if len(outputs) == 1 and _maps(outputs[0])]
-    return fitting[-1] if fitting else None
+    fitting = {name: outputs[0] for name, outputs in given.items() if len(outputs) == 1}
+    return {name: output.shape[2] for name, output in fitting.items() if _maps(output)}
 
 
 def _maps(output: Any) -> bool:

@@ -25,7 +25,7 @@ _AGREES = 1e-4  # of what scores differ by: float32 rounds in another order in a
 
 
 class Found(Protocol):
-    """What of a trial goes into the bundle, see :class:`geogaze.evidence.admission.Admitted`."""
+    """What of a trial goes into the bundle, see :class:`geogaze.evidence.findings.Admitted`."""
 
     @property
     def stripped(self) -> str | None:

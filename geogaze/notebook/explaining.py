@@ -19,7 +19,7 @@ from geogaze.errors import InvalidRequest
 from geogaze.evidence.device import pick_device
 from geogaze.evidence.kept import load_engine
 from geogaze.models import targets
-from geogaze.models.bundles import Bundle, Probabilities
+from geogaze.models.bundles import Bundle, Probabilities, Rule
 from geogaze.models.methods import METHODS
 from geogaze.models.registry import find_bundle
 from geogaze.models.targets import Classifier
@@ -209,7 +209,7 @@ def _by_bundle(
     values, valid, inner = letterbox(pixels, bundle.input_size)
     look = look_with_engine(load_engine(bundle, settings), values, valid, chosen, method)
     shown = picture(pixels, normalised=False)
-    return _explanation(look, bundle, bundle.probabilities, shown, valid.shape, inner)
+    return _explanation(look, bundle, bundle.rule, shown, valid.shape, inner)
 
 
 def _by_module(
@@ -248,14 +248,14 @@ def _by_module(
         method,
     )
     shown = picture(pixels, normalised=normalised)
-    rule = said.rule or "softmax"
+    rule = look.rule or said.rule or "softmax"
     return _explanation(look, named(look.logits), rule, shown, valid.shape, inner)
 
 
 def _explanation(
     look: Look,
     model: Classifier,
-    rule: Probabilities,
+    rule: Rule,
     image: NDArray[np.uint8],
     shape: tuple[int, ...],
     inner: tuple[slice, slice],

@@ -19,12 +19,14 @@ from geogaze.evidence.engine import Engine
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.routes import explain
 from geogaze.evidence.upload import Uploader
+from geogaze.models.bundles import Rule
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
-from geogaze.networks.logits import logits_of
+from geogaze.networks.logits import logits_of, scores_in
+from geogaze.networks.regions import Regions, labelled
 from geogaze.networks.registration import Registration, measure
 from geogaze.networks.split import Split
 from geogaze.notebook.saying import Said
@@ -43,7 +45,8 @@ class Look:
 
     ``logits`` (classes,) and ``evidence`` (K, rows, cols) of ``targets``, float32. Row and column i
     look at the pixel ``first_center + i * stride`` of the network's input; both are None where
-    nobody knows, so that cells lie evenly over it.
+    nobody knows, so that cells lie evenly over it. ``rule`` says what ``logits`` are where that is
+    not for the user to say: shares of pixels.
     """
 
     logits: NDArray[np.float32]
@@ -52,6 +55,7 @@ class Look:
     first_center: float | None
     stride: float | None
     route: str
+    rule: Rule | None = None
 
 
 def look_with_engine(
@@ -83,7 +87,7 @@ def look_with_module(
     """By a network as it is, on its device, in evaluation mode meanwhile; nothing of it changes.
 
     Args:
-        model: a classifier from images (B, bands, H, W) to logits (B, classes).
+        model: from images (B, bands, H, W) to logits (B, classes), or maps of them.
         said: the layer to look at, which may be None where its family is known.
         images: (1, bands, H, W), normalised, on the network's device.
         choose: the scores to explain.
@@ -95,19 +99,25 @@ def look_with_module(
     """
     with _evaluating(model):
         with torch.no_grad():
-            logits = model(images)
-        scores = _one_row(model, logits).float().cpu().numpy()
+            output = model(images)
+        regions = _regions(output, said)
+        labels = regions(output) if regions else None
+        shares = labels.shares if labels else None
+        answer = (labels or output) if shares is None else shares
+        scores = _one_row(model, answer).float().cpu().numpy()
+        rule: Rule | None = None if shares is None else "shares"
         targets = tuple(choose(scores))
         if METHODS[method].per_pixel:
-            attributed = PixelNetwork(_pieces(model)).attribute(method, images, targets)
+            network = PixelNetwork(labelled(_pieces(model, said), regions))
+            attributed = network.attribute(method, images, targets)
             place = Registration(1, 0.0, attributed.shape[-1], None)
-            return _look(scores, attributed, targets, place, "pixels")
+            return _look(scores, attributed, targets, place, "pixels", rule)
         if said.layer is None:
             _check_known(model)
-        cut = cut_at(model, said.layer, said.as_maps or maps)
+        cut = labelled(cut_at(model, said.layer, said.as_maps or maps), regions)
         found = explain(cut, images, targets, method)
         registration = _registration(model, cut, images.shape[1])
-        return _look(scores, found.evidence, targets, registration, found.route)
+        return _look(scores, found.evidence, targets, registration, found.route, rule)
 
 
 def normalise(
@@ -128,12 +138,30 @@ def as_they_are(model: nn.Module, values: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(values)[None].to(at, dtype)
 
 
-def count_classes(model: nn.Module, bands: int, size: int) -> int:
-    """Logits of a module, by a look at a blank image."""
+def answer_of(model: nn.Module, image: Tensor) -> Tensor:
+    """A module's logits (1, classes) of an image (1, bands, H, W), or maps of them.
+
+    Raises:
+        InvalidRequest: it gives neither.
+    """
     at, dtype = _where(model)
     with _evaluating(model), torch.no_grad():
-        logits = model(torch.zeros(1, bands, size, size, device=at, dtype=dtype))
-    return len(_one_row(model, logits))
+        output = model(image.to(at, dtype))
+    try:
+        return scores_in(output, 1)
+    except UnsupportedArchitecture as error:
+        raise InvalidRequest(f"{type(model).__name__}: {error}") from error
+
+
+def _regions(output: Any, said: Said) -> Regions | None:
+    """How a module labels pixels; None where it gives logits of images, or none."""
+    try:
+        maps_of = scores_in(output, 1)
+    except UnsupportedArchitecture:  # told where its logits are asked for
+        return None
+    if maps_of.ndim == 2:
+        return None
+    return Regions(said.rule or ("sigmoid" if maps_of.shape[1] == 1 else "softmax"))
 
 
 def bands_of(model: nn.Module) -> int | None:
@@ -155,10 +183,11 @@ def _look(
     targets: tuple[Target, ...],
     place: Registration | None,
     route: str,
+    rule: Rule | None = None,
 ) -> Look:
     first_center, stride = (place.first_center, place.stride) if place else (None, None)
     evidence = maps[0].detach().float().cpu().numpy()
-    return Look(logits, evidence, targets, first_center, stride, route)
+    return Look(logits, evidence, targets, first_center, stride, route, rule)
 
 
 @contextmanager
@@ -180,16 +209,20 @@ def _where(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     return found.device, found.dtype
 
 
-def _pieces(model: nn.Module) -> Split:
-    """For methods per pixel, which need no maps, save one that refuses what has none."""
+def _pieces(model: nn.Module, said: Said) -> Split | Captured:
+    """For methods per pixel, which need no layer, save one that refuses where none is known."""
     try:
-        return split(model)
+        return cut_at(model, said.layer, said.as_maps or maps)
     except UnsupportedArchitecture:
+        if said.layer is not None:
+            raise
         return Split(model, nn.Identity(), "", _no_maps)
 
 
 def _no_maps(logits: Tensor) -> Tensor:
-    raise UnsupportedArchitecture(f"Logits {tuple(logits.shape)} are no maps.")
+    raise UnsupportedArchitecture(
+        f"Logits {tuple(logits.shape)} are no maps: name a layer that gives some."
+    )
 
 
 def _check_known(model: nn.Module) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
@@ -20,7 +20,7 @@ from geogaze.logs import configure_logging
 from geogaze.models.bundles import Bundle
 from geogaze.networks.architectures import offer, withdraw
 from geogaze.networks.bundling import write_bundle
-from geogaze.notebook.looking import bands_of, count_classes
+from geogaze.notebook.looking import answer_of, bands_of
 from geogaze.notebook.results import Results, open_results
 from geogaze.notebook.saying import Said
 from geogaze.outputs import results_item
@@ -102,13 +102,16 @@ def _bundled(model: nn.Module, said: Said, folder: Path) -> Bundle:
     size = said.size or _SIZE
     name = type(model).__name__.lower()
     # By what it does: what another network has explained is not gone on with.
-    architecture = f"module:{name}:{_behaviour(copy, bands, size)}"
+    noise = torch.randn(1, bands, size, size, generator=torch.Generator().manual_seed(0))
+    answer = answer_of(copy, noise)
+    names, labels_pixels = said.names_for(answer.shape[1]), answer.ndim > 2
+    architecture = f"module:{name}:{_behaviour(copy, answer)}"
     offer(architecture, lambda classes: deepcopy(copy))
     return write_bundle(
         copy,
         folder / name,
         architecture=architecture,
-        classes=said.names_for(count_classes(copy, bands, size)),
+        classes=names,
         input_size=size,
         bands=("red", "green", "blue")
         if bands == 3
@@ -116,15 +119,14 @@ def _bundled(model: nn.Module, said: Said, folder: Path) -> Bundle:
         mean=mean,
         std=std,
         layer=said.layer,
-        probabilities=said.rule or "softmax",
+        probabilities=said.rule or ("sigmoid" if labels_pixels and len(names) == 1 else "softmax"),
+        labels_pixels=labels_pixels,
         half=False,
     )
 
 
-def _behaviour(network: nn.Module, bands: int, size: int) -> str:
+def _behaviour(network: nn.Module, answer: Tensor) -> str:
     """Some digits that networks share which answer alike to one image."""
-    image = torch.randn(1, bands, size, size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        answer = network(image)
-    said = f"{network!r}{[round(float(value), 3) for value in answer.flatten()]}"
+    means = answer.flatten(2).mean(dim=2) if answer.ndim > 2 else answer
+    said = f"{network!r}{[round(float(value), 3) for value in means.flatten()]}"
     return hashlib.sha256(said.encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ from pystac.extensions.raster import (
 )
 from pystac.extensions.render import Render
 
+from geogaze.models.targets import least
 from geogaze.products.facts import JobFacts
 from geogaze.products.stac import About
 from geogaze.products.styles import legend
@@ -64,15 +65,18 @@ def classes(asset: pystac.Asset, about: About) -> None:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    """What the model says of a layer; nothing of probabilities where it gives none."""
+    """What the model says of a layer; nothing of probabilities where it gives none, and of pixels
+    where it labels those.
+    """
     made_of = {"geogaze:classes": standing.classes} if standing.classes else {}
     if standing.rule == "none":
         return made_of
+    said = "share" if standing.rule == "shares" else "probability"
     return {
-        f"geogaze:{'in' if standing.rule == 'sigmoid' else 'best_of'}_tiles": standing.won,
-        "geogaze:highest_probability": standing.highest,
+        f"geogaze:{'in' if least(standing.rule) else 'best_of'}_tiles": standing.won,
+        f"geogaze:highest_{said}": standing.highest,
         **made_of,
-        **({"geogaze:classes_probability": standing.surest} if standing.classes else {}),
+        **({f"geogaze:classes_{said}": standing.surest} if standing.classes else {}),
     }
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.grid.rectangles import Division, Rectangle
-from geogaze.models.bundles import Probabilities
-from geogaze.models.targets import PRESENT
+from geogaze.models.bundles import Rule
+from geogaze.models.targets import least
 from geogaze.products.facts import TOP, JobFacts
 
 
@@ -59,8 +59,8 @@ class Tiles:
 class Tally:
     """What a model says of all tiles of a job, counted some tiles at a time, in any order.
 
-    Where classes are right each by itself, a tile counts only for those that are present in it:
-    for several, or none.
+    Where classes are right each by itself, or are of some of its pixels, a tile counts only for
+    those that are present in it: for several, or none.
 
     Attributes:
         seen: how many were looked at.
@@ -74,7 +74,7 @@ class Tally:
 
     def __init__(self, job: JobFacts) -> None:
         classes, layers = len(job.model.classes), len(job.targets or ())
-        self._several = job.model.probabilities == "sigmoid"
+        self._least = least(job.model.rule)
         self.seen = 0
         self.wins = np.zeros(classes, dtype=np.int64)
         self.surest = np.full(classes, np.nan, dtype=np.float32)
@@ -100,9 +100,9 @@ class Tally:
         best, sure, each = top[seen], top_probability[seen], probabilities[:, seen]
         self.seen += len(best)
         np.fmax.at(self.surest, best, sure)
-        if self._several:
-            best, sure = best[sure >= PRESENT], sure[sure >= PRESENT]
-            there = each >= PRESENT
+        if self._least:
+            best, sure = best[sure >= self._least], sure[sure >= self._least]
+            there = each >= self._least
             self.present += there.sum(axis=1)
             self.surely += each.sum(axis=1, dtype=np.float64, where=there)
         self.wins += np.bincount(best, minlength=len(self.wins))
@@ -117,8 +117,9 @@ class Standing:
     """What the model says of a layer, tile by tile.
 
     ``won`` is the number of tiles whose best class it is, or by ``rule`` sigmoid in which it is
-    present; None where the layer is no class's own (``ship vs harbor``), or scores are none of
-    classes (``rule`` none). ``highest`` is its highest probability, None where there is none;
+    present, by ``shares`` in which it has a pixel; None where the layer is no class's own
+    (``ship vs harbor``), or scores are none of classes (``rule`` none). ``highest`` is its highest
+    probability, or share of a tile's pixels, None where there is none;
     ``classes`` what the layer ``top`` is made of, class → tiles, most first, and ``surest`` how
     probable each of these gets where it is the best.
     """
@@ -127,14 +128,14 @@ class Standing:
     highest: float | None
     classes: dict[str, int]
     surest: dict[str, float | None] = field(default_factory=dict)
-    rule: Probabilities = "softmax"
+    rule: Rule = "softmax"
 
 
 def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     """The standing of every layer."""
-    wins, rule = tally.wins, job.model.probabilities
+    wins, rule = tally.wins, job.model.rule
     if job.targets is None:
-        won = {"softmax": tally.seen, "sigmoid": int(wins.sum()), "none": None}[rule]
+        won = None if rule == "none" else tally.seen if rule == "softmax" else int(wins.sum())
         order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
         made_of = {job.model.classes[i]: int(wins[i]) for i in order}
         surest = {job.model.classes[i]: _figure(tally.surest[i]) for i in order}
@@ -144,7 +145,7 @@ def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     for k, (layer, (plus, minus)) in enumerate(zip(job.layers, job.targets, strict=True)):
         won = None
         if plus is not None and minus is None and rule != "none":
-            won = int(tally.present[k] if rule == "sigmoid" else wins[plus])
+            won = int(tally.present[k] if least(rule) else wins[plus])
         found[layer] = Standing(won, _figure(tally.highest[k]), {}, rule=rule)
     return found
 
@@ -159,7 +160,7 @@ def strongest(job: JobFacts, tally: Tally, count: int) -> list[int]:
     """
     if job.targets is None:
         return [0]
-    several = job.model.probabilities == "sigmoid"
+    several = least(job.model.rule) is not None
     sure = np.array(
         [
             0.0 if plus is None or minus is not None else surely if several else tally.sure[plus]

@@ -17,7 +17,7 @@ from geogaze.grid.coverage import cell_coverage
 from geogaze.grid.lattice import Box
 from geogaze.grid.resample import divides, resample_matrix
 from geogaze.grid.tiling import Chunk
-from geogaze.models.targets import PRESENT
+from geogaze.models.targets import least
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.so_far import small_picture
@@ -145,8 +145,8 @@ class Answers:
         numbers = np.isfinite(batch.logits).all(axis=1)
         numbers &= np.isfinite(batch.evidence).all(axis=(1, 2, 3))
         self._senseless.extend(int(i) for i in batch.tiles[~numbers])
-        if batch.rule == "sigmoid":
-            self._present |= (batch.probabilities[numbers] >= PRESENT).any(axis=0)
+        if there := least(batch.rule):
+            self._present |= (batch.probabilities[numbers] >= there).any(axis=0)
         else:
             self._present[batch.best[numbers]] = True
         self._table.top[tiles] = batch.best

@@ -108,6 +108,8 @@ class Brought:
         else:
             alone = {"aux_logits": False} if self.arch in {"googlenet", "inception_v3"} else {}
             plain = {"init_weights": False} if alone else {}
+            if self.arch in models.list_models(module=models.segmentation):
+                plain = {"weights_backbone": None}
             network = models.get_model(
                 self.arch, weights=None, num_classes=self.classes, **alone, **plain
             )
@@ -178,6 +180,12 @@ def torchvisions() -> Iterator[Brought]:
     yield Brought(
         "shufflenet_v2_x0_5, regression", "shufflenet_v2_x0_5", classes=1, task="none", size=224
     )
+    for arch in ("fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"):
+        yield Brought(arch, arch)
+    yield Brought("lraspp_mobilenet_v3_large, one logit", "lraspp_mobilenet_v3_large", classes=1)
+    yield Brought(
+        "lraspp_mobilenet_v3_large, multi-label", "lraspp_mobilenet_v3_large", task="sigmoid"
+    )
     yield Brought("resnet18 at layer2", "resnet18", layer="layer2")
     yield Brought("densenet121 at denseblock3", "densenet121", layer="features.denseblock3")
     yield Brought("mobilenet_v2, a class too few", "mobilenet_v2", names=4)
@@ -232,6 +240,7 @@ def owns() -> Iterator[Brought]:
     yield Brought(
         "own, gray, multi-label", make=lambda n: strangers.Net(n, 1), bands=1, task="sigmoid"
     )
+    yield Brought("labels pixels, one logit", make=strangers.Segmenting, classes=1, layer="encoder")
     yield Brought("own, 13 bands, 3 said", make=lambda n: strangers.Net(n, bands=13))
     for name, (make, layer) in peculiar.NAMED.items():
         yield Brought(name, make=make, layer=layer)

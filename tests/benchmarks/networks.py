@@ -110,7 +110,9 @@ def _brought(brought: Brought, folder: Path) -> Row:
         return Row(brought.name, says=_sentence(done), broke=_badly_refused(done, folder))
     found = json.loads(done.out.splitlines()[-1])
     bundle = read_bundle(folder / "mine")
-    watched = Watched(network, bundle.module or "", brought.places, bundle.stripped)
+    watched = Watched(
+        network, bundle.module or "", brought.places, bundle.stripped, bundle.probabilities
+    )
     ours, plain, exact = _maps(brought, bundle, watched)
     difference = off(ours, exact)
     square = None

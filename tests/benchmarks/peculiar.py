@@ -184,7 +184,7 @@ LET_IN: dict[str, Callable[[int], nn.Module]] = {
     "trunk ends in 4 cells": _classes(strangers.Pooled, 4),
     "trunk ends in 8 cells": _classes(strangers.Pooled, 8),
     "failing": strangers.Failing,
-    "labels pixels": strangers.Segmenting,
+    "detects": strangers.Detecting,
     "slices": _with(Slices(), nn.Conv2d(64, 16, 1)),
     "pixel unshuffle": _with(nn.PixelUnshuffle(2), nn.Conv2d(64, 16, 1)),
     "pixel shuffle": _with(nn.Conv2d(16, 64, 1), nn.PixelShuffle(2)),
@@ -224,7 +224,11 @@ NAMED: dict[str, tuple[Callable[[int], nn.Module], str]] = {
     "dates by turns": (Dated, "mix"),
     "dates by turns, before": (Dated, "conv"),
     "a layer behind the pooling": (Encoder, "fc"),
-    "FCN, labels pixels": (partial(_segmentation, models.segmentation.fcn_resnet50), "backbone"),
+    "labels pixels": (strangers.Segmenting, "encoder"),
+    "labels pixels, softmax as last module": (
+        lambda n: nn.Sequential(strangers.Segmenting(n), nn.Softmax2d()),
+        "0.encoder",
+    ),
     "Faster R-CNN, detects": (
         partial(_segmentation, models.detection.fasterrcnn_mobilenet_v3_large_320_fpn),
         "backbone",
@@ -234,4 +238,5 @@ PROPOSED: dict[str, Callable[[int], nn.Module]] = {
     "U-Net, layer as proposed": Encoder,
     "dates by turns, layer as proposed": Dated,
     "runs twice, layer as proposed": _twice,
+    "labels pixels, layer as proposed": strangers.Segmenting,
 }

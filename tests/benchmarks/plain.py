@@ -40,12 +40,15 @@ def patches(activations: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Watched:
-    """A network and its layer. ``stripped`` is a last module whose input are the scores."""
+    """A network and its layer. ``stripped`` is a last module whose input are the scores, ``task``
+    says by what rule a network labels pixels that does so.
+    """
 
     network: nn.Module
     layer: str
     places: Places = as_they_are
     stripped: str | None = None
+    task: str = "softmax"
 
     def maps(self, images: Tensor) -> NDArray[np.float64]:
         """The layer's activations (B, C, g, g)."""
@@ -57,9 +60,8 @@ class Watched:
     def evidence(self, images: Tensor) -> NDArray[np.float64]:
         """Grad-CAM before its ReLU (B, K, g, g), one backward pass for each class."""
         with torch.enable_grad(), self._caught() as caught, self._ending() as before:
-            scores = _scores(self.network(images), len(images))
-            if before:
-                scores = _scores(before[0], len(images))
+            output = self.network(images)
+            scores = _scores(before[0] if before else output, len(images), self.task)
         (leaf,) = caught
         maps = self.places(leaf.detach())
         found = []
@@ -121,13 +123,19 @@ class _Behind(TorchFunctionMode):
         return self._catch(result) if ours else result
 
 
-def _scores(output: Any, images: int) -> Tensor:
-    """The scores (B, K) in what a network gives."""
+def _scores(output: Any, images: int, task: str) -> Tensor:
+    """The scores (B, K) in what a network gives; of maps, logits where a class is predicted."""
     if isinstance(output, dict):
         output = output.get("logits", output.get("out"))
     elif isinstance(output, tuple):
         output = getattr(output, "logits", output[0])
     found: Tensor = output
+    if found.ndim == 4 and found.shape[2:] != (1, 1):
+        of = (found > 0).unbind(1)
+        if task == "softmax":
+            best = found.argmax(1)
+            of = tuple(best == k for k in range(found.shape[1]))
+        return torch.stack([(found[:, k] * of[k]).sum((1, 2)) for k in range(len(of))], 1)
     return found.reshape(images, -1)
 
 

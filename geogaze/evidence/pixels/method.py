@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,20 +15,26 @@ Rows = tuple[Tensor | None, Tensor | None]
 
 
 class Score(nn.Module):
-    """A network as captum wants it: from images (B, bands, T, T) to one score each, (B,)."""
+    """A network as captum wants it: from images (B, bands, T, T) to one score each, (B,).
 
-    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+    Args:
+        network: the whole of it.
+        finish: its answer of what the network gives, where that is no logits.
+    """
+
+    def __init__(self, network: nn.Module, finish: Callable[[Any], Any] | None = None) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.head = head
+        self.network = network
+        self.finish = finish
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of images."""
-        return logits_of(self.head(self.trunk(images)), len(images))
+    def answer(self, images: Tensor) -> Any:
+        """What the network says of images, of which logits (B, classes) can be had."""
+        output = self.network(images)
+        return self.finish(output) if self.finish else output
 
     def forward(self, images: Tensor, plus: Tensor | None, minus: Tensor | None) -> Tensor:
         """Logits at ``plus`` less those at ``minus``; None leaves a term out."""
-        logits = self.logits(images)
+        logits = logits_of(self.answer(images), len(images))
         score = logits.new_zeros(len(logits))
         if plus is not None:
             score = score + logits.gather(1, plus[:, None])[:, 0]
@@ -42,9 +49,10 @@ class PixelMethod:
 
     ``attribute`` gives a map (B, T, T) of images (B, bands, T, T) for a score of each.
     ``replaces_relu`` says that it replaces what ReLU does in the backward pass, so that it is
-    defined only where ReLU is the only nonlinearity; ``needs_maps`` that the trunk must give maps.
+    defined only where ReLU is the only nonlinearity; ``times_gradcam`` that its maps are multiplied
+    by Grad-CAM at the layer that is looked at.
     """
 
     attribute: Callable[[Score, Tensor, Rows], Tensor]
     replaces_relu: bool = False
-    needs_maps: bool = False
+    times_gradcam: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torchvision import models
 
+from geogaze.networks.captured import Captured
 from geogaze.networks.split import Split
 
 Build = Callable[[str, int, bool], nn.Module]
@@ -33,14 +34,15 @@ class Family:
     """Networks that are cut alike.
 
     ``prefixes`` begin the names of its architectures. ``types`` are its networks' classes.
-    ``split`` cuts one of them, so that ``head(trunk(x))`` is the network itself. ``names`` are its
+    ``split`` cuts one of them, so that ``head(trunk(x))`` is the network itself, or names a layer
+    where it cannot be. ``names`` are its
     architectures; without any, torchvision's that begin so. ``on_meta`` says that it can be built
     on the meta device, where parameters take no memory.
     """
 
     prefixes: tuple[str, ...]
     types: tuple[type[nn.Module], ...]
-    split: Callable[[Any], Split]
+    split: Callable[[Any], Split | Captured]
     build: Build = torchvision_network
     names: Sequence[str] = ()
     on_meta: bool = True

@@ -42,6 +42,7 @@ class MapGrid(NamedTuple):
 
 _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those of heat files
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
+_RARE = ("stripped", "labels_pixels")  # of a bundle; none had them before
 _SHOWN_LATER = {
     *("normalize", "overlays", "colormap", "place", "scales", "scale_from", "stability"),
 }
@@ -231,7 +232,7 @@ class Plan(ProcessPlan):
         known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
         # Softmax is what bundles meant before they said so.
         usual = {"probabilities"} if self.bundle.probabilities == "softmax" else set()
-        usual |= set() if self.bundle.stripped else {"stripped"}
+        usual |= {name for name in _RARE if not getattr(self.bundle, name)}
         # The scene says which values became 0 and 1.
         besides = {"folder", "name", "graph", "rescale", *usual}
         known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)

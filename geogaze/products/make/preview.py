@@ -37,16 +37,20 @@ _WARNING = (232, 176, 92)  # also of a class that is best nowhere
 
 
 class _Words(NamedTuple):
-    """What goes before a number of tiles: of a class, and of those that ``top`` is made of."""
+    """What goes before a number of tiles: of a class, and of those that ``top`` is made of. What
+    goes before the highest figure of any tile.
+    """
 
     each: str
     most: str
+    highest: str
 
 
 _WORDS = {
-    "softmax": _Words("best class of", "best class of"),
-    "sigmoid": _Words("in", "most probable in"),
-    "none": _Words("", "highest score in"),
+    "softmax": _Words("best class of", "best class of", "highest probability"),
+    "sigmoid": _Words("in", "most probable in", "highest probability"),
+    "shares": _Words("in", "most pixels of", "largest share of pixels"),
+    "none": _Words("", "highest score in", ""),
 }
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -61,7 +65,9 @@ class Shown(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """Of how many tiles it is the best class, or in how many, and how probable it gets."""
+        """Of how many tiles it is the best class, or in how many, and how probable or large it
+        gets.
+        """
         won, highest, classes = self.standing.won, self.standing.highest, self.standing.classes
         words = _WORDS[self.standing.rule]
         if highest is None and self.heat.statistics is None:
@@ -70,7 +76,7 @@ class Shown(NamedTuple):
             return f"{words.most} tiles: " + ", ".join(
                 f"{name} {count:,}" for name, count in classes.items()
             )
-        facts = [] if highest is None else [f"highest probability {highest:.2f}"]
+        facts = [] if highest is None else [f"{words.highest} {highest:.2f}"]
         if won is not None:
             tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
             facts.insert(0, f"{words.each} {tiles}")

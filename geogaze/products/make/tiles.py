@@ -19,6 +19,8 @@ from geogaze.version import VERSION
 _GROUP_TILES = 2**17  # most in a row group
 _GROUP_BYTES = 64 * 2**20  # most of its values
 _TILE_BYTES, _LAYER_BYTES = 160, 4
+_PROBABILITIES, _SHARES = ("top_probability", "p"), ("top_share", "share")
+"""How columns begin: of the best class, and of each."""
 _CORNERS = 5  # of a footprint, the first one twice
 
 _WKB = np.dtype(
@@ -57,7 +59,8 @@ def footprints(job: JobFacts, table: TileTable) -> NDArray[np.float64]:
 def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None:
     """Write ``row, col, geometry, valid_fraction, top_class, top_probability, p_<class>…``.
 
-    A row group at a time, whatever the number of tiles.
+    Of a model that labels pixels ``top_share`` and ``share_<class>…``, the shares of the tile's
+    pixels that classes are predicted on. A row group at a time, whatever the number of tiles.
 
     Args:
         job: its facts.
@@ -69,43 +72,49 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
     names = with_lengths([name.encode() for name in job.model.classes])
     most = min(_GROUP_TILES, _GROUP_BYTES // (_TILE_BYTES + _LAYER_BYTES * len(layers)))
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    with ParquetWriter(target, _columns(layers)) as file:
+    said = _SHARES if job.model.rule == "shares" else _PROBABILITIES
+    with ParquetWriter(target, _columns(layers, said)) as file:
         for box in tiles.slabs(most):
             table = tiles.read(box)
             corners = footprints(job, table)
             low = np.minimum(low, corners.min(axis=(0, 1)))
             high = np.maximum(high, corners.max(axis=(0, 1)))
-            file.add(len(table.row), _values(table, corners, layers, names))
+            file.add(len(table.row), _values(table, corners, (layers, said), names))
             pulse(0)
         file.say({"geo": json.dumps(_geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
 
 
-def _columns(layers: tuple[str, ...]) -> list[Column]:
+def _columns(layers: tuple[str, ...], said: tuple[str, str]) -> list[Column]:
+    top, each = said
     return [
         Column("row", Kind.INT32),
         Column("col", Kind.INT32),
         Column("geometry", Kind.BYTES),
         Column("valid_fraction", Kind.FLOAT, gaps=True),
         Column("top_class", Kind.TEXT, gaps=True),
-        Column("top_probability", Kind.FLOAT, gaps=True),
-        *(Column(f"p_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
+        Column(top, Kind.FLOAT, gaps=True),
+        *(Column(f"{each}_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
     ]
 
 
 def _values(
-    table: TileTable, corners: NDArray[np.float64], layers: tuple[str, ...], names: list[bytes]
+    table: TileTable,
+    corners: NDArray[np.float64],
+    columns: tuple[tuple[str, ...], tuple[str, str]],
+    names: list[bytes],
 ) -> dict[str, Values]:
     """A row group's values; what is not known is missing."""
     seen = table.top >= 0
+    layers, (top, each) = columns
     return {
         "row": Values(table.row.astype(np.int32)),
         "col": Values(table.col.astype(np.int32)),
         "geometry": Values(_wkb(corners)),
         "valid_fraction": _known(table.valid_fraction),
         "top_class": Values(b"".join([names[i] for i in table.top[seen].tolist()]), seen),
-        "top_probability": _known(table.top_probability),
+        top: _known(table.top_probability),
         **{
-            f"p_{layer}": _known(values)
+            f"{each}_{layer}": _known(values)
             for layer, values in zip(layers, table.probabilities, strict=True)
         },
     }

@@ -17,6 +17,7 @@ OWN: dict[str, Callable[[int], nn.Module]] = {
     "soft-net": lambda classes: strangers.Ending(nn.Softmax(dim=1), classes),
     "between-net": strangers.Between,
     "dropping-net": strangers.Dropping,
+    "labels-net": strangers.Segmenting,
     "failing-net": strangers.Failing,
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import torch
@@ -173,3 +175,35 @@ def test_one_logit_is_yes_or_no(geogaze: Geogaze, tmp_path: Path) -> None:
         "image", tmp_path / "chip.png", "--model", "mine", "--json", "--class", "not class 0"
     ).last
     assert against["probability"] == pytest.approx(1 - seen["probability"], abs=1e-5)
+
+
+def test_a_network_that_labels_pixels_tells_shares_of_them(
+    geogaze: Geogaze, tmp_path: Path
+) -> None:
+    told = geogaze(*words("labels-net", 3, "--layer", "encoder", "--json")).last
+    assert (told["labels"], told["task"], told["path"]) == ("pixels", "softmax", "graph")
+    item = json.loads(Path("mine/item.json").read_text())["properties"]
+    assert item["mlm:tasks"] == ["semantic-segmentation"]
+    values = make_values(64, 64)
+    scene = write_scene(tmp_path / "scene.tif", values)
+    run = ("run", scene, "--model", "mine", "--out", "heat", "--overlap", "0")
+    done = geogaze(*run, "--rescale", "0,255")
+    assert done.code == 0, done.err
+    assert "largest share of pixels" in done.out
+    tiles = geopandas.read_parquet("heat/tiles.parquet")
+    first = tiles[(tiles["row"] == 0) & (tiles["col"] == 0)].iloc[0]
+    bundle = read_bundle(Path("mine"))
+    mean, std = (torch.tensor(part)[:, None, None] for part in (bundle.mean, bundle.std))
+    with torch.no_grad():
+        labels = load_model(bundle)(((torch.from_numpy(values) / 255 - mean) / std)[None].float())
+    shares = labels[0].argmax(0).flatten().bincount(minlength=3) / 64**2
+    found = [first[f"share_class {k}"] for k in range(3)]
+    np.testing.assert_allclose(found, shares.numpy(), atol=2e-3)
+    assert first["top_class"] == f"class {int(shares.argmax())}"
+    assert first["top_share"] == max(found)
+    assets = json.loads(Path("heat/item.json").read_text())["assets"]
+    about = assets["heat-class 0" if "heat-class 0" in assets else "heat-class-0"]
+    assert about["geogaze:in_tiles"] == int((tiles["share_class 0"] > 0).sum())
+    assert about["geogaze:highest_share"] == pytest.approx(float(tiles["share_class 0"].max()))
+    seen = geogaze("image", scene, "--model", "mine", "--json", "--rescale", "0,255").last
+    assert seen["probability"] == pytest.approx(max(found), abs=1e-6)

@@ -212,9 +212,30 @@ class Twice(nn.Module):
         return self.fc(maps.mean(dim=(2, 3)))
 
 
-class Segmenting(Net):
-    def forward(self, images: Tensor) -> Tensor:
-        return self.trunk(images)
+class Segmenting(nn.Module):
+    """Labels pixels: an encoder of stride 8, a skip, logits of each class at the images' size."""
+
+    def __init__(self, classes: int = 3, bands: int = 3) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(bands, 8, 3, stride=2, padding=1)
+        self.encoder = Net(bands=8).trunk[3:]
+        self.encoder[0] = nn.Conv2d(8, 16, 3, stride=4, padding=1)
+        self.fuse = nn.Conv2d(24, 16, 1)
+        self.label = nn.Conv2d(16, classes, 1)
+
+    def forward(self, images: Tensor) -> Any:
+        early = self.stem(images).relu()
+        late = F.interpolate(self.encoder(early), early.shape[2:], mode="bilinear")
+        labels = self.label(self.fuse(torch.cat([early, late], dim=1)).relu())
+        return F.interpolate(labels, images.shape[2:], mode="bilinear")
+
+
+class Detecting(Net):
+    """Finds boxes, as torchvision's detectors give them."""
+
+    def forward(self, images: Tensor) -> Any:
+        scores = super().forward(images)
+        return [{"boxes": row.new_zeros(0, 4), "scores": row} for row in scores]
 
 
 class Failing(Net):
@@ -227,6 +248,8 @@ def drawn(network: nn.Module, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     for part in network.modules():
         if isinstance(part, nn.Linear) and part.out_features < 10:
+            nn.init.normal_(part.weight, std=1.0)
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and part.out_channels < 10:
             nn.init.normal_(part.weight, std=1.0)
         if isinstance(part, nn.BatchNorm2d) and part.running_var is not None:
             part.running_var.uniform_(0.5, 1.5)

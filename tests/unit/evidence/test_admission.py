@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geogaze.errors import GeogazeError
-from geogaze.evidence.admission import Admitted, Said, admit
+from geogaze.evidence.admission import admit
+from geogaze.evidence.findings import Admitted, Said
 from geogaze.evidence.routes import explain
 from geogaze.networks.cuts import cut_at
 from geogaze.networks.logits import logits_of
@@ -161,7 +162,13 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
         {},
         "another image is in the batch",
     ),
-    "segmentation": (s.Segmenting, {}, "labels pixels, not images"),
+    "segmentation, no layer": (s.Segmenting, {}, "such as --layer encoder"),
+    "segmentation, one class": (
+        lambda: s.Segmenting(1),
+        {"classes": 1, "task": "softmax"},
+        "always 1.*sigmoid",
+    ),
+    "detection": (s.Detecting, {}, "detects objects"),
     "a forward that fails": (s.Failing, {}, "forward of Failing.*KeyError"),
     "a place of its own": (s.MetaHostile, {}, "another function"),
 }

@@ -235,7 +235,7 @@ def test_methods_per_pixel_come_for_every_tile_in_smaller_batches(
     for i, (row, col) in enumerate(corners):
         image = pixels[:, :, row : row + TILE, col : col + TILE]
         close(evidence[i : i + 1], reference.attribute(method, image, TARGETS).numpy())
-        close(logits[i : i + 1], reference.logits(image).numpy())
+        close(logits[i : i + 1], engine.logits(image).numpy())
 
 
 def test_memory_that_runs_out_backwards_halves_the_batches_backwards(
@@ -244,7 +244,8 @@ def test_memory_that_runs_out_backwards_halves_the_batches_backwards(
     pixels = window(engine)
     expected = joined(engine.explain_tiles(pixels, CORNERS, TARGETS, "saliency"))[1]
     engine.batches.size = 64  # 8 backwards
-    monkeypatch.setattr(engine, "_pixel_maps", failing(2, engine._pixel_maps))
+    network = engine._pixel_network
+    monkeypatch.setattr(network, "explain", failing(2, network.explain))
     results = list(engine.explain_tiles(pixels, CORNERS, TARGETS, "saliency"))
     assert [len(r.tiles) for r in results] == [2] * 6
     assert engine.batches.size == 16, "8, 4, 2 backwards are 64, 32, 16 forwards"

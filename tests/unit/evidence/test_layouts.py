@@ -240,12 +240,23 @@ def test_what_is_not_of_a_layout_is_refused() -> None:
         channels_last(torch.zeros(2, 16, 12))
 
 
-def test_guided_gradcam_is_for_maps_alone() -> None:
+def test_guided_gradcam_is_the_same_of_any_layout() -> None:
     torch.manual_seed(0)
-    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Permuted())
-    head = nn.Sequential(Permuted(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(30, 2))
-    with pytest.raises(UnsupportedArchitecture, match="guided-gradcam is defined for networks"):
-        PixelNetwork(Split(body, head, "", channels_last)).check("guided-gradcam")
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    last = nn.Sequential(body, _Turned()), nn.Sequential(_TurnedBack(), head), "", channels_last
+    images = torch.randn(2, 3, 8, 8)
+    found, wanted = (
+        PixelNetwork(cut).attribute("guided-gradcam", images, own([0, 1]))
+        for cut in (Split(*last), Split(body, head, ""))
+    )
+    assert wanted.max() > 0
+    torch.testing.assert_close(found, wanted)
+
+
+class _TurnedBack(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("case", CASES)

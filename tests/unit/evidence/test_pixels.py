@@ -20,6 +20,7 @@ from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.architectures import build
+from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import split
 from geogaze.networks.split import Split
 
@@ -243,6 +244,18 @@ def test_saliency_is_that_of_a_plain_loop() -> None:
     assert difference(maps(cut, "saliency", images, TARGETS), expected) < 1e-5
 
 
+@pytest.mark.parametrize("layer", ["0", "2", "4"])
+def test_guided_gradcam_is_at_the_layer_that_is_looked_at(layer: str) -> None:
+    """Of a network that is not cut: as behind the layer it is in two pieces."""
+    images, pieces_of = pictures(2, 16), small(nn.ReLU())
+    network = nn.Sequential(*pieces_of.trunk, *pieces_of.head)
+    behind = int(layer) + 1
+    cut = Split(network[:behind], network[behind:], layer)
+    expected = by_reference(cut, "guided-gradcam", images, TARGETS)
+    found = PixelNetwork(Captured(network, layer)).attribute("guided-gradcam", images, TARGETS)
+    assert difference(found, expected) < 1e-5
+
+
 @pytest.mark.parametrize("activation", [nn.ReLU(inplace=True), nn.Hardswish(), nn.GELU()])
 def test_integrated_gradients_are_those_of_a_plain_loop(activation: nn.Module) -> None:
     cut, images = small(activation), pictures(3, 16)
@@ -405,7 +418,7 @@ def test_only_captums_own_warning_is_silenced() -> None:
     cut = toy(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), pooled(4)))
     network, images = PixelNetwork(cut), pictures(1, 16)
     network.check("guided-backprop")
-    network._rewritten.head.register_forward_hook(lambda *_: warnings.warn("own", stacklevel=1))
+    network._rewritten.network.register_forward_hook(lambda *_: warnings.warn("own", stacklevel=1))
     with pytest.warns(UserWarning, match="^own$") as seen:
         network.attribute("guided-backprop", images, TARGETS)
     assert {str(warning.message) for warning in seen} == {"own"}

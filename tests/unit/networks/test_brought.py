@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from geogaze.evidence.admission import Said, admit
+from geogaze.evidence.admission import admit
+from geogaze.evidence.findings import Said
 from geogaze.networks.proposing import last_map
 from tests.benchmarks.brought import Brought, everything
 from tests.benchmarks.networks import EXACT, HALF_A_CELL, here, row_of
@@ -22,7 +23,7 @@ SHOWN = (
 )
 REFUSED = (
     *("softmax inside", "trunk ends in 4 cells", "batch statistics", "NaN in a weight"),
-    *("checkpoint: pickled module", "labels pixels", "dates by turns, before"),
+    *("checkpoint: pickled module", "detects", "dates by turns, before"),
 )
 
 
@@ -56,7 +57,7 @@ def test_a_bright_square_lands_in_its_cell_and_in_no_other(name: str) -> None:
     assert min(lands[-1], lands[1]) > HALF_A_CELL
 
 
-@pytest.mark.parametrize("name", ["own, 13 bands", "dict output", "tokens", "mnasnet0_5"])
+@pytest.mark.parametrize("name", ["own, 13 bands", "tokens", "mnasnet0_5", "labels pixels"])
 def test_its_maps_are_a_plain_loops_and_a_scene_runs(name: str) -> None:
     with here() as folder:
         row = row_of(LISTED[name], folder)

@@ -50,7 +50,7 @@ def compare(
         evidence: (B, K, g, g), ours, of classes 0 to K - 1.
 
     Raises:
-        InvalidRequest: a peer is not installed.
+        InvalidRequest: a peer is not installed, or the network labels pixels.
     """
     missing = [n for n in ("pytorch_grad_cam", "captum", "torchcam") if find_spec(n) is None]
     if missing:
@@ -59,6 +59,8 @@ def compare(
         )
     classes = evidence.shape[1]
     plain = split(model)
+    if not isinstance(plain, Split):
+        raise InvalidRequest("--peers compares networks that are cut in two: name a classifier.")
     results = {}
     for name, (peer, ours) in _PEERS.items():
         with warnings.catch_warnings():

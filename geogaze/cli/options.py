@@ -20,6 +20,7 @@ from geogaze.outputs import results_item
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.request import Flag, ProcessRequest
 from geogaze.products.styles import Overlays
+from geogaze.products.thresholds import threshold_of
 
 Command = Callable[..., None]
 
@@ -106,6 +107,7 @@ _TYPES: dict[str, Any] = {
     "pairs": list[str] | None,
     "area": str | None,
     "result": str | None,
+    "threshold": str,
 }
 """What Typer takes for values that are not one word each."""
 
@@ -129,6 +131,8 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
             return _read_area(given) if given else None
         case "result":
             return _result(given) if given else None
+        case "threshold":
+            return threshold_of(str(given))
         case _:
             return given
 

@@ -19,6 +19,7 @@ from geogaze.models.methods import Method
 from geogaze.models.targets import Target
 from geogaze.products.colormaps import Palette
 from geogaze.products.styles import Normalize, Overlays
+from geogaze.products.thresholds import Threshold
 
 TOP = "top"
 """The layer of each tile's own best class."""
@@ -113,7 +114,7 @@ class JobFacts:
 
     ``gsd_metres`` is the side of a working pixel on the ground; ``scale_from`` the job whose scales
     the layers have, None where they have their own; ``stability`` how many shifted grids of tiles
-    heat is compared under, None where it is not.
+    heat is compared under, None where it is not; ``threshold`` from which heat on a cell is hot.
     """
 
     layers: tuple[str, ...]
@@ -131,6 +132,7 @@ class JobFacts:
     context: str
     square: bool
     gsd_metres: float
+    threshold: Threshold
     warnings: tuple[str, ...]
     scale_from: str | None = None
     stability: int | None = None

@@ -49,5 +49,6 @@ def facts_of(plan: Plan) -> JobFacts:
         context=plan.context,
         square=plan.square,
         gsd_metres=plan.working_metres,
+        threshold=plan.threshold,
         warnings=plan.warnings,
     )

@@ -27,6 +27,7 @@ from geogaze.products.colormaps import Colormap
 from geogaze.products.facts import TOP, Place
 from geogaze.products.styles import Normalize
 from geogaze.products.table import product_names
+from geogaze.products.thresholds import DEFAULT_THRESHOLD, Threshold
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo
 from geogaze.version import VERSION
@@ -44,7 +45,7 @@ _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those o
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
 _RARE = ("stripped", "labels_pixels")  # of a bundle; none had them before
 _SHOWN_LATER = {
-    *("normalize", "overlays", "colormap", "place", "scales", "scale_from", "stability"),
+    *("normalize", "overlays", "colormap", "place", "scales", "scale_from", "stability", "threshold"),
 }
 """What the explained parts do not depend on."""
 
@@ -71,6 +72,7 @@ class Plan(ProcessPlan):
     stability: int | None = None
     overlays: OverlaysWord
     colormap: Colormap = "turbo"
+    threshold: Threshold = DEFAULT_THRESHOLD
     on_error: OnError = "fail"
     scale: float
     square: bool = False

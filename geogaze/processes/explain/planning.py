@@ -57,6 +57,7 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
         stability=request.stability,
         overlays=request.drawn,
         colormap=request.colormap,
+        threshold=request.threshold,
         on_error=request.on_error,
         scale=request.gsd / scene.pixel_metres if request.gsd else 1.0,
         square=request.square,

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -35,17 +36,27 @@ class Kind(IntEnum):
 
     INT32 = 1
     FLOAT = 4
+    DOUBLE = 5
     BYTES = 6
     TEXT = 106
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name and type; ``gaps`` where values may be missing."""
+    """A column's name and type; ``gaps`` where values may be missing.
+
+    ``within`` is the struct that it is a field of, whose fields follow each other.
+    """
 
     name: str
     kind: Kind
     gaps: bool = False
+    within: str = ""
+
+    @property
+    def path(self) -> list[str]:
+        """Its name, below that of its struct."""
+        return [self.within, self.name] if self.within else [self.name]
 
     @property
     def described(self) -> Struct:
@@ -63,9 +74,9 @@ class Column:
 class Values(NamedTuple):
     """Some values of a column, all of a row group's.
 
-    ``data`` are those that there are: (m,) int32 or float32, or, of BYTES and TEXT, their bytes
-    laid together, each behind its length in four; ``there`` (n,) says which rows they are of, None
-    where all are.
+    ``data`` are those that there are: (m,) int32, float32 or float64, or, of BYTES and TEXT, their
+    bytes laid together, each behind its length in four; ``there`` (n,) says which rows they are
+    of, None where all are.
     """
 
     data: NDArray[Any] | bytes
@@ -108,10 +119,12 @@ class ParquetWriter:
 
         Args:
             rows: how many it has.
-            values: of each column, by its name.
+            values: of each column, by its name; ``struct.field`` where it is a field of one.
         """
         start = self._file.tell()
-        chunks = [self._chunk(column, rows, values[column.name]) for column in self._columns]
+        chunks = [
+            self._chunk(column, rows, values[".".join(column.path)]) for column in self._columns
+        ]
         sizes = [sum(chunk[3][number] for chunk in chunks) for number in (6, 7)]
         self._groups.append(
             {
@@ -144,7 +157,7 @@ class ParquetWriter:
         about = {
             1: column.stored,
             2: [_PLAIN, _RLE],
-            3: [column.name.encode()],
+            3: [name.encode() for name in column.path],
             4: _GZIP,
             5: Long(rows),
             6: Long(len(header) + len(data)),
@@ -155,11 +168,11 @@ class ParquetWriter:
         return {2: Long(start), 3: about}
 
     def _finish(self) -> None:
-        root = {4: b"schema", 5: len(self._columns)}
+        elements = _schema(self._columns)
         end = struct(
             {
                 1: 2,
-                2: [root, *(column.described for column in self._columns)],
+                2: elements,
                 3: Long(self._rows),
                 4: self._groups,
                 5: [{1: k.encode(), 2: v.encode()} for k, v in self._metadata.items()],
@@ -168,6 +181,19 @@ class ParquetWriter:
             }
         )
         self._file.write(end + packing.pack("<I", len(end)) + _MAGIC)
+
+
+def _schema(columns: Sequence[Column]) -> list[Struct]:
+    """The tree of columns, each struct before its fields."""
+    elements: list[Struct] = []
+    top = 0
+    for within, several in groupby(columns, key=lambda column: column.within):
+        fields = [column.described for column in several]
+        if within:
+            elements.append({3: _REQUIRED, 4: within.encode(), 5: len(fields)})
+        elements += fields
+        top += 1 if within else len(fields)
+    return [{4: b"schema", 5: top}, *elements]
 
 
 def _levels(there: NDArray[np.bool_]) -> bytes:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyproj
 from numpy.typing import NDArray
 
 from geogaze.products.facts import TOP, JobFacts
+from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.inputs import JobInputs, Pulse
 from geogaze.products.make.parquet import Column, Kind, ParquetWriter, Values, with_lengths
 from geogaze.products.tiles import Tiles, TileTable
-from geogaze.version import VERSION
 
 _GROUP_TILES = 2**17  # most in a row group
 _GROUP_BYTES = 64 * 2**20  # most of its values
@@ -81,7 +79,7 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
             high = np.maximum(high, corners.max(axis=(0, 1)))
             file.add(len(table.row), _values(table, corners, (layers, said), names))
             pulse(0)
-        file.say({"geo": json.dumps(_geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
+        file.say({"geo": json.dumps(geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
 
 
 def _columns(layers: tuple[str, ...], said: tuple[str, str]) -> list[Column]:
@@ -135,19 +133,3 @@ def _wkb(corners: NDArray[np.float64]) -> bytes:
     polygons["corners"] = _CORNERS
     polygons["at"] = corners
     return polygons.tobytes()
-
-
-def _geo(crs_wkt: str, bbox: list[float]) -> dict[str, Any]:
-    """GeoParquet 1.1.0: which column is the geometry, in which CRS, and where it lies."""
-    column = {
-        "encoding": "WKB",
-        "geometry_types": ["Polygon"],
-        "crs": pyproj.CRS(crs_wkt).to_json_dict() if crs_wkt else None,
-        "bbox": bbox,
-    }
-    return {
-        "version": "1.1.0",
-        "primary_column": "geometry",
-        "columns": {"geometry": column},
-        "creator": {"library": "geogaze", "version": VERSION},
-    }

@@ -21,6 +21,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Phase
 from geogaze.runner.work import Worker
 from geogaze.storage import FolderStorage
+from tests.left_behind import OF_EVERY_JOB
 from tests.unit.api.test_execution import EXECUTION, check_problem
 from tests.unit.api.testing import TestClient, due
 from tests.unit.ledger.suite import patience, submit
@@ -306,7 +307,7 @@ def test_a_job_from_submission_to_removal(
     assert info["tilesPerSecond"] > 0
 
     results = http.get(f"{location}/results").json()
-    assert set(results) == {"heat-boat", "overlay-boat", "tiles", "preview", "item"}
+    assert set(results) == {"heat-boat", "overlay-boat", *OF_EVERY_JOB}
     for name, product in results.items():
         assert product["href"] == f"{location}/assets/{product['title']}"
         file = http.get(product["href"])

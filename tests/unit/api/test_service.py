@@ -90,6 +90,8 @@ def test_the_description_has_every_input_with_a_schema(http: TestClient) -> None
         ("bands", [1, 2, 3], "red"),
         ("rescale", [[0, 255]], [[0]]),
         ("colormap", "viridis", "jet"),
+        ("threshold", "q0.99", "q99"),
+        ("threshold", 0.7, 0),
         ("on_error", "skip", "ignore"),
         ("priority", "high", 9),
     ],

@@ -12,6 +12,7 @@ import rasterio
 from geogaze.errors import InvalidRequest
 from geogaze.runner import work
 from tests.factories import make_scene
+from tests.left_behind import OF_EVERY_JOB
 from tests.unit.cli.conftest import Geogaze
 from tests.unit.scene.rasters import damage
 
@@ -39,7 +40,7 @@ def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path:
     assert report["tiles_per_second"] == pytest.approx(
         report["tiles"] / report["seconds"], rel=0.01
     )
-    assert set(report["assets"]) == {"heat-boat", "overlay-boat", "tiles", "preview", "item"}
+    assert set(report["assets"]) == {"heat-boat", "overlay-boat", *OF_EVERY_JOB}
     files = {Path(path) for path in report["assets"].values()}
     assert files == set(out.iterdir())  # and no workspace
 
@@ -60,7 +61,7 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     assert "preview.png" in done.out
     assert "tiles/s" in done.out
     assert {path.name for path in out.iterdir()} == {
-        *("notes.txt", "heat-boat.tif", "tiles.parquet", "preview.png", "item.json"),
+        *("notes.txt", "heat-boat.tif", *OF_EVERY_JOB.values()),
     }
     with rasterio.open(out / "heat-boat.tif") as heat:
         assert heat.count == 1

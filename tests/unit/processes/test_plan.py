@@ -347,6 +347,7 @@ def test_a_split_units_chunk_is_its_window(plan_of: Any) -> None:
         {"normalize": "none"},
         {"overlays": False},
         {"colormap": "viridis"},
+        {"threshold": "otsu"},
         {"priority": "high"},
         {"classes": ["boat", "field", "road"]},
     ],

@@ -24,6 +24,7 @@ def test_a_scene_is_all_that_must_be_said() -> None:
         "method": "gradcam",
         "context": "tile",
         "colormap": "inferno",
+        "threshold": 0.5,
         "on_error": "fail",
         "priority": "normal",
     }

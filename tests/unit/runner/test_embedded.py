@@ -30,6 +30,7 @@ from geogaze.networks.loading import load_model
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport
 from tests.factories import NORTH_UP, ROTATED, make_scene, make_values, write_scene
+from tests.left_behind import OF_EVERY_JOB
 from tests.schemas.validation import validate
 from tests.unit.runner.conftest import Explain
 
@@ -119,12 +120,12 @@ def test_a_job_leaves_its_products_and_nothing_else(job: RunReport) -> None:
     assert {path.name for path in job.assets["item"].parent.iterdir()} == {
         *(f"heat-{name}.tif" for name in CLASSES),
         *(f"overlay-{name}.tif" for name in CLASSES),
-        *("tiles.parquet", "preview.png", "item.json"),
+        *OF_EVERY_JOB.values(),
     }
     assert set(job.assets) == {
         *(f"heat-{name}" for name in CLASSES),
         *(f"overlay-{name}" for name in CLASSES),
-        *("tiles", "preview", "item"),
+        *OF_EVERY_JOB,
     }
     assert job.tiles == 4 * 5
     assert job.skipped == []
@@ -220,7 +221,7 @@ def test_a_later_run_replaces_an_earlier_ones_files(
         assert dataset.tags()["GEOGAZE_NORMALIZE"] == "none"
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-boat.tif", "tiles.parquet", "preview.png", "item.json", "notes.txt")
+        *("heat-boat.tif", "notes.txt", *OF_EVERY_JOB.values())
     }
 
 
@@ -256,8 +257,7 @@ def test_each_tiles_own_best_class_makes_one_layer(
     report = explain(big_scene, classes="top", normalize="none", overlap=0)
     assert {"heat-top", "overlay-top"} <= set(report.assets)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-top.tif", "classes.tif", "overlay-top.tif", "tiles.parquet", "preview.png"),
-        "item.json",
+        *("heat-top.tif", "classes.tif", "overlay-top.tif", *OF_EVERY_JOB.values()),
     }
     item = json.loads(report.assets["item"].read_text())
     validate(item)
@@ -296,7 +296,7 @@ def test_probabilities_are_the_softmax_of_the_classes_asked_for(
     total = frame[[f"p_{name}" for name in CLASSES]].sum(axis=1)
     np.testing.assert_allclose(total, 1, atol=1e-5)
     two = explain(big_scene, classes=["road", "boat"], overlays=False)
-    assert set(two.assets) == {"heat-road", "heat-boat", "tiles", "preview", "item"}
+    assert set(two.assets) == {"heat-road", "heat-boat", *OF_EVERY_JOB}
     assert not list(two.assets["item"].parent.glob("overlay*"))
     some = geopandas.read_parquet(two.assets["tiles"])
     np.testing.assert_allclose(some.p_road, frame.p_road, atol=1e-5)

@@ -1,0 +1,185 @@
+"""The files of hotspots: GeoPackage with its style inside, and GeoParquet."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geogaze.products.facts import TOP
+from geogaze.products.make.geopackage import GeoPackageWriter, Layer
+from geogaze.products.make.geoparquet import geo
+from geogaze.products.make.hotspots import Hotspots, job_hotspots
+from geogaze.products.make.inputs import JobInputs
+from geogaze.products.make.parquet import Column, Kind, ParquetWriter, Values, with_lengths
+from geogaze.products.outlined import by_class, layer_colours
+
+_SQL = {Kind.TEXT: "TEXT", Kind.INT32: "INTEGER", Kind.FLOAT: "REAL", Kind.DOUBLE: "REAL"}
+_GROUP = 2**16  # most in a row group
+_BOX = ("xmin", "ymin", "xmax", "ymax")
+
+FIELDS = {
+    "id": Kind.TEXT,
+    "class": Kind.TEXT,
+    "area_m2": Kind.DOUBLE,
+    "cells": Kind.INT32,
+    "peak": Kind.FLOAT,
+    "mean": Kind.FLOAT,
+    "sum": Kind.DOUBLE,
+    "threshold": Kind.FLOAT,
+    "tile_probability": Kind.FLOAT,
+    "longitude": Kind.DOUBLE,
+    "latitude": Kind.DOUBLE,
+    "row": Kind.INT32,
+    "col": Kind.INT32,
+}
+"""What is told of a hotspot, besides its outline."""
+
+
+class Names(NamedTuple):
+    """Names of layers and, for those that are ``top``, of classes."""
+
+    layers: Sequence[str]
+    classes: Sequence[str]
+
+
+def make_geopackage(inputs: JobInputs, target: Path) -> None:
+    """The product ``hotspots``."""
+    job = inputs.job
+    names = Names(job.layers, job.model.classes)
+    write_geopackage(job_hotspots(inputs), names, target, job.grid.crs_wkt, job.place.code)
+
+
+def make_geoparquet(inputs: JobInputs, target: Path) -> None:
+    """The product ``hotspots-parquet``."""
+    job = inputs.job
+    names = Names(job.layers, job.model.classes)
+    write_geoparquet(job_hotspots(inputs), names, target, job.grid.crs_wkt)
+
+
+def write_geopackage(
+    hotspots: Iterable[Hotspots], names: Names, target: Path, crs_wkt: str, code: str | None
+) -> None:
+    """Write the layer ``hotspots``.
+
+    Args:
+        hotspots: all there are.
+        names: of layers and classes.
+        target: the file; it must not exist.
+        crs_wkt: of the outlines.
+        code: of that CRS, if it has one.
+    """
+    shown = names.classes if tuple(names.layers) == (TOP,) else names.layers
+    style = by_class("class", layer_colours(tuple(shown), tuple(names.classes)))
+    columns = {name: _SQL[kind] for name, kind in FIELDS.items()}
+    layer = Layer("hotspots", "Hotspots of heat", columns, style)
+    with GeoPackageWriter(target, layer, crs_wkt, code) as file:
+        for some in hotspots:
+            file.add(some.outline, rows_of(some, names))
+
+
+def write_geoparquet(
+    hotspots: Iterable[Hotspots], names: Names, target: Path, crs_wkt: str
+) -> None:
+    """Write GeoParquet 1.1 with a column of boxes.
+
+    Args:
+        hotspots: all there are.
+        names: of layers and classes.
+        target: the file.
+        crs_wkt: of the outlines.
+    """
+    columns = [
+        Column("geometry", Kind.BYTES),
+        *(Column(axis, Kind.DOUBLE, within="bbox") for axis in _BOX),
+        *(Column(name, kind, gaps=name in _GAPS) for name, kind in FIELDS.items()),
+    ]
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    with ParquetWriter(target, columns) as file:
+        for some in _grouped(hotspots):
+            boxes = shapely.bounds(some.outline)
+            low = np.minimum(low, boxes[:, :2].min(axis=0))
+            high = np.maximum(high, boxes[:, 2:].max(axis=0))
+            file.add(len(some), _values(some, names, boxes))
+        bbox = [*low.tolist(), *high.tolist()] if np.isfinite(low).all() else None
+        covering = {"bbox": {axis: ["bbox", axis] for axis in _BOX}}
+        file.say({"geo": json.dumps(geo(crs_wkt, bbox, covering))})
+
+
+_GAPS = frozenset({"tile_probability", "longitude", "latitude"})
+"""What is not known of all."""
+
+
+def columns_of(some: Hotspots, names: Names) -> dict[str, list[Any] | NDArray[Any]]:
+    """The columns of :data:`FIELDS`: texts as lists, figures as arrays, NaN where not known."""
+    layers = [names.layers[i] for i in some.layer.tolist()]
+    best = some.best.tolist()
+    places = zip(layers, some.row.tolist(), some.col.tolist(), strict=True)
+    return {
+        "id": [f"{layer}-{row}-{col}" for layer, row, col in places],
+        "class": [
+            names.classes[i] if i >= 0 else layer for i, layer in zip(best, layers, strict=True)
+        ],
+        "area_m2": some.area,
+        "cells": some.cells,
+        "peak": some.peak,
+        "mean": some.mean,
+        "sum": some.total,
+        "threshold": some.threshold,
+        "tile_probability": some.probability,
+        "longitude": some.lon,
+        "latitude": some.lat,
+        "row": some.row,
+        "col": some.col,
+    }
+
+
+def rows_of(some: Hotspots, names: Names) -> Iterator[tuple[Any, ...]]:
+    """The values of :data:`FIELDS`, row by row; None where not known."""
+    return zip(*(_listed(values) for values in columns_of(some, names).values()), strict=True)
+
+
+def _listed(values: list[Any] | NDArray[Any]) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    listed: list[Any] = values.tolist()
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        return [None if math.isnan(value) else value for value in listed]
+    return listed
+
+
+def _values(some: Hotspots, names: Names, boxes: NDArray[np.float64]) -> dict[str, Values]:
+    """A row group's values."""
+    wkb = shapely.to_wkb(some.outline, byte_order=1)
+    values = {"geometry": Values(b"".join(with_lengths(list(wkb))))}
+    for axis, name in enumerate(_BOX):
+        values[f"bbox.{name}"] = Values(np.ascontiguousarray(boxes[:, axis]))
+    dtypes = {Kind.INT32: np.int32, Kind.FLOAT: np.float32, Kind.DOUBLE: np.float64}
+    for name, column in columns_of(some, names).items():
+        kind = FIELDS[name]
+        if isinstance(column, list):
+            values[name] = Values(b"".join(with_lengths([text.encode() for text in column])))
+            continue
+        there = ~np.isnan(column) if name in _GAPS else None
+        known = column if there is None else column[there]
+        values[name] = Values(known.astype(dtypes[kind]), there)
+    return values
+
+
+def _grouped(hotspots: Iterable[Hotspots]) -> Iterator[Hotspots]:
+    """The same in batches for row groups: small ones together, large ones in pieces."""
+    waiting: list[Hotspots] = []
+    for some in hotspots:
+        waiting.append(some)
+        while sum(map(len, waiting)) >= _GROUP:
+            every = Hotspots.joined(waiting)
+            yield every.only(np.arange(_GROUP))
+            waiting = [every.only(np.arange(_GROUP, len(every)))]
+    if sum(map(len, waiting)):
+        yield Hotspots.joined(waiting)

@@ -14,6 +14,9 @@ from geogaze.grid.sketch import Sketch
 
 OTSU = "otsu"
 DEFAULT_THRESHOLD = 0.5
+LEAST = 1e-6
+"""The lowest threshold: nothing is not hot."""
+
 PATTERN = r"^(otsu|q0?\.\d*[1-9]\d*)$"
 """How a threshold is written that is no number."""
 
@@ -36,7 +39,7 @@ def threshold_of(text: str) -> Threshold:
         level = float(word)
     except ValueError:
         level = math.nan
-    if not (math.isfinite(level) and level > 0):
+    if not (math.isfinite(level) and level >= LEAST):
         raise InvalidRequest(
             f"A threshold is a number above 0 such as 0.5, otsu, or a quantile such as q0.99, not "
             f"{text!r}."

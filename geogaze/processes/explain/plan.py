@@ -45,7 +45,16 @@ _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those o
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
 _RARE = ("stripped", "labels_pixels")  # of a bundle; none had them before
 _SHOWN_LATER = {
-    *("normalize", "overlays", "colormap", "place", "scales", "scale_from", "stability", "threshold"),
+    *(
+        "normalize",
+        "overlays",
+        "colormap",
+        "place",
+        "scales",
+        "scale_from",
+        "stability",
+        "threshold",
+    ),
 }
 """What the explained parts do not depend on."""
 

@@ -19,7 +19,7 @@ from geogaze.processes.limits import check_points
 from geogaze.processes.request import Flag, ProcessRequest
 from geogaze.products.colormaps import DEFAULT, Colormap
 from geogaze.products.styles import Normalize, Overlays
-from geogaze.products.thresholds import DEFAULT_THRESHOLD, PATTERN
+from geogaze.products.thresholds import DEFAULT_THRESHOLD, LEAST, PATTERN
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Context = Literal["tile", "scene"]
@@ -175,12 +175,12 @@ class ExplainRequest(ProcessRequest):
     )
     colormap: Colormap = Field(default=DEFAULT, title="Colours of overlays and contact sheet")
     threshold: Annotated[
-        Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=PATTERN)],
+        Annotated[float, Field(ge=LEAST)] | Annotated[str, Field(pattern=PATTERN)],
         Flag("From which heat on a cell is hot: 0.5, otsu, or q0.99, a quantile.", "threshold"),
     ] = Field(
         default=DEFAULT_THRESHOLD,
         title="Threshold of hotspots",
-        description="From which heat on a cell is of a hotspot: a number above 0, in the layer's "
+        description="From which heat on a cell is of a hotspot: a number, in the layer's "
         "own unit; otsu, which parts each layer's heat in two; q0.99, the hottest hundredth of "
         "each layer.",
         examples=[0.5, "otsu", "q0.99"],

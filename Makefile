@@ -82,6 +82,11 @@ silence: install-dev redis  ## Hosts that accept and say nothing: what other use
 outlast: install-dev redis  ## A broken device, a read-only database, 20 killed processes: figures
 	@$(BIN)/python -m tests.benchmarks.outlast $(ARGS)
 
+.PHONY: page-libraries
+page-libraries:  ## Build what a job's page takes of other people's work (needs node; the result is kept)
+	@cd infra/page && npm install --no-fund --no-audit --no-package-lock --silent && node build.mjs
+	@rm -rf infra/page/node_modules
+
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from geogaze.cli import bench, image, local, methods, models, quote, remote, serve, train
+from geogaze.cli import (
+    bench,
+    image,
+    local,
+    methods,
+    models,
+    quote,
+    remote,
+    serve,
+    train,
+    view,
+)
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
 from geogaze.cores import let_threads_sleep
 from geogaze.errors import DeviceAbsent, GeogazeError, Interrupted
@@ -74,6 +85,7 @@ def _root(
 
 
 local.add_to(app)
+view.add_to(app)
 image.add_to(app)
 train.add_to(app)
 remote.add_to(app)

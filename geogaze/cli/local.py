@@ -106,9 +106,7 @@ def run(
     print_warnings(plan.warnings)
     for reason in report.skipped:
         out.print(f"{reason['tiles']:,} tiles were skipped: {reason['reason']}.")
-    out.print(
-        f"Look at [bold]{out_folder / 'preview.png'}[/] first, then open the layers in a GIS."
-    )
+    out.print(f"Look at it: [bold]geogaze view {out_folder}[/], or open the layers in a GIS.")
 
 
 def _looked_at(plan: Plan) -> str:

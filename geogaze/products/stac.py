@@ -13,6 +13,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.render import Render, RenderExtension
 
 from geogaze.doors import resolve
+from geogaze.grid.tiling import Tiling
 from geogaze.products.facts import JobFacts
 from geogaze.products.records import JobRecord
 from geogaze.products.table import product_named
@@ -115,12 +116,25 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         "geogaze:bands": list(source.bands),
         "geogaze:bands_source": source.bands_source,
         "geogaze:square": job.square,
+        "geogaze:tiling": _tiling(job.tiling),
         **({"geogaze:warnings": list(job.warnings)} if job.warnings else {}),
         "geogaze:rescale": [list(pair) for pair in source.rescale],
         "geogaze:rescale_source": source.rescale_source,
         "geogaze:scales": {layer: made["scale"] for layer, made in record.calibration.items()},
         **({"geogaze:scale_from": job.scale_from} if job.scale_from else {}),
         **({"geogaze:stability": job.stability} if job.stability else {}),
+    }
+
+
+def _tiling(tiling: Tiling) -> dict[str, int]:
+    """Where tiles lie on the layers: rows and columns of them, and in cells their side and the step
+    from one to the next. The last of a row or column ends with the layer.
+    """
+    return {
+        "rows": tiling.rows,
+        "cols": tiling.cols,
+        "cells": tiling.cells,
+        "step": tiling.step,
     }
 
 

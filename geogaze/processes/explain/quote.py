@@ -18,6 +18,7 @@ _WITH_OVERVIEWS = 4 / 3
 _OVERLAY_BYTES = 1.0  # of a pixel, overviews included: measured, noise 0.97, an airport 0.27
 _ROW_BYTES = 120  # of a tile in the table that is kept
 _PANEL_BYTES, _PANELS = 1_300_000, 6  # of the contact sheet
+_PAGE_BYTES = 600_000  # its scripts are within it
 _FILE_BYTES = 30_000  # what a layer's file has besides its pixels
 
 
@@ -59,11 +60,12 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     table = plan.tiles * (_ROW_BYTES + _FLOAT_BYTES * layers)
     sheet = min(1 + layers, _PANELS) * _PANEL_BYTES
     kept = 1 if plan.stability is None else 2  # layers of floats for each class
-    products = round(layers * (kept * heat + overlay + 2 * _FILE_BYTES) + table + sheet)
+    layer = kept * heat + overlay + 2 * _FILE_BYTES
+    products = round(layers * layer + overlay + table + sheet + _PAGE_BYTES)
     parts = plan.tiles * layers * plan.tiling.cells**2 * _FLOAT_BYTES
     blocks = plan.lattice.rows * plan.lattice.cols * layers * kept * _FLOAT_BYTES
     # What units draw is kept, and a layer's is copied twice, when it is put in its order.
-    drawn = overlay * (layers + 2 * min(settings.lanes, layers))
+    drawn = overlay * (1 + layers + 2 * min(settings.lanes, layers))
     return Quote(
         tiles=plan.tiles,
         layers=layers,

@@ -76,17 +76,19 @@ def layer_segment(painted: Painted) -> bytes:
 
 
 def put_drawn(pyramid: Pyramid, canvas: Canvas, unit: Callable[[int], Iterable[bytes]]) -> None:
-    """Fill a pyramid with what units have drawn of a layer, and what is coarser than they are.
+    """Fill a pyramid with what units have drawn of the scene, or of a layer over it, and what is
+    coarser than they are.
 
     Args:
         pyramid: of the canvas.
         canvas: how the picture was divided.
-        unit: gives a unit's segments by its number: the scene's and the layer's.
+        unit: gives a unit's segments by its number: the scene's, and the layer's if there is one.
     """
     across = -(-canvas.width // canvas.units.side)
 
     def put(place: BlockAt) -> Picture:
-        scene, layer = (Segment.load(data) for data in unit(place[0] * across + place[1]))
+        scene, *over = (Segment.load(data) for data in unit(place[0] * across + place[1]))
+        layer = over[0] if over else Segment({}, None, None)
         for (level, (row, col)), (image, mask) in scene.blocks.items():
             own, _ = layer.blocks.get((level, (row, col)), (image, b""))
             finer = canvas.level - level

@@ -22,7 +22,9 @@ from geogaze.scene.view import SceneView
 OpenScene = Callable[[], AbstractContextManager[SceneView]]
 Pulse = Callable[[int], None]
 Drawn = Callable[[int], Iterable[bytes]]
-"""Reads what a unit of the phase ``draw`` has left, by its number: the scene's bytes, a layer's."""
+"""Reads what a unit of the phase ``draw`` has left, by its number: the scene's bytes, and a layer's
+where it is of one.
+"""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ class JobInputs:
     """For a product of the whole job, once its layers are finished.
 
     ``tiles`` reads what the model says of tiles, ``tally`` is that of all together; ``heat_of``
-    gives a layer by its position; ``standing`` is by layer; ``record`` has what the job has made so
-    far, earlier products of the same phase among it.
+    gives a layer by its position; ``drawn`` is what the phase ``draw`` has left of the scene alone;
+    ``standing`` is by layer; ``record`` has what the job has made so far, earlier products of the
+    same phase among it.
     """
 
     job: JobFacts
@@ -118,6 +121,7 @@ class JobInputs:
     tally: Tally
     standing: dict[str, Standing]
     heat_of: Callable[[int], Heat]
+    drawn: Drawn
     record: JobRecord
     open_scene: OpenScene
     scratch: Path

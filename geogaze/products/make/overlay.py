@@ -154,15 +154,28 @@ def write_overlay(drawn: Drawn, layer: LayerFacts, backdrop: Backdrop, target: P
         backdrop: the part of the scene that was drawn over.
         target: the COG to write.
     """
-    top, left, bottom, right = backdrop.box
-    canvas = Canvas(bottom - top, right - left)
-    tags = {"AREA_OR_POINT": "Area", "GEOGAZE_CLASS": layer.name, "GEOGAZE_METHOD": layer.method}
+    tags = {"GEOGAZE_CLASS": layer.name, "GEOGAZE_METHOD": layer.method}
     if layer.warnings:
         tags["GEOGAZE_WARNINGS"] = " ".join(layer.warnings)
+    write_drawn(drawn, backdrop, tags, target)
+
+
+def write_drawn(drawn: Drawn, backdrop: Backdrop, tags: dict[str, str], target: Path) -> None:
+    """Put a picture together from what units have drawn: JPEG with an internal mask.
+
+    Args:
+        drawn: gives the segments of a unit by its number: the scene's, and a layer's if it is one.
+        backdrop: the part of the scene that was drawn.
+        tags: what the file says of itself.
+        target: the COG to write.
+    """
+    top, left, bottom, right = backdrop.box
+    canvas = Canvas(bottom - top, right - left)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(target.parent)) as spool:
         pyramid = Pyramid(canvas.width, canvas.height, BLOCK, spool)
         put_drawn(pyramid, canvas, drawn)
         transform = backdrop.transform @ Affine.translation(left, top)
+        tags = {"AREA_OR_POINT": "Area", **tags}
         pyramid.write(target, crs=backdrop.crs_wkt, transform=transform, tags=tags)
 
 

@@ -27,8 +27,6 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     canvas = plan.canvas
     heat_of = open_heat(resources, claim, plan)
     drawn = drawn_layers(resources, claim, plan)
-    if not drawn:
-        return Outcome({"ends": []})
     layers = ((job.layer(plan.layers[number]), heat_of(number)) for number in drawn)
     path, ends = scratch / "drawn", [0]
     with open_to_show(resources, plan) as scene, path.open("wb") as file:

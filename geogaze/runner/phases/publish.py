@@ -19,6 +19,7 @@ from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
     make_product,
+    open_drawn,
     open_heat,
     open_to_show,
 )
@@ -50,6 +51,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         tally=tally,
         standing=standings(job, tally),
         heat_of=open_heat(resources, claim, plan),
+        drawn=open_drawn(resources, claim, pulse),
         record=_record(resources, claim, plan, parts, layers),
         open_scene=partial(open_to_show, resources, plan),
         scratch=scratch,

@@ -24,6 +24,7 @@ from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
 from geogaze.products.table import Product, needs_overlays, products_of
 from geogaze.runner.block import SPREAD, Blended
+from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
@@ -116,7 +117,7 @@ def make_layer_products(
         heat=heat,
         backdrop=job.backdrop,
         open_scene=partial(open_to_show, resources, plan),
-        drawn=_drawn(resources, claim, drawn, pulse),
+        drawn=open_drawn(resources, claim, pulse, _place_among(drawn, claim.root)),
         scratch=scratch,
         pulse=pulse,
         spread=spread,
@@ -129,18 +130,27 @@ def make_layer_products(
     return {"products": assets}
 
 
-def _drawn(resources: Resources, claim: Claim, drawn: list[int], pulse: Pulse) -> Drawn:
-    """Reads what the phase draw has left of the scene, and of the claim's layer, which is drawn."""
+def _place_among(drawn: list[int], layer: int) -> int | None:
+    """Which of the layers that are drawn one is; None if it is none of them."""
+    return drawn.index(layer) if layer in drawn else None
+
+
+def open_drawn(resources: Resources, claim: Claim, pulse: Pulse, layer: int | None = None) -> Drawn:
+    """Reads what the phase draw has left: of the scene, and of a layer by its place among those
+    that are drawn.
+    """
     parts: list[Part] = []
 
     def segments(unit: int) -> Iterator[bytes]:
         if not parts:
             parts.extend(resources.ledger.parts(claim.job_id, "draw"))
         pulse(0)
-        part, layer = parts[unit], drawn.index(claim.root) + 1
+        part = parts[unit]
         ends = part.result["ends"]
-        for start, stop in (ends[:2], ends[layer : layer + 2]):
-            yield resources.storage.get(f"{part.prefix}drawn", start, stop)
+        if not ends:  # where no layer was drawn, older releases did not draw the scene either
+            raise JobOutdated
+        for number in (0,) if layer is None else (0, layer + 1):
+            yield resources.storage.get(f"{part.prefix}drawn", *ends[number : number + 2])
 
     return segments
 

@@ -1,0 +1,3 @@
+// Stands for decoders of compressions that geogaze writes nothing in.
+export default {};
+export const ZSTDDecoder = undefined;

@@ -1,0 +1,2 @@
+// What the page uses of geotiff.js.
+export { fromBlob, fromUrl } from "geotiff";

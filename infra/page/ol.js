@@ -1,0 +1,32 @@
+// What the page uses of OpenLayers, under the names of its full build.
+import Feature from "ol/Feature.js";
+import Map from "ol/Map.js";
+import View from "ol/View.js";
+import ScaleLine from "ol/control/ScaleLine.js";
+import { buffer } from "ol/extent.js";
+import LineString from "ol/geom/LineString.js";
+import MultiLineString from "ol/geom/MultiLineString.js";
+import Point from "ol/geom/Point.js";
+import Polygon from "ol/geom/Polygon.js";
+import Draw from "ol/interaction/Draw.js";
+import { defaults } from "ol/interaction/defaults.js";
+import VectorLayer from "ol/layer/Vector.js";
+import WebGLTile from "ol/layer/WebGLTile.js";
+import Projection from "ol/proj/Projection.js";
+import DataTile from "ol/source/DataTile.js";
+import VectorSource from "ol/source/Vector.js";
+import Circle from "ol/style/Circle.js";
+import Stroke from "ol/style/Stroke.js";
+import Style from "ol/style/Style.js";
+import TileGrid from "ol/tilegrid/TileGrid.js";
+
+export { Feature, Map, View };
+export const control = { ScaleLine };
+export const extent = { buffer };
+export const geom = { LineString, MultiLineString, Point, Polygon };
+export const interaction = { Draw, defaults };
+export const layer = { Vector: VectorLayer, WebGLTile };
+export const proj = { Projection };
+export const source = { DataTile, Vector: VectorSource };
+export const style = { Circle, Stroke, Style };
+export const tilegrid = { TileGrid };

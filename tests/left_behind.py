@@ -7,6 +7,7 @@ OF_EVERY_JOB = {
     "hotspots": "hotspots.gpkg",
     "hotspots-parquet": "hotspots.parquet",
     "preview": "preview.png",
+    "page": "index.html",
     "item": "item.json",
 }
 """Products' names and files."""

@@ -40,7 +40,7 @@ def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path:
     assert report["tiles_per_second"] == pytest.approx(
         report["tiles"] / report["seconds"], rel=0.01
     )
-    assert set(report["assets"]) == {"heat-boat", "overlay-boat", *OF_EVERY_JOB}
+    assert set(report["assets"]) == {"heat-boat", "overlay-boat", "backdrop", *OF_EVERY_JOB}
     files = {Path(path) for path in report["assets"].values()}
     assert files == set(out.iterdir())  # and no workspace
 
@@ -58,7 +58,7 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     done = geogaze(*words, "--overwrite")
     assert done.code == 0, done.err
     assert "heat-boat.tif" in done.out
-    assert "preview.png" in done.out
+    assert f"geogaze view {out}" in done.out
     assert "tiles/s" in done.out
     assert {path.name for path in out.iterdir()} == {
         *("notes.txt", "heat-boat.tif", *OF_EVERY_JOB.values()),

@@ -35,8 +35,11 @@ class Elements(HTMLParser):
         if tag == "script":
             self.scripts.append("")
 
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append((f"/{tag}", {}))
+
     def handle_data(self, data: str) -> None:
-        if self.found[-1][0] == "script":
+        if self.found and self.found[-1][0] == "script":
             self.scripts[-1] += data
 
 

@@ -37,7 +37,7 @@ def test_no_product_shows_the_blocks(
                 assert said[0] == said[1]
                 for key, value in one.tags(1).items():
                     assert float(other.tags(1)[key]) == pytest.approx(float(value), abs=1e-12)
-        elif name.startswith("overlay-") or name == "preview":
+        elif name.startswith("overlay-") or name in {"backdrop", "preview", "page"}:
             assert path.read_bytes() == parts.assets[name].read_bytes(), name
     scales = [
         json.loads(report.assets["item"].read_text())["properties"]["geogaze:scales"]

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import pytest
+import rasterio
 
 from geogaze.config import Settings
 from geogaze.ledger.records import Part
@@ -53,6 +55,23 @@ def test_classes_that_are_named_are_drawn_whatever_wins(explain: Explain, one_ti
     assert overlays(explain(one_tile, "named", classes=others)) == set(others)
     assert overlays(explain(one_tile, "won", classes=others, overlays="present")) == set()
     assert overlays(explain(one_tile, "none", classes=others, overlays="none")) == set()
+
+
+def test_the_scene_is_kept_without_heat_wherever_anything_may_be_drawn(
+    explain: Explain, one_tile: Path
+) -> None:
+    (best,) = overlays(explain(one_tile))
+    others = sorted(set(CLASSES) - {best})
+    none = explain(one_tile, "won", classes=others, overlays="present")
+    assert overlays(none) == set()
+    with rasterio.open(none.assets["backdrop"]) as backdrop, rasterio.open(one_tile) as scene:
+        assert (backdrop.crs, backdrop.transform) == (scene.crs, scene.transform)
+        shown, pixels = backdrop.read().astype(float), scene.read().astype(float)
+        assert np.array_equal(backdrop.dataset_mask(), scene.dataset_mask())
+    assert np.corrcoef(shown.ravel(), pixels.ravel())[0, 1] > 0.9, "JPEG of noise"
+    alone = explain(one_tile, "all", overlays="all")
+    assert alone.assets["backdrop"].read_bytes() == none.assets["backdrop"].read_bytes()
+    assert "backdrop" not in explain(one_tile, "none", classes=others, overlays="none").assets
 
 
 @pytest.fixture

@@ -120,11 +120,13 @@ def test_a_job_leaves_its_products_and_nothing_else(job: RunReport) -> None:
     assert {path.name for path in job.assets["item"].parent.iterdir()} == {
         *(f"heat-{name}.tif" for name in CLASSES),
         *(f"overlay-{name}.tif" for name in CLASSES),
+        "backdrop.tif",
         *OF_EVERY_JOB.values(),
     }
     assert set(job.assets) == {
         *(f"heat-{name}" for name in CLASSES),
         *(f"overlay-{name}" for name in CLASSES),
+        "backdrop",
         *OF_EVERY_JOB,
     }
     assert job.tiles == 4 * 5
@@ -257,7 +259,8 @@ def test_each_tiles_own_best_class_makes_one_layer(
     report = explain(big_scene, classes="top", normalize="none", overlap=0)
     assert {"heat-top", "overlay-top"} <= set(report.assets)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-top.tif", "classes.tif", "overlay-top.tif", *OF_EVERY_JOB.values()),
+        *("heat-top.tif", "classes.tif", "overlay-top.tif", "backdrop.tif"),
+        *OF_EVERY_JOB.values(),
     }
     item = json.loads(report.assets["item"].read_text())
     validate(item)

@@ -17,6 +17,7 @@ from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.products.make.inputs import Heat
 from geogaze.runner.phases import Resources, assemble, draw, perform
+from geogaze.runner.phases.resources import open_drawn
 from geogaze.runner.phases.retired import JobOutdated
 from geogaze.storage import FolderStorage
 from tests.factories import write_scene
@@ -116,6 +117,18 @@ def test_a_blank_part_of_the_scene_leaves_nothing_but_its_place(
         sizes.append([stop - start for start, stop in itertools.pairwise(ends)])
     assert all(layer < 200 for _, layer in (sizes[0], sizes[3])), "nothing valid, nothing drawn"
     assert all(layer > 2000 for _, layer in (sizes[1], sizes[4]))
+
+
+def test_what_an_older_release_did_not_draw_is_told_in_one_sentence(
+    tmp_path: Path, scene: Path, bundle_folder: Path
+) -> None:
+    asked = ExplainRequest(scene=str(scene), model=str(bundle_folder))
+    plan = make_plan(asked, Settings(), local=True)
+    ledger = Parts(draw=[Part(0, None, "", {"ends": []})])
+    resources = Resources(Settings(), ledger, FolderStorage(tmp_path))  # type: ignore[arg-type]
+    drawn = open_drawn(resources, claim_of(plan, "publish", 0), lambda tiles: None)
+    with pytest.raises(JobOutdated, match="submit it again"):
+        list(drawn(0))
 
 
 @pytest.mark.parametrize("phase", ["calibrate", "render", "publish"])

@@ -92,6 +92,7 @@ def test_every_kind_of_raster(
         affine, crs = dataset.transform, dataset.crs
     assert set(report.assets) == {
         *(f"{product}-{layer}" for product in ("heat", "overlay") for layer in CLASSES),
+        "backdrop",
         *OF_EVERY_JOB,
     }
     for layer in CLASSES:

@@ -29,7 +29,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 def asset(request: Request, job_id: JobId, file: str, services: With) -> Response:
     """A file of a successful job, whole or by ranges.
 
-    It is sent, or where objects lie in a bucket a fresh link to it there.
+    It is sent, or where objects lie in a bucket a fresh link to it there. The job's page is sent
+    always, as it reads the files beside it.
     """
     return _sent(request, services, product_of_file(services, job_id, file))
 
@@ -60,6 +61,8 @@ def _sent(request: Request, services: Services, made: dict[str, Any]) -> Respons
     if request.scope.get(ASKED_HEAD):  # links are signed for GET
         size = {"Content-Length": str(made["size"]), "Accept-Ranges": "bytes"}
         return Response(media_type=made["type"], headers={**headers, **size})
+    if made["type"].startswith("text/html"):  # what it links to lies here, as it must itself
+        return Response(services.storage.get(made["key"]), media_type=made["type"], headers=headers)
     seconds = services.settings.presign_seconds
     again = {"Cache-Control": f"private, max-age={seconds // 2}"}
     return RedirectResponse(services.storage.link(made["key"], seconds), headers=again)

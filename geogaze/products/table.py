@@ -229,7 +229,7 @@ PRODUCTS = (
         title="Page that shows the layers",
         offer="Page that shows the layers in a browser, beside the other files",
         hint="page that shows the layers: geogaze view opens it",
-        media_type="text/html",
+        media_type="text/html; charset=utf-8",
         roles=("overview",),
         phase="publish",
         make="geogaze.products.make.page:make",

@@ -33,6 +33,7 @@ def job(ledger: Ledger, storage: FolderStorage) -> UUID:
     files = {
         "heat-boat": made(storage, job, "heat-boat.tif", HEAT, COG),
         "item": made(storage, job, "item.json", b"{}", "application/geo+json"),
+        "page": made(storage, job, "index.html", b"<p>", "text/html; charset=utf-8"),
     }
     assets = {"files": files, "skipped": []}
     with Session(ledger.database) as session, session.begin():
@@ -105,6 +106,8 @@ def test_objects_in_a_bucket_are_led_to(
     head = http.head(path, follow_redirects=False)
     assert (head.status_code, head.headers["content-length"]) == (200, "1024")
     assert (head.headers["content-type"], head.headers["etag"]) == (COG, TAG)
+    page = http.get(f"/jobs/{job}/assets/index.html", follow_redirects=False)
+    assert (page.status_code, page.content) == (200, b"<p>"), "it reads what lies beside it here"
 
 
 @pytest.mark.parametrize("file", ["heat-road.tif", "../item.json", "%2e%2e/item.json", ""])

@@ -1,4 +1,4 @@
-"""What every job leaves behind besides its layers: the one list that tests go by."""
+"""What jobs leave behind besides heat and overlays: the one list that tests go by."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ OF_EVERY_JOB = {
     "tiles": "tiles.parquet",
     "hotspots": "hotspots.gpkg",
     "hotspots-parquet": "hotspots.parquet",
+    "layers": "job.qlr",
+    "legend": "legend.png",
+    "sld": "heat.sld",
     "preview": "preview.png",
     "page": "index.html",
     "item": "item.json",
 }
 """Products' names and files."""
+
+OF_CLASSES = {
+    "classes": "classes.tif",
+    "classes-names": "classes.tif.aux.xml",
+    "classes-style": "classes.qml",
+    "classes-sld": "classes.sld",
+}
+"""The same of jobs whose cells have a best class."""

@@ -228,7 +228,8 @@ def _what_was_seen(layers: dict[str, Any]) -> Table | None:
 
 def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
-    from geogaze.products.table import CLASS, all_products, product_named
+    from geogaze.products.product import CLASS
+    from geogaze.products.table import all_products, product_named
 
     described = json.loads(assets["item"].read_text())["assets"]
     layers = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pystac
@@ -19,7 +18,7 @@ from pystac.extensions.render import Render
 from geogaze.models.targets import least
 from geogaze.products.facts import JobFacts
 from geogaze.products.stac import About
-from geogaze.products.styles import legend
+from geogaze.products.styles import heat_style, legend, spread_style
 from geogaze.products.tiles import Standing
 
 _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
@@ -36,11 +35,7 @@ def heat(asset: pystac.Asset, about: About) -> None:
     about.renders[about.name] = Render.create(
         assets=[about.name],
         title=f"Heat of {about.layer}",
-        # One for all layers, so that they compare.
-        rescale=[[0.0, _highest(job, calibration["statistics"], 1.0)]],
-        nodata="nan",
-        colormap_name=job.colormap,
-        resampling="bilinear",
+        **heat_style(job.colormap, job.normalize, about.record.peak).render,
     )
 
 
@@ -51,17 +46,17 @@ def stability(asset: pystac.Asset, about: About) -> None:
     about.renders[about.name] = Render.create(
         assets=[about.name],
         title=f"Stability of {about.layer}",
-        rescale=[[0.0, _highest(job, statistics, 0.5)]],
-        nodata="nan",
-        colormap_name=job.colormap,
-        resampling="bilinear",
+        **spread_style(job.colormap, job.normalize, about.record.peak).render,
     )
 
 
 def classes(asset: pystac.Asset, about: About) -> None:
-    """The names and colours of the raster's values."""
+    """The names and colours of the raster's values; the file has the colours, too."""
     about.item.stac_extensions.append(_CLASSIFICATION)
     asset.extra_fields["classification:classes"] = legend(about.job.model.classes)
+    about.renders[about.name] = Render.create(
+        assets=[about.name], title="Best class of each cell", resampling="nearest"
+    )
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
@@ -89,11 +84,3 @@ def _band(job: JobFacts, statistics: dict[str, float] | None) -> RasterBand:
         unit="logit" if job.normalize == "none" else "1",
         statistics=Statistics.create(**statistics) if statistics else None,
     )
-
-
-def _highest(job: JobFacts, statistics: dict[str, float] | None, usual: float) -> float:
-    """The heat at the top of the colour map: the usual, but of raw evidence the highest."""
-    if job.normalize != "none":
-        return usual
-    top = float((statistics or {}).get("maximum", 1.0))
-    return top if top > 0 and math.isfinite(top) else 1.0

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from geogaze.grid.lattice import Box
 from geogaze.grid.tiling import Tiling
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.methods import Method
 from geogaze.models.targets import Target
 from geogaze.products.colormaps import Palette
@@ -97,7 +97,10 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """A layer of heat. ``method`` is its title; ``tags`` say how the layer came about."""
+    """A layer of heat. ``method`` is its title; ``tags`` say how the layer came about.
+
+    ``colormap`` is the one with two sides where heat is signed.
+    """
 
     name: str
     grid: Grid
@@ -136,6 +139,11 @@ class JobFacts:
     warnings: tuple[str, ...]
     scale_from: str | None = None
     stability: int | None = None
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """How the model's scores become probabilities."""
+        return self.model.probabilities
 
     @property
     def tiles(self) -> int:

@@ -7,114 +7,14 @@ that it can be listed where nothing that draws is installed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from geogaze.doors import resolve
-from geogaze.files import file_stem
-from geogaze.products.facts import TOP
-from geogaze.products.styles import Overlays
-
-CLASS = "{class}"
-"""Stands in names and files of products that there are for each layer."""
-
-LAYER_PHASES = frozenset({"assemble"})
-"""Phases that have a unit for each layer."""
-
-GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
-_ROLES = frozenset({"data", "visual", "overview", "thumbnail", "metadata"})  # known to STAC
-
-
-class Wanted(Protocol):
-    """What decides which products a job makes; plans and facts of a job both tell it."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The heat layers."""
-
-    @property
-    def overlays(self) -> Overlays:
-        """Which layers are to be drawn over the scene."""
-
-    @property
-    def stability(self) -> int | None:
-        """How many shifted grids of tiles heat is compared under; None where it is not."""
-
-
-def _always(job: Wanted) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Product:
-    """A kind of file that jobs leave behind.
-
-    Attributes:
-        name: in results and the Item; with ``{class}`` one for each layer.
-        file: its file's name, likewise.
-        title: in the Item; ``{layer}`` and ``{method}`` are filled in.
-        offer: its title in the description of the process.
-        hint: what it is good for, in a few words, beside the finished file.
-        media_type: of the file.
-        roles: of STAC.
-        phase: the phase that makes it: once for each layer, or once.
-        make: reference to ``make(inputs, target)``, which writes the file; ``inputs`` is
-            :class:`~geogaze.products.make.inputs.LayerInputs` or ``JobInputs``.
-        describe: reference to ``describe(asset, about)``, which adds to the Item what the product
-            needs besides; None for most.
-        when: whether a job makes it.
-        in_item: whether the Item lists it; not the Item itself.
-    """
-
-    name: str
-    file: str
-    title: str
-    offer: str
-    hint: str
-    media_type: str
-    roles: tuple[str, ...]
-    phase: str
-    make: str
-    describe: str | None = None
-    when: Callable[[Wanted], bool] = _always
-    in_item: bool = True
-
-    def __post_init__(self) -> None:
-        texts = ("name", "file", "title", "offer", "hint", "media_type", "phase", "make")
-        if missing := [text for text in texts if not getattr(self, text)]:
-            raise ValueError(f"Product {self.name!r} lacks its {', '.join(missing)}.")
-        if not self.roles or not set(self.roles) <= _ROLES:
-            raise ValueError(f"Product {self.name!r} has roles {self.roles}, not of {set(_ROLES)}.")
-        if self.of_layer != (self.phase in LAYER_PHASES):
-            raise ValueError(
-                f"Product {self.name!r} is made in the phase {self.phase!r}: those of {CLASS} are "
-                f"made in {', '.join(sorted(LAYER_PHASES))}, others are not."
-            )
-        if (CLASS in self.name) != (CLASS in self.file):
-            raise ValueError(f"Product {self.name!r}: {CLASS} is in its name and file, or in none.")
-
-    @property
-    def of_layer(self) -> bool:
-        """Whether there is one for each layer."""
-        return CLASS in self.name
-
-    def named(self, layer: str = "") -> str:
-        """Its name, of a layer if it is one's."""
-        return self.name.replace(CLASS, layer)
-
-    def file_of(self, layer: str = "") -> str:
-        """Its file's name, of a layer if it is one's."""
-        return self.file.replace(CLASS, file_stem(layer) if layer else "")
-
-    def layer_of(self, name: str) -> str | None:
-        """The layer of a product called ``name``, "" for one of the whole job; None if not it."""
-        if not self.of_layer:
-            return "" if name == self.name else None
-        before, _, after = self.name.partition(CLASS)
-        fits = name.startswith(before) and name.endswith(after)
-        return name[len(before) : len(name) - len(after)] if fits else None
-
+from geogaze.models.bundles import Probabilities
+from geogaze.models.targets import Target
+from geogaze.products.product import GEOTIFF, QML, SLD, Product, Wanted, has_best_class
+from geogaze.products.styles import Normalize, Overlays
 
 PRODUCTS = (
     Product(
@@ -130,6 +30,17 @@ PRODUCTS = (
         describe="geogaze.products.describing:heat",
     ),
     Product(
+        name="style-{class}",
+        file="heat-{class}.qml",
+        title="Style of the heat of {layer} for QGIS",
+        offer="Style of a class's heat for QGIS, one product for each",
+        hint="style of each layer: QGIS takes it by itself",
+        media_type=QML,
+        roles=("metadata",),
+        phase="assemble",
+        make="geogaze.products.make.styles:make_heat_qml",
+    ),
+    Product(
         name="stability-{class}",
         file="stability-{class}.tif",
         title="Standard deviation of {layer} heat under shifted tiles",
@@ -143,17 +54,53 @@ PRODUCTS = (
         when=lambda job: job.stability is not None,
     ),
     Product(
+        name="spread-style-{class}",
+        file="stability-{class}.qml",
+        title="Style of the stability of {layer} for QGIS",
+        offer="Style of a class's stability for QGIS, one product for each",
+        hint="its style: QGIS takes it by itself",
+        media_type=QML,
+        roles=("metadata",),
+        phase="assemble",
+        make="geogaze.products.make.styles:make_spread_qml",
+        when=lambda job: job.stability is not None,
+    ),
+    Product(
         name="classes",
         file="classes.tif",
         title="Best class of each cell",
-        offer="Best class of each cell, where classes is top",
-        hint="best class of each cell, in colours",
+        offer="Best class of each cell, where there are several",
+        hint="best class of each cell, in colours and with names",
         media_type=GEOTIFF,
         roles=("data",),
         phase="publish",
         make="geogaze.products.make.classes:make",
         describe="geogaze.products.describing:classes",
-        when=lambda job: job.layers == (TOP,),
+        when=has_best_class,
+    ),
+    Product(
+        name="classes-names",
+        file="classes.tif.aux.xml",
+        title="Names of the classes' values",
+        offer="Names of the values of classes.tif, for GDAL",
+        hint="names of its values, for whatever opens it by GDAL",
+        media_type="application/xml",
+        roles=("metadata",),
+        phase="publish",
+        make="geogaze.products.make.styles:make_classes_names",
+        when=has_best_class,
+    ),
+    Product(
+        name="classes-style",
+        file="classes.qml",
+        title="Style of the classes for QGIS",
+        offer="Style of classes.tif for QGIS",
+        hint="its style: QGIS takes it by itself",
+        media_type=QML,
+        roles=("metadata",),
+        phase="publish",
+        make="geogaze.products.make.styles:make_classes_qml",
+        when=has_best_class,
     ),
     Product(
         name="overlay-{class}",
@@ -235,6 +182,51 @@ PRODUCTS = (
         make="geogaze.products.make.page:make",
     ),
     Product(
+        name="layers",
+        file="job.qlr",
+        title="All layers for QGIS, grouped and styled",
+        offer="All layers for QGIS, grouped and styled",
+        hint="all layers, grouped and styled: drag it into QGIS",
+        media_type="application/x-qgis-layer-definition",
+        roles=("metadata",),
+        phase="publish",
+        make="geogaze.products.make.styles:make_layer_definition",
+    ),
+    Product(
+        name="legend",
+        file="legend.png",
+        title="Legend",
+        offer="Legend of the heat, and of classes.tif",
+        hint="legend of the heat, and of the classes",
+        media_type="image/png",
+        roles=("graphic",),
+        phase="publish",
+        make="geogaze.products.make.legend:make",
+    ),
+    Product(
+        name="sld",
+        file="heat.sld",
+        title="Style of heat layers for GeoServer",
+        offer="Style of heat layers for GeoServer, SLD 1.0",
+        hint="style of all heat layers for GeoServer (SLD)",
+        media_type=SLD,
+        roles=("metadata",),
+        phase="publish",
+        make="geogaze.products.make.styles:make_heat_sld",
+    ),
+    Product(
+        name="classes-sld",
+        file="classes.sld",
+        title="Style of the classes for GeoServer",
+        offer="Style of classes.tif for GeoServer, SLD 1.0",
+        hint="style of the classes for GeoServer (SLD)",
+        media_type=SLD,
+        roles=("metadata",),
+        phase="publish",
+        make="geogaze.products.make.styles:make_classes_sld",
+        when=has_best_class,
+    ),
+    Product(
         name="item",
         file="item.json",
         title="Description of all products",
@@ -279,6 +271,9 @@ class _Without:
     overlays: Overlays
     layers: tuple[str, ...] = ()
     stability: int | None = None
+    targets: tuple[Target, ...] | None = ()
+    normalize: Normalize = "job"
+    probabilities: Probabilities = "softmax"
 
 
 def needs_overlays(name: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.colormaps import DIVERGING
 from geogaze.products.facts import Backdrop, Grid, JobFacts, SceneFacts
 
 
 def facts_of(plan: Plan) -> JobFacts:
     """The facts of a planned job."""
     scene, lattice = plan.scene, plan.lattice
+    signed = plan.normalize == "none" and plan.explained_by.signed
     return JobFacts(
         layers=plan.layers,
         targets=plan.targets,
@@ -44,7 +46,7 @@ def facts_of(plan: Plan) -> JobFacts:
         normalize=plan.normalize,
         scale_from=plan.scale_from,
         stability=plan.stability,
-        colormap=plan.colormap,
+        colormap=DIVERGING if signed else plan.colormap,
         overlays=plan.overlays,
         context=plan.context,
         square=plan.square,

@@ -18,7 +18,7 @@ from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.rectangles import Division
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import Bundle, Probabilities
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target, parse_target
 from geogaze.processes.explain.request import Context, OnError, OverlaysWord
@@ -181,6 +181,11 @@ class Plan(ProcessPlan):
         if self.layers == (TOP,):
             return None
         return tuple(parse_target(layer, self.bundle) for layer in self.layers)
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """How the model's scores become probabilities."""
+        return self.bundle.probabilities
 
     @property
     def explained_by(self) -> Method:

@@ -173,7 +173,7 @@ class ExplainRequest(ProcessRequest):
         "of several labels, in one; none. Default: all of what classes names, present where it is "
         "all.",
     )
-    colormap: Colormap = Field(default=DEFAULT, title="Colours of overlays and contact sheet")
+    colormap: Colormap = Field(default=DEFAULT, title="Colours of overlays and styles")
     threshold: Annotated[
         Annotated[float, Field(ge=LEAST)] | Annotated[str, Field(pattern=PATTERN)],
         Flag("From which heat on a cell is hot: 0.5, otsu, or q0.99, a quantile.", "threshold"),

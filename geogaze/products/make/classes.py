@@ -1,4 +1,4 @@
-"""The class raster of a ``top`` job: which class each cell's heat is of, with its colours."""
+"""The class raster: which class each cell's heat is of, or which has most evidence there."""
 
 from __future__ import annotations
 
@@ -33,12 +33,37 @@ def make(inputs: JobInputs, target: Path) -> None:
 
 def _blocks(inputs: JobInputs) -> Iterator[ClassBlock]:
     """The classes of all cells, in the blocks that the heat is kept in."""
-    tiling, heat = inputs.job.tiling, inputs.heat_of(0)
-    for box in heat.boxes:
-        rows, cols = tiling.tiles_over(box)
-        table = inputs.tiles.read((rows.start, cols.start, rows.stop, cols.stop))
-        yield box, best_classes(tiling, table, np.isfinite(heat.window(box)), box)
+    job = inputs.job
+    for box in inputs.heat_of(0).boxes:
+        if job.targets is None:
+            rows, cols = job.tiling.tiles_over(box)
+            table = inputs.tiles.read((rows.start, cols.start, rows.stop, cols.stop))
+            seen = np.isfinite(inputs.heat_of(0).window(box))
+            yield box, best_classes(job.tiling, table, seen, box)
+        else:
+            own = (
+                (plus, inputs.heat_of(number).evidence(box))
+                for number, (plus, minus) in enumerate(job.targets)
+                if plus is not None and minus is None
+            )
+            yield box, most_evident(own, box)
         inputs.pulse(0)
+
+
+def most_evident(layers: Iterable[tuple[int, NDArray[np.float32]]], box: Box) -> NDArray[np.int64]:
+    """The class (rows, cols) with most evidence in each cell of a box; -1 where none has any, or
+    where nobody looked. Evidence is in logits for each class alike, so that classes compare.
+
+    Args:
+        layers: classes, and the evidence (rows, cols) for each, one after the other.
+        box: the cells.
+    """
+    shape = box[2] - box[0], box[3] - box[1]
+    best, most = np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.float32)
+    for number, evidence in layers:
+        more = evidence > most  # of NaN nothing is
+        best[more], most[more] = number, evidence[more]
+    return best
 
 
 def best_classes(

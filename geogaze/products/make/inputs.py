@@ -33,7 +33,9 @@ class Heat:
 
     Its values are float32, NaN where not looked at: 0..1, or raw signed evidence where
     ``normalize`` is ``none``. ``scale`` is the evidence that became 1 (None for ``tile``), ``peak``
-    the highest value of raw evidence. ``boxes`` are the blocks of cells that it is kept in.
+    what is strong of raw evidence, of either sign and of all layers of the job: all but a
+    thousandth of a layer's cells have less. ``boxes`` are the blocks of cells that it is kept in.
+    ``evidence`` reads what was not scaled yet, and compares with that of other layers.
     """
 
     boxes: tuple[Box, ...]
@@ -41,13 +43,18 @@ class Heat:
     scale: float | None
     peak: float
     read: Callable[[Box], NDArray[np.float32]]
+    evidence: Callable[[Box], NDArray[np.float32]]
 
     @classmethod
     def of(cls, values: NDArray[np.float32], normalize: Normalize, scale: float | None) -> Heat:
-        """A layer in memory (rows, cols)."""
-        peak = float(np.nanmax(values, initial=0))
+        """A layer in memory (rows, cols), of which nothing else is known."""
+        peak = float(np.nanmax(np.abs(values), initial=0))
         whole = (0, 0, *values.shape)
-        return cls((whole,), normalize, scale, peak, lambda box: values[slices(box)])
+
+        def read(box: Box) -> NDArray[np.float32]:
+            return values[slices(box)]
+
+        return cls((whole,), normalize, scale, peak, read, read)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -36,10 +36,12 @@ def make(inputs: LayerInputs, target: Path) -> None:
 
 
 def shown_heat(heat: NDArray[np.float32], normalize: Normalize, peak: float) -> NDArray[np.float32]:
-    """What an overlay shows of a layer: heat as it is, raw evidence by its share of the peak."""
+    """What an overlay shows of a layer: heat as it is, raw evidence by its share of the peak,
+    -1..1.
+    """
     if normalize != "none":
         return heat
-    return (np.maximum(heat, 0) / (peak or 1)).astype(np.float32)
+    return (heat / np.float32(peak or 1)).astype(np.float32)
 
 
 def rgb_image(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from geogaze.products.facts import JobFacts
 from geogaze.products.make.color import colour_table, lay_over, stretch
 from geogaze.products.make.inputs import Heat, JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
+from geogaze.products.styles import heat_style, scale_note
 from geogaze.products.tiles import Standing, strongest
 from geogaze.scene.view import SceneView
 from geogaze.wording import length
@@ -120,7 +121,8 @@ def write_preview(job: JobFacts, reader: SceneView, layers: list[Shown], target:
         shown = stretch(np.nan_to_num(heat), cell, valid.shape)
         picture = _on_paper(lay_over(image, shown, job.colormap), valid)
         panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))
-    _sheet(job, panels).save(target, compress_level=3)  # 3 % larger, half the time
+    peak = max((layer.heat.peak for layer in layers), default=0.0)
+    _sheet(job, panels, peak).save(target, compress_level=3)  # 3 % larger, half the time
 
 
 def _small(heat: Heat) -> tuple[NDArray[np.float32], int]:
@@ -170,7 +172,7 @@ def _on_paper(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Image.Image
     return Image.fromarray(shown.astype(np.uint8))
 
 
-def _sheet(job: JobFacts, panels: list[_Panel]) -> Image.Image:
+def _sheet(job: JobFacts, panels: list[_Panel], peak: float) -> Image.Image:
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     width = max(panels[0].picture.width, _SLOT)
@@ -207,7 +209,7 @@ def _sheet(job: JobFacts, panels: list[_Panel]) -> Image.Image:
         draw.text((x, below + 8), name, _FAINT if panel.nowhere else _INK, font=_font(20))
         caption = _fit(panel.caption, _font(14), width)
         draw.text((x, below + 35), caption, _WARNING if panel.nowhere else _FAINT, font=_font(14))
-    _legend(draw, sheet, job)
+    _legend(draw, sheet, job, peak)
     return sheet
 
 
@@ -231,8 +233,9 @@ def _fit(text: str, font: _Font, width: int) -> str:
     return text[: next(room, 0)].rstrip(" ,") + "…"
 
 
-def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts) -> None:
+def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts, peak: float) -> None:
     long, height = 240, 12
+    style = heat_style(job.colormap, job.normalize, peak)
     top = sheet.height - _FOOTER + 20
     ramp = colour_table(job.colormap)[np.linspace(0, 254, long).round().astype(int)]
     alpha = ramp[:, 3:] / 255
@@ -240,13 +243,8 @@ def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts) -> Non
     strip = np.repeat(bar[None].astype(np.uint8), height, axis=0)
     sheet.paste(Image.fromarray(strip), (_MARGIN, top))
     draw.rectangle((_MARGIN, top, _MARGIN + long - 1, top + height - 1), outline=_FAINT)
-    note = {
-        "job": "0 to 1, one scale per class over the whole scene: tiles compare",
-        "tile": "0 to 1 within each tile: tiles do not compare",
-        "none": "raw evidence, shown up to each class's maximum",
-    }[job.normalize]
     left = _MARGIN + long + 14
-    note = _fit(note, _font(15), sheet.width - left - _MARGIN)
+    note = _fit(scale_note(style, job.normalize), _font(15), sheet.width - left - _MARGIN)
     draw.text((left, top - 3), note, _FAINT, font=_font(15))
 
 

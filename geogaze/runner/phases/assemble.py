@@ -26,5 +26,6 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     seams = Seams(plan.tiling)
     for box in heat.boxes:
         seams.add(heat.window(box), box)
-    known = {"scale": heat.scale, "statistics": heat.statistics, "seams": seams.score}
+    known = {"scale": heat.scale, "peak": heat.peak, "statistics": heat.statistics}
+    known |= {"seams": seams.score}
     return Outcome(assets | known | ({"spread": spread.statistics} if spread else {}))

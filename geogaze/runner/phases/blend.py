@@ -49,7 +49,9 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
             if shifted:
                 apart = shifted.spread(positive=plan.normalize != "none")
                 spread.write(np.where(np.isnan(values), np.float32(np.nan), apart).tobytes())
-            sketches += [Sketch.of(layer) for layer in values]
+            # Raw evidence is drawn by its strength, of either sign.
+            strength = np.abs(values) if plan.normalize == "none" else values
+            sketches += [Sketch.of(layer) for layer in strength]
             peaks += [_peak(layer) for layer in values]
     for name in (BLENDED, SPREAD) if plan.stability else (BLENDED,):
         resources.storage.take_file(

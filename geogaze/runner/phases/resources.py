@@ -22,7 +22,8 @@ from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
-from geogaze.products.table import Product, needs_overlays, products_of
+from geogaze.products.product import Product
+from geogaze.products.table import needs_overlays, products_of
 from geogaze.runner.block import SPREAD, Blended
 from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse
@@ -167,15 +168,19 @@ def open_heat(resources: Resources, claim: Claim, plan: Plan) -> Callable[[int],
     ledger, job = resources.ledger, claim.job_id
     (scaled,) = (part.result for part in ledger.parts(job, "scale"))
     blended = Blended(resources.storage, plan.blocks, ledger.parts(job, "blend"))
+    peak = scaled.get("peak", 0.0)  # none of an earlier release
     boxes = tuple(plan.blocks.rectangle(number) for number in range(plan.blocks.count))
 
     def layer(number: int) -> Heat:
-        scale, peak = scaled["scales"][number], scaled["peaks"][number]
+        scale = scaled["scales"][number]
+
+        def evidence(box: Box) -> NDArray[np.float32]:
+            return blended.window(number, box)
 
         def read(box: Box) -> NDArray[np.float32]:
-            return calibrate(blended.window(number, box), plan.normalize, scale)
+            return calibrate(evidence(box), plan.normalize, scale)
 
-        return Heat(boxes, plan.normalize, scale, max(peak or 0.0, 0.0), read)
+        return Heat(boxes, plan.normalize, scale, peak, read, evidence)
 
     return layer
 
@@ -189,4 +194,4 @@ def open_spread(resources: Resources, claim: Claim, plan: Plan, heat: Heat) -> H
         spread = blended.window(claim.root, box)
         return spread / np.float32(heat.scale) if heat.scale else spread
 
-    return Heat(heat.boxes, heat.normalize, heat.scale, heat.peak, read)
+    return Heat(heat.boxes, heat.normalize, heat.scale, heat.peak, read, read)

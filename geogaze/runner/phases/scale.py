@@ -9,7 +9,7 @@ from pathlib import Path
 from geogaze.grid.sketch import Sketch
 from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.heat import scale_of
+from geogaze.products.make.heat import QUANTILE, scale_of
 from geogaze.runner.ahead import ahead
 from geogaze.runner.block import load_sketches
 from geogaze.runner.phases.resources import Outcome, Resources
@@ -43,7 +43,8 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         for name, one in zip(plan.layers, total, strict=True)
     ]
     drawn = _drawn(plan, ledger.parts(claim.job_id, "explain"))
-    return Outcome({"scales": scales, "peaks": peaks, "drawn": drawn})
+    peak = max((one.quantile(QUANTILE) for one in total), default=0.0)
+    return Outcome({"scales": scales, "peaks": peaks, "peak": peak, "drawn": drawn})
 
 
 def _drawn(plan: Plan, parts: list[Part]) -> list[int]:

@@ -61,7 +61,8 @@ def test_run_tells_people_where_to_look(geogaze: Geogaze, scene: Path, tmp_path:
     assert f"geogaze view {out}" in done.out
     assert "tiles/s" in done.out
     assert {path.name for path in out.iterdir()} == {
-        *("notes.txt", "heat-boat.tif", *OF_EVERY_JOB.values()),
+        *("notes.txt", "heat-boat.tif", "heat-boat.qml"),
+        *OF_EVERY_JOB.values(),
     }
     with rasterio.open(out / "heat-boat.tif") as heat:
         assert heat.count == 1

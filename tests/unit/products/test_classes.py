@@ -1,8 +1,9 @@
-"""The class raster of a top job."""
+"""The class raster: of tiles' own best classes, and of evidence."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from structlog.testing import capture_logs
 from geogaze.grid.lattice import slices
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
-from geogaze.products.make.classes import best_classes, write_classes
+from geogaze.products.make.classes import best_classes, most_evident, write_classes
 from geogaze.products.styles import class_colours, legend
+from geogaze.products.table import product_names
 from geogaze.products.tiles import TileTable, standings
 from tests.unit.products.conftest import MakePlan
 from tests.unit.products.in_memory import rectangles_of, tally_of
@@ -93,6 +95,46 @@ def test_blocks_have_the_classes_of_the_whole(plan_of: MakePlan, scene: Path) ->
         some = rectangles_of(table).read(over)
         block = best_classes(plan.tiling, some, seen[slices(box)], box)
         assert block.tolist() == whole[slices(box)].tolist()
+
+
+def test_the_class_with_most_evidence_has_a_cell() -> None:
+    rng = np.random.default_rng(3)
+    evidence = rng.normal(size=(4, 5, 6)).astype(np.float32)
+    evidence[:, 0, 0] = np.nan
+    evidence[:, 1, 1] = -1
+    evidence[:, 2, 2] = 0
+    numbers = [7, 2, 9, 4]
+    best = most_evident(zip(numbers, evidence, strict=True), (10, 20, 15, 26))
+    for row, col in np.ndindex(5, 6):
+        cell = evidence[:, row, col]
+        expected = numbers[int(np.argmax(cell))] if cell.max() > 0 else -1
+        assert best[row, col] == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ({}, True),
+        ({"classes": "top", "normalize": "tile"}, True),
+        ({"normalize": "none"}, True),
+        ({"normalize": "tile"}, False),
+        ({"classes": ["boat"]}, False),
+        ({"classes": ["boat", "boat vs road", "not field"]}, False),
+        ({"classes": ["boat", "boat vs road", "field"]}, True),
+    ],
+)
+def test_there_is_a_best_class_where_several_compare(
+    plan_of: MakePlan, scene: Path, asked: dict[str, Any], made: bool
+) -> None:
+    plan = plan_of(scene, **asked)
+    names = product_names(plan)
+    assert ("classes" in names) == ("classes-style" in names) == made
+    assert names == product_names(facts_of(plan))
+
+
+def test_scores_that_are_none_of_classes_have_no_best(plan: Plan) -> None:
+    bundle = plan.bundle.model_copy(update={"probabilities": "none"})
+    assert "classes" not in product_names(plan.model_copy(update={"bundle": bundle}))
 
 
 @pytest.mark.parametrize("count", [3, 1000])

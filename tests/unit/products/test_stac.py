@@ -12,6 +12,7 @@ from shapely.geometry import shape
 
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.colormaps import render_stops
 from geogaze.products.records import JobRecord
 from geogaze.products.stac import item_json
 from geogaze.products.tiles import Standing
@@ -42,7 +43,8 @@ def item_of(plan: Plan, statistics: dict[str, float] | None = STATISTICS) -> dic
     }
     scale = 2.0 if statistics else 0.0
     calibration = {
-        name: {"asset": {}, "scale": scale, "statistics": statistics} for name in plan.layers
+        name: {"asset": {}, "scale": scale, "peak": 2.5, "statistics": statistics}
+        for name in plan.layers
     }
     standing = {name: Standing(2, 0.75, {}) for name in plan.layers}
     record = JobRecord("job-1", 1_790_000_000.5, assets, calibration, ["channel-shift"], RAN)
@@ -69,11 +71,10 @@ LOCAL_CRS = (
         ({"crs": LOCAL_CRS}, {}, STATISTICS),  # no EPSG code, so WKT
         ({}, {"classes": "top", "normalize": "tile"}, STATISTICS),
         ({}, {"normalize": "none"}, STATISTICS),
-        ({}, {"normalize": "none"}, {**STATISTICS, "maximum": -1.0, "minimum": -2.0}),
         ({}, {}, None),  # nothing was looked at
         ({"dtype": "uint16"}, {"rescale": [(0, 1000)]}, STATISTICS),
     ],
-    ids=["plain", "rotated", "wkt", "top", "raw", "raw-negative", "empty", "rescaled"],
+    ids=["plain", "rotated", "wkt", "top", "raw", "empty", "rescaled"],
 )
 def test_the_item_is_valid(
     plan_of: MakePlan,
@@ -131,9 +132,11 @@ def test_the_item_says_where_and_what_the_products_are(plan: Plan) -> None:
     assert {link["rel"] for link in item["links"]} >= {"derived_from"}
 
 
-def test_raw_evidence_is_drawn_up_to_its_maximum(plan_of: MakePlan, scene: Path) -> None:
-    item = item_of(plan_of(scene, normalize="none"))
-    assert item["properties"]["renders"]["heat-boat"]["rescale"] == [[0.0, 3.5]]
+def test_raw_evidence_is_drawn_on_both_sides_of_none(plan_of: MakePlan, scene: Path) -> None:
+    item = item_of(plan_of(scene, normalize="none", colormap="viridis"))
+    render = item["properties"]["renders"]["heat-boat"]
+    assert (render["rescale"], render["colormap_name"]) == ([[-2.5, 2.5]], "coolwarm")
+    assert [stop.alpha for stop in render_stops(render)][9:12] == [14, 0, 14]
     assert item["assets"]["heat-boat"]["raster:bands"][0]["unit"] == "logit"
 
 

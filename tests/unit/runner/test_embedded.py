@@ -30,7 +30,7 @@ from geogaze.networks.loading import load_model
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport
 from tests.factories import NORTH_UP, ROTATED, make_scene, make_values, write_scene
-from tests.left_behind import OF_EVERY_JOB
+from tests.left_behind import OF_CLASSES, OF_EVERY_JOB
 from tests.schemas.validation import validate
 from tests.unit.runner.conftest import Explain
 
@@ -119,15 +119,17 @@ def close(ours: NDArray[np.float32], expected: NDArray[Any]) -> None:
 def test_a_job_leaves_its_products_and_nothing_else(job: RunReport) -> None:
     assert {path.name for path in job.assets["item"].parent.iterdir()} == {
         *(f"heat-{name}.tif" for name in CLASSES),
+        *(f"heat-{name}.qml" for name in CLASSES),
         *(f"overlay-{name}.tif" for name in CLASSES),
         "backdrop.tif",
-        *OF_EVERY_JOB.values(),
+        *(OF_EVERY_JOB | OF_CLASSES).values(),
     }
     assert set(job.assets) == {
         *(f"heat-{name}" for name in CLASSES),
+        *(f"style-{name}" for name in CLASSES),
         *(f"overlay-{name}" for name in CLASSES),
         "backdrop",
-        *OF_EVERY_JOB,
+        *(OF_EVERY_JOB | OF_CLASSES),
     }
     assert job.tiles == 4 * 5
     assert job.skipped == []
@@ -223,7 +225,8 @@ def test_a_later_run_replaces_an_earlier_ones_files(
         assert dataset.tags()["GEOGAZE_NORMALIZE"] == "none"
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-boat.tif", "notes.txt", *OF_EVERY_JOB.values())
+        *("heat-boat.tif", "heat-boat.qml", "notes.txt"),
+        *OF_EVERY_JOB.values(),
     }
 
 
@@ -259,8 +262,8 @@ def test_each_tiles_own_best_class_makes_one_layer(
     report = explain(big_scene, classes="top", normalize="none", overlap=0)
     assert {"heat-top", "overlay-top"} <= set(report.assets)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("heat-top.tif", "classes.tif", "overlay-top.tif", "backdrop.tif"),
-        *OF_EVERY_JOB.values(),
+        *("heat-top.tif", "heat-top.qml", "overlay-top.tif", "backdrop.tif"),
+        *(OF_EVERY_JOB | OF_CLASSES).values(),
     }
     item = json.loads(report.assets["item"].read_text())
     validate(item)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torchvision.models import shufflenet_v2_x0_5
 
-from tests.left_behind import OF_EVERY_JOB
+from tests.left_behind import OF_CLASSES, OF_EVERY_JOB
 from tests.unit.runner.conftest import Explain
 from tests.unit.runner.kinds import KINDS, Kind
 
@@ -91,9 +91,9 @@ def test_every_kind_of_raster(
     with rasterio.open(scene) as dataset:
         affine, crs = dataset.transform, dataset.crs
     assert set(report.assets) == {
-        *(f"{product}-{layer}" for product in ("heat", "overlay") for layer in CLASSES),
         "backdrop",
-        *OF_EVERY_JOB,
+        *(f"{product}-{layer}" for product in ("heat", "style", "overlay") for layer in CLASSES),
+        *(OF_EVERY_JOB | OF_CLASSES),
     }
     for layer in CLASSES:
         with rasterio.open(report.assets[f"heat-{layer}"]) as dataset:

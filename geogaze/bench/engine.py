@@ -21,9 +21,8 @@ from geogaze.evidence.runtimes.converted import converted
 from geogaze.evidence.runtimes.openvino import Graph, openvino_present
 from geogaze.evidence.runtimes.trunk import Precision, multiplying, narrowed
 from geogaze.models.targets import own
-from geogaze.networks.cuts import split
+from geogaze.networks.cuts import cut_at
 from geogaze.networks.loading import load_model
-from geogaze.networks.split import Split
 
 
 def bench_engine(
@@ -63,7 +62,7 @@ def bench_engine(
         engine = Engine(bundle, options)
         model = load_model(bundle)
     size = bundle.input_size
-    flops = count_flops(split(model).trunk, torch.zeros(1, 3, size, size))
+    flops = count_flops(cut_at(model).trunk, torch.zeros(1, 3, size, size))
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
     images = images.to(engine.device).contiguous(memory_format=torch.channels_last)
     targets = own(range(classes))
@@ -104,8 +103,6 @@ def bench_engine(
         "ceiling_share": achieved / ceiling,
     }
     if peers:
-        ours = engine.cut
-        assert isinstance(ours, Split), "bundles for measuring are cut where networks can be"
         model.to(memory_format=torch.contiguous_format)
         result["peers"] = {
             name: {
@@ -113,7 +110,7 @@ def bench_engine(
                 "slower_than_ours": peer.seconds / explain_s,
                 "max_relative_difference": peer.max_relative_difference,
             }
-            for name, peer in compare(model, ours, images, explanation.evidence).items()
+            for name, peer in compare(model, engine.cut, images, explanation.evidence).items()
         }
     return result
 

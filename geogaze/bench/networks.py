@@ -12,9 +12,9 @@ from geogaze.models.registry import torchvision_catalogue
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import write_bundle
 from geogaze.networks.registration import Registration
+from geogaze.networks.timm_cuts import side_of_timm
 
 _SEED = 0
-_SIZE = 224
 _HEAD_STD = 0.05
 
 
@@ -26,8 +26,8 @@ def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
     """
     torch.manual_seed(_SEED)
     known = torchvision_catalogue().get(architecture)
-    size = known.input_size if known else _SIZE
     model = build(architecture, classes, initialise=True).requires_grad_(False)
+    size = known.input_size if known else side_of_timm(model)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         norm.train().momentum = 1.0

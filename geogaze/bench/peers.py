@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from geogaze.bench.clock import seconds
 from geogaze.errors import InvalidRequest
-from geogaze.networks.cuts import split
+from geogaze.networks.captured import Captured
+from geogaze.networks.cuts import cut_at
+from geogaze.networks.layouts import Tokens, maps
 from geogaze.networks.split import Split
 
 Maps = Callable[[int], Tensor]
@@ -35,13 +37,14 @@ class PeerResult:
 
 
 def compare(
-    model: nn.Module, prepared: Split, images: Tensor, evidence: Tensor
+    model: nn.Module, prepared: Split | Captured, images: Tensor, evidence: Tensor
 ) -> dict[str, PeerResult]:
     """Run the peers on every class.
 
     They are timed on the network as its library builds it, as their users run it; their maps are
     compared on our prepared trunk, so that they differ by the method alone and not by the rounding
-    of folded batch normalisation.
+    of folded batch normalisation. Where the layer gives tokens, both are the network itself, with
+    tokens made maps and tokens again there: what pytorch-grad-cam calls a reshape transform.
 
     Args:
         model: the network, its parameters requiring gradients as they do when built.
@@ -58,30 +61,58 @@ def compare(
             f"--peers needs {', '.join(missing)}; install them: pip install 'geogaze[bench]'"
         )
     classes = evidence.shape[1]
-    plain = split(model)
-    if not isinstance(plain, Split):
-        raise InvalidRequest("--peers compares networks that are cut in two: name a classifier.")
+    plain = cut_at(model)
     results = {}
     for name, (peer, ours) in _PEERS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # their own business
-            maps = peer(_whole(plain), images.contiguous())
-            maps(0)  # warm
-            took = seconds(partial(_every, maps, classes), images.device)
-            theirs = _every(peer(_whole(prepared), images), min(classes, _COMPARED))
+            each = peer(*_whole(model, plain), images.contiguous())
+            each(0)  # warm
+            took = seconds(partial(_every, each, classes), images.device)
+            theirs = _every(peer(*_whole(model, prepared), images), min(classes, _COMPARED))
         mine = ours(evidence, images)[:, : theirs.shape[1]]
         results[name] = PeerResult(took, _difference(mine, theirs))
     return results
 
 
-def _whole(cut: Split) -> nn.Sequential:
-    """A network of its own to hook, whose first part ends with the target layer."""
-    whole = nn.Sequential(copy.deepcopy(cut.trunk), copy.deepcopy(cut.head))
-    return whole.requires_grad_(True)
+def _whole(model: nn.Module, cut: Split | Captured) -> tuple[nn.Module, nn.Module]:
+    """A network of its own to hook, and the module of it that gives the target layer's maps."""
+    if isinstance(cut, Split) and cut.as_maps is maps:
+        trunk, head = copy.deepcopy(cut.trunk), copy.deepcopy(cut.head)
+        return nn.Sequential(trunk, head).requires_grad_(True), trunk
+    assert isinstance(cut.as_maps, Tokens), "networks for measuring give maps or tokens"
+    whole = copy.deepcopy(model)
+    layer = _Reshaped(whole.get_submodule(cut.module), cut.as_maps)
+    whole.set_submodule(cut.module, layer)
+    return whole.requires_grad_(True), layer.maps
 
 
-def _every(maps: Maps, classes: int) -> Tensor:
-    return torch.stack([maps(k).detach() for k in range(classes)], dim=1)
+class _Maps(nn.Module):
+    """Tokens made maps."""
+
+    def __init__(self, as_maps: Tokens) -> None:
+        super().__init__()
+        self.as_maps = as_maps
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.as_maps(tokens)
+
+
+class _Reshaped(nn.Module):
+    """A layer that gives tokens, made maps on their way."""
+
+    def __init__(self, layer: nn.Module, as_maps: Tokens) -> None:
+        super().__init__()
+        self.layer, self.prefix, self.maps = layer, as_maps.prefix, _Maps(as_maps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        given: Tensor = self.layer(tokens)
+        places: Tensor = self.maps(given)
+        return torch.cat([given[:, : self.prefix], places.flatten(2).transpose(1, 2)], dim=1)
+
+
+def _every(each: Maps, classes: int) -> Tensor:
+    return torch.stack([each(k).detach() for k in range(classes)], dim=1)
 
 
 def _difference(ours: Tensor, theirs: Tensor) -> float:
@@ -90,42 +121,42 @@ def _difference(ours: Tensor, theirs: Tensor) -> float:
     return float(((ours - theirs).abs() / peak.clamp_min(1e-30)).nan_to_num(0).max())
 
 
-def _pytorch_grad_cam(whole: nn.Sequential, images: Tensor) -> Maps:
+def _pytorch_grad_cam(whole: nn.Module, layer: nn.Module, images: Tensor) -> Maps:
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    cam = GradCAM(model=whole, target_layers=[whole[0]])
+    cam = GradCAM(model=whole, target_layers=[layer])
 
-    def maps(index: int) -> Tensor:
+    def each(index: int) -> Tensor:
         targets = [ClassifierOutputTarget(index)] * len(images)
         return torch.from_numpy(cam(input_tensor=images, targets=targets))
 
-    return maps
+    return each
 
 
-def _captum(whole: nn.Sequential, images: Tensor) -> Maps:
+def _captum(whole: nn.Module, layer: nn.Module, images: Tensor) -> Maps:
     from captum.attr import LayerGradCam
 
-    gradcam = LayerGradCam(whole, whole[0])
+    gradcam = LayerGradCam(whole, layer)
 
-    def maps(index: int) -> Tensor:
+    def each(index: int) -> Tensor:
         found: Tensor = gradcam.attribute(images, target=index, relu_attributions=False)
         return found[:, 0]
 
-    return maps
+    return each
 
 
-def _torchcam(whole: nn.Sequential, images: Tensor) -> Maps:
+def _torchcam(whole: nn.Module, layer: nn.Module, images: Tensor) -> Maps:
     from torchcam.methods import GradCAM
 
-    extractor = GradCAM(whole, whole[0], input_shape=tuple(images.shape[1:]))
+    extractor = GradCAM(whole, layer, input_shape=tuple(images.shape[1:]))
 
-    def maps(index: int) -> Tensor:
+    def each(index: int) -> Tensor:
         logits = whole(images)
         found: Tensor = extractor([index] * len(images), logits)[0]
         return found
 
-    return maps
+    return each
 
 
 def _resized(evidence: Tensor, images: Tensor) -> Tensor:
@@ -134,7 +165,7 @@ def _resized(evidence: Tensor, images: Tensor) -> Tensor:
 
     size = images.shape[-1], images.shape[-2]
     relu = evidence.relu().cpu().numpy()
-    scaled = [scale_cam_image(scale_cam_image(maps, size)) for maps in relu]
+    scaled = [scale_cam_image(scale_cam_image(of_image, size)) for of_image in relu]
     return torch.from_numpy(np.stack(scaled))
 
 

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 _AGREEMENT = 1e-5  # of the largest activation; rounding makes some 2e-6 of most networks
 _SEED = 0
+_UNCHECKED = {"check_trace": False}  # twice as long, and what runs is compared with torch anyway
 _GRAPH = "trunk.xml"  # its weights lie beside it
 
 
@@ -123,12 +124,16 @@ def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
         UnsupportedArchitecture: OpenVINO lacks an operation of it, or it cannot be traced.
     """
     import openvino
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     log.debug("network is being converted", runtime=openvino_name())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what tracing thinks of itself
-            return openvino.convert_model(trunk, example_input=images.contiguous())
+            traced = TorchScriptPythonDecoder(
+                trunk, example_input=images.contiguous(), trace_kwargs=_UNCHECKED
+            )
+            return openvino.convert_model(traced)
     except Exception as error:  # of no common kind
         raise UnsupportedArchitecture(
             f"OpenVINO cannot run this network ({type(error).__name__}: {error}). Set "

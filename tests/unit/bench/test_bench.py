@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torchvision.models import VisionTransformer
 from typer.testing import CliRunner
 
 from geogaze.bench import engine as engine_module
@@ -18,12 +20,15 @@ from geogaze.bench import pipeline as pipeline_module
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.engine import bench_engine
 from geogaze.bench.networks import random_bundle
-from geogaze.bench.peers import PeerResult
+from geogaze.bench.peers import PeerResult, compare
 from geogaze.bench.pipeline import PipelineJob, bench_pipeline
 from geogaze.cli.app import app
 from geogaze.config import Settings
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.evidence.kept import load_engine
+from geogaze.evidence.routes import explain
+from geogaze.models.targets import own
+from geogaze.networks.cuts import cut_at
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
@@ -71,6 +76,20 @@ def test_the_engine_and_its_peers_see_the_same() -> None:
     for name, peer in found["peers"].items():
         assert set(peer) == {"seconds", "slower_than_ours", "max_relative_difference"}
         assert peer["max_relative_difference"] < 1e-3, name
+
+
+def test_peers_see_maps_where_the_layer_gives_tokens() -> None:
+    torch.manual_seed(0)
+    model = VisionTransformer(32, 8, 2, 2, 16, 24, num_classes=3).eval()
+    nn.init.normal_(model.heads.head.weight)
+    images = torch.randn(2, 3, 32, 32)
+    cut = cut_at(model)
+    found = compare(model, cut, images, explain(cut, images, own(range(3))).evidence.detach())
+    assert {name: peer.max_relative_difference < 1e-4 for name, peer in found.items()} == {
+        "pytorch-grad-cam": True,
+        "captum": True,
+        "torchcam": True,
+    }
 
 
 def test_an_unknown_network_is_refused() -> None:

@@ -94,6 +94,7 @@ def image(
                 "top_probability": _rounded(explanation.ranking[0][1]),
                 "class": explanation.shown,
                 "probability": _rounded(explanation.probability),
+                "nowhere": explanation.nowhere,
                 "overlay": str(target),
                 "ranking": [[name, _rounded(p)] for name, p in explanation.ranking[:5]],
                 "warnings": [advice] if advice else [],
@@ -113,6 +114,11 @@ def image(
     out.print(
         f"Where it looks for [bold]{explanation.shown}[/], by {METHODS[method].title}: {target}"
     )
+    if explanation.nowhere is not None:
+        out.print(
+            f"Beside the map, tokens on no place give {explanation.nowhere:+.2f} to its score.",
+            style="dim",
+        )
     if advice:
         print_warnings([advice])
     if note := METHODS[method].note:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import structlog
@@ -35,7 +36,8 @@ class Running:
         explanation = compute(tiles)
         self._route, self._shape = explanation.route, explanation.evidence.shape
         said = explanation.logits if explanation.shares is None else explanation.shares
-        self._packed = torch.cat([said, explanation.evidence.flatten(1)], dim=1)
+        beside = [] if explanation.nowhere is None else [explanation.nowhere]
+        self._packed = torch.cat([said, explanation.evidence.flatten(1), *beside], dim=1)
         self._classes = explanation.logits.shape[1]
         if self._packed.is_cuda:
             here = torch.empty(self._packed.shape, dtype=self._packed.dtype, pin_memory=True)
@@ -47,8 +49,11 @@ class Running:
         seconds = self._clock.seconds()  # waits for the download
         packed = self._packed.numpy()
         logits = packed[:, : self._classes]
-        evidence = packed[:, self._classes :].reshape(self._shape)
-        return BatchResult(self._tiles, logits, evidence, self._route, self._rule), seconds
+        last = self._classes + prod(self._shape[1:])
+        evidence = packed[:, self._classes : last].reshape(self._shape)
+        nowhere = packed[:, last:] if packed.shape[1] > last else None
+        result = BatchResult(self._tiles, logits, evidence, self._route, self._rule, nowhere)
+        return result, seconds
 
 
 class Clock:

@@ -15,6 +15,13 @@ from geogaze.models.targets import Target
 _GROUP_BYTES = 256 * 2**20
 
 
+def at_once(inputs: Tensor, wider: int = 1) -> int:
+    """Derivatives by inputs that memory holds at the same time, ``wider`` times as large as those
+    on their way.
+    """
+    return max(1, _GROUP_BYTES // (wider * inputs.numel() * inputs.element_size()))
+
+
 def score_gradients(
     logits: Tensor,
     inputs: Tensor,
@@ -37,7 +44,7 @@ def score_gradients(
     identity = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
     by = logits.detach() if ranked is None else ranked
     rows = score_rows(identity, targets, by).expand(-1, len(logits), -1)
-    group = max(1, _GROUP_BYTES // (wider * inputs.numel() * inputs.element_size()))
+    group = at_once(inputs, wider)
     for wanted in rows.split(group):
         try:
             (gradients,) = torch.autograd.grad(

@@ -19,6 +19,8 @@ class BatchResult:
     ``tiles`` (n,) int64 are positions among the corners asked for; ``logits`` (n, classes) and
     signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had, ``rule``
     how logits become probabilities. By the rule ``shares`` they are shares of pixels instead.
+    ``nowhere`` (n, K) float32 is what tokens on no place give to the scores, in logits; None where
+    there are none.
     """
 
     tiles: NDArray[np.int64]
@@ -26,6 +28,7 @@ class BatchResult:
     evidence: NDArray[np.float32]
     route: str
     rule: Rule = "softmax"
+    nowhere: NDArray[np.float32] | None = None
 
     @property
     def best(self) -> NDArray[np.int64]:

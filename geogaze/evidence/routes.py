@@ -34,13 +34,13 @@ from geogaze.evidence.heads import ShiftHead, recognise
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
 from geogaze.networks.class_token import ClassTokenHead
-from geogaze.networks.layouts import AsMaps, maps
+from geogaze.networks.layouts import AsMaps, Tokens, maps
 from geogaze.networks.logits import logits_of
 from geogaze.networks.regions import Labels
 from geogaze.networks.split import Split
 
 Route = Literal["channel-shift", "class-token", "head-vjp", "graph", "pixels"]
-_SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | None] = WeakKeyDictionary()
+_SHIFT_HEADS: WeakKeyDictionary[Split, ShiftHead | ClassTokenShift | None] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,18 @@ class Evidence:
     network that pools globally and ends in one linear layer, its spatial mean is the class's logit
     less its bias. ``route`` is how the gradient was had. ``shares`` (B, classes) are of the pixels
     that each class is predicted on, where the network labels those and says so of any.
+
+    ``nowhere`` (B, K) is what tokens that lie on no place, such as registers, give to the score:
+    gradient times activation, in logits. Along ``class-token`` the class token's own residual,
+    which passes by the layer, is part of it. A score that is linear behind the layer is its bias,
+    the map's mean and this. None without such tokens, and for methods other than Grad-CAM.
     """
 
     logits: Tensor
     evidence: Tensor
     route: Route
     shares: Tensor | None = None
+    nowhere: Tensor | None = None
 
 
 def explain(
@@ -92,10 +98,12 @@ def explain_activations(
 ) -> Evidence:
     """As :func:`explain`, from the trunk's activations on, as the head takes them."""
     head = _shift_head(cut)
-    if head is not None and (method == "gradcam" or head.uniform):
-        logits, evidence = head.explain(activations, targets, method)
-        by_token = isinstance(head, ClassTokenShift)
-        return Evidence(logits, evidence, "class-token" if by_token else "channel-shift")
+    if isinstance(head, ClassTokenShift):
+        if method == "gradcam":
+            logits, evidence, nowhere = head.explain(activations, targets)
+            return Evidence(logits, evidence, "class-token", nowhere=nowhere)
+    elif head is not None and (method == "gradcam" or head.uniform):
+        return Evidence(*head.explain(activations, targets, method), "channel-shift")
     activations = activations.detach().requires_grad_()
     with torch.enable_grad():
         # A clone, as a head may work in place.
@@ -103,10 +111,11 @@ def explain_activations(
     return _differentiated(activations, output, targets, method, cut.as_maps, "head-vjp")
 
 
-def _shift_head(cut: Split) -> ShiftHead | None:
-    """The head's channel-shift form, looked for once."""
+def _shift_head(cut: Split) -> ShiftHead | ClassTokenShift | None:
+    """The head's closed form, looked for once."""
     if cut not in _SHIFT_HEADS:
         if isinstance(cut.head, ClassTokenHead):
+            assert isinstance(cut.as_maps, Tokens), "a class token is one of them"
             _SHIFT_HEADS[cut] = ClassTokenShift(cut.head, cut.as_maps)
         else:
             _SHIFT_HEADS[cut] = recognise(cut.head) if cut.as_maps is maps else None
@@ -123,7 +132,8 @@ def _differentiated(
 ) -> Evidence:
     logits = logits_of(output, len(activations))
     shares = output.shares if isinstance(output, Labels) else None
-    evidence = []
+    evidence, nowhere = [], []
+    prefix = as_maps.prefix if isinstance(as_maps, Tokens) and method == "gradcam" else 0
     with torch.no_grad():
         seen = as_maps(activations)
     for found in score_gradients(logits, activations, targets, ranked=shares):
@@ -138,4 +148,8 @@ def _differentiated(
                         "attention."
                     )
             evidence.append(find_cam(method).positional(gradients, seen))
-    return Evidence(logits.detach(), torch.cat(evidence, dim=1), route, shares)
+            if prefix:
+                beside = found[:, :, :prefix] * activations[:, :prefix]
+                nowhere.append(beside.flatten(2).sum(dim=2).T)
+    told = torch.cat(nowhere, dim=1) if prefix else None
+    return Evidence(logits.detach(), torch.cat(evidence, dim=1), route, shares, told)

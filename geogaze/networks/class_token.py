@@ -18,13 +18,16 @@ from torch.nn import functional as F
 class Row:
     """The class token's attention row.
 
-    ``residual`` (B, D) is the class token before the block, ``query`` (B, H, d) its scaled query,
-    ``attention`` (B, H, N) its softmax over all tokens, ``values`` (B, N, H, d) theirs.
+    ``residual`` (B, D) is the class token before the block and ``first`` behind its norm, ``query``
+    (B, H, d) its scaled query, ``attention`` (B, H, N) its softmax over all tokens, ``keys`` and
+    ``values`` (B, N, H, d) theirs.
     """
 
     residual: Tensor
+    first: Tensor
     query: Tensor
     attention: Tensor
+    keys: Tensor
     values: Tensor
 
     @property
@@ -60,18 +63,30 @@ class ClassTokenHead(nn.Module):
         self.heads = heads
 
     def row(self, tokens: Tensor) -> Row:
-        """Of tokens (B, 1 + patches, D): the class token as it is, patches behind the norm."""
+        """Of tokens (B, N, D): the class token as it is, then all others behind the norm."""
         residual = tokens[:, 0]
         first = self.norm(residual)
         width = first.shape[1]
         each = (self.heads, width // self.heads)
-        query = F.linear(first, self.weight[:width], self.bias[:width]).unflatten(1, each)
-        query = query / math.sqrt(each[1])
+        query = self.query(first)
         seen = torch.cat([first[:, None], tokens[:, 1:]], dim=1)
         both = F.linear(seen, self.weight[width:], self.bias[width:])
         keys, values = (part.unflatten(2, each) for part in both.split(width, dim=2))
         attention = torch.einsum("bhd,bnhd->bhn", query, keys).softmax(dim=2)
-        return Row(residual, query, attention, values)
+        return Row(residual, first, query, attention, keys, values)
+
+    def query(self, first: Tensor, *, bias: bool = True) -> Tensor:
+        """The class token's scaled query (B, H, d), or only what is linear in it."""
+        width = first.shape[1]
+        added = self.bias[:width] if bias else None
+        query = F.linear(first, self.weight[:width], added).unflatten(1, (self.heads, -1))
+        return query / math.sqrt(query.shape[2])
+
+    @property
+    def keys_and_values(self) -> tuple[Tensor, Tensor]:
+        """Their weights, (D, D) each."""
+        _, keys, values = self.weight.chunk(3)
+        return keys, values
 
     def finish(self, residual: Tensor, attended: Tensor) -> Tensor:
         """Logits of a class token (B, D) and what it attended to (B, D)."""

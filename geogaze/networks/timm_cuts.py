@@ -30,6 +30,12 @@ def of_timm(model: nn.Module) -> bool:
     return type(model).__module__.startswith("timm.") and hasattr(model, "forward_head")
 
 
+def side_of_timm(model: nn.Module) -> int:
+    """The side of the images that a network of timm says it takes, pixels."""
+    said = getattr(model, "pretrained_cfg", None) or {}
+    return int(said.get("input_size", (3, _SIDE, _SIDE))[-1])
+
+
 def cut_of_timm(model: nn.Module) -> Split | Captured:
     """A network of timm, cut; it is run once on an empty image to see how its features lie.
 
@@ -51,8 +57,7 @@ def cut_of_timm(model: nn.Module) -> Split | Captured:
 def _features(model: Any) -> Tensor:
     """Its features of an empty image, (1, …)."""
     first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
-    said = getattr(model, "pretrained_cfg", None) or {}
-    side = said.get("input_size", (3, _SIDE, _SIDE))[-1]
+    side = side_of_timm(model)
     device = first.weight.device
     empty = torch.zeros(1, first.in_channels, side, side, device=device)
     with torch.no_grad():
@@ -94,7 +99,7 @@ def _before_last_attention(model: Any, layout: Tokens) -> Split | Captured:
     if hasattr(attention, "fused_attn"):
         attention.fused_attn = False  # the fused one is not differentiated for many scores at once
     plain = type(model).__name__ == "VisionTransformer" and type(block).__name__ == "Block"
-    if not (plain and _plain(attention)) or layout.prefix != 1:
+    if not (plain and _plain(attention)):
         return Captured(model, name, layout)
     head = ClassTokenHead(
         block.norm1,
@@ -183,7 +188,7 @@ class _Pooled(_Head):
 
 
 class _Tokens(nn.Module):
-    """Images to tokens (B, 1 + g · g, C): the class token as it is, patches behind the norm."""
+    """Images to tokens (B, prefix + g · g, C): the class token as it is, others behind the norm."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -195,5 +200,5 @@ class _Tokens(nn.Module):
         tokens = model.norm_pre(model.patch_drop(tokens))
         for block in model.blocks[:-1]:
             tokens = block(tokens)
-        patches = model.blocks[-1].norm1(tokens[:, 1:])
-        return torch.cat([tokens[:, :1], patches], dim=1)
+        others = model.blocks[-1].norm1(tokens[:, 1:])
+        return torch.cat([tokens[:, :1], others], dim=1)

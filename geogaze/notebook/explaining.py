@@ -280,6 +280,7 @@ def _explanation(
         transform=Affine(cols.side, 0, cols.start, 0, rows.side, rows.start),
         placement="stretched" if look.stride is None else "measured",
         route=look.route,
+        nowhere=look.nowhere,
         image=image,
     )
 

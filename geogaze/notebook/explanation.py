@@ -38,6 +38,8 @@ class Explanation:
         placement: ``measured`` where the network was asked what each cell looks at; ``stretched``
             where it cannot be told, and cells are laid evenly over the image, as textbooks do.
         route: how the gradient was had, see :mod:`geogaze.evidence.routes`.
+        nowhere: (K,) float32: what tokens that lie on no place, such as the class token and
+            registers, give to each score, in logits; None where the network has none.
         image: (h, w, 3) uint8 RGB, as :meth:`overlay` shows it.
     """
 
@@ -48,6 +50,7 @@ class Explanation:
     transform: Affine
     placement: Placement
     route: str
+    nowhere: NDArray[np.float32] | None
     image: NDArray[np.uint8]
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from geogaze.errors import InvalidRequest, UnsupportedArchitecture
 from geogaze.evidence.engine import Engine
 from geogaze.evidence.pixels.network import PixelNetwork
-from geogaze.evidence.routes import explain
+from geogaze.evidence.routes import Evidence, explain
 from geogaze.evidence.upload import Uploader
 from geogaze.models.bundles import Rule
 from geogaze.models.methods import METHODS
@@ -46,7 +46,8 @@ class Look:
     ``logits`` (classes,) and ``evidence`` (K, rows, cols) of ``targets``, float32. Row and column i
     look at the pixel ``first_center + i * stride`` of the network's input; both are None where
     nobody knows, so that cells lie evenly over it. ``rule`` says what ``logits`` are where that is
-    not for the user to say: shares of pixels.
+    not for the user to say: shares of pixels. ``nowhere`` (K,) is what tokens on no place give;
+    None where there are none.
     """
 
     logits: NDArray[np.float32]
@@ -56,6 +57,7 @@ class Look:
     stride: float | None
     route: str
     rule: Rule | None = None
+    nowhere: NDArray[np.float32] | None = None
 
 
 def look_with_engine(
@@ -74,7 +76,9 @@ def look_with_engine(
     chosen = own([int(result.logits[0].argmax())]) if targets is None else tuple(targets)
     per_pixel = METHODS[method].per_pixel
     first_center, stride = (0.0, 1) if per_pixel else (bundle.first_center, bundle.stride)
-    return Look(result.logits[0], result.evidence[0], chosen, first_center, stride, result.route)
+    nowhere = None if result.nowhere is None else result.nowhere[0]
+    logits, evidence = result.logits[0], result.evidence[0]
+    return Look(logits, evidence, chosen, first_center, stride, result.route, nowhere=nowhere)
 
 
 def look_with_module(
@@ -110,14 +114,15 @@ def look_with_module(
         if METHODS[method].per_pixel:
             network = PixelNetwork(labelled(_pieces(model, said), regions))
             attributed = network.attribute(method, images, targets)
+            logits = torch.from_numpy(scores)[None]
             place = Registration(1, 0.0, attributed.shape[-1], None)
-            return _look(scores, attributed, targets, place, "pixels", rule)
+            return _look(scores, Evidence(logits, attributed, "pixels"), targets, place, rule)
         if said.layer is None:
             _check_known(model)
         cut = labelled(cut_at(model, said.layer, said.as_maps or maps), regions)
         found = explain(cut, images, targets, method)
         registration = _registration(model, cut, images.shape[1])
-        return _look(scores, found.evidence, targets, registration, found.route, rule)
+        return _look(scores, found, targets, registration, rule)
 
 
 def normalise(
@@ -179,15 +184,17 @@ def _one_row(model: nn.Module, logits: Any) -> Tensor:
 
 def _look(
     logits: NDArray[np.float32],
-    maps: Tensor,
+    found: Evidence,
     targets: tuple[Target, ...],
     place: Registration | None,
-    route: str,
     rule: Rule | None = None,
 ) -> Look:
     first_center, stride = (place.first_center, place.stride) if place else (None, None)
-    evidence = maps[0].detach().float().cpu().numpy()
-    return Look(logits, evidence, targets, first_center, stride, route, rule)
+    evidence, nowhere = (
+        None if of_images is None else of_images[0].detach().float().cpu().numpy()
+        for of_images in (found.evidence, found.nowhere)
+    )
+    return Look(logits, evidence, targets, first_center, stride, found.route, rule, nowhere)
 
 
 @contextmanager
@@ -232,7 +239,7 @@ def _check_known(model: nn.Module) -> None:
         UnsupportedArchitecture: it cannot; names a layer that might do.
     """
     try:
-        split(model)
+        cut_at(model)
     except UnsupportedArchitecture as error:
         convolutions = [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
         hint = f" Its last convolution is layer={convolutions[-1]!r}." if convolutions else ""

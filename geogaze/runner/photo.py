@@ -25,7 +25,8 @@ class PhotoExplanation:
     ``ranking`` holds (class, probability), best first; ``probability`` is that of ``shown``, as
     :func:`geogaze.models.targets.target_probability` says, ``heat`` (h, w) 0..1 its evidence;
     where the model gives no probabilities they are NaN;
-    ``overlay`` (h, w, 3) RGB.
+    ``overlay`` (h, w, 3) RGB; ``nowhere`` what tokens on no place give to the score, in logits;
+    None where there are none.
     """
 
     ranking: list[tuple[str, float]]
@@ -33,6 +34,7 @@ class PhotoExplanation:
     probability: float
     heat: NDArray[np.float32]
     overlay: NDArray[np.uint8]
+    nowhere: float | None = None
 
 
 def explain_photo(
@@ -77,4 +79,5 @@ def explain_photo(
     )
     shown_name = layer_names((layer,), bundle)[0] if layer else ranking[0][0]
     overlay = lay_over(image, heat, DEFAULT)
-    return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay)
+    nowhere = None if result.nowhere is None else float(result.nowhere[0, 0])
+    return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay, nowhere)

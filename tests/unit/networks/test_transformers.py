@@ -235,6 +235,15 @@ def test_a_bundle_of_it_is_written_read_and_explained(
     assert (found.logits - logits).abs().max() < 1e-4 * logits.abs().max()
     assert (found.evidence - expected).abs().max() < 1e-4 * expected.abs().max()
 
+    tile = images[:1].contiguous(memory_format=torch.channels_last)
+    (result,) = engine.explain_tiles(tile, [(0, 0)], TARGETS)
+    torch.testing.assert_close(torch.from_numpy(result.evidence), found.evidence[:1])
+    if found.nowhere is None:
+        assert result.nowhere is None
+    else:
+        torch.testing.assert_close(torch.from_numpy(result.nowhere), found.nowhere[:1])
+    assert (found.nowhere is None) == (name != "vit")
+
 
 def test_the_families_of_transformers_have_members_of_these_kinds() -> None:
     kinds = {type(network(name)) for name in NETWORKS}

@@ -200,7 +200,7 @@ def test_cells_whose_place_cannot_be_told_lie_evenly(image: np.ndarray) -> None:
 
 
 class Patches(nn.Module):
-    """Tokens of patches of 8 × 8 pixels behind a class token, mixed, then averaged."""
+    """Tokens of patches of 8 × 8 pixels behind a class token, mixed, then all averaged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class Patches(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         tokens = self.embed(images).flatten(2).transpose(1, 2)
         tokens = self.block(torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1))
-        return self.fc(tokens[:, 1:].mean(dim=1))
+        return self.fc(tokens.mean(dim=1))
 
 
 def test_tokens_become_maps_where_it_is_said_how(image: np.ndarray, tmp_path: Path) -> None:
@@ -220,7 +220,9 @@ def test_tokens_become_maps_where_it_is_said_how(image: np.ndarray, tmp_path: Pa
     explanation = geogaze.explain(model, square, layer="block", as_maps=Tokens(1), **SIGMA)
     assert explanation.evidence.shape == (3, 6, 6)
     assert explanation.transform @ (6, 6) == pytest.approx((48, 48))
-    share = explanation.evidence.mean(axis=(1, 2)) + model.fc.bias.detach().numpy()
+    assert np.abs(explanation.nowhere).min() > 1e-3
+    places = explanation.evidence.mean(axis=(1, 2))
+    share = places + explanation.nowhere + model.fc.bias.detach().numpy()
     share = np.exp(share) / np.exp(share).sum()
     assert explanation.probabilities == pytest.approx(share, abs=1e-5), "logits less biases"
     with pytest.raises(UnsupportedArchitecture, match=r"gives \(1, 37, 8\), not maps"):

@@ -79,7 +79,8 @@ class ClassTokenHead(nn.Module):
         """The class token's scaled query (B, H, d), or only what is linear in it."""
         width = first.shape[1]
         added = self.bias[:width] if bias else None
-        query = F.linear(first, self.weight[:width], added).unflatten(1, (self.heads, -1))
+        query: Tensor = F.linear(first, self.weight[:width], added)
+        query = query.unflatten(1, (self.heads, -1))
         return query / math.sqrt(query.shape[2])
 
     @property

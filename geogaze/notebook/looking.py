@@ -23,7 +23,7 @@ from geogaze.models.bundles import Rule
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target, own
 from geogaze.networks.captured import Captured
-from geogaze.networks.cuts import cut_at, split
+from geogaze.networks.cuts import cut_at
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
 from geogaze.networks.logits import logits_of, scores_in
 from geogaze.networks.regions import Regions, labelled
@@ -190,10 +190,8 @@ def _look(
     rule: Rule | None = None,
 ) -> Look:
     first_center, stride = (place.first_center, place.stride) if place else (None, None)
-    evidence, nowhere = (
-        None if of_images is None else of_images[0].detach().float().cpu().numpy()
-        for of_images in (found.evidence, found.nowhere)
-    )
+    evidence = found.evidence[0].detach().float().cpu().numpy()
+    nowhere = None if found.nowhere is None else found.nowhere[0].float().cpu().numpy()
     return Look(logits, evidence, targets, first_center, stride, found.route, rule, nowhere)
 
 

@@ -297,7 +297,7 @@ class Engine:
         Raises:
             InvalidBundle: the layer's grid is not the one that the bundle tells.
         """
-        if isinstance(self.cut, Split):
+        if isinstance(self.cut, Split) and not METHODS[method].of_attention:
             activations = self._activations(images)
             explanation = explain_activations(self.cut, activations, targets, method)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geogaze.doors import resolve
+from geogaze.evidence.attention.method import AttentionMethod
 from geogaze.evidence.cams.cam import Cam
 from geogaze.evidence.pixels.method import PixelMethod
 from geogaze.models.methods import METHODS
@@ -16,7 +17,9 @@ def load_methods() -> None:
     """
     for method in METHODS.values():
         kind = type(resolve(method.implementation))
-        expected = PixelMethod if method.per_pixel else Cam
+        expected: type = AttentionMethod if method.of_attention else Cam
+        if method.per_pixel:
+            expected = PixelMethod
         if kind is not expected:
             raise LookupError(
                 f"The method {method.name!r} is to be a {expected.__name__}, but "

@@ -26,11 +26,14 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from geogaze.doors import resolve
 from geogaze.errors import UnsupportedArchitecture
+from geogaze.evidence.attention.method import AttentionMethod
 from geogaze.evidence.cams.cam import find_cam
 from geogaze.evidence.class_token import ClassTokenShift
 from geogaze.evidence.gradients import score_gradients
 from geogaze.evidence.heads import ShiftHead, recognise
+from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
 from geogaze.networks.captured import Captured
 from geogaze.networks.class_token import ClassTokenHead
@@ -85,12 +88,32 @@ def explain(
     Raises:
         UnsupportedArchitecture: the layer gives no maps, or the logits do not depend on it.
     """
+    if METHODS[method].of_attention:
+        return explain_attention(cut, images, targets, method)
     if isinstance(cut, Split):
         with torch.no_grad():
             activations = cut.trunk(images)
         return explain_activations(cut, activations, targets, method)
     activations, output = cut.answer(images)
     return _differentiated(activations, output, targets, method, cut.as_maps, "graph")
+
+
+def explain_attention(
+    cut: Split | Captured, images: Tensor, targets: Sequence[Target] | None, method: str
+) -> Evidence:
+    """As :func:`explain`, by a method of the attention in all blocks.
+
+    Raises:
+        UnsupportedArchitecture: the network does not classify by a class token, or is not known to.
+    """
+    how = METHODS[method]
+    if not isinstance(cut, Split) or cut.blocks is None:
+        raise UnsupportedArchitecture(
+            f"{how.title} is of the attention of a class token in blocks that are known, as "
+            "torchvision's and timm's ViT have them; this network has none: use gradcam."
+        )
+    explained: AttentionMethod = resolve(how.implementation)
+    return Evidence(*explained.explain(cut.blocks, cut.as_maps, images, targets), "class-token")
 
 
 def explain_activations(

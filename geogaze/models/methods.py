@@ -18,8 +18,10 @@ class Method:
     ``per_pixel`` methods give a map at the model's input resolution, the others one value for each
     activation. ``signed`` ones tell evidence for from evidence against. ``note`` says when a
     method equals another, or what published sanity checks found. ``implementation`` refers to a
-    :class:`geogaze.evidence.cams.cam.Cam` or, per pixel, to a
-    :class:`geogaze.evidence.pixels.method.PixelMethod`.
+    :class:`geogaze.evidence.cams.cam.Cam`; per pixel, to a
+    :class:`geogaze.evidence.pixels.method.PixelMethod`; ``of_attention``, of a transformer's
+    attention in all blocks rather than of one layer's activations, to a
+    :class:`geogaze.evidence.attention.method.AttentionMethod`.
     """
 
     name: str
@@ -29,6 +31,12 @@ class Method:
     signed: bool
     implementation: str
     note: str = ""
+    of_attention: bool = False
+
+    @property
+    def of_layer(self) -> bool:
+        """Whether it is a class activation map: of the activations of one layer."""
+        return not (self.per_pixel or self.of_attention)
 
 
 _RELU = " Only for networks whose only nonlinearity is ReLU."
@@ -81,6 +89,18 @@ METHODS: dict[str, Method] = {
             True,
             "geogaze.evidence.cams.xgradcam:CAM",
             _GAP,
+        ),
+        Method(
+            "legrad",
+            "LeGrad",
+            "Bousselham et al. 2024, arXiv:2404.03214",
+            False,
+            False,
+            "geogaze.evidence.attention.legrad:METHOD",
+            "Only for transformers that classify by a class token. Shows to which tokens more "
+            "attention would raise the score as each block would have it, not what makes it up; "
+            "its scale follows no unit.",
+            of_attention=True,
         ),
         Method(
             "saliency",

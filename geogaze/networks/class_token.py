@@ -7,6 +7,7 @@ and what they become behind it, reach no score. So this computes neither.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,3 +100,17 @@ class ClassTokenHead(nn.Module):
         """Logits (B, classes) of tokens as :meth:`row` takes them."""
         row = self.row(tokens)
         return self.finish(row.residual, row.attended.flatten(1))
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBlocks:
+    """A class-token network block by block.
+
+    ``embed`` takes images to tokens (B, N, D) before the first block; ``blocks`` are all but the
+    last, from tokens to tokens; ``heads`` has each of them, and the last, for the class token
+    alone, and the network's classifier behind it.
+    """
+
+    embed: Callable[[Tensor], Tensor]
+    blocks: Sequence[nn.Module]
+    heads: Sequence[ClassTokenHead]

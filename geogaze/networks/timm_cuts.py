@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
-from geogaze.networks.class_token import ClassTokenHead
+from geogaze.networks.class_token import ClassTokenHead, TokenBlocks
 from geogaze.networks.layouts import AsMaps, Tokens, channels_last, maps
 from geogaze.networks.split import Split
 
@@ -95,13 +95,21 @@ def _by_token(model: nn.Module) -> bool:
 def _before_last_attention(model: Any, layout: Tokens) -> Split | Captured:
     """Cut behind the first norm of the last block."""
     name, block = f"blocks.{len(model.blocks) - 1}.norm1", model.blocks[-1]
+    if type(model).__name__ == "VisionTransformer" and all(map(_plain, model.blocks)):
+        heads = [_head(model, each) for each in model.blocks]
+        trunk = _Tokens(model)
+        blocks = TokenBlocks(trunk.embed, list(model.blocks[:-1]), heads)
+        return Split(trunk, heads[-1], name, layout, mixes=True, blocks=blocks)
     attention: Any = getattr(block, "attn", None)
     if hasattr(attention, "fused_attn"):
         attention.fused_attn = False  # the fused one is not differentiated for many scores at once
-    plain = type(model).__name__ == "VisionTransformer" and type(block).__name__ == "Block"
-    if not (plain and _plain(attention)):
-        return Captured(model, name, layout)
-    head = ClassTokenHead(
+    return Captured(model, name, layout)
+
+
+def _head(model: Any, block: Any) -> ClassTokenHead:
+    """A block for the class token alone, and the classifier."""
+    attention = block.attn
+    return ClassTokenHead(
         block.norm1,
         (attention.qkv.weight, attention.qkv.bias),
         attention.num_heads,
@@ -109,15 +117,18 @@ def _before_last_attention(model: Any, layout: Tokens) -> Split | Captured:
         nn.Sequential(block.norm2, block.mlp, block.ls2),
         nn.Sequential(model.norm, model.fc_norm, model.head),
     )
-    return Split(_Tokens(model), head, name, layout, mixes=True)
 
 
-def _plain(attention: Any) -> bool:
-    """Whether an attention is queries, keys and values of one layer with a bias, and no more."""
+def _plain(block: nn.Module) -> bool:
+    """Whether a block's attention is queries, keys and values of one layer with a bias, and no
+    more.
+    """
+    attention = getattr(block, "attn", None)
     between = [getattr(attention, part, None) for part in ("q_norm", "k_norm", "norm")]
     qkv = getattr(attention, "qkv", None)
     return (
-        isinstance(qkv, nn.Linear)
+        type(block).__name__ == "Block"
+        and isinstance(qkv, nn.Linear)
         and qkv.bias is not None
         and all(isinstance(module, nn.Identity) for module in between)
     )
@@ -194,10 +205,16 @@ class _Tokens(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
+        """Tokens before the first block."""
         model: Any = self.model
         tokens = model._pos_embed(model.patch_embed(images))  # noqa: SLF001  no public name
-        tokens = model.norm_pre(model.patch_drop(tokens))
+        embedded: Tensor = model.norm_pre(model.patch_drop(tokens))
+        return embedded
+
+    def forward(self, images: Tensor) -> Tensor:
+        model: Any = self.model
+        tokens = self.embed(images)
         for block in model.blocks[:-1]:
             tokens = block(tokens)
         others = model.blocks[-1].norm1(tokens[:, 1:])

@@ -15,7 +15,7 @@ from geogaze.models.targets import own
 from geogaze.networks.captured import Captured
 from geogaze.networks.split import Split
 
-CAMS = {name: find_cam(name) for name, method in METHODS.items() if not method.per_pixel}
+CAMS = {name: find_cam(name) for name, method in METHODS.items() if method.of_layer}
 
 # Two channels of two positions each.
 A = torch.tensor([[1.0, 3.0], [2.0, 0.0]]).double().reshape(1, 2, 1, 2)

@@ -17,7 +17,7 @@ from geogaze.models.targets import Target, own
 from geogaze.networks.split import Split
 from tests.unit.networks.test_architectures import CLASSES, pictures, pieces
 
-CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
+CAMS = tuple(name for name, method in METHODS.items() if method.of_layer)
 
 C, SIDE = 6, 7  # of the activations that toy heads take
 

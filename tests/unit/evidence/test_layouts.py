@@ -27,7 +27,7 @@ from geogaze.networks.split import Split
 from tests.factories import make_values
 from tests.unit.evidence.test_routes import difference, slow_cams
 
-CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
+CAMS = tuple(name for name, method in METHODS.items() if method.of_layer)
 TARGETS: list[Target] = [(0, None), (3, None), (2, 1), (None, 4)]
 CLASSES, SIDE = 5, 32
 

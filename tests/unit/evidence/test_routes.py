@@ -32,7 +32,7 @@ TARGETS: list[Target] = [(0, None), (9, None), (3, 0), (None, 9)]
 EVERY = own(range(CLASSES))
 NOT_UNIFORM = ("alexnet", "vgg11", "squeezenet1_1")
 NOT_AFFINE = (*NOT_UNIFORM, "mobilenet_v3_small", "convnext_tiny")
-CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
+CAMS = tuple(name for name, method in METHODS.items() if method.of_layer)
 LINEAR_METHODS = ("gradcam", "hirescam", "xgradcam")
 
 

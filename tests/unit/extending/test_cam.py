@@ -80,6 +80,7 @@ def test_it_is_listed(geogaze: Geogaze) -> None:
         "per_pixel": False,
         "signed": False,
         "note": "Does not look at what is activated.",
+        "of_attention": False,
     }
     assert "Gradient norm" in geogaze("methods").out
 

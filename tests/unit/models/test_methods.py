@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from geogaze.evidence import cams, pixels
+from geogaze.evidence import attention, cams, pixels
 from geogaze.evidence.methods import load_methods
 from geogaze.evidence.pixels.network import PixelNetwork
 from geogaze.evidence.routes import explain
@@ -29,7 +29,7 @@ def test_what_is_described_is_computed_and_the_other_way_round() -> None:
     described = {method.implementation.partition(":")[0] for method in METHODS.values()}
     written = {
         f"{package.__name__}.{found.name}"
-        for package, attribute in ((cams, "CAM"), (pixels, "METHOD"))
+        for package, attribute in ((cams, "CAM"), (pixels, "METHOD"), (attention, "METHOD"))
         for found in pkgutil.iter_modules(package.__path__)
         if hasattr(import_module(f"{package.__name__}.{found.name}"), attribute)
     }
@@ -67,7 +67,7 @@ def test_each_is_described_with_its_source() -> None:
     assert len({method.title for method in METHODS.values()}) == len(METHODS)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, how in METHODS.items() if not how.of_attention])
 def test_signed_methods_tell_evidence_for_from_evidence_against(name: str) -> None:
     """Of activations that are not negative; others owe their sign to these."""
     torch.manual_seed(0)

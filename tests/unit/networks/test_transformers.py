@@ -29,7 +29,7 @@ from geogaze.networks.registration import Registration, register
 CLASSES = 5
 SIZE = 64
 TARGETS: list[Target] = [(0, None), (3, None), (2, 1), (None, 4)]
-CAMS = tuple(name for name, method in METHODS.items() if not method.per_pixel)
+CAMS = tuple(name for name, method in METHODS.items() if method.of_layer)
 
 
 def _vit() -> nn.Module:

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from geogaze.cli import (
+    audit,
     bench,
     image,
     local,
@@ -88,6 +89,7 @@ local.add_to(app)
 view.add_to(app)
 image.add_to(app)
 train.add_to(app)
+audit.add_to(app)
 remote.add_to(app)
 quote.add_to(app)
 models.add_to(app)

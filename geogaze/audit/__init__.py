@@ -1,0 +1,1 @@
+"""Whether a network decides on its object or on what usually surrounds it."""

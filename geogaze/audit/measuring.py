@@ -1,0 +1,154 @@
+"""What a network says of the tiles of a scene, and of what lies on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geogaze.audit.asking import Answer, ask
+from geogaze.audit.balance import Floats, balance, cell_pixels, cell_shares
+from geogaze.audit.edits import Picture
+from geogaze.audit.sites import FAR_METRES, Place, Site, Tile
+from geogaze.evidence.explainer import Explainer
+from geogaze.models.bundles import Bundle
+from geogaze.models.targets import Target
+
+SHOWS = 0.01  # share of a tile that objects cover at least, to show one
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A scene's tiles, n of them.
+
+    Attributes:
+        site: the scene's name.
+        shape: rows and columns of its disjoint tiles.
+        places: (n, 2) of the tiles.
+        area: (n,), the share of a tile that objects cover.
+        kind_area: (n, kinds), the share of its cells that is of each kind.
+        logits: (n, classes).
+        present: (n, classes), whether the model says so.
+        cells: (n, g, g), the share of each cell that objects cover.
+        evidence: (n, classes, g, g).
+        by_kind: (n, classes, kinds), evidence in logits.
+        by_distance: (n, distances), of the target's evidence in logits.
+        edges: (n, g, g), how much contrast each cell holds, for comparison.
+    """
+
+    site: str
+    shape: tuple[int, int]
+    places: NDArray[np.int64]
+    area: Floats
+    kind_area: Floats
+    logits: Floats
+    present: NDArray[np.bool_]
+    cells: Floats
+    evidence: Floats
+    by_kind: Floats
+    by_distance: Floats
+    edges: Floats
+
+    @cached_property
+    def shows(self) -> NDArray[np.bool_]:
+        """Tiles (n,) that show an object."""
+        return np.asarray(self.area > SHOWS)
+
+    @cached_property
+    def empty(self) -> NDArray[np.bool_]:
+        """Tiles (n,) without a pixel of one."""
+        return np.asarray(self.area == 0)
+
+    def whole(self, tiles: Floats) -> Floats:
+        """Values of tiles (n, g, g) as the scene's own lattice; 0 where a tile is unknown."""
+        rows, cols = self.shape
+        g = tiles.shape[-1]
+        lattice = np.zeros((rows, g, cols, g))
+        lattice[self.places[:, 0], :, self.places[:, 1]] = tiles
+        return lattice.reshape(rows * g, cols * g)
+
+
+class Grid:
+    """A model's cells on a tile: which pixels are whose."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        g = bundle.cells
+        self.pixels = cell_pixels(bundle.input_size, g, bundle.stride, bundle.first_center)
+
+    def shares(self, labels: NDArray[np.uint8], count: int) -> Floats:
+        """Of pixels (T, T) labelled 0 to count - 1, each one's share of the cells (count, g, g)."""
+        return cell_shares(labels == np.arange(count)[:, None, None], self.pixels)
+
+
+def measure(
+    site: Site, engine: Explainer, target: int, targets: Sequence[Target]
+) -> Measured | None:
+    """Look at every tile of a scene; None where none is known in full.
+
+    Args:
+        site: the scene.
+        engine: the model.
+        target: position of the class that the objects are.
+        targets: of all classes, in order.
+    """
+    grid = Grid(engine.bundle)
+    parts = []
+    waiting = site.tiles()
+    while batch := list(islice(waiting, _AT_ONCE)):
+        parts.append(
+            _part(site, batch, ask(engine, [t.picture for t in batch], targets), grid, target)
+        )
+    if not parts:
+        return None
+    together = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Measured.__dataclass_fields__
+        if name not in {"site", "shape"}
+    }
+    return Measured(site.name, (site.rows, site.cols), **together)
+
+
+def _part(site: Site, tiles: list[Tile], answer: Answer, grid: Grid, target: int) -> Measured:
+    kinds = np.stack([grid.shares(tile.kinds, len(site.kinds)) for tile in tiles])
+    distances = np.stack([grid.shares(tile.bands, len(FAR_METRES) + 2) for tile in tiles])
+    evidence = answer.evidence
+    by_kind = [balance(evidence[:, k], kinds) for k in range(evidence.shape[1])]
+    return Measured(
+        site.name,
+        (site.rows, site.cols),
+        np.array([tile.place for tile in tiles], dtype=np.int64),
+        np.array([tile.objects.mean() for tile in tiles]),
+        kinds.mean(axis=(2, 3)),
+        answer.logits,
+        answer.present,
+        kinds[:, 0],
+        evidence,
+        np.stack(by_kind, axis=1),
+        balance(evidence[:, target], distances),
+        np.stack([_contrast(tile.picture, grid) for tile in tiles]),
+    )
+
+
+def _contrast(picture: Picture, grid: Grid) -> Floats:
+    """How much neighbouring pixels differ in each cell (g, g)."""
+    grey = picture.mean(axis=0)
+    edges = np.zeros_like(grey)
+    edges[1:] += np.abs(np.diff(grey, axis=0))
+    edges[:, 1:] += np.abs(np.diff(grey, axis=1))
+    length = grid.pixels.sum(axis=1)
+    area = np.maximum(np.outer(length, length), 1e-9)
+    return np.asarray(grid.pixels @ edges @ grid.pixels.T / area)
+
+
+def chosen_places(
+    measured: Measured, which: NDArray[np.bool_], most: int, seed: int
+) -> list[Place]:
+    """At most so many places of some tiles, drawn by chance and in order."""
+    at = np.flatnonzero(which)
+    drawn = np.sort(np.random.default_rng(seed).permutation(at)[:most])
+    return [(int(row), int(col)) for row, col in measured.places[drawn]]

@@ -1,0 +1,205 @@
+"""Scenes with known objects, tile by tile as the network sees them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from shapely.geometry import mapping, shape
+
+from geogaze.audit.edits import Mask, Picture
+from geogaze.config import Settings
+from geogaze.errors import AoiOutsideScene, InvalidRequest
+from geogaze.models.bundles import Bundle
+from geogaze.processes.explain.plan import Plan
+from geogaze.processes.explain.planning import make_plan
+from geogaze.processes.explain.request import ExplainRequest
+from geogaze.scene.aoi import inside_mask, locate
+from geogaze.scene.areas import read_area
+from geogaze.scene.info import SceneInfo
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_reader
+from geogaze.scene.view import SceneView
+
+OBJECTS, REST = "objects", "the rest"
+FAR_METRES = (5.0, 15.0, 40.0)
+"""Ends of the bands of distance from objects; beyond the last is far."""
+
+Place = tuple[int, int]
+"""Row and column of a tile among the disjoint tiles of a scene."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a scene: its address, its objects, other kinds of ground by name.
+
+    With ``by``, the features of ``objects`` (GeoJSON) are told apart by that property: those whose
+    value is the class are objects, each other value is another kind of ground.
+    """
+
+    scene: str
+    objects: Path
+    covers: Mapping[str, Path]
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile whose pixels are all known.
+
+    ``picture`` (bands, T, T) float32 in 0..1; ``kinds`` (T, T) uint8, positions in the site's
+    ``kinds``; ``bands`` (T, T) uint8, of distance from objects: 0 on them, then as
+    :data:`FAR_METRES`.
+    """
+
+    place: Place
+    picture: Picture
+    kinds: NDArray[np.uint8]
+    bands: NDArray[np.uint8]
+
+    @property
+    def objects(self) -> Mask:
+        """Pixels of objects (T, T)."""
+        return np.asarray(self.kinds == 0)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a scene's tiles lie: its CRS, the transform of its working pixels (col, row), and how
+    many of them a tile's side has.
+    """
+
+    crs_wkt: str
+    transform: Affine
+    size: int
+
+
+class Site:
+    """An open scene and what lies on it; see :func:`open_site`.
+
+    ``kinds`` are the names of what a pixel can be, objects first and the rest last; ``gsd`` is the
+    side of a pixel in metres, ``rows`` and ``cols`` count the disjoint tiles.
+    """
+
+    def __init__(
+        self, name: str, view: SceneView, plan: Plan, areas: Mapping[str, Any], size: int
+    ) -> None:
+        self.name, self.kinds = name, (*areas, REST)
+        self.rows, self.cols = plan.working.height // size, plan.working.width // size
+        self.gsd: float = plan.scene.pixel_metres * plan.scale
+        self._view, self._plan, self._size = view, plan, size
+        self._areas = {kind: area and shape(area) for kind, area in areas.items()}
+        self._margin = int(np.ceil(FAR_METRES[-1] / self.gsd))
+        self.ground = Ground(plan.scene.crs_wkt, plan.working.transform, size)
+
+    def tiles(self, places: Sequence[Place] | None = None) -> Iterator[Tile]:
+        """The tiles of these places, or all, row by row; those with unknown pixels are left out."""
+        everywhere = ((row, col) for row in range(self.rows) for col in range(self.cols))
+        for row, col in everywhere if places is None else places:
+            if (found := self._tile(row, col)) is not None:
+                yield found
+
+    def _tile(self, row: int, col: int) -> Tile | None:
+        top, left, size = row * self._size, col * self._size, self._size
+        pixels = self._view.read((top, left, top + size, left + size))
+        if pixels.damage or not pixels.known.all():
+            return None
+        picture = pixels.shown(self._plan.scene.rescale, self._plan.bundle.mean)
+        kinds = np.full((size, size), len(self.kinds) - 1, np.uint8)
+        for at in range(len(self.kinds) - 2, -1, -1):  # what is named first lies on top
+            kinds[self._mask(self.kinds[at], top, left, size)] = at
+        return Tile((row, col), picture, kinds, self._distances(top, left))
+
+    def _distances(self, top: int, left: int) -> NDArray[np.uint8]:
+        margin, size = self._margin, self._size
+        wide = self._mask(OBJECTS, top - margin, left - margin, size + 2 * margin)
+        if not wide.any():
+            return np.full((size, size), len(FAR_METRES) + 1, np.uint8)
+        away = cv2.distanceTransform((~wide).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        metres = away[margin : margin + size, margin : margin + size] * self.gsd
+        ends = np.array([0.0, *FAR_METRES])
+        return np.searchsorted(ends, metres, side="left").astype(np.uint8)
+
+    def _mask(self, kind: str, top: int, left: int, size: int) -> Mask:
+        """Where a square of working pixels is of a kind."""
+        area, transform = self._areas[kind], self._plan.working.transform
+        corner = transform @ Affine.translation(left, top)
+        corners = [corner @ at for at in ((0, 0), (size, 0), (size, size), (0, size))]
+        near = area and area.intersection(shapely.Polygon(corners))
+        if near:  # where areas touch the square they share lines with it, which would be drawn
+            near = shapely.union_all([part for part in shapely.get_parts(near) if part.area > 0])
+        if not near or near.is_empty:
+            return np.zeros((size, size), bool)
+        return np.asarray(inside_mask(dict(mapping(near)), corner, (size, size)), dtype=bool)
+
+
+@contextmanager
+def open_site(truth: Truth, bundle: Bundle, target: str, settings: Settings) -> Iterator[Site]:
+    """Open a scene at the model's resolution.
+
+    Raises:
+        InvalidRequest: it is no use, its truth cannot be read, or it holds no whole tile.
+    """
+    name = truth.scene.rpartition("/")[2].rpartition(".")[0]
+    asked: dict[str, Any] = {"scene": truth.scene, "classes": [target], "overlap": 0}
+    model = str(bundle.folder) if bundle.folder else bundle.name
+    request = ExplainRequest.parse({**asked, "model": model, "gsd": bundle.gsd})
+    plan = make_plan(request, settings, local=True)
+    documents = _kinds(truth, target)
+    documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
+    areas = {kind: _area(document, kind, plan.scene) for kind, document in documents.items()}
+    policy = SourcePolicy.local()
+    with open_reader(plan.scene.uri, policy, settings, decoder=plan.scene.decoder) as reader:
+        view = SceneView(reader, plan.scene, plan.working, lenient=True)
+        site = Site(name, view, plan, areas, bundle.input_size)
+        if not site.rows * site.cols:
+            raise InvalidRequest(
+                f"{truth.scene} has {plan.working.height} × {plan.working.width} pixels at the "
+                f"model's resolution; a tile has {bundle.input_size} × {bundle.input_size}."
+            )
+        yield site
+
+
+def _kinds(truth: Truth, target: str) -> dict[str, dict[str, Any]]:
+    """The documents of a scene's objects and, told apart by a property, of other kinds.
+
+    Raises:
+        InvalidRequest: no feature has the property, or none of them the class.
+    """
+    document = read_area(str(truth.objects))
+    if truth.by is None:
+        return {OBJECTS: document}
+    found: dict[str, list[Any]] = {}
+    for feature in document.get("features", ()):
+        value = (feature.get("properties") or {}).get(truth.by)
+        if value is not None:
+            found.setdefault(str(value), []).append(feature)
+    name = next((value for value in found if _word(value) == _word(target)), None)
+    if name is None:
+        values = ", ".join(found) or f"no feature has a property {truth.by!r}"
+        raise InvalidRequest(f"{truth.objects.name} shows no {target!r} by {truth.by!r}: {values}.")
+    parted = {OBJECTS: found.pop(name)} | dict(sorted(found.items()))
+    return {kind: {**document, "features": features} for kind, features in parted.items()}
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _area(document: dict[str, Any], kind: str, scene: SceneInfo) -> dict[str, Any] | None:
+    """The polygons of a document in the scene's CRS; None where it says that there are none."""
+    if document.get("type") == "FeatureCollection" and document.get("features") == []:
+        return None
+    try:
+        return locate(document, scene)
+    except AoiOutsideScene as error:
+        raise InvalidRequest(f"The polygons of {kind} do not fit {scene.uri}: {error}") from error

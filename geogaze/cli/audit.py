@@ -1,0 +1,153 @@
+"""The command ``audit``: does a network look at the object, or at what surrounds it?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from geogaze.cli.options import JsonOption, ModelOption, OverwriteOption
+from geogaze.cli.terminal import err, out, print_json
+from geogaze.config import get_settings
+from geogaze.errors import InvalidRequest
+from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.outputs import check_file
+
+if TYPE_CHECKING:
+    from geogaze.audit.auditing import Audit
+    from geogaze.audit.sites import Truth
+
+_FILES = ("audit.html", "audit.json", "collect.geojson")
+_TRUTHS = (".geojson", ".gpkg", ".fgb", ".shp")
+
+
+def audit(
+    scenes: Annotated[list[str], typer.Argument(help="Georeferenced GeoTIFFs.")],
+    class_name: Annotated[str, typer.Option("--class", help="The class that the objects are.")],
+    out_folder: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is found.")],
+    truth: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Polygons of the objects, one file for each scene in order. Default: the file of "
+            "the scene's name beside it."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Property of the polygons (GeoJSON) that tells them apart: the class are objects, "
+            "any other value is another kind of ground."
+        ),
+    ] = None,
+    cover: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another kind of ground, NAME=FILE with its polygons; repeat it. The first that "
+            "a pixel lies in counts, objects before all."
+        ),
+    ] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    tiles: Annotated[
+        int, typer.Option(min=1, help="Tiles of each scene that are changed at most.")
+    ] = 40,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Is it looking at the airplane? Adds up evidence by what lies under it, and takes objects out.
+
+    Writes audit.html (to read), audit.json, and collect.geojson: the tiles to label next.
+
+    Examples:
+        geogaze audit airports/*.tif --class airplane --out audit
+
+        geogaze audit demo/scene.tif --class airplane --by class --out audit
+
+        geogaze audit port.tif --class ship --truth ships.gpkg --cover water=water.geojson -o audit
+    """
+    for name in _FILES:
+        check_file(out_folder / name, overwrite=overwrite)
+    settings = get_settings()
+    bundle = find_bundle(model, settings.model_folders, allow_path=True)
+    truths = _truths(scenes, truth, cover or [], by)
+    from geogaze.audit.auditing import audit as run
+    from geogaze.audit.document import document
+    from geogaze.audit.page import page
+
+    with err.status("beginning") as status:
+        found = run(
+            bundle, class_name, truths, settings, tiles=tiles, seed=seed, on_progress=status.update
+        )
+    told = document(found)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    texts = (page(told), json.dumps(told, indent=2) + "\n", json.dumps(found.collect) + "\n")
+    for name, text in zip(_FILES, texts, strict=True):
+        (out_folder / name).write_text(text, encoding="utf-8")
+    if as_json:
+        print_json(told)
+        return
+    _show(found, out_folder)
+
+
+def _truths(
+    scenes: list[str], given: list[Path] | None, covers: list[str], by: str | None
+) -> list[Truth]:
+    """What is known of each scene.
+
+    Raises:
+        InvalidRequest: a file is missing, or there are too many or too few.
+    """
+    from geogaze.audit.sites import OBJECTS, REST, Truth
+
+    if given is not None and len(given) != len(scenes):
+        raise InvalidRequest(
+            f"--truth: {len(given)} files for {len(scenes)} scenes; give one for each, in order."
+        )
+    grounds: dict[str, Path] = {}
+    for cover in covers:
+        name, separator, file = cover.partition("=")
+        if not separator or not name or name in {OBJECTS, REST, *grounds}:
+            raise InvalidRequest(
+                f"--cover {cover!r}: NAME=FILE, each name once and none of {OBJECTS}, {REST}."
+            )
+        grounds[name] = Path(file)
+    objects = given or [_beside(scene) for scene in scenes]
+    for path in [*objects, *grounds.values()]:
+        if not path.is_file():
+            raise InvalidRequest(f"There is no file {path}.")
+    return [Truth(scene, path, grounds, by) for scene, path in zip(scenes, objects, strict=True)]
+
+
+def _beside(scene: str) -> Path:
+    """The polygons of a scene's own name."""
+    found = [path for suffix in _TRUTHS if (path := Path(scene).with_suffix(suffix)).is_file()]
+    if not found:
+        raise InvalidRequest(
+            f"Beside {scene} there are no polygons of its objects ({', '.join(_TRUTHS)}): name "
+            "them with --truth."
+        )
+    return found[0]
+
+
+def _show(found: Audit, folder: Path) -> None:
+    out.print(f"[bold]{found.verdict.words}[/]")
+    out.print(found.verdict.why)
+    table = Table("", "tiles", "logit", *found.sheets["ground"].kinds, box=None)
+    for sort, sheet in found.sheets.items():
+        evidence = (f"{value:+.2f}" for value in sheet.kinds.values())
+        table.add_row(sort, f"{sheet.tiles:,}", f"{sheet.logit:+.2f}", *evidence)
+    out.print(table)
+    placed, causal = found.placed, found.causal
+    out.print(
+        f"Evidence per area on objects is {placed.enrichment} times that beside them; evidence "
+        f"foretells what taking them out costs with rank correlation {causal.forecast}."
+    )
+    out.print(f"Read [bold]{folder / 'audit.html'}[/]; label from {folder / 'collect.geojson'}.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(audit)

@@ -1,0 +1,171 @@
+"""Networks whose reasons are known, audited: the verdict must be what they were made to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rasterio.warp import transform_geom
+
+from geogaze.audit import auditing
+from geogaze.audit.auditing import Audit, audit
+from geogaze.audit.document import document
+from geogaze.audit.page import page
+from geogaze.audit.sites import Truth, open_site
+from geogaze.audit.verdict import Kind
+from geogaze.config import Settings
+from geogaze.errors import InvalidRequest
+from geogaze.evidence.results import BatchResult
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import find_bundle
+from tests.unit.audit.conftest import CRS, SIZE, TILES, WHERE
+
+Colours = Callable[[np.ndarray], np.ndarray]
+
+
+class Painter:
+    """A network that adds up a colour: a cell's evidence is its mean, a logit theirs and a bias."""
+
+    def __init__(self, bundle: Bundle, colour: Colours) -> None:
+        self.bundle, self._colour = bundle, colour
+        self.ran: dict[str, Any] = {}
+
+    def prepare(self, values: np.ndarray, valid: np.ndarray, rescale: Any) -> np.ndarray:
+        assert valid.all()
+        return values
+
+    def explain_tiles(
+        self, window: np.ndarray, corners: Sequence[Any], targets: Any, method: str = "gradcam"
+    ) -> Generator[BatchResult]:
+        assert method == "gradcam"
+        g, side = self.bundle.cells, SIZE // self.bundle.cells
+        tiles = np.stack([window[:, r : r + SIZE, c : c + SIZE] for r, c in corners])
+        boat = self._colour(tiles).reshape(-1, g, side, g, side).mean(axis=(2, 4))
+        maps = np.stack([boat, np.zeros_like(boat), -boat], axis=1).astype(np.float32)
+        logits = maps.mean(axis=(2, 3)) + np.array([-0.9, 0, -1.1], np.float32)
+        chosen = maps[:, [plus for plus, _ in targets]]
+        yield BatchResult(np.arange(len(corners)), logits, chosen, "channel-shift")
+
+
+def red(tiles: np.ndarray) -> np.ndarray:
+    return np.asarray(60 * np.clip(tiles[:, 0] - tiles[:, 1] - 0.2, 0, None))
+
+
+def green(tiles: np.ndarray) -> np.ndarray:
+    return np.asarray(20 * np.clip(tiles[:, 1] - tiles[:, 2] - 0.1, 0, None))
+
+
+def warmth(tiles: np.ndarray) -> np.ndarray:
+    return np.asarray(
+        red(tiles) + 90 * (tiles[:, 0] - tiles[:, 2]).mean(axis=(1, 2), keepdims=True)
+    )
+
+
+@pytest.fixture
+def run(
+    world: Truth, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Colours], Audit]:
+    def audited(colour: Colours) -> Audit:
+        bundle = find_bundle(str(bundle_folder), allow_path=True)
+        monkeypatch.setattr(auditing, "load_engine", lambda *_: Painter(bundle, colour))
+        monkeypatch.setattr(auditing, "_without_learning", lambda *_: None)
+        return audit(bundle, "boat", [world], Settings())
+
+    return audited
+
+
+def test_a_network_that_sees_the_object_is_told_so(run: Callable[[Colours], Audit]) -> None:
+    found = run(red)
+    assert found.verdict.kind is Kind.OBJECT, found.verdict
+    assert (found.tiles, found.showing) == (TILES * TILES, 41)
+    assert found.bias.closes
+    assert found.bias.value == pytest.approx(-0.9, abs=1e-5)
+    right = found.sheets["right"]
+    assert right.tiles == 41
+    assert sum(right.kinds.values()) + right.bias == pytest.approx(right.logit)
+    assert right.areas["objects"] + right.areas["green"] == pytest.approx(1, abs=0.01)
+    assert right.areas["green"] > right.areas["objects"] > 0
+    assert (found.causal.lost.value or 0) > 0.95
+    assert found.placed.enrichment.value
+    assert found.placed.enrichment.value > 3
+    moved = found.placed.enrichment_of["objects moved at random"].value
+    assert moved == pytest.approx(1, abs=0.3)
+
+
+def test_a_network_that_sees_the_ground_under_it_is_told_so(
+    run: Callable[[Colours], Audit],
+) -> None:
+    found = run(green)
+    assert found.verdict.kind is Kind.SURROUNDINGS, found.verdict
+    right = found.sheets["right"]
+    assert right.above["green"] > 0.8 * sum(right.above.values())
+    assert (found.causal.stays.value or 0) > 0.9
+    assert abs(found.causal.lost.value or 0) < 0.3
+
+
+def test_a_network_that_leans_on_a_cast_is_told_so(run: Callable[[Colours], Audit]) -> None:
+    found = run(warmth)
+    assert found.verdict.kind is Kind.GLOBAL, found.verdict
+    assert "warmer" in found.verdict.words
+
+
+def test_tiles_are_the_scenes_own_and_objects_lie_in_them(
+    world: Truth, bundle_folder: Path
+) -> None:
+    bundle = find_bundle(str(bundle_folder), allow_path=True)
+    with open_site(world, bundle, "boat", Settings()) as site:
+        assert (site.rows, site.cols, site.gsd) == (TILES, TILES, pytest.approx(0.5))
+        tiles = list(site.tiles())
+        (again,) = site.tiles([(4, 4)])
+    assert len(tiles) == TILES * TILES
+    for tile in tiles:
+        reddish = tile.picture[0] - tile.picture[1] > 0.3
+        assert (reddish == tile.objects).mean() > 0.995
+        around = np.bincount(tile.kinds.ravel(), minlength=3) / SIZE**2
+        shown = (0, 0, 1) if sum(tile.place) % 2 else (400 / SIZE**2, 1 - 400 / SIZE**2, 0)
+        assert around == pytest.approx(np.array(shown), abs=0.01)  # coordinates are rounded
+        assert ((tile.bands == 0) == tile.objects).all()
+    np.testing.assert_array_equal(again.picture, tiles[4 * TILES + 4].picture)
+
+
+def test_what_to_collect_lies_in_place(run: Callable[[Colours], Audit]) -> None:
+    found = run(lambda tiles: 20 * (0.5 - tiles[:, 1]))  # takes grey for boats
+    features = found.collect["features"]
+    assert [f["properties"]["rank"] for f in features] == list(range(1, len(features) + 1))
+    why = [f["properties"]["why"] for f in features]
+    assert {"wrong", "missed"} == set(why)
+    assert (why.count("wrong"), why.count("missed")) == (40, 41)
+    for feature in features:
+        said = feature["properties"]
+        assert (said["row"] + said["col"]) % 2 == (said["why"] == "wrong")
+        there = transform_geom("OGC:CRS84", CRS, feature["geometry"])["coordinates"][0][0]
+        col, row = ~WHERE @ there
+        assert (row, col) == pytest.approx((said["row"] * SIZE, said["col"] * SIZE), abs=1e-3)
+
+
+def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
+    found = run(green)
+    told = document(found)
+    json.dumps(told, allow_nan=False)
+    text = page({**told, "class": "<boat> & co"})
+    assert "&lt;boat&gt; &amp; co" in text
+    assert "<boat>" not in text
+    assert not {"http://", "https://", "<script", "<link", "src="} & set(text.split('"'))
+    assert "http" not in text.replace("arXiv", "")
+    assert found.verdict.words in text
+
+
+def test_what_is_no_use_is_refused(world: Truth, bundle_folder: Path, tmp_path: Path) -> None:
+    bundle = find_bundle(str(bundle_folder), allow_path=True)
+    none = tmp_path / "none.geojson"
+    none.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(InvalidRequest, match="shows an object"):
+        audit(bundle, "boat", [Truth(world.scene, none, {})], Settings())
+    with pytest.raises(InvalidRequest, match="no class by itself"):
+        audit(bundle, "boat vs road", [world], Settings())
+    with pytest.raises(InvalidRequest, match="Boat"):
+        audit(bundle, "road", [Truth(world.scene, world.objects, {}, by="class")], Settings())

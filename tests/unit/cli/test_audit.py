@@ -1,0 +1,53 @@
+"""The command audit, with a network as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from geogaze.audit.sites import Truth
+from tests.unit.audit.conftest import world  # noqa: F401
+from tests.unit.cli.conftest import Geogaze
+
+
+def test_an_audit_is_written(
+    geogaze: Geogaze,
+    world: Truth,  # noqa: F811
+    bundle_folder: Path,
+    tmp_path: Path,
+) -> None:
+    words = ("audit", world.scene, "--class", "boat", "--model", bundle_folder, "--by", "class")
+    done = geogaze(*words, "--tiles", 4, "--out", tmp_path / "audit")
+    assert done.code == 0, done.err
+    told = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert told["balance"]["closes"]
+    assert told["balance"]["closure_of_all_classes"] < 1e-5
+    assert told["enrichment"]["baselines"]["random weights"]["value"] > 0
+    assert told["verdict"]["kind"] == "cannot tell"  # nothing was learnt
+    assert "boat" in (tmp_path / "audit" / "audit.html").read_text()
+    again = geogaze(*words, "--out", tmp_path / "audit")
+    assert (again.code, "--overwrite" in again.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--truth", "no.geojson"), "no.geojson"),
+        (("--cover", "water"), "NAME=FILE"),
+        (("--cover", "objects=water.geojson"), "objects"),
+        (("--model", "nobody"), "nobody"),
+    ],
+)
+def test_what_is_wrong_is_told_before_there_is_any_work(
+    geogaze: Geogaze,
+    world: Truth,  # noqa: F811
+    tmp_path: Path,
+    words: tuple[str, ...],
+    says: str,
+) -> None:
+    done = geogaze("audit", world.scene, "--class", "boat", "--out", tmp_path / "out", *words)
+    assert done.code == 2
+    assert says in done.err
+    assert not (tmp_path / "out").exists()

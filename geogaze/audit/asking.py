@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geogaze.audit.balance import Floats
 from geogaze.audit.edits import Picture
 from geogaze.evidence.explainer import Explainer
-from geogaze.models.targets import PRESENT, Target
+from geogaze.models.targets import Target, least
 
 _AT_ONCE = 32
 
@@ -46,8 +46,8 @@ def ask(engine: Explainer, pictures: Sequence[Picture], targets: Sequence[Target
         for found in engine.explain_tiles(window, corners, targets):
             logits.append(found.logits)
             evidence.append(found.evidence)
-            if found.rule == "sigmoid":
-                present.append(found.probabilities >= PRESENT)
+            if (share := least(found.rule)) is not None:
+                present.append(found.probabilities >= share)
             else:
                 present.append(found.logits == found.logits.max(axis=1, keepdims=True))
     return Answer(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
 from geogaze.audit.accounts import Causal, Sheet, caused, distances, sheets
 from geogaze.audit.balance import Bias, Floats, bias_of
 from geogaze.audit.causing import Effects, change
-from geogaze.audit.collecting import to_collect
+from geogaze.audit.collecting import Candidate, to_collect
 from geogaze.audit.measuring import Measured, measure
 from geogaze.audit.placing import Placed, placed
 from geogaze.audit.samples import Samples
@@ -52,7 +51,7 @@ class Audit:
     placed: Placed
     causal: Causal
     verdict: Verdict
-    collect: dict[str, Any]
+    collect: tuple[Candidate, ...]
 
 
 def audit(
@@ -84,6 +83,8 @@ def audit(
     target, minus = score
     if target is None or minus is not None:
         raise InvalidRequest(f"{name!r} is no class by itself: an audit takes one of the model's.")
+    if bundle.labels_pixels:
+        raise InvalidRequest(f"{bundle.name!r} labels pixels: an audit is of what labels tiles.")
     targets: list[Target] = [(k, None) for k in range(len(bundle.classes))]
     engine = load_engine(bundle, settings)
     found: list[Measured] = []
@@ -131,7 +132,7 @@ def audit(
         placed=placed(found, target, bundle.classes, samples, randomised, seed),
         causal=causal,
         verdict=judge(spelled(score, bundle), causal.grounds),
-        collect=to_collect(found, grounds, target),
+        collect=tuple(to_collect(found, grounds, target)),
     )
 
 

@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
+from pyproj import CRS
 from rasterio.warp import transform_geom
+from shapely.geometry import shape
 
 from geogaze.audit.measuring import Measured
-from geogaze.audit.sites import Ground
+from geogaze.audit.sites import Ground, Place
+from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 
 _MOST = 200
+_DEGREES = "EPSG:4326"
+_LAYER = Layer(
+    "collect",
+    "Tiles to label next, the surest mistakes first",
+    {
+        "rank": "INTEGER",
+        "scene": "TEXT",
+        "row": "INTEGER",
+        "col": "INTEGER",
+        "why": "TEXT",
+        "logit": "REAL",
+    },
+)
 
 
-def to_collect(sites: Sequence[Measured], grounds: Sequence[Ground], target: int) -> dict[str, Any]:
-    """The tiles to look at and label, the most telling first, as GeoJSON.
+@dataclass(frozen=True)
+class Candidate:
+    """A tile that is worth a label.
 
-    Objects that the model misses are to be learnt with their surroundings; ground without objects
-    that it calls the class, or nearly, is to be learnt as such.
+    ``why`` is ``missed`` where it shows an object and is not called so, ``wrong`` where it is called
+    so and shows none; ``logit`` is the class's, ``outline`` a polygon in degrees.
+    """
+
+    scene: str
+    place: Place
+    why: str
+    logit: float
+    outline: Any
+
+    @property
+    def surprise(self) -> float:
+        """How sure the model is of its mistake, in logits."""
+        return -self.logit if self.why == "missed" else self.logit
+
+
+def to_collect(
+    sites: Sequence[Measured], grounds: Sequence[Ground], target: int
+) -> list[Candidate]:
+    """The tiles to look at and label, the surest mistakes first.
+
+    Objects that are missed are to be learnt with their surroundings, ground that is taken for one
+    as ground.
 
     Args:
         sites: the scenes.
@@ -27,39 +68,34 @@ def to_collect(sites: Sequence[Measured], grounds: Sequence[Ground], target: int
     """
     found = []
     for site, ground in zip(sites, grounds, strict=True):
-        logits = site.logits[:, target]
         called = site.present[:, target]
         missed, wrong = site.shows & ~called, site.empty & called
         for at in np.flatnonzero(missed | wrong):
-            why = "missed" if missed[at] else "wrong"
-            surprise = float(-logits[at] if missed[at] else logits[at])
-            found.append((surprise, site.site, why, float(logits[at]), site.places[at], ground))
-    found.sort(key=lambda one: (-one[0], one[1], tuple(one[4])))
-    features = [
-        {
-            "type": "Feature",
-            "geometry": _outline(place, ground),
-            "properties": {
-                "rank": rank,
-                "scene": scene,
-                "row": int(place[0]),
-                "col": int(place[1]),
-                "why": why,
-                "logit": round(logit, 4),
-            },
-        }
-        for rank, (_, scene, why, logit, place, ground) in enumerate(found[:_MOST], 1)
-    ]
-    return {"type": "FeatureCollection", "features": features}
+            place = int(site.places[at, 0]), int(site.places[at, 1])
+            why, logit = "missed" if missed[at] else "wrong", float(site.logits[at, target])
+            found.append(Candidate(site.site, place, why, logit, _outline(place, ground)))
+    found.sort(key=lambda one: (-one.surprise, one.scene, one.place))
+    return found[:_MOST]
 
 
-def _outline(place: Any, ground: Ground) -> dict[str, Any]:
-    top, left = (int(at) * ground.size for at in place)
+def _outline(place: Place, ground: Ground) -> Any:
+    top, left = (at * ground.size for at in place)
     corners = [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)]
     ring = [
         ground.transform @ (left + across * ground.size, top + down * ground.size)
         for across, down in corners
     ]
     polygon = {"type": "Polygon", "coordinates": [ring]}
-    moved: dict[str, Any] = transform_geom(ground.crs_wkt, "OGC:CRS84", polygon)
-    return moved
+    return shape(transform_geom(ground.crs_wkt, "OGC:CRS84", polygon))
+
+
+def write_geopackage(candidates: Sequence[Candidate], target: Path) -> None:
+    """Write the layer ``collect``; a file of that name is replaced."""
+    target.unlink(missing_ok=True)
+    outlines = np.array([one.outline for one in candidates], dtype=object)
+    rows = [
+        (rank, one.scene, *one.place, one.why, round(one.logit, 4))
+        for rank, one in enumerate(candidates, 1)
+    ]
+    with GeoPackageWriter(target, _LAYER, CRS(_DEGREES).to_wkt(), _DEGREES) as file:
+        file.add(shapely.force_2d(outlines), rows)

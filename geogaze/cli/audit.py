@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geogaze.audit.auditing import Audit
     from geogaze.audit.sites import Truth
 
-_FILES = ("audit.html", "audit.json", "collect.geojson")
+_FILES = ("audit.html", "audit.json", "collect.gpkg")
 _TRUTHS = (".geojson", ".gpkg", ".fgb", ".shp")
 
 
@@ -59,7 +59,7 @@ def audit(
 ) -> None:
     """Is it looking at the airplane? Adds up evidence by what lies under it, and takes objects out.
 
-    Writes audit.html (to read), audit.json, and collect.geojson: the tiles to label next.
+    Writes audit.html (to read), audit.json, and collect.gpkg: the tiles to label next.
 
     Examples:
         geogaze audit airports/*.tif --class airplane --out audit
@@ -74,6 +74,7 @@ def audit(
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     truths = _truths(scenes, truth, cover or [], by)
     from geogaze.audit.auditing import audit as run
+    from geogaze.audit.collecting import write_geopackage
     from geogaze.audit.document import document
     from geogaze.audit.page import page
 
@@ -83,9 +84,10 @@ def audit(
         )
     told = document(found)
     out_folder.mkdir(parents=True, exist_ok=True)
-    texts = (page(told), json.dumps(told, indent=2) + "\n", json.dumps(found.collect) + "\n")
-    for name, text in zip(_FILES, texts, strict=True):
-        (out_folder / name).write_text(text, encoding="utf-8")
+    page_file, document_file, tiles_file = (out_folder / name for name in _FILES)
+    page_file.write_text(page(told), encoding="utf-8")
+    document_file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    write_geopackage(found.collect, tiles_file)
     if as_json:
         print_json(told)
         return
@@ -145,7 +147,7 @@ def _show(found: Audit, folder: Path) -> None:
         f"Evidence per area on objects is {placed.enrichment} times that beside them; evidence "
         f"foretells what taking them out costs with rank correlation {causal.forecast}."
     )
-    out.print(f"Read [bold]{folder / 'audit.html'}[/]; label from {folder / 'collect.geojson'}.")
+    out.print(f"Read [bold]{folder / 'audit.html'}[/]; label from {folder / 'collect.gpkg'}.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
-from rasterio.warp import transform_geom
 
 from geogaze.audit import auditing
 from geogaze.audit.auditing import Audit, audit
+from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
 from geogaze.audit.page import page
 from geogaze.audit.sites import Truth, open_site
@@ -132,19 +133,21 @@ def test_tiles_are_the_scenes_own_and_objects_lie_in_them(
     np.testing.assert_array_equal(again.picture, tiles[4 * TILES + 4].picture)
 
 
-def test_what_to_collect_lies_in_place(run: Callable[[Colours], Audit]) -> None:
+def test_what_to_collect_lies_in_place(run: Callable[[Colours], Audit], tmp_path: Path) -> None:
     found = run(lambda tiles: 20 * (0.5 - tiles[:, 1]))  # takes grey for boats
-    features = found.collect["features"]
-    assert [f["properties"]["rank"] for f in features] == list(range(1, len(features) + 1))
-    why = [f["properties"]["why"] for f in features]
-    assert {"wrong", "missed"} == set(why)
+    why = [one.why for one in found.collect]
     assert (why.count("wrong"), why.count("missed")) == (40, 41)
-    for feature in features:
-        said = feature["properties"]
-        assert (said["row"] + said["col"]) % 2 == (said["why"] == "wrong")
-        there = transform_geom("OGC:CRS84", CRS, feature["geometry"])["coordinates"][0][0]
-        col, row = ~WHERE @ there
-        assert (row, col) == pytest.approx((said["row"] * SIZE, said["col"] * SIZE), abs=1e-3)
+    surprises = [one.surprise for one in found.collect]
+    assert surprises == sorted(surprises, reverse=True)
+    write_geopackage(found.collect, tmp_path / "collect.gpkg")
+    layer = geopandas.read_file(tmp_path / "collect.gpkg", layer="collect").to_crs(CRS)
+    assert layer["rank"].tolist() == list(range(1, 82))
+    for one, row in zip(found.collect, layer.itertuples(), strict=True):
+        assert (row.scene, row.row, row.col, row.why) == (one.scene, *one.place, one.why)
+        assert sum(one.place) % 2 == (one.why == "wrong")
+        left, _, _, top = row.geometry.bounds
+        col, down = ~WHERE @ (left, top)
+        assert (down, col) == pytest.approx((row.row * SIZE, row.col * SIZE), abs=1e-2)
 
 
 def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:

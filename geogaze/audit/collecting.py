@@ -37,8 +37,8 @@ _LAYER = Layer(
 class Candidate:
     """A tile that is worth a label.
 
-    ``why`` is ``missed`` where it shows an object and is not called so, ``wrong`` where it is called
-    so and shows none; ``logit`` is the class's, ``outline`` a polygon in degrees.
+    ``why`` is ``missed`` where it shows an object and is not called so, ``wrong`` where it shows
+    none and is called so; ``logit`` is the class's, ``outline`` a polygon in degrees.
     """
 
     scene: str

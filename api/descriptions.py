@@ -71,7 +71,9 @@ def _inputs(request: type[ProcessRequest]) -> dict[str, Any]:
 
 
 def plain_inputs(request: type[ProcessRequest], inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs without the standard's wrapping: ``{"value": …}``, and ``{"href": …}`` of files."""
+    """Inputs without the standard's wrapping: ``{"value": …}``, and ``{"href": …}`` of files,
+    also of several.
+    """
     plain = {
         name: given["value"]
         if isinstance(given, dict) and "value" in given and set(given) <= _QUALIFIED
@@ -79,9 +81,16 @@ def plain_inputs(request: type[ProcessRequest], inputs: dict[str, Any]) -> dict[
         for name, given in inputs.items()
     }
     for name in request.by_reference:
-        if isinstance(plain.get(name), dict):
-            plain[name] = plain[name].get("href")
+        given = plain.get(name)
+        if isinstance(given, list):
+            plain[name] = [_href(one) for one in given]
+        elif name in plain:
+            plain[name] = _href(given)
     return plain
+
+
+def _href(given: Any) -> Any:
+    return given.get("href") if isinstance(given, dict) else given
 
 
 def is_wanted(name: str, outputs: Iterable[str]) -> bool:

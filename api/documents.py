@@ -61,7 +61,8 @@ def _inputs_of(request: type[ProcessRequest]) -> dict[str, Any]:
         ways = [field, wrapped]
         if name in request.by_reference:
             href = {"type": "string"}
-            ways.append({"type": "object", "required": ["href"], "properties": {"href": href}})
+            link = {"type": "object", "required": ["href"], "properties": {"href": href}}
+            ways += [link, {"type": "array", "items": link}]
         described["properties"][name] = {"anyOf": ways}
     keys = [key for key in ("properties", "required") if key in described]
     return {**{key: described[key] for key in keys}, "additionalProperties": False}

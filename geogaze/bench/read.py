@@ -18,8 +18,8 @@ from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import ChunkPixels
 from geogaze.scene.decoders import gdal_decoder
-from geogaze.scene.policy import SourcePolicy, is_remote
-from geogaze.scene.readers import open_reader
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
 
 _REQUEST = re.compile(r"(VSICURL|S3): (Downloading [0-9]|GetFileSize\(.*response_code)")
@@ -51,12 +51,10 @@ def bench_read(request: ExplainRequest, settings: Settings) -> dict[str, Any]:
 
 def _measured(plan: Plan, decoder: str, settings: Settings) -> dict[str, float | None]:
     def unit(index: int) -> tuple[int, int]:
-        scene = plan.scene
+        scene = plan.scene.model_copy(update={"decoder": decoder})
         with (
             rasterio.Env(CPL_DEBUG="VSICURL,S3"),
-            open_reader(
-                scene.uri, SourcePolicy.local(), settings, version=scene.version, decoder=decoder
-            ) as reader,
+            open_planned_scene(scene, SourcePolicy.local(), settings) as reader,
         ):
             view = SceneView(reader, plan.scene, plan.working)
             pixels = ChunkPixels.read(plan, chunks[index], view).pixels
@@ -72,7 +70,7 @@ def _measured(plan: Plan, decoder: str, settings: Settings) -> dict[str, float |
     return {
         "seconds": seconds,
         "megapixels_per_s": sum(pixels for pixels, _ in done) / 1e6 / seconds,
-        "requests": requests if requests or not is_remote(plan.scene.uri) else None,
+        "requests": requests if requests or not plan.scene.remote else None,
     }
 
 

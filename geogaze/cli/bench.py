@@ -104,7 +104,7 @@ def pipeline(
 
 
 @bench.command()
-@takes(ExplainRequest, besides={"priority"}, texts={"scene": "A georeferenced GeoTIFF."})
+@takes(ExplainRequest, besides={"priority"})
 def job(
     *,
     request: ExplainRequest,
@@ -128,14 +128,14 @@ def job(
         update={name: value for name, value in chosen.items() if value is not None}
     )
     configure_logging("error", settings.log_format)
-    with err.status(f"running a job on {request.scene.rsplit('/', 1)[-1]}"):
+    with err.status(f"running a job on {request.source.rsplit('/', 1)[-1]}"):
         from geogaze.bench.job import bench_job
 
         figures = bench_job(request, settings)
     if as_json:
         print_json(figures)
         return
-    _show_job(figures, request.scene.rsplit("/", 1)[-1])
+    _show_job(figures, request.source.rsplit("/", 1)[-1])
 
 
 @bench.command()

@@ -26,6 +26,7 @@ from geogaze.wording import length
 if TYPE_CHECKING:  # GDAL and torch take their time to load
     from geogaze.processes.explain.plan import Plan
     from geogaze.runner.embedded import RunReport
+    from geogaze.scene.info import SceneInfo
 
 _STOPPING = (
     "Stopping after the batch in hand. What is explained is kept, and the same command goes on "
@@ -33,7 +34,7 @@ _STOPPING = (
 )
 
 
-@takes(ExplainRequest, besides={"priority"}, texts={"scene": "A georeferenced GeoTIFF."})
+@takes(ExplainRequest, besides={"priority"})
 def run(
     *,
     out_folder: Annotated[
@@ -63,6 +64,8 @@ def run(
         geogaze run port.tif --out why --classes "ship vs harbor,not ship" --context scene
 
         geogaze run s2.tif --out heat --bands 4,3,2 --rescale 0,3000 --aoi district.geojson
+
+        geogaze run north.tif south.tif --out heat --crs EPSG:32618
 
         geogaze run large.tif --gsd 0.3 --dry-run
     """
@@ -121,10 +124,20 @@ def _looked_at(plan: Plan) -> str:
         "position": "the first, as none is named",
     }[scene.bands_source]
     how = "as asked" if scene.rescale_source == "given" else scene.rescale_source
-    return (
+    return _files(scene) + (
         f"Bands {', '.join(map(str, scene.bands))} were taken for {names} ({chosen}), and values "
         f"from {ranges} ({how})."
     )
+
+
+def _files(scene: SceneInfo) -> str:
+    """Of a scene of several files, how they come to be one."""
+    if len(scene.files) < 2:
+        return ""
+    moved = len({piece.uri for piece in scene.pieces if piece.crs})
+    others = f", {moved:,} of them from another CRS" if moved else ""
+    grid = f"EPSG:{scene.epsg}" if scene.epsg else "the first one's CRS"
+    return f"{len(scene.files):,} files lie on one grid in {grid}{others}. "
 
 
 def _plan_only(

@@ -102,12 +102,13 @@ def _names(name: str, field: FieldInfo) -> str:
 
 
 _TYPES: dict[str, Any] = {
-    "names": str,
+    "names": str | None,
     "numbers": str | None,
     "pairs": list[str] | None,
     "area": str | None,
     "result": str | None,
     "threshold": str,
+    "places": list[str],
 }
 """What Typer takes for values that are not one word each."""
 
@@ -121,7 +122,11 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
     flag, option_name = _flag(field), f"--{name.replace('_', '-')}"
     match flag.written if flag else None:
         case "names":
-            return given if given in _choices(field) else _words(given)
+            if given is None or given in _choices(field):
+                return given
+            return _words(given)
+        case "places":
+            return given[0] if len(given) == 1 else given
         case "numbers":
             (kind,) = {kind for kind in (int, float) if kind in _kinds(field.annotation)}
             return _numbers(option_name, given, kind) if given else None
@@ -174,9 +179,11 @@ def _result(given: str) -> Any:
 
 def on_a_server(request: ExplainRequest) -> ExplainRequest:
     """A request as a server is told it, which has another working directory."""
-    if not Path(request.scene).is_file():
-        return request
-    return request.model_copy(update={"scene": str(Path(request.scene).resolve())})
+    from geogaze.scene.naming import spread
+
+    names = spread(request.scenes)
+    there = tuple(str(Path(name).resolve()) if Path(name).is_file() else name for name in names)
+    return request.model_copy(update={"scene": there[0] if len(there) == 1 else there})
 
 
 ModelOption = Annotated[str, option(ExplainRequest, "model")]

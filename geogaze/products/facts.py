@@ -47,7 +47,8 @@ class SceneFacts:
     """The scene: its address, and which bands were looked at, with the values that became 0 and 1.
 
     ``bands`` count from 1; ``bands_source`` and ``rescale_source`` say what chose them.
-    ``decoder`` made pixels of the stored blocks; None where the format has no other.
+    ``decoder`` made pixels of the stored blocks; None where the format has no other. ``files`` are
+    the addresses of the files that were read; none: the scene's own.
     """
 
     uri: str
@@ -56,6 +57,7 @@ class SceneFacts:
     rescale: tuple[tuple[float, float], ...]
     rescale_source: str
     decoder: str | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from geogaze.products.table import product_named
 from geogaze.products.tiles import Standing
 from geogaze.version import VERSION
 
+_GEOTIFF = "image/tiff; application=geotiff"
 _PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 
 
@@ -69,7 +70,8 @@ def item_json(job: JobFacts, record: JobRecord, standing: dict[str, Standing]) -
             about = About(job, record, standing, item, name, layer, renders)
             resolve(product.describe)(asset, about)
     RenderExtension.ext(item, add_if_missing=True).apply(renders)
-    item.add_link(pystac.Link("derived_from", job.source.uri, "image/tiff; application=geotiff"))
+    for uri in job.source.files or (job.source.uri,):
+        item.add_link(pystac.Link("derived_from", uri, _media_type(uri)))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
 
 
@@ -145,6 +147,12 @@ def _runtimes(record: JobRecord) -> dict[str, str]:
         name: ", ".join(sorted({version for other, version in named if other == name}))
         for name, _ in sorted(named)
     }
+
+
+def _media_type(uri: str) -> str | None:
+    """Of a scene's file, by its name."""
+    _, _, suffix = uri.partition("?")[0].lower().rpartition(".")
+    return {"jp2": "image/jp2", "png": "image/png", "jpg": "image/jpeg"}.get(suffix, _GEOTIFF)
 
 
 def _decoder(name: str | None) -> dict[str, str]:

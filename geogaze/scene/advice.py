@@ -25,6 +25,8 @@ _VECTORS = {
     b"fgb": "FlatGeobuf",
     b"<kml": "KML",
 }
+BLANK = b"\xef\xbb\xbf \t\r\n"
+"""What a text may begin with."""
 _PAGES = (b"<!doctype html", b"<html")
 
 
@@ -36,7 +38,7 @@ def why_no_scene(start: bytes) -> str:
     """
     if not start:
         return "It is empty."
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = start.lstrip(BLANK)
     if text.lower().startswith(_PAGES):
         return "It is a web page; name the address of the file itself."
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":

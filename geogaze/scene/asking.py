@@ -56,4 +56,4 @@ class Asking:
 
     def error(self, what: str, error: PartUnread) -> SceneUnreadable | SceneUnreachable:
         """A failed read as an error for the user."""
-        return unread(self.uri, what, error)
+        return unread(what, error, remote=is_remote(self.uri))

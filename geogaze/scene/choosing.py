@@ -28,7 +28,8 @@ def decoder_for(source: Source, dataset: DatasetReader, bands: Sequence[int]) ->
         SceneAway: its host stopped answering; that must not decide.
         DecoderMissing: the operator wants a decoder that is not installed.
     """
-    ranged = may_be_ranged(source.uri, source.settings) and looks_plain(dataset, bands)
+    tiff = dataset.driver == "GTiff"
+    ranged = tiff and may_be_ranged(source.uri, source.settings) and looks_plain(dataset, bands)
     if ranged:
         tiles = Tiles(source)
         tiles.close()

@@ -1,32 +1,21 @@
-"""GeoTIFFs, opened without trusting what they are called, what they contain, or who sends them.
-
-Only the GTiff driver may open one, and no host holds us up for longer than the settings say.
-"""
+"""GeoTIFFs as scenes."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from typing import ClassVar
 
-import numpy as np
-import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from geogaze.config import Settings
-from geogaze.errors import SceneAway, SceneUnreadable
 from geogaze.grid.lattice import Box
 from geogaze.scene.asking import Asking
 from geogaze.scene.choosing import decoder_for
-from geogaze.scene.gdal import gdal_environment
 from geogaze.scene.header import describe
 from geogaze.scene.info import SceneInfo
-from geogaze.scene.policy import is_remote
+from geogaze.scene.rasterfile import open_dataset
 from geogaze.scene.reader import Block, FloatBox, SceneReader, Values, blocks_at
-from geogaze.scene.sample import decoded_bands
 from geogaze.scene.source import Source
 from geogaze.scene.validity import known_bands
 
@@ -43,12 +32,15 @@ class GeoTiff(SceneReader):
         SceneReplaced: it has another version than it must.
     """
 
+    driver: ClassVar[str] = "GTiff"
+    """The one driver of GDAL that may open it."""
+
     def __init__(self, source: Source) -> None:
         super().__init__(source.uri, source.seen.version)
         self._source = source
         self._asking = Asking(source.uri, source.settings.silence_seconds)
         self._open = ExitStack()
-        self._dataset = self._open.enter_context(open_dataset(source))
+        self._dataset = self._open.enter_context(open_dataset(source, self.driver))
 
     def facts(
         self,
@@ -96,48 +88,3 @@ def blocks_touched(box: Box, block: tuple[int, int], scene: tuple[int, int]) -> 
         bottom, right = min(top + block[0], scene[0]), min(left + block[1], scene[1])
         place = f"pixel rows {top}-{bottom - 1}, columns {left}-{right - 1}"
         yield Block(f"Block (row {row}, column {col}; {place})", (top, left, bottom, right))
-
-
-@contextmanager
-def open_dataset(source: Source) -> Iterator[DatasetReader]:
-    """A GeoTIFF as rasterio has it, for this room alone."""
-    path, uri = source.gdal_path, source.uri
-    with gdal_environment(source.settings, s3=path.startswith("/vsis3/")):
-        try:
-            with warnings.catch_warnings():
-                # The refusal of such scenes says it better.
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                dataset = rasterio.open(path, driver="GTiff")
-        except RasterioError as error:
-            raise _unopened(uri, error) from error
-        with dataset:
-            _check_caps(uri, dataset, source.settings)
-            yield dataset
-
-
-def _unopened(uri: str, error: RasterioError) -> SceneUnreadable | SceneAway:
-    if is_remote(uri):  # it starts as a TIFF does, so the rest of its header did not come
-        return SceneAway(f"{uri!r} could not be opened where it lies: {error}")
-    return SceneUnreadable(
-        f"{uri!r} cannot be opened as a GeoTIFF: {error}. "
-        "Convert it with 'gdal_translate -of COG' first."
-    )
-
-
-def _check_caps(uri: str, dataset: DatasetReader, settings: Settings) -> None:
-    pixels = dataset.width * dataset.height
-    if pixels > settings.max_scene_pixels:
-        raise SceneUnreadable(
-            f"{uri!r} has {pixels:,} pixels; at most {settings.max_scene_pixels:,} are allowed "
-            "(GEOGAZE_MAX_SCENE_PIXELS)."
-        )
-    rows, cols = dataset.block_shapes[0]
-    item = int(np.dtype(dataset.dtypes[0]).itemsize)
-    block = rows * cols * item * decoded_bands(dataset, dataset.indexes[:1])
-    if block > settings.max_block_bytes:
-        raise SceneUnreadable(
-            f"{uri!r} has internal blocks of {rows} × {cols} pixels, {block / 2**20:,.0f} MiB to "
-            f"be read at once; at most {settings.max_block_bytes / 2**20:,.0f} are allowed "
-            "(GEOGAZE_MAX_BLOCK_BYTES). Convert it with 'gdal_translate -co TILED=YES "
-            "-co INTERLEAVE=BAND -co BIGTIFF=IF_SAFER' first."
-        )

@@ -62,7 +62,7 @@ def describe(
         ranges, source = (
             (given_ranges(rescale, len(chosen)), "given")
             if rescale
-            else _full_range(dataset, chosen)
+            else full_ranges(bits_of(dataset, chosen))
         )
         refuse_empty(dataset, asking, chosen)
     else:
@@ -86,9 +86,13 @@ def describe(
     )
 
 
-def _full_range(dataset: DatasetReader, bands: Sequence[int]) -> tuple[Ranges, str]:
-    """The range of a byte, or of the bits that a file says its bytes have."""
+def bits_of(dataset: DatasetReader, bands: Sequence[int]) -> list[int]:
+    """How many bits a file says that its bytes have, in each of some bands (from 1)."""
     tags = (dataset.tags(band, ns="IMAGE_STRUCTURE") for band in bands)
-    bits = [int(tag.get("NBITS", 8)) for tag in tags]
+    return [int(tag.get("NBITS", 8)) for tag in tags]
+
+
+def full_ranges(bits: Sequence[int]) -> tuple[Ranges, str]:
+    """The range of bytes of which so many bits are used, and its name."""
     name = "uint8" if bits == [8] * len(bits) else f"{max(bits)}-bit data"
     return tuple((0.0, 2.0**count - 1) for count in bits), f"full range of {name}"

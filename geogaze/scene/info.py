@@ -7,6 +7,8 @@ import math
 from affine import Affine
 from pydantic import BaseModel, ConfigDict
 
+from geogaze.scene.pieces import Piece
+from geogaze.scene.policy import is_remote
 from geogaze.scene.ranges import Ranges
 
 _UNEQUAL = 1.2  # sides of a pixel that differ by so much change what a network sees
@@ -20,7 +22,9 @@ class SceneInfo(BaseModel):
     ``rescale`` the values per chosen band that become 0 and 1. ``bands_source`` says what chose
     the bands: ``given``, ``descriptions``, ``colours`` or ``position``. ``warnings`` are for the
     user. ``version`` changes with the file's content, as far as its store can tell. ``decoder``
-    turns its blocks into pixels (``gdal 3``); None leaves it to the format's reader.
+    turns its blocks into pixels (``gdal 3``); None leaves it to the format's reader. ``pieces`` are
+    the files that it is made of, the first that knows a pixel above all others; none where it is
+    one file that says all of itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +46,17 @@ class SceneInfo(BaseModel):
     warnings: tuple[str, ...] = ()
     version: str | None = None
     decoder: str | None = None
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def remote(self) -> bool:
+        """Whether any of it is fetched from elsewhere, so that reading it may fail for a while."""
+        return is_remote(self.uri) or any(is_remote(piece.uri) for piece in self.pieces)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The addresses of the files that it is read from, each once."""
+        return tuple(dict.fromkeys(piece.uri for piece in self.pieces)) or (self.uri,)
 
     @property
     def affine(self) -> Affine:
@@ -60,6 +75,7 @@ def squares_advice(scene: SceneInfo) -> str | None:
         f", or warp it first: gdalwarp -t_srs {scene.metric_crs} -tr {size} {size} -r bilinear "
         f"{scene.uri.rsplit('/', 1)[-1]} square.tif"
     )
+    warp = "" if scene.pieces else warp
     return (
         f"A pixel is {width:.3g} m wide and {width / scene.aspect:.3g} m high on the ground, so "
         f"the model sees everything {ratio:.2g} times too "

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from geogaze.errors import SceneUnreachable, SceneUnreadable
 from geogaze.grid.lattice import Box
 from geogaze.scene.info import SceneInfo
-from geogaze.scene.policy import is_remote
 from geogaze.scene.source import check_version
 
 FloatBox = tuple[float, float, float, float]
@@ -140,18 +139,18 @@ class SceneReader(ABC):
             check_version(self.uri, self.version, self.version_now())
 
 
-def fault_of(uri: str) -> str:
+def fault_of(*, remote: bool) -> str:
     """What is wrong with a part that cannot be read."""
-    return "could not be fetched" if is_remote(uri) else "is damaged"
+    return "could not be fetched" if remote else "is damaged"
 
 
-def unread(uri: str, what: str, error: Exception) -> SceneUnreadable | SceneUnreachable:
+def unread(what: str, error: Exception, *, remote: bool) -> SceneUnreadable | SceneUnreachable:
     """A failed read as an error for the user; of a remote scene it may come the next time.
 
     Args:
-        uri: the scene.
         what: the part of it, at the start of a sentence.
         error: why.
+        remote: whether the scene, or a piece of it, is.
     """
-    kind = SceneUnreachable if is_remote(uri) else SceneUnreadable
-    return kind(f"{what} {fault_of(uri)}: {error}")
+    kind = SceneUnreachable if remote else SceneUnreadable
+    return kind(f"{what} {fault_of(remote=remote)}: {error}")

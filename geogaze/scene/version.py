@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _START = 100  # bytes
-_RANGE = f"bytes=0-{_START - 1}"
+_PIECE = 2**16
 _HOPS = 5
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -30,15 +30,21 @@ _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 class Look:
     """A look at a scene's file. ``version`` changes with the content: modification time and size
     of a file, ETag and size of what is remote; None where the store does not tell. ``start`` has
-    the first hundred bytes.
+    the first bytes, a hundred unless more were asked for.
     """
 
     version: str | None
     start: bytes
 
 
-def look(uri: str, policy: SourcePolicy, settings: Settings) -> Look:
+def look(uri: str, policy: SourcePolicy, settings: Settings, most: int = _START) -> Look:
     """Look at a scene where it lies.
+
+    Args:
+        uri: its address.
+        policy: where it may lie.
+        settings: how long its host may take.
+        most: so many bytes of its start are wanted.
 
     Raises:
         SceneUnreadable: the source is not allowed, not there, or its store refuses to show it.
@@ -46,13 +52,13 @@ def look(uri: str, policy: SourcePolicy, settings: Settings) -> Look:
     """
     path = policy.gdal_path(uri)
     if path.startswith("/vsis3/"):
-        return _at_object(path.removeprefix("/vsis3/"), uri, settings)
+        return _at_object(path.removeprefix("/vsis3/"), uri, settings, most)
     if path.startswith("/vsicurl/"):
-        return _at_page(path.removeprefix("/vsicurl/"), uri, policy, settings)
+        return _at_page(path.removeprefix("/vsicurl/"), uri, policy, settings, most)
     try:
         status = Path(path).stat()
         with Path(path).open("rb") as file:
-            return Look(f"{status.st_mtime_ns}-{status.st_size}", file.read(_START))
+            return Look(f"{status.st_mtime_ns}-{status.st_size}", file.read(most))
     except OSError as error:
         raise SceneUnreadable(f"{uri!r} cannot be read: {error.strerror}.") from error
 
@@ -67,12 +73,12 @@ def _client(settings: Settings) -> S3Client:
     )
 
 
-def _at_object(path: str, uri: str, settings: Settings) -> Look:
+def _at_object(path: str, uri: str, settings: Settings, most: int) -> Look:
     away, refused = s3_errors()
     bucket, _, key = path.partition("/")
     try:
-        answer = _client(settings).get_object(Bucket=bucket, Key=key, Range=_RANGE)
-        start = answer["Body"].read()
+        answer = _client(settings).get_object(Bucket=bucket, Key=key, Range=_range(most))
+        start = answer["Body"].read(most)
     except refused as error:
         raise _judged(error.response["ResponseMetadata"]["HTTPStatusCode"], uri) from error
     except away as error:
@@ -80,12 +86,17 @@ def _at_object(path: str, uri: str, settings: Settings) -> Look:
     return Look(f"{answer['ETag']}-{_size(answer.get('ContentRange', ''))}", start)
 
 
-def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:
+def _range(most: int) -> str:
+    return f"bytes=0-{most - 1}"
+
+
+def _at_page(url: str, uri: str, policy: SourcePolicy, settings: Settings, most: int) -> Look:
     import httpx
 
     try:
         # A limit for all of it, whatever drips in between.
-        return asyncio.run(asyncio.wait_for(_ask(url, uri, policy, settings), _whole(settings)))
+        asked = _ask(url, uri, policy, settings, most)
+        return asyncio.run(asyncio.wait_for(asked, _whole(settings)))
     except (httpx.HTTPError, TimeoutError) as error:
         why = str(error) or "it took too long"
         raise SceneAway(f"The host of {uri!r} did not answer: {why}") from error
@@ -95,29 +106,32 @@ def _whole(settings: Settings) -> float:
     return max(settings.connect_seconds, settings.silence_seconds)
 
 
-async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings) -> Look:
+async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings, most: int) -> Look:
     import httpx
 
+    headers = {"Range": _range(most), "Accept-Encoding": "identity"}
+
     # By GET: signed links are often for nothing else.
-    async with httpx.AsyncClient(timeout=_whole(settings), headers={"Range": _RANGE}) as client:
+    async with httpx.AsyncClient(timeout=_whole(settings), headers=headers) as client:
         for _ in range(_HOPS):
             async with client.stream("GET", url) as answer:
                 if answer.next_request is None:
-                    return await _seen(answer, uri)
+                    return await _seen(answer, uri, most)
                 url = str(answer.next_request.url)
             # GDAL will follow: only to where it may be sent to directly.
             policy.gdal_path(url)
     raise SceneUnreadable(f"The address {uri!r} leads round in circles.")
 
 
-async def _seen(answer: httpx.Response, uri: str) -> Look:
+async def _seen(answer: httpx.Response, uri: str, most: int) -> Look:
     if not answer.is_success:
         raise _judged(answer.status_code, uri)
     start = b""
-    async for piece in answer.aiter_raw(_START):
-        start = piece
-        break
-    return Look(version_of(answer.headers), start)
+    async for piece in answer.aiter_raw(_PIECE):
+        start += piece
+        if len(start) >= most:  # a host without ranges sends all of it
+            break
+    return Look(version_of(answer.headers), start[:most])
 
 
 def version_of(headers: Mapping[str, str]) -> str | None:

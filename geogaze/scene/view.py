@@ -152,7 +152,7 @@ class SceneView:
             return self._read_inside(*box, (box[2] - box[0], box[3] - box[1]))
         except PartUnread:
             pass  # of which block?
-        blocks, fault = list(self._depended_on(box)), fault_of(self._info.uri)
+        blocks, fault = list(self._depended_on(box)), fault_of(remote=self._info.remote)
         lost = [
             Damage(reach, f"{block.name} {fault}")
             for block, reach in blocks
@@ -202,7 +202,7 @@ class SceneView:
         return True
 
     def _error(self, part: str, error: PartUnread) -> SceneUnreadable | SceneUnreachable:
-        return unread(self._info.uri, f"{part} of {self._info.uri!r}", error)
+        return unread(f"{part} of {self._info.uri!r}", error, remote=self._info.remote)
 
     def _read_inside(
         self, row0: float, col0: float, row1: float, col1: float, shape: tuple[int, int]

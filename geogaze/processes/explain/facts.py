@@ -23,6 +23,7 @@ def facts_of(plan: Plan) -> JobFacts:
             scene.rescale,
             scene.rescale_source,
             scene.decoder,
+            scene.files,
         ),
         grid=Grid(
             crs_wkt=scene.crs_wkt,

@@ -6,6 +6,7 @@ from geogaze.config import Settings
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.layers import layers_of
 from geogaze.processes.explain.request import ExplainRequest
+from geogaze.scene.naming import spread
 from geogaze.scene.policy import SourcePolicy
 
 
@@ -17,4 +18,5 @@ def check_names(request: ExplainRequest, settings: Settings) -> None:
         SceneUnreadable: there is no such file.
     """
     layers_of(request, find_bundle(request.model, settings.model_folders, allow_path=True))
-    SourcePolicy.local().gdal_path(request.scene)
+    for name in spread(request.scenes):
+        SourcePolicy.local().gdal_path(name)

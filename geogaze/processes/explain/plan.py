@@ -252,6 +252,8 @@ class Plan(ProcessPlan):
         # The scene says which values became 0 and 1.
         besides = {"folder", "name", "graph", "rescale", *usual}
         known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)
+        if not self.scene.pieces:  # as plans were before there were any
+            del known["scene"]["pieces"]
         known["geogaze"] = VERSION
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 

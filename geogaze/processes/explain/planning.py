@@ -21,6 +21,7 @@ from geogaze.processes.explain.scaled import scaled
 from geogaze.scene.aoi import check_pixels, locate
 from geogaze.scene.decoders import resampled
 from geogaze.scene.info import squares_advice
+from geogaze.scene.naming import spread
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 
@@ -39,7 +40,8 @@ def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = Fals
     bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
     layers = layers_of(request, bundle)
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
-    with open_reader(request.scene, policy, settings) as reader:
+    names = spread(request.scenes) if local else request.scenes
+    with open_reader(names, policy, settings, reading=request.reading) as reader:
         scene = reader.facts(bundle.bands, request.bands, request.rescale or bundle.rescale)
     if bundle.rescale and not request.rescale:
         scene = scene.model_copy(update={"rescale_source": "the model's"})

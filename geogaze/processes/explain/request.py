@@ -20,12 +20,14 @@ from geogaze.processes.request import Flag, ProcessRequest
 from geogaze.products.colormaps import DEFAULT, Colormap
 from geogaze.products.styles import Normalize, Overlays
 from geogaze.products.thresholds import DEFAULT_THRESHOLD, LEAST, PATTERN
+from geogaze.scene.reading import MOST_FILES, Reading
 
 _PER_PIXEL = [method.name for method in METHODS.values() if method.per_pixel]
 Context = Literal["tile", "scene"]
 OnError = Literal["fail", "skip"]
 Priority = Literal["low", "normal", "high"]
 Range = tuple[float, float]
+Address = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 def _drawn(given: Any) -> Any:
@@ -52,11 +54,18 @@ class ExplainRequest(ProcessRequest):
 
     by_reference: ClassVar[frozenset[str]] = frozenset({"scene"})
 
-    scene: str = Field(
-        min_length=1,
-        max_length=4096,
+    scene: Annotated[
+        Address | Annotated[tuple[Address, ...], Field(min_length=1, max_length=MOST_FILES)],
+        Flag(
+            "A GeoTIFF, JPEG 2000 file, VRT or STAC Item; several, a folder or a pattern are one "
+            "scene, of which those named first lie above.",
+            "places",
+        ),
+    ] = Field(
         title="Scene",
-        description="A georeferenced GeoTIFF: a path, s3:// or https:// URI the operator allows.",
+        description="A georeferenced GeoTIFF, JPEG 2000 file or picture with a world file, a VRT, "
+        "or a STAC Item or search result: a path, s3:// or https:// URI the operator allows. A "
+        "list of them is one scene on one grid; where they overlap, the first shows.",
         examples=["s3://imagery/airport-01.tif"],
     )
     model: Annotated[str, Flag("A bundle's name or folder, or a torchvision architecture.")] = (
@@ -150,6 +159,23 @@ class ExplainRequest(ProcessRequest):
         Annotated[tuple[int, ...], Field(max_length=1024)] | None,
         Flag("Scene bands for the model's, from 1, such as 4,3,2.", "numbers"),
     ] = Field(default=None, title="Scene bands (from 1) for the model's bands, in order")
+    crs: Annotated[
+        Annotated[str, Field(max_length=8192)] | None,
+        Flag("CRS of the scene's grid, and of files that say none: EPSG:32618. Default: its own."),
+    ] = Field(
+        default=None,
+        title="CRS of the scene's grid, and of files that say none; default: that of the first",
+    )
+    nodata: Annotated[
+        float | None, Flag("Value of missing pixels, where a file declares none.")
+    ] = Field(default=None, title="Value of missing pixels, where a file declares none")
+    assets: Annotated[
+        Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Field(max_length=1024)] | None,
+        Flag("Assets of STAC Items: one, or one for each of the model's bands.", "names"),
+    ] = Field(
+        default=None,
+        title="Assets of STAC Items, by name or common name: one, or one for each of the bands",
+    )
     rescale: Annotated[
         Annotated[tuple[Range, ...], Field(max_length=1024)] | None,
         Flag("Values that become 0 and 1, LO,HI; repeat it for one range per band.", "pairs"),
@@ -208,7 +234,17 @@ class ExplainRequest(ProcessRequest):
     @property
     @override
     def source(self) -> str:
-        return self.scene
+        return self.scenes[0]
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """The addresses that are one scene."""
+        return (self.scene,) if isinstance(self.scene, str) else self.scene
+
+    @property
+    def reading(self) -> Reading:
+        """How the scene is to be read."""
+        return Reading(self.crs, self.nodata, self.assets)
 
     @property
     @override

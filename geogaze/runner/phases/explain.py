@@ -21,7 +21,6 @@ from geogaze.runner.phases.resources import (
     open_planned,
 )
 from geogaze.runner.pulse import Pulse
-from geogaze.scene.policy import is_remote
 
 
 def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
@@ -49,7 +48,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     chunk = plan.chunk(claim.root, claim.rectangle)
     # What a remote store did not send may come the next time.
     last_try = Patience.of(settings).is_last(claim.failures)
-    lenient = plan.on_error == "skip" and (last_try or not is_remote(plan.scene.uri))
+    lenient = plan.on_error == "skip" and (last_try or not plan.scene.remote)
     with open_planned(resources, plan, lenient=lenient) as scene:
         done = explain_chunk(plan, chunk, scene, engine, pulse)
     glimpse = glimpse_of(chunk, done)

@@ -28,7 +28,7 @@ from geogaze.runner.block import SPREAD, Blended
 from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.readers import open_reader
+from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
 from geogaze.storage import Storage
 from geogaze.timing import timed
@@ -62,9 +62,7 @@ def open_planned(resources: Resources, plan: Plan, *, lenient: bool) -> Iterator
     """
     policy = SourcePolicy.local() if plan.local else SourcePolicy.of(resources.settings)
     scene, settings = plan.scene, resources.settings
-    with open_reader(
-        scene.uri, policy, settings, version=scene.version, decoder=scene.decoder
-    ) as reader:
+    with open_planned_scene(scene, policy, settings) as reader:
         yield SceneView(reader, scene, plan.working, lenient=lenient)
 
 

@@ -17,6 +17,7 @@ from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene, write_scene
 from tests.unit.api.testing import TestClient, due
+from tests.unit.scene.mosaics import moved
 
 EXECUTION = "/processes/explain/execution"
 
@@ -68,6 +69,21 @@ def test_a_scene_may_be_named_in_three_ways(http: TestClient, scene: Path, form:
     named: Any = {"path": str(scene), "uri": scene.as_uri(), "href": {"href": str(scene)}}[form]
     answer = http.post(EXECUTION, json={"inputs": {"scene": named, "model": "tiny"}})
     assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("form", ["paths", "hrefs"])
+def test_several_files_may_be_one_scene(
+    http: TestClient, ledger: Ledger, scene: Path, form: str
+) -> None:
+    other = make_scene(scene.parent / "east.tif", 96, 96, seed=1, transform=moved(0, 96))
+    named: Any = [str(scene), str(other)]
+    if form == "hrefs":
+        named = [{"href": name} for name in named]
+    answer = http.post(EXECUTION, json={"inputs": {"scene": named, "model": "tiny"}})
+    assert answer.status_code == 201, answer.text
+    assert ledger.request(UUID(answer.json()["jobID"]))["scene"] == [str(scene), str(other)]
+    for wrong in ([], [{"url": "x"}], [str(scene), "/etc/hosts"], str(scene.parent)):
+        check_problem(http.post(EXECUTION, json={"inputs": {"scene": wrong, "model": "tiny"}}), 400)
 
 
 def test_products_by_reference_may_be_asked_for(http: TestClient, scene: Path) -> None:

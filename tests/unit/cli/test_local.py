@@ -94,7 +94,9 @@ def test_colours_may_be_chosen(geogaze: Geogaze, scene: Path) -> None:
 
 BAD: list[tuple[str, list[object], str]] = [
     ("missing scene", ["none.tif", *QUICK], "none.tif"),
-    ("folder for a scene", ["/tmp", *QUICK], "/tmp"),
+    ("folder of chips", ["chips", *QUICK], "geogaze image chips"),
+    ("pattern of nothing", ["*.jp2", *QUICK], "No file is called as"),
+    ("CRS", ["{scene}", *QUICK, "--crs", "EPSG:1"], "EPSG:1"),
     ("not a GeoTIFF", ["text.tif", *QUICK], "text.tif"),
     ("one band", ["grey.tif", *QUICK], "--bands 1,1,1"),
     ("no CRS", ["chip.tif", *QUICK], "CRS"),
@@ -130,6 +132,8 @@ def test_bad_input_exits_with_2_and_leaves_nothing(
     (work / "list.geojson").write_text("[1, 2]")
     ring = [[9, 50], [9.1, 50], [9.1, 50.1], [9, 50]]
     (work / "far.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    (work / "chips").mkdir()
+    (work / "chips/1.png").touch()
     before = sorted(work.rglob("*"))
     named = [scene if word == "{scene}" else word for word in words]
     done = geogaze("run", *named, "--out", "heat", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ from PIL import Image
 from rasterio.enums import Resampling
 
 from geogaze.config import Settings
-from geogaze.errors import SceneUnreadable
-from geogaze.scene.geotiff import open_dataset
+from geogaze.errors import SceneUnreadable, SceneUnusable
 from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.rasterfile import open_dataset
 from geogaze.scene.readers import open_reader
 from tests.factories import make_scene
-from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, source_of
+from tests.unit.scene.rasters import ANY_FILE, RGB, SETTINGS, info_of, source_of
 
 
 @pytest.fixture
@@ -226,15 +227,11 @@ def assert_no_geotiff(path: Path) -> str:
 
 
 STARTS = {
-    "PNG picture": b"\x89PNG\r\n\x1a\n",
-    "JPEG picture": b"\xff\xd8\xff\xe0\0\x10JFIF",
     "WebP picture": b"RIFF\0\0\0\0WEBPVP8 ",
     "HEIC or AVIF picture": b"\0\0\0\x18ftypheic",
-    "JPEG 2000 file. Convert it": b"\0\0\0\x0cjP  \r\n\x87\n",
     "HDF5 or NetCDF file. Convert it": b"\x89HDF\r\n\x1a\n",
     "shapefile file, which holds shapes": b"\0\0\x27\x0a",
     "GeoPackage file, which holds shapes": b"SQLite format 3\0",
-    "JSON file, which holds shapes": b'\xef\xbb\xbf {"type": "FeatureCollection"}',
     "ZIP archive": b"PK\x03\x04",
     "web page": b"\n<!DOCTYPE HTML><html>",
     "empty": b"",
@@ -253,18 +250,28 @@ def test_what_is_no_geotiff_gets_its_own_advice(tmp_path: Path, what: str) -> No
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_png_is_refused_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
+def test_a_png_is_no_scene_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
     png = tmp_path / f"chip.{suffix}"
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(png, format="PNG")
-    assert_no_geotiff(png)
+    with pytest.raises(SceneUnusable, match=r"no place on the map.*geogaze image"):
+        info_of(png)
 
 
-def test_vrt_disguised_as_tif_is_refused(scene: Path) -> None:
+def test_a_vrt_disguised_as_tif_is_never_gdals(scene: Path, tmp_path: Path) -> None:
+    """It is a list of files here, each of which must be allowed."""
     disguised = scene.with_name("innocent.tif")
     rasterio.shutil.copy(scene, disguised, driver="VRT")
     with rasterio.open(disguised) as dataset:
         assert dataset.driver == "VRT"  # GDAL would open it
-    assert_no_geotiff(disguised)
+    assert info_of(disguised).files == (str(scene),)
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    alone = shutil.copy(disguised, allowed)
+    with (
+        open_reader(str(alone), SourcePolicy((allowed,)), SETTINGS) as reader,
+        pytest.raises(SceneUnreadable, match="not an allowed source"),
+    ):
+        reader.facts(RGB, None, None)
 
 
 def test_a_tiff_cut_short_is_refused(tmp_path: Path) -> None:
@@ -282,7 +289,7 @@ def test_files_beside_the_scene_are_not_read(scene: Path) -> None:
     np.zeros(9).tofile(scene.with_name("scene.tif.msk"))
     with rasterio.open(scene) as dataset:
         assert dataset.nodata == 7
-    with open_dataset(source_of(scene)) as dataset:
+    with open_dataset(source_of(scene), "GTiff") as dataset:
         assert dataset.nodata is None
         assert dataset.files == [str(scene)]
     info_of(scene)
@@ -300,7 +307,7 @@ def test_overviews_beside_the_scene_are_not_read(scene: Path) -> None:
     assert scene.with_name("scene.tif.ovr").exists()
     with rasterio.open(scene) as dataset:
         assert dataset.overviews(1) == [2]
-    with open_dataset(source_of(scene)) as dataset:
+    with open_dataset(source_of(scene), "GTiff") as dataset:
         assert dataset.overviews(1) == []
 
 

@@ -17,7 +17,7 @@ from shapely.geometry import mapping
 from geogaze.grid.lattice import WorkingGrid
 from geogaze.scaling import unit_range
 from geogaze.scene.aoi import pixel_box
-from geogaze.scene.geotiff import open_dataset
+from geogaze.scene.rasterfile import open_dataset
 from geogaze.scene.readers import open_reader
 from geogaze.scene.validity import alpha_bands, known_bands
 from geogaze.scene.view import SceneView
@@ -26,7 +26,7 @@ from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, read, source_o
 
 
 def known(path: Path, bands: tuple[int, ...]) -> NDArray[np.bool_]:
-    with open_dataset(source_of(path)) as dataset:
+    with open_dataset(source_of(path), "GTiff") as dataset:
         window = Window(0, 0, dataset.width, dataset.height)
         values = dataset.read(list(bands), window=window)
         return known_bands(dataset, bands, values, window, values.shape[1:])

@@ -23,8 +23,8 @@ class Flag:
             are those of JSON.
         written: how a value that is not one word is written: ``names`` and ``numbers`` with commas,
             ``pairs`` of numbers as an option that is repeated, an ``area`` as itself or its file, a
-            ``result`` as its folder or a job's id, a ``threshold`` as a number or a word, ``places``
-            as words of which there may be several.
+            ``result`` as its folder or a job's id, a ``threshold`` as a number or a word,
+            ``places`` as words of which there may be several.
     """
 
     text: str

@@ -1,7 +1,8 @@
 """Where a document of a scene may lead: a VRT or a STAC Item names files that it was not asked for.
 
-What it names is matched against what is allowed as what a user names is. Besides, a document from
-elsewhere names no file of this machine, and none leads into a network that only this machine sees.
+What it names is matched against what is allowed when it is opened, as all addresses are. Besides, a
+document from elsewhere names no file of this machine, and none leads into a network that only this
+machine sees.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ def led_to(document: str, href: str, policy: SourcePolicy) -> str:
         _check_public(document, uri, policy)
     elif is_remote(document):
         raise _refusal(document, href, "a document from elsewhere names no file of this machine")
-    policy.gdal_path(uri)
     return uri
 
 

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 from affine import Affine
+from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
 from geogaze.errors import SceneUnreadable, SceneUnusable
@@ -133,3 +134,11 @@ def test_chips_are_shown_the_way_to_image(tmp_path: Path) -> None:
     chips = [picture(tmp_path / f"{n}.tif", make_values(64, 64, seed=n), None) for n in range(3)]
     with pytest.raises(SceneUnusable, match=rf"None of these 3 .*geogaze image {tmp_path}'"):
         described(chips)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_png_is_no_scene_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
+    png = tmp_path / f"chip.{suffix}"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(png, format="PNG")
+    with pytest.raises(SceneUnusable, match=r"no place on the map.*geogaze image"):
+        info_of(png)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from PIL import Image
 from rasterio.enums import Resampling
 
 from geogaze.config import Settings
-from geogaze.errors import SceneUnreadable, SceneUnusable
+from geogaze.errors import SceneUnreadable
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.rasterfile import open_dataset
 from geogaze.scene.readers import open_reader
 from tests.factories import make_scene
-from tests.unit.scene.rasters import ANY_FILE, RGB, SETTINGS, info_of, source_of
+from tests.unit.scene.rasters import ANY_FILE, SETTINGS, info_of, source_of
 
 
 @pytest.fixture
@@ -247,31 +245,6 @@ def test_what_is_no_geotiff_gets_its_own_advice(tmp_path: Path, what: str) -> No
     told = assert_no_geotiff(path)
     assert what in told
     assert ("geogaze image" in told) == what.endswith("picture")
-
-
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_a_png_is_no_scene_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
-    png = tmp_path / f"chip.{suffix}"
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(png, format="PNG")
-    with pytest.raises(SceneUnusable, match=r"no place on the map.*geogaze image"):
-        info_of(png)
-
-
-def test_a_vrt_disguised_as_tif_is_never_gdals(scene: Path, tmp_path: Path) -> None:
-    """It is a list of files here, each of which must be allowed."""
-    disguised = scene.with_name("innocent.tif")
-    rasterio.shutil.copy(scene, disguised, driver="VRT")
-    with rasterio.open(disguised) as dataset:
-        assert dataset.driver == "VRT"  # GDAL would open it
-    assert info_of(disguised).files == (str(scene),)
-    allowed = tmp_path / "allowed"
-    allowed.mkdir()
-    alone = shutil.copy(disguised, allowed)
-    with (
-        open_reader(str(alone), SourcePolicy((allowed,)), SETTINGS) as reader,
-        pytest.raises(SceneUnreadable, match="not an allowed source"),
-    ):
-        reader.facts(RGB, None, None)
 
 
 def test_a_tiff_cut_short_is_refused(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from geogaze.errors import GeogazeError, SceneUnreadable
 from geogaze.scene import hrefs
@@ -259,3 +261,17 @@ def test_sources_off_its_pixels_are_no_pieces(tmp_path: Path) -> None:
     info = described(path)
     assert [Path(piece.uri).name for piece in info.pieces] == ["nw.tif"]
     assert info.affine == moved(0, 0)
+
+
+def test_a_vrt_disguised_as_tif_is_never_gdals(scene: Path, tmp_path: Path) -> None:
+    """It is a list of files here, each of which must be allowed."""
+    disguised = scene.with_name("innocent.tif")
+    rasterio.shutil.copy(scene, disguised, driver="VRT")
+    with rasterio.open(disguised) as dataset:
+        assert dataset.driver == "VRT"  # GDAL would open it
+    assert described(disguised).files == (str(scene),)
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    alone = shutil.copy(disguised, allowed)
+    (allowed / scene.name).symlink_to(scene)
+    assert "not an allowed source" in refusal(Path(alone), SourcePolicy((allowed,)))

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
+from api.watching import Watching
 from geogaze.config import Settings, get_settings
 from geogaze.doors import resolve
 from geogaze.ledger.database import connect
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,  # by api.openapi, in two versions and without another host
     )
     app.state.services = services
+    app.state.watching = Watching(services.ledger)
     problems.install(app)
     load_processes()  # what a table names and is not there shows here
     all_metrics()

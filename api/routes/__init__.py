@@ -10,6 +10,7 @@ ROUTERS = [
     "api.routes.models:router",
     "api.routes.processes:router",
     "api.routes.jobs:router",
+    "api.routes.events:router",
     "api.routes.results:router",
     "api.routes.assets:router",
 ]

@@ -9,6 +9,8 @@ import typer
 from geogaze.config import get_settings
 from geogaze.logs import configure_logging
 
+_LAST_SECONDS = 5
+
 
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -34,6 +36,7 @@ def api(
         root_path=root_path,
         log_level="warning",
         access_log=False,  # the API logs its requests itself
+        timeout_graceful_shutdown=_LAST_SECONDS,  # whoever watches a job would keep it up for ever
     )
 
 

@@ -1,0 +1,46 @@
+"""A job as it goes, pushed: Server-Sent Events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api.dependencies import JobId, With, base_url
+from api.documents import status_info
+from api.problems import documented
+from api.results import key_tag
+from api.watching import Watching
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+def _known(job_id: JobId, services: With) -> None:
+    """Refuse who may not see the job, before anything is sent."""
+    services.ledger.status(job_id)
+
+
+@router.get(
+    "/{job}/events",
+    response_class=EventSourceResponse,
+    responses=documented(404),
+    dependencies=[Depends(_known)],
+)
+async def events(request: Request, job_id: JobId) -> AsyncIterator[ServerSentEvent]:
+    """A job's status whenever it changes, until it has ended; and that there is more to see.
+
+    `status` events carry the job's document, `preview` events the link of its picture so far. Each
+    says all there is, so that whoever comes back has missed nothing.
+    """
+    watching: Watching = request.app.state.watching
+    base, shown = base_url(request), ""
+    async for seen in watching.changes(job_id):
+        status = status_info(seen.status, base).model_dump(mode="json", exclude_none=True)
+        yield ServerSentEvent(event="status", data=status)
+        if seen.picture and (tag := key_tag(seen.picture.key)) != shown:
+            shown = tag
+            link = f"{base}/jobs/{job_id}/preview"
+            yield ServerSentEvent(
+                event="preview", data={"href": link, "tag": tag, "tiles": seen.picture.tiles}
+            )

@@ -5,7 +5,7 @@ Every section draws from its own random stream, so changing one leaves the other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
@@ -232,15 +232,15 @@ def _yard_trucks(rng: np.random.Generator) -> list[Sprite]:
     return sprites
 
 
-def tall_sprites(seed: int, view: View) -> list[Sprite]:
-    """Buildings, aircraft, ships, tanks and trees."""
+def tall_sprites(seed: int, view: View, absent: Collection[int] = ()) -> list[Sprite]:
+    """Buildings, aircraft but for those of some numbers, ships, tanks and trees."""
     return [
         *_ships_and_stacks(_stream(seed, 20), view),
         *terminal(_stream(seed, 21)),
         *airside_halls(_stream(seed, 22)),
         *industry(_stream(seed, 23)),
         *houses(_stream(seed, 24), view),
-        *_aircraft(),
+        *_aircraft(absent),
         *scene_trees(_stream(seed, 25), view),
     ]
 
@@ -279,8 +279,10 @@ def _ships_and_stacks(rng: np.random.Generator, view: View) -> list[Sprite]:
     return sprites
 
 
-def _aircraft() -> list[Sprite]:
+def _aircraft(absent: Collection[int]) -> list[Sprite]:
     stands: Sequence[Stand] = (*gate_stands(), *REMOTE_STANDS, *MOVING, *LIGHT_STANDS)
     return [
-        aircraft(kind, LIVERIES[livery], x, y, heading) for x, y, heading, kind, livery in stands
+        aircraft(kind, LIVERIES[livery], x, y, heading)
+        for number, (x, y, heading, kind, livery) in enumerate(stands)
+        if number not in absent
     ]

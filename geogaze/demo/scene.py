@@ -7,6 +7,7 @@ aircraft, ship, car, storage tank and building in it is known, so that heat on i
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +77,17 @@ class DemoScene:
     objects: tuple[SceneObject, ...]
 
 
-def draw_demo_scene(size: int = 2048, seed: int = 7) -> DemoScene:
+def draw_demo_scene(
+    size: int = 2048, seed: int = 7, absent: Collection[int] = (), shot: int = 0
+) -> DemoScene:
     """Draw the scene; the same arguments give the same array.
 
     Args:
         size: Width and height in pixels of 0.5 m. Less than 2048 shows a part of the layout
             (512 and less: the runway's end by the water), more shows more land around it.
         seed: Seed of all random choices.
+        absent: Numbers of aircraft that have left, from 0; all else stays as it is.
+        shot: Number of the photograph: another one has other sensor noise.
 
     Raises:
         ValueError: If `size` is not positive.
@@ -94,26 +99,30 @@ def draw_demo_scene(size: int = 2048, seed: int = 7) -> DemoScene:
     ground = Ground(view, noise, GRASS)
     lay_ground(ground, seed)
     stage = Stage(ground)
-    layers = (low_sprites(seed, view), tall_sprites(seed, view), top_sprites(seed))
+    layers = (low_sprites(seed, view), tall_sprites(seed, view, absent), top_sprites(seed))
     for layer in layers:
         stage.draw(layer)
-    image = _seen_by_camera(stage.finished(), noise, np.random.default_rng([seed, 101]))
+    image = _seen_by_camera(stage.finished(), noise, np.random.default_rng([seed, 101 + shot]))
     labels = [label for layer in layers for sprite in layer for label in sprite.labels]
     return DemoScene(image, _listed(labels, view))
 
 
-def write_demo_scene(path: Path, size: int = 2048, seed: int = 7) -> Path:
+def write_demo_scene(
+    path: Path, size: int = 2048, seed: int = 7, absent: Collection[int] = (), shot: int = 0
+) -> Path:
     """Write the scene as a cloud optimised GeoTIFF, and its objects as `<stem>.geojson` beside it.
 
     Args:
         path: Where the GeoTIFF goes; folders on the way are made.
         size: As for `draw_demo_scene`.
         seed: As for `draw_demo_scene`.
+        absent: As for `draw_demo_scene`.
+        shot: As for `draw_demo_scene`.
 
     Returns:
         `path`.
     """
-    scene = draw_demo_scene(size, seed)
+    scene = draw_demo_scene(size, seed, absent, shot)
     transform = from_origin(*_ORIGIN, RESOLUTION, RESOLUTION)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_cog(path, scene.image, transform)

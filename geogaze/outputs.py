@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     RESULTS = "job's results"
     BUNDLE = "model bundle"
+    COMPARISON = "comparison"
 
 
 def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
@@ -48,12 +49,17 @@ def check_folder(out: Path, kind: Kind, *, overwrite: bool) -> None:
         return
     held = kind_of(out)
     # Results come to lie beside other files, a bundle takes the place of the whole folder.
-    fits = held is not Kind.BUNDLE
+    fits = held in {None, kind}
     if kind is Kind.BUNDLE:
         fits = held is Kind.BUNDLE and names <= _BUNDLE_FILES
     if overwrite and fits:
         return
-    what = {None: "other files", Kind.RESULTS: "results", Kind.BUNDLE: "a model bundle"}[held]
+    what = {
+        None: "other files",
+        Kind.RESULTS: "results",
+        Kind.BUNDLE: "a model bundle",
+        Kind.COMPARISON: "a comparison",
+    }[held]
     raise InvalidRequest(
         f"{out} already holds {what}; choose another folder"
         f"{', or replace them with --overwrite (in Python: overwrite=True)' if fits else ''}."
@@ -70,9 +76,9 @@ def check_file(target: Path, *, overwrite: bool) -> None:
         raise InvalidRequest(f"{target} exists; name another file, or replace it with --overwrite.")
 
 
-def former_products(out: Path) -> set[Path]:
+def former_products(out: Path, kind: Kind = Kind.RESULTS) -> set[Path]:
     """The files that an earlier run left in a folder, by its item.json; none of anybody else's."""
-    if kind_of(out) is not Kind.RESULTS:
+    if kind_of(out) is not kind:
         return set()
     assets = json.loads((out / "item.json").read_text())["assets"].values()
     names = {"item.json", *(str(asset["href"]).removeprefix("./") for asset in assets)}
@@ -101,6 +107,8 @@ def kind_of(folder: Path) -> Kind | None:
         properties, assets = item["properties"], item["assets"]
         if "mlm:name" in properties and assets:
             return Kind.BUNDLE
+        if "geogaze:compared" in properties:
+            return Kind.COMPARISON
         if "geogaze:model" in properties and all("href" in asset for asset in assets.values()):
             return Kind.RESULTS
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -12,6 +12,7 @@ from typing_extensions import override
 from geogaze.cli import (
     audit,
     bench,
+    compare,
     image,
     local,
     methods,
@@ -88,6 +89,7 @@ def _root(
 local.add_to(app)
 view.add_to(app)
 image.add_to(app)
+compare.add_to(app)
 train.add_to(app)
 audit.add_to(app)
 remote.add_to(app)

@@ -1,0 +1,1 @@
+"""Two finished jobs side by side: what differs, where, and how much. It reads products alone."""

@@ -1,0 +1,86 @@
+"""The STAC Item of a comparison. Pure but for the files' sizes and digests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+from pystac.extensions.file import FileExtension
+from pystac.extensions.projection import ProjectionExtension
+from pystac.extensions.render import Render, RenderExtension
+
+from geogaze.comparing.finished import Finished
+from geogaze.files import file_sha256
+from geogaze.products.colormaps import DIVERGING
+from geogaze.products.table import GEOTIFF
+from geogaze.version import VERSION
+
+_GEOPACKAGE = "application/geopackage+sqlite3"
+_PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+
+
+def item_of(
+    a: Finished, b: Finished, told: dict[str, Any], files: dict[str, Path]
+) -> dict[str, Any]:
+    """The Item, with hrefs beside it. Its place is that of the first job, its time the second's.
+
+    Args:
+        a: the first job.
+        b: the second.
+        told: what the comparison came to.
+        files: by name.
+    """
+    moment = datetime.fromisoformat(str(b.item["properties"]["datetime"]))
+    item = pystac.Item(
+        id=f"{a.item['id']}-{b.item['id']}",
+        geometry=a.item.get("geometry"),
+        bbox=a.item.get("bbox"),
+        datetime=moment,
+        properties={
+            "title": f"What {b.said('model')} sees otherwise than {a.said('model')}"
+            if a.said("model") != b.said("model")
+            else f"What has changed for {a.said('model')}",
+            "gsd": a.grid.cell_metres,
+            "processing:software": {"geogaze": VERSION},
+            "geogaze:compared": [a.item["id"], b.item["id"]],
+            **{f"geogaze:{name}": told[name] for name in ("lattice", "scale", "threshold")},
+            "geogaze:classes": told["classes"],
+            **({"geogaze:warnings": told["notes"]} if told["notes"] else {}),
+        },
+        stac_extensions=[_PROCESSING],
+    )
+    place = a.item["properties"]
+    ProjectionExtension.ext(item, add_if_missing=True).apply(
+        code=place.get("proj:code"),
+        wkt2=place.get("proj:wkt2"),
+        shape=[a.grid.rows, a.grid.cols],
+        transform=list(a.grid.transform),
+    )
+    renders = {}
+    for name, path in files.items():
+        layer = name.removeprefix("difference-")
+        raster = layer != name
+        asset = pystac.Asset(
+            href=f"./{path.name}",
+            media_type=GEOTIFF if raster else _GEOPACKAGE,
+            title=f"Change of {layer}" if raster else "Changes as polygons",
+            roles=["data"],
+        )
+        item.add_asset(name, asset)
+        FileExtension.ext(asset, add_if_missing=True).apply(
+            checksum=f"1220{file_sha256(path)}", size=path.stat().st_size
+        )
+        if raster:
+            renders[name] = Render.create(
+                assets=[name],
+                title=f"Change of {layer}",
+                rescale=[[-1.0, 1.0]],
+                nodata="nan",
+                colormap_name=DIVERGING,
+                resampling="bilinear",
+            )
+    RenderExtension.ext(item, add_if_missing=True).apply(renders)
+    described: dict[str, Any] = item.to_dict(include_self_link=False)
+    return described

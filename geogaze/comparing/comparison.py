@@ -18,7 +18,7 @@ from rasterio.windows import Window
 
 from geogaze.comparing.agreement import Agreement, Changed
 from geogaze.comparing.changes import ChangesFile
-from geogaze.comparing.describing import item_of
+from geogaze.comparing.describing import STYLE, item_of
 from geogaze.comparing.finished import Finished
 from geogaze.comparing.placing import Placement, Read, open_on, placement_of
 from geogaze.comparing.scaling import Scaling, own_scales, scaling_of
@@ -31,6 +31,7 @@ from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.products.make.areas import CellAreas
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.heat import BLOCK, calibrate, lattice_profile
+from geogaze.products.qgis import colour_pipe, qml
 
 DEFAULT_LEVEL = 0.25
 """Change of heat from which on a cell has changed; also the heat from which on one is hot."""
@@ -163,6 +164,9 @@ def _made(
             figures[name] = {**agreement.told(), "changes": places, **_scales(scaling, both, name)}
             file = f"difference-{file_stem(name)}.tif"
             files[f"difference-{name}"] = file
+            style = f"difference-{file_stem(name)}.qml"
+            files[f"style-{name}"] = style
+            (target / style).write_text(qml(colour_pipe(STYLE)), encoding="utf-8")
             options = {"COMPRESS": "DEFLATE", "PREDICTOR": "3", "OVERVIEW_RESAMPLING": "AVERAGE"}
             write_cog(draft, target / file, block=BLOCK, **options)
     return figures, {**files, "changes": "changes.gpkg"}

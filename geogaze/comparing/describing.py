@@ -14,10 +14,20 @@ from pystac.extensions.render import Render, RenderExtension
 from geogaze.comparing.finished import Finished
 from geogaze.files import file_sha256
 from geogaze.products.colormaps import DIVERGING
-from geogaze.products.table import GEOTIFF
+from geogaze.products.product import GEOTIFF, QML
+from geogaze.products.styles import Style
 from geogaze.version import VERSION
 
-_GEOPACKAGE = "application/geopackage+sqlite3"
+STYLE = Style(DIVERGING, -1.0, 1.0)
+"""Of differences: what vanished is blue, what appeared red, what stayed clear."""
+
+_KINDS = {
+    "difference": ("Change of {layer}", GEOTIFF, "data"),
+    "style": ("Style of the change of {layer} for QGIS", QML, "metadata"),
+    "changes": ("Changes as polygons", "application/geopackage+sqlite3", "data"),
+}
+"""Title, media type and role of files, by the first word of their names."""
+
 _PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 
 
@@ -60,27 +70,20 @@ def item_of(
     )
     renders = {}
     for name, path in files.items():
-        layer = name.removeprefix("difference-")
-        raster = layer != name
+        kind, _, layer = name.partition("-")
+        title, media_type, role = _KINDS[kind]
         asset = pystac.Asset(
             href=f"./{path.name}",
-            media_type=GEOTIFF if raster else _GEOPACKAGE,
-            title=f"Change of {layer}" if raster else "Changes as polygons",
-            roles=["data"],
+            media_type=media_type,
+            title=title.format(layer=layer),
+            roles=[role],
         )
         item.add_asset(name, asset)
         FileExtension.ext(asset, add_if_missing=True).apply(
             checksum=f"1220{file_sha256(path)}", size=path.stat().st_size
         )
-        if raster:
-            renders[name] = Render.create(
-                assets=[name],
-                title=f"Change of {layer}",
-                rescale=[[-1.0, 1.0]],
-                nodata="nan",
-                colormap_name=DIVERGING,
-                resampling="bilinear",
-            )
+        if kind == "difference":
+            renders[name] = Render.create(assets=[name], title=f"Change of {layer}", **STYLE.render)
     RenderExtension.ext(item, add_if_missing=True).apply(renders)
     described: dict[str, Any] = item.to_dict(include_self_link=False)
     return described

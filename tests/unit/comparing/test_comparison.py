@@ -61,6 +61,7 @@ def test_figures_differences_and_places_are_those_of_the_whole(
     done = compare(one, two, tmp_path / "out", level=0.3)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("difference-boat.tif", "difference-big-road.tif", "changes.gpkg", "item.json"),
+        *("difference-boat.qml", "difference-big-road.qml"),
     }
     assert (done.told["lattice"], done.told["scale"], done.told["notes"]) == ("same", "one", [])
     difference = read(done.assets["difference-boat"])
@@ -101,7 +102,7 @@ def test_the_item_says_what_was_compared_and_how_it_is_drawn(tmp_path: Path) -> 
     item = json.loads((tmp_path / "out" / "item.json").read_text())
     assert item["properties"]["geogaze:compared"] == ["a", "b"]
     assert item["properties"]["geogaze:classes"] == told["classes"]
-    assert set(item["assets"]) == {"difference-boat", "changes"}
+    assert set(item["assets"]) == {"difference-boat", "style-boat", "changes"}
     render = item["properties"]["renders"]["difference-boat"]
     assert (render["colormap_name"], render["rescale"]) == ("coolwarm", [[-1.0, 1.0]])
     with pytest.raises(InvalidRequest, match="already holds a comparison"):

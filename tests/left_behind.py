@@ -4,8 +4,10 @@ from __future__ import annotations
 
 OF_EVERY_JOB = {
     "tiles": "tiles.parquet",
+    "tiles-gpkg": "tiles.gpkg",
     "hotspots": "hotspots.gpkg",
     "hotspots-parquet": "hotspots.parquet",
+    "summary": "summary.csv",
     "layers": "job.qlr",
     "legend": "legend.png",
     "sld": "heat.sld",

@@ -29,40 +29,29 @@ def by_class(column: str, colours: Colours) -> str:
         for i, name in enumerate(colours)
     )
     symbols = "".join(_symbol(str(i), colour) for i, colour in enumerate(colours.values()))
-    return _document(
+    renderer = (
         f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(column)} symbollevels="0">'
         f"<categories>{categories}</categories><symbols>{symbols}</symbols></renderer-v2>"
     )
-
-
-def in_one(colour: tuple[int, int, int]) -> str:
-    """QML: all polygons in one colour."""
-    return _document(
-        '<renderer-v2 type="singleSymbol" symbollevels="0">'
-        f"<symbols>{_symbol('0', colour, fill=0)}</symbols></renderer-v2>"
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        f'<qgis version="3.22" styleCategories="Symbology">{renderer}</qgis>\n'
     )
 
 
-def _symbol(name: str, colour: tuple[int, int, int], fill: int = _FILL) -> str:
+def _symbol(name: str, colour: tuple[int, int, int]) -> str:
     rgb = ",".join(map(str, colour))
     facts = {
-        "color": f"{rgb},{fill}",
+        "color": f"{rgb},{_FILL}",
         "outline_color": f"{rgb},{_LINE}",
         "outline_style": "solid",
         "outline_width": _WIDTH,
         "outline_width_unit": "MM",
         "joinstyle": "miter",
-        "style": "solid" if fill else "no",
+        "style": "solid",
     }
     props = "".join(f'<prop k="{key}" v="{value}"/>' for key, value in facts.items())
     return (
         f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1" force_rhr="0">'
         f'<layer class="SimpleFill" enabled="1" locked="0" pass="0">{props}</layer></symbol>'
-    )
-
-
-def _document(renderer: str) -> str:
-    return (
-        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-        f'<qgis version="3.22" styleCategories="Symbology">{renderer}</qgis>\n'
     )

@@ -18,6 +18,7 @@ LAYER_PHASES = frozenset({"assemble"})
 """Phases that have a unit for each layer."""
 
 GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
+GEOPACKAGE = "application/geopackage+sqlite3"
 QML = "application/x-qgis-layer-settings"
 SLD = "application/vnd.ogc.sld+xml"
 _ROLES = frozenset(
@@ -47,6 +48,10 @@ class Wanted(Protocol):
     @property
     def overlays(self) -> Overlays:
         """Which layers are to be drawn over the scene."""
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
 
     @property
     def stability(self) -> int | None:

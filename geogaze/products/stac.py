@@ -115,6 +115,7 @@ def _properties(job: JobFacts, record: JobRecord) -> dict[str, Any]:
         "geogaze:runtimes": record.ran,
         "geogaze:normalize": job.normalize,
         "geogaze:overlays": job.overlays,
+        "geogaze:threshold": job.threshold,
         "geogaze:bands": list(source.bands),
         "geogaze:bands_source": source.bands_source,
         "geogaze:square": job.square,

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from geogaze.doors import resolve
 from geogaze.models.bundles import Probabilities
 from geogaze.models.targets import Target
-from geogaze.products.product import GEOTIFF, QML, SLD, Product, Wanted, has_best_class
+from geogaze.products.product import GEOPACKAGE, GEOTIFF, QML, SLD, Product, Wanted, has_best_class
 from geogaze.products.styles import Normalize, Overlays
+
+_MOST_TILES = 1_000_000  # in a GeoPackage: with more, no GIS is quick
 
 PRODUCTS = (
     Product(
@@ -138,12 +140,24 @@ PRODUCTS = (
         make="geogaze.products.make.tiles:make",
     ),
     Product(
+        name="tiles-gpkg",
+        file="tiles.gpkg",
+        title="What the model says of each tile",
+        offer="Predictions for each tile, GeoPackage, of up to a million tiles",
+        hint="the same, for QGIS, in its classes' colours (GeoPackage)",
+        media_type=GEOPACKAGE,
+        roles=("data",),
+        phase="publish",
+        make="geogaze.products.make.tiles_package:make",
+        when=lambda job: job.tiles <= _MOST_TILES,
+    ),
+    Product(
         name="hotspots",
         file="hotspots.gpkg",
         title="Hotspots of heat",
         offer="Hotspots of heat as polygons, GeoPackage",
         hint="where heat is high, as polygons in m² (GeoPackage)",
-        media_type="application/geopackage+sqlite3",
+        media_type=GEOPACKAGE,
         roles=("data",),
         phase="publish",
         make="geogaze.products.make.hotspot_files:make_geopackage",
@@ -158,6 +172,17 @@ PRODUCTS = (
         roles=("data",),
         phase="publish",
         make="geogaze.products.make.hotspot_files:make_geoparquet",
+    ),
+    Product(
+        name="summary",
+        file="summary.csv",
+        title="Layers in numbers",
+        offer="Layers in numbers, CSV",
+        hint="each layer in numbers, for a spreadsheet",
+        media_type="text/csv",
+        roles=("data",),
+        phase="publish",
+        make="geogaze.products.make.summary:make",
     ),
     Product(
         name="preview",
@@ -274,6 +299,7 @@ class _Without:
     targets: tuple[Target, ...] | None = ()
     normalize: Normalize = "job"
     probabilities: Probabilities = "softmax"
+    tiles: int = 0
 
 
 def needs_overlays(name: str) -> bool:

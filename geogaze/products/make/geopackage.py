@@ -79,12 +79,11 @@ BEGIN DELETE FROM "{r}" WHERE id = OLD."fid"; END;
 
 
 class Layer(NamedTuple):
-    """A table: its name, a title, its columns' SQL types, and its style as QML, "" for none."""
+    """A table: its name, a title, and its columns' SQL types."""
 
     name: str
     title: str
     columns: Mapping[str, str]
-    style: str = ""
 
 
 class GeoPackageWriter:
@@ -103,6 +102,7 @@ class GeoPackageWriter:
         self._layer = layer
         self._srs = int(code.partition(":")[2]) if code else _NO_CODE
         self._rows = 0
+        self._style = ""
         self._low, self._high = np.full(2, np.inf), np.full(2, -np.inf)
         self._file = sqlite3.connect(target, isolation_level=None)
         # A draft until it is whole: nothing is to be undone in it.
@@ -161,9 +161,14 @@ class GeoPackageWriter:
             )
         self._rows += len(geometries)
 
+    def draw_as(self, style: str) -> None:
+        """Have QGIS draw the layer in a style, which is QML."""
+        self._style = style
+
     def _begin(self, crs_wkt: str, code: str | None) -> None:
         layer = self._layer
-        columns = "".join(f', "{name}" {kind}' for name, kind in layer.columns.items())
+        names = {name.replace('"', '""'): kind for name, kind in layer.columns.items()}
+        columns = "".join(f', "{name}" {kind}' for name, kind in names.items())
         self._file.execute(
             f'CREATE TABLE "{layer.name}" (fid INTEGER PRIMARY KEY NOT NULL, '
             f"{_GEOMETRY} POLYGON{columns})"
@@ -207,8 +212,8 @@ class GeoPackageWriter:
         if self._indexed:
             rtree = (layer.name, _GEOMETRY, "gpkg_rtree_index", _RTREE, "write-only")
             file.execute(extensions, rtree)
-        if layer.style:
-            style = (layer.name, _GEOMETRY, layer.name, layer.style, "", 1, layer.title, _NO_TIME)
+        if self._style:
+            style = (layer.name, _GEOMETRY, layer.name, self._style, "", 1, layer.title, _NO_TIME)
             file.execute(
                 "INSERT INTO layer_styles VALUES (1, '', '', ?, ?, ?, ?, ?, ?, ?, '', NULL, ?)",
                 style,

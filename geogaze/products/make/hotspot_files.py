@@ -12,7 +12,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geogaze.products.facts import TOP
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.hotspots import Hotspots, job_hotspots
@@ -40,6 +39,8 @@ FIELDS = {
     "col": Kind.INT32,
 }
 """What is told of a hotspot, besides its outline."""
+
+_CLASS = list(FIELDS).index("class")
 
 
 class Names(NamedTuple):
@@ -75,13 +76,15 @@ def write_geopackage(
         crs_wkt: of the outlines.
         code: of that CRS, if it has one.
     """
-    shown = names.classes if tuple(names.layers) == (TOP,) else names.layers
-    style = by_class("class", layer_colours(tuple(shown), tuple(names.classes)))
     columns = {name: _SQL[kind] for name, kind in FIELDS.items()}
-    layer = Layer("hotspots", "Hotspots of heat", columns, style)
+    layer = Layer("hotspots", "Hotspots of heat", columns)
+    shown: dict[str, None] = {}
     with GeoPackageWriter(target, layer, crs_wkt, code) as file:
         for some in hotspots:
-            file.add(some.outline, rows_of(some, names))
+            rows = list(rows_of(some, names))
+            shown |= dict.fromkeys(row[_CLASS] for row in rows)
+            file.add(some.outline, rows)
+        file.draw_as(by_class("class", layer_colours(tuple(shown), tuple(names.classes))))
 
 
 def write_geoparquet(

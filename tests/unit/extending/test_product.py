@@ -18,10 +18,10 @@ from geogaze.config import Settings
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.table import find_process
 from geogaze.products.make.inputs import JobInputs
+from geogaze.products.product import Product
 from geogaze.products.stac import About
 from geogaze.products.table import (
     PRODUCTS,
-    Product,
     check_products,
     needs_overlays,
     product_named,
@@ -44,31 +44,31 @@ def describe(asset: pystac.Asset, about: About) -> None:
     asset.extra_fields["table:row_count"] = len(about.standing)
 
 
-SUMMARY = Product(
-    name="summary",
-    file="summary.csv",
+RANKING = Product(
+    name="ranking",
+    file="ranking.csv",
     title="Layers of {method} in numbers",
     offer="Layers in numbers, CSV",
     hint="how often each layer is the best class, for a spreadsheet",
     media_type="text/csv",
     roles=("data",),
     phase="publish",
-    make="geogaze.products.make.summary:make",
-    describe="geogaze.products.make.summary:describe",
+    make="geogaze.products.make.ranking:make",
+    describe="geogaze.products.make.ranking:describe",
 )
 
 
 @pytest.fixture
 def _with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     *others, item = PRODUCTS  # the Item describes what was made before it
-    monkeypatch.setattr("geogaze.products.table.PRODUCTS", (*others, SUMMARY, item))
+    monkeypatch.setattr("geogaze.products.table.PRODUCTS", (*others, RANKING, item))
 
 
 @pytest.fixture
 def _with_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    file = ModuleType("geogaze.products.make.summary")
+    file = ModuleType("geogaze.products.make.ranking")
     file.make, file.describe = make, describe
-    monkeypatch.setitem(sys.modules, "geogaze.products.make.summary", file)
+    monkeypatch.setitem(sys.modules, "geogaze.products.make.ranking", file)
 
 
 @pytest.mark.usefixtures("_with_a_line", "_with_a_file")
@@ -78,29 +78,29 @@ def test_a_product_of_the_table_is_made_described_and_told_of(
     load_phases()
     request = ExplainRequest(scene=str(scene), model=str(bundle_folder), overlays=False)
     report = run(request, tmp_path / "out", Settings(device="cpu", torch_threads=1))
-    lines = (tmp_path / "out" / "summary.csv").read_text().splitlines()
+    lines = (tmp_path / "out" / "ranking.csv").read_text().splitlines()
     assert lines[0] == "layer,best_of_tiles,highest_probability"
     assert [line.split(",")[0] for line in lines[1:]] == list(report.plan.layers)
-    assert list(report.assets)[-2:] == ["summary", "item"]
+    assert list(report.assets)[-2:] == ["ranking", "item"]
 
     item = json.loads((tmp_path / "out" / "item.json").read_text())
-    asset = item["assets"]["summary"]
-    assert asset["href"] == "./summary.csv"
+    asset = item["assets"]["ranking"]
+    assert asset["href"] == "./ranking.csv"
     assert asset["title"] == "Layers of Grad-CAM in numbers"
     assert (asset["type"], asset["roles"]) == ("text/csv", ["data"])
     assert asset["table:row_count"] == 3
-    assert asset["file:size"] == (tmp_path / "out" / "summary.csv").stat().st_size
+    assert asset["file:size"] == (tmp_path / "out" / "ranking.csv").stat().st_size
     validate(item)
 
     local._show_outcome(report.plan, report.assets, tmp_path / "out")
     assert "how often each layer is the best class" in capsys.readouterr().out
     outputs = description(find_process("explain"), "http://host")["outputs"]
-    assert outputs["summary"]["schema"]["contentMediaType"] == "text/csv"
+    assert outputs["ranking"]["schema"]["contentMediaType"] == "text/csv"
 
 
 @pytest.mark.usefixtures("_with_a_line")
 def test_a_forgotten_file_fails_before_there_is_any_work() -> None:
-    with pytest.raises(LookupError, match=r"geogaze\.products\.make\.summary"):
+    with pytest.raises(LookupError, match=r"geogaze\.products\.make\.ranking"):
         load_phases()
 
 
@@ -110,20 +110,20 @@ def test_a_forgotten_file_fails_before_there_is_any_work() -> None:
         ({"roles": ()}, "roles"),
         ({"title": ""}, "title"),
         ({"media_type": ""}, "media_type"),
-        ({"file": "summary-{class}.csv"}, "or in none"),
+        ({"file": "ranking-{class}.csv"}, "or in none"),
         ({"phase": "assemble"}, "are made in assemble,"),
     ],
 )
 def test_a_forgotten_part_of_a_line_fails_where_the_line_is(
     forgotten: dict[str, object], says: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"'summary'.*{says}"):
-        replace(SUMMARY, **forgotten)
+    with pytest.raises(ValueError, match=f"'ranking'.*{says}"):
+        replace(RANKING, **forgotten)
 
 
 @pytest.mark.usefixtures("_with_a_file")
 def test_a_phase_that_no_process_has_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    stray = replace(SUMMARY, phase="afterwards")
+    stray = replace(RANKING, phase="afterwards")
     monkeypatch.setattr("geogaze.products.table.PRODUCTS", (*PRODUCTS, stray))
     with pytest.raises(LookupError, match=r"'afterwards'; there are assemble, publish"):
         check_products(["publish", "assemble"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyogrio
@@ -12,13 +13,11 @@ import pytest
 import shapely
 
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
-from geogaze.products.outlined import in_one
+from geogaze.products.outlined import by_class
 from tests.unit.products.lattices import UTM
 
 SQUARES = np.array([shapely.box(x, 10 * x, x + 1, 10 * x + 2) for x in range(40)])
-LAYER = Layer(
-    "places", "Some places", {"name": "TEXT", "n": "INTEGER", "x": "REAL"}, in_one((1, 2, 3))
-)
+LAYER = Layer("places", "Some places", {"name": "TEXT", "n": "INTEGER", 'a "b"': "REAL"})
 ROWS = [(f"ä'{i}", i, None if i == 3 else i / 4) for i in range(40)]
 
 
@@ -27,6 +26,7 @@ def written(target: Path, crs: str = UTM, code: str | None = "EPSG:32631") -> Pa
         file.add(SQUARES[:25], ROWS[:25])
         file.add(SQUARES[:0], [])
         file.add(SQUARES[25:], ROWS[25:])
+        file.draw_as(by_class("name", {"<&>": (1, 2, 3)}))
     return target
 
 
@@ -54,6 +54,8 @@ def test_its_style_is_inside(tmp_path: Path) -> None:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert style[3:6] == ("places", "geom", "places")
     assert "1,2,3,255" in style[6]
+    tree = ET.fromstring(style[6])
+    assert tree.find("renderer-v2/categories/category").get("value") == "<&>"
     assert style[8] == 1  # it is the one that QGIS takes by itself
     file.close()
 

@@ -1,0 +1,73 @@
+"""The table of tiles as GeoPackage, which every GIS opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geogaze.products.facts import TOP
+from geogaze.products.make.geopackage import GeoPackageWriter, Layer
+from geogaze.products.make.inputs import JobInputs
+from geogaze.products.make.tiles import footprints
+from geogaze.products.outlined import by_class, layer_colours
+from geogaze.products.tiles import TileTable
+
+_AT_ONCE = 2**14  # tiles
+_MOST_LAYERS = 1000  # whose probabilities are columns; SQLite has room for twice as many
+
+
+def make(inputs: JobInputs, target: Path) -> None:
+    """The product ``tiles-gpkg``: the columns of the table of tiles, each tile as its outline."""
+    job, classes = inputs.job, inputs.job.model.classes
+    layers = () if job.layers == (TOP,) else job.layers[:_MOST_LAYERS]
+    columns = {
+        "row": "INTEGER",
+        "col": "INTEGER",
+        "valid_fraction": "REAL",
+        "top_class": "TEXT",
+        "top_probability": "REAL",
+        **dict.fromkeys(probability_columns(layers), "REAL"),
+    }
+    best = tuple(name for name, wins in zip(classes, inputs.tally.wins, strict=True) if wins)
+    style = by_class("top_class", layer_colours(best, classes))
+    layer = Layer("tiles", "Tiles and their best classes", columns)
+    with GeoPackageWriter(target, layer, job.grid.crs_wkt, job.place.code) as file:
+        for box in inputs.tiles.slabs(_AT_ONCE):
+            table = inputs.tiles.read(box)
+            outlines = shapely.polygons(footprints(job, table))
+            file.add(outlines, _rows(table, classes, len(layers)))
+            inputs.pulse(0)
+        file.draw_as(style)
+
+
+def probability_columns(layers: tuple[str, ...]) -> list[str]:
+    """Names of the columns of layers' probabilities: to SQLite, ``Ship`` and ``ship`` are one."""
+    names: dict[str, None] = {}
+    known: set[str] = set()
+    for layer in layers:
+        name = f"p_{layer}"
+        while name.lower() in known:
+            name += "'"
+        known.add(name.lower())
+        names[name] = None
+    return list(names)
+
+
+def _rows(table: TileTable, classes: tuple[str, ...], layers: int) -> Iterator[tuple[Any, ...]]:
+    """A row's values, None where nothing is known."""
+    figures = (table.valid_fraction, table.top_probability, *table.probabilities[:layers])
+    valid, sure, *each = map(_known, figures)
+    best = [classes[i] if i >= 0 else None for i in table.top.tolist()]
+    return zip(table.row.tolist(), table.col.tolist(), valid, best, sure, *each, strict=True)
+
+
+def _known(values: NDArray[np.float32]) -> list[float | None]:
+    listed: list[float | None] = values.tolist()
+    for i in np.flatnonzero(np.isnan(values)).tolist():
+        listed[i] = None
+    return listed

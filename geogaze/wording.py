@@ -14,6 +14,15 @@ def length(metres: float) -> str:
     return f"{_three(metres * 1000)} mm"
 
 
+def area(square_metres: float) -> str:
+    """An area with its unit, three digits at most, never as a power of ten."""
+    if square_metres >= 1e6:
+        return f"{_three(square_metres / 1e6)} km²"
+    if square_metres >= 1e4:
+        return f"{_three(square_metres / 1e4)} ha"
+    return f"{_three(square_metres)} m²"
+
+
 def size(count: float) -> str:
     """A number of bytes with its unit, three digits at most."""
     for unit, of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):

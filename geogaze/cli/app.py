@@ -13,6 +13,7 @@ from geogaze.cli import (
     audit,
     bench,
     compare,
+    hotspots,
     image,
     local,
     methods,
@@ -96,6 +97,7 @@ remote.add_to(app)
 quote.add_to(app)
 models.add_to(app)
 methods.add_to(app)
+hotspots.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
 

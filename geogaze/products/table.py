@@ -7,14 +7,7 @@ that it can be listed where nothing that draws is installed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from geogaze.doors import resolve
-from geogaze.models.bundles import Probabilities
-from geogaze.models.targets import Target
 from geogaze.products.product import GEOPACKAGE, GEOTIFF, QML, SLD, Product, Wanted, has_best_class
-from geogaze.products.styles import Normalize, Overlays
 
 _MOST_TILES = 1_000_000  # in a GeoPackage: with more, no GIS is quick
 
@@ -289,50 +282,8 @@ def product_named(name: str) -> tuple[Product, str]:
     raise LookupError(f"No product is called {name!r}: is its line gone from PRODUCTS?")
 
 
-@dataclass(frozen=True)
-class _Without:
-    """A job of layers that draws overlays, or does not."""
-
-    overlays: Overlays
-    layers: tuple[str, ...] = ()
-    stability: int | None = None
-    targets: tuple[Target, ...] | None = ()
-    normalize: Normalize = "job"
-    probabilities: Probabilities = "softmax"
-    tiles: int = 0
-
-
-def needs_overlays(name: str) -> bool:
-    """Whether a product, or a kind of them, is made only where overlays are drawn."""
-    try:
-        product, _ = product_named(name)
-    except LookupError:
-        return False  # it is refused later, with what there is
-    return product.when(_Without(overlays="all")) and not product.when(_Without(overlays="none"))
-
-
 def product_names(job: Wanted) -> frozenset[str]:
     """Names of all that a job makes, and of its kinds (``heat-{class}``)."""
     products = [product for product in PRODUCTS if product.when(job)]
     each = {product.named(layer) for product in products for layer in job.layers}
     return frozenset({product.name for product in products} | each)
-
-
-def check_products(phases: Iterable[str]) -> None:
-    """Import whatever makes and describes products, before there is any work.
-
-    Args:
-        phases: the names of those that make products.
-
-    Raises:
-        LookupError: a part of a product is missing, or no phase makes it.
-    """
-    known = set(phases)
-    for product in PRODUCTS:
-        if product.phase not in known:
-            raise LookupError(
-                f"Product {product.name!r} is made in the phase {product.phase!r}; there are "
-                f"{', '.join(sorted(known))}."
-            )
-        for reference in filter(None, (product.make, product.describe)):
-            resolve(reference)

@@ -265,7 +265,7 @@ class ExplainRequest(ProcessRequest):
         """Without overlays where products are named and no overlay is among them; an overlay that
         is named is drawn, whatever wins.
         """
-        from geogaze.products.table import needs_overlays  # help needs none of what it imports
+        from geogaze.products.asking import needs_overlays  # help needs none of what it imports
 
         if not outputs:
             return self

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyproj
+from affine import Affine
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from geogaze.grid.lattice import Box
-from geogaze.products.facts import Grid
 
 _DEGREE = 8
 """Of the polynomial through a box of cells, which is a 50,000th off from pole to pole."""
@@ -21,12 +21,13 @@ class CellAreas:
     ``pyproj.Geod`` and the others follow from them.
 
     Args:
-        grid: where the cells lie.
+        crs_wkt: where they lie.
+        transform: from lines of the lattice (col, row) to that CRS.
     """
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-        crs = pyproj.CRS(grid.crs_wkt)
+    def __init__(self, crs_wkt: str, transform: Affine) -> None:
+        self._transform = transform
+        crs = pyproj.CRS(crs_wkt)
         self._to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
         self._geod: pyproj.Geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
         self._known: dict[Box, NDArray[np.float64]] = {}
@@ -51,15 +52,15 @@ class CellAreas:
         each = self._measure(*np.meshgrid(rows, cols, indexing="ij"))
         known = np.isfinite(each)
         if not known.all():  # beyond the projection, where no scene has pixels
-            affine = self._grid.transform
-            each[~known] = each[known].mean() if known.any() else abs(affine.determinant)
+            other = abs(self._transform.determinant)
+            each[~known] = each[known].mean() if known.any() else other
         inverse = np.linalg.inv(chebyshev.chebvander(nodes, _DEGREE))
         return np.asarray(inverse @ each @ inverse.T)
 
     def _measure(self, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float64]:
         """The areas of cells whose first corners are at some places between cells."""
         down, across = np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1])
-        x, y = self._grid.transform @ (cols[..., None] + across, rows[..., None] + down)
+        x, y = self._transform @ (cols[..., None] + across, rows[..., None] + down)
         lons, lats = self._to_degrees.transform(x, y)
         corners = np.stack([lons, np.clip(lats, -90, 90)], axis=-2).reshape(-1, 2, 4)
         measured = [abs(self._geod.polygon_area_perimeter(*cell)[0]) for cell in corners]

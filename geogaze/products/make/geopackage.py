@@ -227,6 +227,11 @@ class GeoPackageWriter:
         return self._file.execute(query).fetchone()[0]
 
 
+def geometry_of(blob: bytes) -> Any:
+    """A geometry of a file that this module wrote."""
+    return shapely.from_wkb(blob[_HEADER.size :])
+
+
 def _wkt1(crs: pyproj.CRS) -> str:
     """A CRS as old readers know it; "undefined" where that cannot say it."""
     try:

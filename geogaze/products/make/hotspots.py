@@ -18,10 +18,9 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.grid.columns import Columns
-from geogaze.products.facts import Grid
 from geogaze.products.make.areas import CellAreas
 from geogaze.products.make.inputs import Heat, JobInputs, Pulse
-from geogaze.products.make.probable import Probable, probables
+from geogaze.products.make.probable import Probable, tiles_over
 from geogaze.products.make.regions import Regions, regions_of
 from geogaze.products.thresholds import Threshold, level_of
 
@@ -70,16 +69,16 @@ class HotspotFinder:
     """Finds the hotspots of layers on one lattice.
 
     Args:
-        grid: the lattice.
+        crs_wkt: where they lie.
+        transform: from lines of the lattice (col, row) to that CRS.
         threshold: from which heat on a cell is hot.
         pulse: called between blocks.
     """
 
-    def __init__(self, grid: Grid, threshold: Threshold, pulse: Pulse) -> None:
-        self._grid, self._threshold, self._pulse = grid, threshold, pulse
-        self._areas = CellAreas(grid)
-        crs = pyproj.CRS(grid.crs_wkt)
-        self._to_degrees = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    def __init__(self, crs_wkt: str, transform: Affine, threshold: Threshold, pulse: Pulse) -> None:
+        self._transform, self._threshold, self._pulse = transform, threshold, pulse
+        self._areas = CellAreas(crs_wkt, transform)
+        self._to_degrees = pyproj.Transformer.from_crs(crs_wkt, "OGC:CRS84", always_xy=True)
 
     def of(self, layer: int, heat: Heat, probability: Probability) -> Iterator[Hotspots]:
         """The hotspots of a layer, some at a time, from above."""
@@ -90,7 +89,7 @@ class HotspotFinder:
             yield self._told(layer, level, regions, probability(regions.row, regions.col))
 
     def _told(self, layer: int, level: float, regions: Regions, probable: Probable) -> Hotspots:
-        affine, count = self._grid.transform, len(regions)
+        affine, count = self._transform, len(regions)
         x, y = _placed(affine, regions.centre_col, regions.centre_row)
         lon, lat = (np.asarray(axis) for axis in self._to_degrees.transform(x, y))
         there = np.isfinite(lon) & np.isfinite(lat)
@@ -138,9 +137,9 @@ def job_hotspots(inputs: JobInputs) -> Iterator[Hotspots]:
 
 def _find(inputs: JobInputs) -> Iterator[Hotspots]:
     job = inputs.job
-    finder = HotspotFinder(job.grid, job.threshold, inputs.pulse)
-    for layer, probability in enumerate(probables(job, inputs.tiles)):
-        yield from finder.of(layer, inputs.heat_of(layer), probability)
+    finder = HotspotFinder(job.grid.crs_wkt, job.grid.transform, job.threshold, inputs.pulse)
+    for layer, tiles in enumerate(tiles_over(job, inputs.tiles)):
+        yield from finder.of(layer, inputs.heat_of(layer), tiles.at)
 
 
 def _keep(file: IO[bytes], hotspots: Hotspots) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +26,62 @@ class Probable(NamedTuple):
     best: NDArray[np.int64]
 
 
-def probables(
-    job: JobFacts, tiles: Tiles
-) -> Iterator[Callable[[NDArray[np.int64], NDArray[np.int64]], Probable]]:
-    """For each layer in turn, what tells of cells by their rows and columns.
+@dataclass(frozen=True)
+class TilesOver:
+    """The tiles over a lattice, and what the model says of each.
+
+    Attributes:
+        tops: (rows,) the first lattice row of each row of tiles.
+        lefts: (cols,) the first lattice column of each column of them.
+        cells: how many cells a tile is high and wide.
+        probability: (rows, cols) of a layer, NaN where it is not known.
+        best: (rows, cols) position of the best class, -1 where nobody looked; None where it does
+            not matter.
+    """
+
+    tops: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    cells: int
+    probability: NDArray[np.float32]
+    best: NDArray[np.int32] | None = None
+
+    def at(self, row: NDArray[np.int64], col: NDArray[np.int64]) -> Probable:
+        """What is said of some cells (n,), by their rows and columns."""
+        up, down = self._over(self.tops, row)
+        left, right = self._over(self.lefts, col)
+        surest = np.full(len(row), np.nan)
+        classes = np.full(len(row), -1, dtype=np.int64)
+        for i in range(int((down - up).max(initial=0))):
+            for j in range(int((right - left).max(initial=0))):
+                at = np.minimum(up + i, down - 1), np.minimum(left + j, right - 1)
+                said = self.probability[at]
+                better = (said > surest) | (np.isnan(surest) & ~np.isnan(said))
+                surest[better] = said[better]
+                if self.best is not None:
+                    # Where the model gives no probabilities, the first that was looked at counts.
+                    better |= (classes < 0) & np.isnan(surest)
+                    classes[better] = self.best[at][better]
+        return Probable(surest, classes)
+
+    def _over(
+        self, firsts: NDArray[np.int64], cell: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first tile over each cell along an axis, and the first beyond it."""
+        first = np.searchsorted(firsts, cell - self.cells, "right")
+        return first, np.searchsorted(firsts, cell, "right")
+
+
+def tiles_over(job: JobFacts, tiles: Tiles) -> Iterator[TilesOver]:
+    """The tiles of a job for each of its layers in turn.
 
     Args:
         job: its facts.
         tiles: all of the job's.
     """
-    shape = job.tiling.rows, job.tiling.cols
-    count = len(job.layers)
+    tiling, count = job.tiling, len(job.layers)
+    shape = tiling.rows, tiling.cols
+    tops = np.array([tiling.first_cell(n, 0)[0] for n in range(tiling.rows)])
+    lefts = np.array([tiling.first_cell(0, n)[1] for n in range(tiling.cols)])
     at_once = max(1, _BYTES // (4 * shape[0] * shape[1]))
     for first in range(0, count, at_once):
         some = slice(first, min(first + at_once, count))
@@ -51,37 +96,4 @@ def probables(
                 planes[0][here] = table.top_probability.reshape(across)
                 best[here] = table.top.reshape(across)
         for plane in planes:
-            yield partial(_at, job, plane, best)
-
-
-def _at(
-    job: JobFacts,
-    plane: NDArray[np.float32],
-    best: NDArray[np.int32] | None,
-    row: NDArray[np.int64],
-    col: NDArray[np.int64],
-) -> Probable:
-    tiling = job.tiling
-    tops = np.array([tiling.first_cell(n, 0)[0] for n in range(tiling.rows)])
-    lefts = np.array([tiling.first_cell(0, n)[1] for n in range(tiling.cols)])
-    (up, down), (left, right) = _over(tops, row, tiling.cells), _over(lefts, col, tiling.cells)
-    surest = np.full(len(row), np.nan)
-    classes = np.full(len(row), -1, dtype=np.int64)
-    for i in range(int((down - up).max(initial=0))):
-        for j in range(int((right - left).max(initial=0))):
-            at = np.minimum(up + i, down - 1), np.minimum(left + j, right - 1)
-            said = plane[at]
-            better = (said > surest) | (np.isnan(surest) & ~np.isnan(said))
-            surest[better] = said[better]
-            if best is not None:
-                # Where the model gives no probabilities, the first tile that was looked at counts.
-                better |= (classes < 0) & np.isnan(surest)
-                classes[better] = best[at][better]
-    return Probable(surest, classes)
-
-
-def _over(
-    firsts: NDArray[np.int64], cell: NDArray[np.int64], cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first of the tiles over each cell along one axis, and the first beyond them."""
-    return np.searchsorted(firsts, cell - cells, "right"), np.searchsorted(firsts, cell, "right")
+            yield TilesOver(tops, lefts, tiling.cells, plane, best)

@@ -24,14 +24,14 @@ _MOST_LAYERS = 1000  # whose probabilities are columns; SQLite has room for twic
 def make(inputs: JobInputs, target: Path) -> None:
     """The product ``tiles-gpkg``: the columns of the table of tiles, each tile as its outline."""
     job, classes = inputs.job, inputs.job.model.classes
-    layers = () if job.layers == (TOP,) else job.layers[:_MOST_LAYERS]
+    names = () if job.layers == (TOP,) else probability_columns(job.layers)
     columns = {
         "row": "INTEGER",
         "col": "INTEGER",
         "valid_fraction": "REAL",
         "top_class": "TEXT",
         "top_probability": "REAL",
-        **dict.fromkeys(probability_columns(layers), "REAL"),
+        **dict.fromkeys(names, "REAL"),
     }
     best = tuple(name for name, wins in zip(classes, inputs.tally.wins, strict=True) if wins)
     style = by_class("top_class", layer_colours(best, classes))
@@ -40,22 +40,25 @@ def make(inputs: JobInputs, target: Path) -> None:
         for box in inputs.tiles.slabs(_AT_ONCE):
             table = inputs.tiles.read(box)
             outlines = shapely.polygons(footprints(job, table))
-            file.add(outlines, _rows(table, classes, len(layers)))
+            file.add(outlines, _rows(table, classes, len(names)))
             inputs.pulse(0)
         file.draw_as(style)
 
 
 def probability_columns(layers: tuple[str, ...]) -> list[str]:
-    """Names of the columns of layers' probabilities: to SQLite, ``Ship`` and ``ship`` are one."""
-    names: dict[str, None] = {}
+    """Names of the columns of layers' probabilities, of the first thousand layers.
+
+    To SQLite, ``Ship`` and ``ship`` are one name.
+    """
+    names: list[str] = []
     known: set[str] = set()
-    for layer in layers:
+    for layer in layers[:_MOST_LAYERS]:
         name = f"p_{layer}"
         while name.lower() in known:
             name += "'"
         known.add(name.lower())
-        names[name] = None
-    return list(names)
+        names.append(name)
+    return names
 
 
 def _rows(table: TileTable, classes: tuple[str, ...], layers: int) -> Iterator[tuple[Any, ...]]:

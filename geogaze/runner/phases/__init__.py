@@ -10,7 +10,7 @@ from geogaze.doors import resolve
 from geogaze.errors import PhaseUnknown
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
-from geogaze.products.table import check_products
+from geogaze.products.asking import check_products
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.phases.retired import RETIRED, JobOutdated
 from geogaze.runner.pulse import Pulse

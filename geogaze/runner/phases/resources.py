@@ -20,10 +20,11 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
+from geogaze.products.asking import needs_overlays
 from geogaze.products.make.heat import calibrate
 from geogaze.products.make.inputs import Drawn, Heat, JobInputs, LayerInputs
 from geogaze.products.product import Product
-from geogaze.products.table import needs_overlays, products_of
+from geogaze.products.table import products_of
 from geogaze.runner.block import SPREAD, Blended
 from geogaze.runner.phases.retired import JobOutdated
 from geogaze.runner.pulse import Pulse

@@ -17,13 +17,12 @@ from geogaze.cli import local
 from geogaze.config import Settings
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.table import find_process
+from geogaze.products.asking import check_products, needs_overlays
 from geogaze.products.make.inputs import JobInputs
 from geogaze.products.product import Product
 from geogaze.products.stac import About
 from geogaze.products.table import (
     PRODUCTS,
-    check_products,
-    needs_overlays,
     product_named,
 )
 from geogaze.runner.embedded import run

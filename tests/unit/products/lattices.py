@@ -5,23 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyproj
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
 from shapely.geometry import shape
 
 from geogaze.grid.rectangles import Division
-from geogaze.products.facts import Grid
 from geogaze.products.make.inputs import Heat
 
 UTM = pyproj.CRS("EPSG:32631").to_wkt()
 LEVEL = 0.5
-
-
-def grid_of(rows: int, cols: int, crs: str = UTM, transform: Affine | None = None) -> Grid:
-    """A lattice, of cells of 16 m a side where nothing else is said."""
-    transform = transform or Affine(16, 0, 600_000, 0, -16, 5_000_000)
-    return Grid(crs, transform, rows, cols, 0, 0, 32, 16.0)
 
 
 def in_blocks(values: NDArray[np.float32], side: int) -> Heat:

@@ -12,7 +12,7 @@ import pyproj
 import pytest
 import shapely
 
-from geogaze.products.make.geopackage import GeoPackageWriter, Layer
+from geogaze.products.make.geopackage import GeoPackageWriter, Layer, geometry_of
 from geogaze.products.outlined import by_class
 from tests.unit.products.lattices import UTM
 
@@ -76,9 +76,7 @@ def test_its_index_follows_edits(tmp_path: Path) -> None:
     """By the standard's triggers, with the functions that GDAL and QGIS bring for them."""
     with sqlite3.connect(written(tmp_path / "p.gpkg")) as file:
         for name, place in {"MinX": 0, "MinY": 1, "MaxX": 2, "MaxY": 3}.items():
-            file.create_function(
-                f"ST_{name}", 1, lambda blob, i=place: shapely.from_wkb(blob[40:]).bounds[i]
-            )
+            file.create_function(f"ST_{name}", 1, lambda blob, i=place: geometry_of(blob).bounds[i])
         file.create_function("ST_IsEmpty", 1, lambda blob: 0)
         moved = file.execute("SELECT geom FROM places WHERE fid = 9").fetchone()[0]
         file.execute("UPDATE places SET geom = ? WHERE fid = 2", (moved,))

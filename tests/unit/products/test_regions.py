@@ -19,7 +19,6 @@ from tests.unit.products.lattices import (
     UTM,
     blobs,
     by_gdal,
-    grid_of,
     in_blocks,
     sorted_outlines,
 )
@@ -114,10 +113,9 @@ def test_a_level_is_hot_itself_and_nothing_is_not(level: float) -> None:
 )
 def test_areas_are_those_on_the_ellipsoid(crs: str, transform: Affine) -> None:
     values = blobs(60, 50, seed=1, grain=2)
-    grid = grid_of(*values.shape, pyproj.CRS(crs).to_wkt(), transform)
-    found = Regions.joined(
-        list(regions_of(in_blocks(values, 32), LEVEL, CellAreas(grid), lambda tiles: None))
-    )
+    areas = CellAreas(crs, transform)
+    each = regions_of(in_blocks(values, 32), LEVEL, areas, lambda tiles: None)
+    found = Regions.joined(list(each))
     there = pyproj.Transformer.from_crs(crs, pyproj.CRS(crs).geodetic_crs, always_xy=True)
     geod = pyproj.CRS(crs).get_geod()
     for area, outline in zip(found.area, found.outline, strict=True):
@@ -131,7 +129,7 @@ def test_areas_are_those_on_the_ellipsoid(crs: str, transform: Affine) -> None:
 
 
 def test_cells_from_pole_to_pole_are_measured_too() -> None:
-    grid = grid_of(180, 360, "EPSG:4326", Affine(1, 0, -180, 0, -1, 90))
+    areas = CellAreas("EPSG:4326", Affine(1, 0, -180, 0, -1, 90))
     rows, cols = (at.ravel() for at in np.indices((180, 360)))
-    total = CellAreas(grid).of((0, 0, 180, 360), rows, cols).sum()
+    total = areas.of((0, 0, 180, 360), rows, cols).sum()
     assert total == pytest.approx(510_065_621_724_000, rel=2e-5)  # of WGS 84

@@ -69,7 +69,7 @@ def level_of(threshold: Threshold, peak: float, blocks: Iterable[NDArray[np.floa
 
     Args:
         threshold: what was asked for.
-        peak: the highest heat of the layer.
+        peak: the highest heat of the layer, or as high as its histogram is to go.
         blocks: all of its cells, NaN where nobody looked; read only where it follows from them.
 
     Returns:
@@ -83,7 +83,7 @@ def level_of(threshold: Threshold, peak: float, blocks: Iterable[NDArray[np.floa
     if threshold == OTSU:
         counts = np.zeros(_BINS, dtype=np.int64)
         for values in blocks:
-            seen = np.maximum(values[np.isfinite(values)], 0)
+            seen = np.clip(values[np.isfinite(values)], 0, peak)
             counts += np.histogram(seen, _BINS, (0, peak))[0]
         return (otsu(counts) + 1) * peak / _BINS
     cells, sketch = 0, Sketch.merged([])

@@ -113,7 +113,7 @@ class Finished:
                 values: NDArray[np.float32] = dataset.read(1, window=window)
             return values
 
-        return Heat(boxes, self.normalize, None, max(peak, 0.0), read)
+        return Heat(boxes, self.normalize, None, max(peak, 0.0), read, read)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rasterio.features import shapes
 from shapely.geometry import shape
 
+from geogaze.grid.lattice import Box, slices
 from geogaze.grid.rectangles import Division
 from geogaze.products.make.inputs import Heat
 
@@ -20,7 +21,11 @@ def in_blocks(values: NDArray[np.float32], side: int) -> Heat:
     """Heat that is kept in squares of so many cells a side."""
     blocks = Division(*values.shape, side)
     boxes = tuple(map(blocks.rectangle, range(blocks.count)))
-    return Heat(boxes, "job", 1.0, 1.0, lambda box: values[box[0] : box[2], box[1] : box[3]])
+
+    def read(box: Box) -> NDArray[np.float32]:
+        return values[slices(box)]
+
+    return Heat(boxes, "job", 1.0, 1.0, read, read)
 
 
 def blobs(rows: int, cols: int, seed: int, grain: int) -> NDArray[np.float32]:

@@ -57,6 +57,7 @@ def inputs_of(
         tally=tally,
         standing=standings(job, tally),
         heat_of=lambda number: in_blocks(layers[number], 16),
+        drawn=pytest.fail,
         record=JobRecord("job-1", 0.0, {}, {}, [], []),
         open_scene=pytest.fail,
         scratch=folder,

@@ -49,13 +49,13 @@ class ChangesFile:
     """
 
     def __init__(self, target: Path, grid: Grid, level: float) -> None:
-        self._finder = HotspotFinder(grid, level, lambda items: None)
+        self._finder = HotspotFinder(grid.crs_wkt, grid.transform, level, lambda items: None)
         low, *_, high = colour_stops(DIVERGING)
-        style = by_class("change", {VANISHED: low[1:4], APPEARED: high[1:4]})
-        layer = Layer("changes", "Changes of heat", _COLUMNS, style)
+        layer = Layer("changes", "Changes of heat", _COLUMNS)
         code = pyproj.CRS(grid.crs_wkt).to_epsg(min_confidence=100)
         named = f"EPSG:{code}" if code else None
         self._file = GeoPackageWriter(target, layer, grid.crs_wkt, named)
+        self._file.draw_as(by_class("change", {VANISHED: low[1:4], APPEARED: high[1:4]}))
 
     def __enter__(self) -> Self:
         self._file.__enter__()

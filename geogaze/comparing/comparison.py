@@ -142,7 +142,7 @@ def _made(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Figures by class, and the names of files by those of products."""
     grid = both.a.grid
-    areas = CellAreas(grid)
+    areas = CellAreas(grid.crs_wkt, grid.transform)
     figures: dict[str, Any] = {}
     files: dict[str, str] = {}
     draft = scratch / "difference.tif"

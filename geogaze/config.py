@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -70,7 +71,9 @@ class Settings(BaseSettings):
         "class of 99 % of the tiles and changes heat by no more than 0.03",
     )
     cache_folder: Path | None = Field(
-        None, description="folder for converted networks; unset: the user's own for such things"
+        None,
+        description="folder for converted networks and what was measured of them; unset: the "
+        "user's own for such things",
     )
     torch_threads: int = Field(
         0, ge=0, description="CPU threads of a worker; 0: as many as there are cores to use"
@@ -146,6 +149,14 @@ class Settings(BaseSettings):
 
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
+
+    @property
+    def kept_in(self) -> Path:
+        """The folder for what can be made again: ``cache_folder``, or the user's own for such
+        things (XDG Base Directory Specification).
+        """
+        users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return self.cache_folder or users / "geogaze"
 
 
 @cache

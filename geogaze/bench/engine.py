@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from geogaze.bench.clock import ceiling_flops, paired
 from geogaze.bench.networks import random_bundle
 from geogaze.bench.peers import compare
+from geogaze.evidence.device import pick_device
 from geogaze.evidence.engine import Engine, EngineOptions
+from geogaze.evidence.exported import GraphEngine
 from geogaze.evidence.heap import keep_freed_memory
 from geogaze.evidence.prepare import count_flops
 from geogaze.evidence.runtimes.choice import Runtime
@@ -41,13 +43,14 @@ def bench_engine(
 
     Plain inference is the network as its library builds it, in inference mode, with the same
     precision, by each runtime that is here: by torch channels-last, by OpenVINO converted whole.
-    Explaining is what workers do, evidence of every class in hand. Pairs of runs take turns.
+    Explaining is what workers do, evidence of every class in hand: by the bundle's graph where they
+    take that, else by an engine of torch's. Pairs of runs take turns.
 
     Returns:
         The keys that ``geogaze bench engine --json`` prints: ``ratio`` is explaining over plain
         inference by torch, ``ratio_best`` over the quickest in ``plain``; ``ratio_same_trunk`` is
-        over inference with our own prepared trunk (batch normalisation folded, a CUDA graph, the
-        same runtime), so that what preparation gains is left out of it.
+        over inference with torch's engine and its prepared trunk (batch normalisation folded, a
+        CUDA graph, the same runtime), so that what preparation gains is left out of it.
 
     Raises:
         UnsupportedArchitecture: there is no such network, or the runtime cannot run it.
@@ -57,9 +60,11 @@ def bench_engine(
         torch.set_num_threads(threads)
     keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="geogaze-bench-") as folder:
-        bundle = random_bundle(Path(folder) / architecture, architecture, classes)
         options = EngineOptions(device, precision, batch, runtime, threads=threads)
+        by_graph = _takes_graphs(options)
+        bundle = random_bundle(Path(folder) / architecture, architecture, classes, graph=by_graph)
         engine = Engine(bundle, options)
+        graph = GraphEngine(bundle, batch, threads) if by_graph and bundle.graph else None
         model = load_model(bundle)
     size = bundle.input_size
     flops = count_flops(cut_at(model).trunk, torch.zeros(1, 3, size, size))
@@ -67,7 +72,11 @@ def bench_engine(
     images = images.to(engine.device).contiguous(memory_format=torch.channels_last)
     targets = own(range(classes))
 
+    rows_first = images.permute(0, 2, 3, 1).cpu().numpy()
+
     def explained() -> Any:
+        if graph is not None:
+            return graph.explain_batch(rows_first)
         return engine.explain_batch(images, targets)
 
     plain = _plain_ways(model, engine.device, precision, images, threads)
@@ -76,19 +85,20 @@ def bench_engine(
     forward_s, explain_s, ratio = timed["torch"]
     best = min(timed, key=lambda name: timed[name][0])
     same = paired(lambda: engine.logits(images), explained, engine.device, runs)
-    explanation = explained()
+    explained_once = engine.explain_batch(images, targets)
     achieved = flops * batch / explain_s
     # Before or after.
     ceiling = max(ceiling, ceiling_flops(engine.device, _WIDE.get(precision, torch.float32)))
+    ran = (graph or engine).ran
     result: dict[str, Any] = {
         "arch": architecture,
         "classes": classes,
         "batch": batch,
         "device": str(engine.device),
-        "dtype": engine.ran["precision"],
-        "precision": engine.ran["precision"],
-        "runtime": engine.ran["runtime"],
-        "path": explanation.route,
+        "dtype": ran["precision"],
+        "precision": ran["precision"],
+        "runtime": ran["runtime"],
+        "path": explained_once.route,
         "plain": {name: seconds for name, (seconds, _, _) in timed.items()},
         "forward_s": forward_s,
         "explain_s": explain_s,
@@ -110,9 +120,15 @@ def bench_engine(
                 "slower_than_ours": peer.seconds / explain_s,
                 "max_relative_difference": peer.max_relative_difference,
             }
-            for name, peer in compare(model, engine.cut, images, explanation.evidence).items()
+            for name, peer in compare(model, engine.cut, images, explained_once.evidence).items()
         }
     return result
+
+
+def _takes_graphs(options: EngineOptions) -> bool:
+    """Whether a worker would run a bundle's graph, if it has one."""
+    on_cpu = pick_device(options.device).type == "cpu" and options.precision == "fp32"
+    return on_cpu and options.runtime != "torch" and openvino_present()
 
 
 _WIDE = {"fp16": torch.float16, "bf16": torch.bfloat16}

@@ -18,8 +18,10 @@ _SEED = 0
 _HEAD_STD = 0.05
 
 
-def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
+def random_bundle(folder: Path, architecture: str, classes: int, *, graph: bool = False) -> Bundle:
     """A bundle with random weights, and batch statistics as training would leave them.
+
+    With its graph only on demand, as tracing takes its time.
 
     Raises:
         UnsupportedArchitecture: there is no such network.
@@ -47,5 +49,5 @@ def random_bundle(folder: Path, architecture: str, classes: int) -> Bundle:
         classes=names,
         input_size=size,
         registration=registration,
-        graph=False,  # tracing takes its time, and what is measured is the engine of all networks
+        graph=graph,
     )

@@ -13,6 +13,7 @@ from geogaze.cli import export, importing
 from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import out, print_json
 from geogaze.config import get_settings
+from geogaze.models.agreement import Agreement, figures_of, known_agreement
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.wording import length
@@ -38,7 +39,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([*(_facts(b) for b in bundles), *(_facts(b) for b in catalogue.values())])
         return
-    table = Table("model", "architecture", "classes", "input", "cell", "trained at")
+    table = Table("model", "architecture", "classes", "input", "cell", "trained at", "like fp32")
     for bundle in bundles:
         table.add_row(
             f"[bold]{bundle.name}[/]",
@@ -47,6 +48,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
             f"{bundle.input_size} px",
             f"{bundle.stride} px",
             length(bundle.gsd) if bundle.gsd else "–",
+            _like_fp32(known_agreement(bundle, get_settings().kept_in)),
         )
     out.print(table)
     out.print(
@@ -67,9 +69,11 @@ def show(
         print_json(_facts(bundle))
         return
     table = Table(show_header=False, title=bundle.name)
-    for name, value in _facts(bundle).items():
+    for name, value in bundle.model_dump(mode="json", exclude_none=True).items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(name, shown)
+    for precision, found in known_agreement(bundle, get_settings().kept_in).items():
+        table.add_row(f"{precision} against fp32", str(found))
     out.print(table)
 
 
@@ -84,7 +88,16 @@ def catalogue(
 
 
 def _facts(bundle: Bundle) -> dict[str, object]:
-    return bundle.model_dump(mode="json", exclude_none=True)
+    known = figures_of(known_agreement(bundle, get_settings().kept_in))
+    agreement = {"agreement": known} if known else {}
+    return bundle.model_dump(mode="json", exclude_none=True) | agreement
+
+
+def _like_fp32(known: dict[str, Agreement]) -> str:
+    """Precisions that keep what fp32 gives; a dash where none was measured."""
+    if not known:
+        return "–"
+    return ", ".join(precision for precision, found in known.items() if found.holds) or "none"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -28,9 +28,10 @@ from geogaze.errors import InvalidRequest
 if TYPE_CHECKING:  # torch takes its time to load
     from collections.abc import Callable
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from geogaze.evidence.findings import Admitted
+    from geogaze.models.agreement import Figures
     from geogaze.models.bundles import Bundle
 
     Check = Callable[[Bundle], None]
@@ -78,7 +79,10 @@ def train(
     from geogaze.evidence.admission import admit, check_stored
     from geogaze.evidence.device import pick_device
     from geogaze.evidence.findings import Said
+    from geogaze.evidence.settling import measure
+    from geogaze.models.agreement import figures_of
     from geogaze.networks.chips import LABELS
+    from geogaze.networks.cuts import cut_at
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
     from geogaze.scene.chips import Wanted, chip_values
@@ -112,6 +116,9 @@ def train(
             )
         return found, partial(check_stored, found=found)
 
+    def agreement(model: nn.Module, images: Tensor, count: int) -> dict[str, Figures]:
+        return figures_of(measure(cut_at(model), images, count))
+
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -131,6 +138,7 @@ def train(
             read=read,
             overwrite=overwrite,
             self_test=self_test,
+            agreement=agreement,
         )
     if as_json:
         print_json(

@@ -21,7 +21,6 @@ from geogaze.evidence.batches import Batches, Clock
 from geogaze.evidence.device import faults_as_ours, is_out_of_memory, on_device, pick_device
 from geogaze.evidence.explainer import Corner
 from geogaze.evidence.pixels.network import PixelNetwork
-from geogaze.evidence.precision import Agreement
 from geogaze.evidence.prepare import pixels_at_once, quicken, tiles_at_once, working_bytes
 from geogaze.evidence.results import BatchResult
 from geogaze.evidence.routes import Evidence, explain, explain_activations
@@ -30,6 +29,7 @@ from geogaze.evidence.runtimes.trunk import Precision, Trunk, ran_by
 from geogaze.evidence.settling import MOST_TRIED, settle
 from geogaze.evidence.shared import TileGroup
 from geogaze.evidence.upload import Uploader
+from geogaze.models.agreement import Agreement, figures_of, keep_agreement
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import Target
@@ -105,7 +105,7 @@ class Engine:
     @property
     def ran(self) -> dict[str, Any]:
         """What runs the network: ``runtime``, ``precision``, ``agreement`` of lower ones if any."""
-        agreement = {precision: found.figures for precision, found in self.agreement.items()}
+        agreement = figures_of(self.agreement)
         return ran_by(self.trunk) | ({"agreement": agreement} if agreement else {})
 
     def _trunk_of(self, cut: Split, precision: Precision) -> Trunk:
@@ -140,6 +140,8 @@ class Engine:
         )
         for precision, agreed in self.agreement.items():
             log.info("precision tried", precision=precision, agreement=str(agreed))
+        if self._options.kept_in is not None:
+            keep_agreement(self.bundle, self.agreement, self._options.kept_in)
 
     @cached_property
     def _pixel_network(self) -> PixelNetwork:

@@ -136,7 +136,7 @@ class GraphEngine:
                     ]
                 )
                 try:
-                    logits, evidence = self._graph(images)
+                    logits, evidence = self.explain_batch(images)
                 except RuntimeError as error:
                     self._batch = self._smaller(len(tiles), error)
                     continue
@@ -150,6 +150,15 @@ class GraphEngine:
                 TIMING.add("network", time.perf_counter() - begun)
                 yield result
                 start += len(tiles)
+
+    def explain_batch(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Logits (n, classes) and evidence of all classes (n, classes, g, g) of normalised images
+        (n, T, T, bands), in memory that the next batch writes into.
+
+        Raises:
+            RuntimeError: OpenVINO failed, for want of memory perhaps.
+        """
+        return self._graph(images)
 
     def _smaller(self, tiles: int, error: RuntimeError) -> int:
         """The size of batches after one of ``tiles`` failed.

@@ -25,16 +25,11 @@ from torchvision.models.convnext import LayerNorm2d
 
 from geogaze.evidence.cams.cam import find_cam
 from geogaze.models.targets import Target
+from geogaze.networks.heads import CHANNELWISE, ChannelParts, VectorParts, parts_of
 
-_IDENTITIES = frozenset({nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d})  # in evaluation
-_CHANNELWISE = frozenset(
-    {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardtanh}
-    | {nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softplus, nn.Mish}
-)
 _FORWARD_MODE = frozenset(
-    {nn.Flatten, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, LayerNorm2d} | _CHANNELWISE - {nn.Mish}
+    {nn.Flatten, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, LayerNorm2d} | CHANNELWISE - {nn.Mish}
 )  # torch derives these in forward mode, many vectors at once, without a loop
-_GLOBAL = (1, (1, 1))
 
 
 class ShiftHead(Protocol):
@@ -88,27 +83,10 @@ def score_rows(weight: Tensor, targets: Sequence[Target] | None, logits: Tensor)
 
 
 @dataclass(frozen=True, eq=False)
-class VectorHead:
-    """Pooling, then a function of a vector: ``last(body(mix(pools(A))))``.
+class VectorHead(VectorParts):
+    """A head that is a function of a vector."""
 
-    ``mix`` is a linear layer on flattened maps, absent where pooling is global. ``last`` is the
-    final linear layer, absent where the head ends otherwise.
-    """
-
-    pools: nn.Sequential
-    mix: nn.Linear | None
-    body: nn.Sequential
-    last: nn.Linear | None
     _sums: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def uniform(self) -> bool:
-        """Whether global average pooling is all that happens to positions."""
-        return len(self.pools) == 1 and type(self.pools[0]) is nn.AdaptiveAvgPool2d and not self.mix
-
-    @cached_property
-    def _affine(self) -> bool:
-        return all(type(module) is nn.Flatten for module in self.body)
 
     @cached_property
     def _forward_mode(self) -> bool:
@@ -122,7 +100,7 @@ class VectorHead:
             vector = self.pools(activations)
             if self.mix is not None:
                 vector = self.mix(vector.flatten(1))
-        derived = self._forward_mode and not self._affine
+        derived = self._forward_mode and not self.affine
         if targets is not None and derived and method == "gradcam":
             cells = activations.shape[-2] * activations.shape[-1]
             if len(targets) > cells:
@@ -137,13 +115,13 @@ class VectorHead:
         self, vector: Tensor, targets: Sequence[Target] | None
     ) -> tuple[Tensor, Tensor]:
         """Logits, and ∂score/∂vector (K, B or 1, D)."""
-        with torch.set_grad_enabled(not self._affine):
-            vector = vector.detach().requires_grad_(not self._affine)
+        with torch.set_grad_enabled(not self.affine):
+            vector = vector.detach().requires_grad_(not self.affine)
             hidden = self.body(vector.clone())  # it may work in place
         with torch.no_grad():
             logits = hidden.detach() if self.last is None else self.last(hidden)
             rows = score_rows(self._last_weight(logits), targets, logits)
-        if self._affine:
+        if self.affine:
             return logits, rows
         rows = rows.expand(-1, len(vector), -1)
         (gradient,) = torch.autograd.grad(hidden, vector, rows, is_grads_batched=True)
@@ -195,11 +173,8 @@ class VectorHead:
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelHead:
-    """A 1×1 convolution to one channel per class, then only channel by channel: SqueezeNet."""
-
-    mix: nn.Conv2d
-    rest: nn.Sequential
+class ChannelHead(ChannelParts):
+    """A head whose scores each have a channel."""
 
     @property
     def uniform(self) -> bool:
@@ -232,85 +207,10 @@ class ChannelHead:
 
 
 def recognise(head: nn.Module) -> ShiftHead | None:
-    """The head's channel-shift form, read off its modules; None where there is none.
-
-    Only modules known to be exact are accepted, by type: a subclass may do anything, and so may a
-    hook.
-    """
-    chain = [module for module in _flat(head) if type(module) not in _IDENTITIES]
-    if not chain or any(_hooked(module) for module in head.modules()):
-        return None
-    for module in head.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]  # derivatives need the input
-    if _pointwise(chain[0]):
-        return _channel_head(chain)
-    known = 0
-    while known < len(chain) and _commutes(chain[known]):
-        known += 1
-    pools, rest = chain[:known], chain[known:]
-    if pools and _is_global(pools[-1]):
-        return VectorHead(nn.Sequential(*pools), None, *_tail(rest))
-    if len(rest) > 1 and _flattens(rest[0]) and type(rest[1]) is nn.Linear:
-        return VectorHead(nn.Sequential(*pools), rest[1], *_tail(rest[2:]))
+    """The head's channel-shift form, read off its modules; None where there is none."""
+    match parts_of(head):
+        case VectorParts(pools, mix, body, last):
+            return VectorHead(pools, mix, body, last)
+        case ChannelParts(mix, rest):
+            return ChannelHead(mix, rest)
     return None
-
-
-def _tail(modules: list[nn.Module]) -> tuple[nn.Sequential, nn.Linear | None]:
-    if modules and type(modules[-1]) is nn.Linear:
-        return nn.Sequential(*modules[:-1]), modules[-1]
-    return nn.Sequential(*modules), None
-
-
-def _channel_head(chain: list[nn.Module]) -> ChannelHead | None:
-    between, last = chain[1:-1], chain[-1]
-    channelwise = all(type(module) in _CHANNELWISE or _is_pool(module) for module in between)
-    pools = [module for module in between if _is_pool(module)]
-    one_value = bool(pools) and _is_global(pools[-1])
-    if not (channelwise and one_value and _flattens(last)):
-        return None
-    assert isinstance(chain[0], nn.Conv2d)
-    return ChannelHead(chain[0], nn.Sequential(*chain[1:]))
-
-
-def _flat(module: nn.Module) -> list[nn.Module]:
-    if type(module) is nn.Sequential:
-        return [leaf for child in module for leaf in _flat(child)]
-    return [module]
-
-
-def _hooked(module: nn.Module) -> bool:
-    kinds = (module._forward_hooks, module._forward_pre_hooks)  # noqa: SLF001  no public name
-    return any(len(hooks) for hooks in kinds)
-
-
-def _commutes(module: nn.Module) -> bool:
-    """Whether pooling a shifted channel gives the pooled channel, shifted."""
-    if type(module) is nn.AvgPool2d:
-        padded = module.padding not in (0, (0, 0)) and module.count_include_pad
-        return not padded and module.divisor_override is None
-    return _is_pool(module)
-
-
-def _is_pool(module: nn.Module) -> bool:
-    if type(module) in {nn.MaxPool2d, nn.AdaptiveMaxPool2d}:
-        return not module.return_indices
-    return type(module) in {nn.AvgPool2d, nn.AdaptiveAvgPool2d}
-
-
-def _is_global(module: nn.Module) -> bool:
-    adaptive = type(module) in {nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d}
-    return adaptive and _is_pool(module) and module.output_size in _GLOBAL
-
-
-def _flattens(module: nn.Module) -> bool:
-    return type(module) is nn.Flatten and module.start_dim == 1 and module.end_dim == -1
-
-
-def _pointwise(module: nn.Module) -> bool:
-    return type(module) is nn.Conv2d and (
-        module.kernel_size == (1, 1)
-        and module.stride == (1, 1)
-        and module.padding in {(0, 0), "valid", "same"}
-        and module.groups == 1
-    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 
@@ -38,7 +36,7 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
         settings.precision,
         settings.batch_size,
         settings.runtime,
-        settings.cache_folder or _users_cache(),
+        settings.kept_in,
         threads,
     )
     try:
@@ -46,11 +44,6 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
     except OutOfMemory:
         _kept.cache_clear()  # makes room, where other networks take it
     return on_device(_kept, bundle, options)
-
-
-def _users_cache() -> Path:
-    """The user's folder for what can be made again (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geogaze"
 
 
 def drop_engines() -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.models.agreement import Agreement
+
 P = TypeVar("P")
 
 _QUANTILE = 0.999
-_SAME_TOP = 0.99
-_HEAT_OFF = 0.03
 
 
 class Answers(NamedTuple):
@@ -24,38 +23,6 @@ class Answers(NamedTuple):
     logits: NDArray[np.float32]
     evidence: NDArray[np.float32]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How a precision agrees with fp32.
-
-    Attributes:
-        same_top: share of the tiles that keep their best class.
-        heat_off: by how much heat changes, of a class's scale, at the 99.9th percentile of cells.
-        tiles: how many were compared.
-    """
-
-    same_top: float
-    heat_off: float
-    tiles: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether heat and predictions may be had in this precision unasked."""
-        return self.same_top >= _SAME_TOP and self.heat_off <= _HEAT_OFF
-
-    @property
-    def figures(self) -> dict[str, float | int | None]:
-        """For JSON, which knows no infinity: None there."""
-        off = self.heat_off if np.isfinite(self.heat_off) else None
-        return {"same_top": self.same_top, "heat_off": off, "tiles": self.tiles}
-
-    def __str__(self) -> str:
-        return (
-            f"the best class stays on {self.same_top:.1%} of {self.tiles:,} tiles, heat changes by "
-            f"{self.heat_off:.2g} of its scale at the 99.9th percentile of cells"
-        )
 
 
 def agreement(exact: Answers, found: Answers) -> Agreement:

@@ -1,4 +1,4 @@
-"""Trying precisions of the trunk on tiles of the job at hand."""
+"""Trying precisions of the trunk on tiles of the job at hand, or of a training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from geogaze.evidence.precision import Agreement, Answers, quickest_agreeing
+from geogaze.evidence.precision import Answers, agreement, quickest_agreeing
+from geogaze.evidence.prepare import quicken
 from geogaze.evidence.routes import explain_activations
-from geogaze.evidence.runtimes.trunk import Precision, Trunk
+from geogaze.evidence.runtimes.rounded import HALVES, Half, RoundedTrunk
+from geogaze.evidence.runtimes.trunk import Precision, TorchTrunk, Trunk
+from geogaze.models.agreement import Agreement
 from geogaze.models.targets import Target, own
+from geogaze.networks.captured import Captured
 from geogaze.networks.split import Split
 
 MOST_TRIED = 256
@@ -45,6 +49,35 @@ def settle(
 
     chosen, agreed = quickest_agreeing(answer, "fp32", LOWER if asked is None else (asked,))
     return trunk_of(asked or chosen), agreed
+
+
+def measure(cut: Split | Captured, tiles: Tensor, classes: int) -> dict[Half, Agreement]:
+    """How half precisions agree with fp32 on tiles.
+
+    On a GPU by computing in them, else by rounding as it does.
+
+    Args:
+        cut: the network, on the device of the tiles; one that is not cut in two runs in fp32 alone,
+            and nothing is measured.
+        tiles: (n, bands, T, T), normalised; no more than some hundred are looked at.
+        classes: how many the network tells apart; heat of all of them is compared.
+    """
+    if not isinstance(cut, Split):
+        return {}
+    cut = quicken(cut)
+    size = (tiles.shape[-2], tiles.shape[-1])
+    tiles = tiles[:: -(-len(tiles) // MOST_TRIED)].contiguous(memory_format=torch.channels_last)
+
+    def answer(trunk: Trunk) -> Answers:
+        return answers(cut, trunk, tiles, own(range(classes)))
+
+    def narrow(precision: Half) -> Trunk:
+        if tiles.is_cuda:
+            return TorchTrunk(cut.trunk, precision, size)
+        return RoundedTrunk(cut.trunk, precision)
+
+    exact = answer(TorchTrunk(cut.trunk, "fp32", size))
+    return {precision: agreement(exact, answer(narrow(precision))) for precision in HALVES}
 
 
 def answers(cut: Split, trunk: Trunk, tiles: Tensor, targets: Sequence[Target]) -> Answers:

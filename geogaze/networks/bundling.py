@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from torch import nn
 
 from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
+from geogaze.models.agreement import PROPERTY as AGREEMENT
+from geogaze.models.agreement import Figures
 from geogaze.models.bundles import WEIGHTS_FILE, Bundle, Probabilities, Ranges, check_classes
 from geogaze.models.item import bundle_item
 from geogaze.networks.captured import Captured
@@ -56,6 +58,7 @@ def write_bundle(
     registration: Registration | None = None,
     probabilities: Probabilities = "softmax",
     evaluation: dict[str, Any] | None = None,
+    agreement: Mapping[str, Figures] | None = None,
     overwrite: bool = False,
     half: bool = True,
     graph: bool = True,
@@ -71,8 +74,9 @@ def write_bundle(
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
     Weights are stored in half precision, or as they are where ``half`` is False. ``labels_pixels``
-    is of networks that give maps of logits. ``check`` is given
-    the bundle as it lies on disk before it appears, and refuses it by raising.
+    is of networks that give maps of logits. ``agreement`` is how lower precisions of the trunk agree
+    with fp32, for the item. ``check`` is given the bundle as it lies on disk before it appears, and
+    refuses it by raising.
 
     Raises:
         InvalidRequest: the folder is in use.
@@ -116,7 +120,11 @@ def write_bundle(
             graph=f"sha256:{exported}" if exported else None,
             folder=out,
         )
-        extra = {"geogaze:accuracy": evaluation["accuracy"]} if evaluation else {}
+        extra: dict[str, Any] = {}
+        if evaluation:
+            extra["geogaze:accuracy"] = evaluation["accuracy"]
+        if agreement:
+            extra[AGREEMENT] = agreement
         (folder / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
         if evaluation:
             (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")

@@ -1,8 +1,6 @@
 """A network as an ONNX graph that gives evidence beside its logits, for runtimes without torch.
 
-Behind global average pooling and one linear layer, Grad-CAM's evidence is the activations times the
-layer's weight, for every class and image alike. A graph can say that, so any runtime gives heat
-with ordinary inference. Heads whose gradient depends on the image get no graph.
+See :mod:`geogaze.networks.explained` for which networks there is one.
 """
 
 from __future__ import annotations
@@ -19,15 +17,13 @@ from geogaze.errors import UnsupportedArchitecture
 from geogaze.files import file_sha256
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE
 from geogaze.networks.captured import Captured
-from geogaze.networks.layouts import maps
+from geogaze.networks.explained import Explained, explained
 from geogaze.networks.split import Split
 
 if TYPE_CHECKING:
     import onnx
 
 _OPSET = 20  # of the standard; OpenVINO and ONNX Runtime know it since 2024
-_NOTHING = frozenset({nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d})  # in evaluation
-_ONE = (1, (1, 1))
 _HEADER = 8  # bytes that tell the length of a safetensors header
 
 
@@ -38,48 +34,6 @@ class _Stored:
     dtype: str
     offset: int
     length: int
-
-
-class _Explained(nn.Module):
-    """Images (N, bands, T, T) to logits (N, classes) and evidence (N, classes, g, g)."""
-
-    def __init__(self, cut: Split, weight: Tensor) -> None:
-        super().__init__()
-        self.trunk, self.head, self.weight = cut.trunk, cut.head, weight
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        activations = self.trunk(images)
-        kernel = self.weight[:, :, None, None]
-        return self.head(activations), nn.functional.conv2d(activations, kernel)
-
-
-def evidence_weight(cut: Split | Captured) -> Tensor | None:
-    """The weight (classes, C) by which activations become evidence; None if there is none.
-
-    There is one where maps are pooled by their mean and one linear layer follows. Modules are told
-    by their types alone, as a subclass or a hook may do anything.
-    """
-    if not isinstance(cut, Split) or cut.as_maps is not maps:
-        return None
-    modules = list(cut.head.modules())
-    if any(m._forward_hooks or m._forward_pre_hooks for m in modules):  # noqa: SLF001
-        return None
-    match [module for module in _flat(cut.head) if type(module) not in _NOTHING]:
-        case [pool, flatten, linear] if (
-            type(pool) is nn.AdaptiveAvgPool2d
-            and pool.output_size in _ONE
-            and type(flatten) is nn.Flatten
-            and (flatten.start_dim, flatten.end_dim) == (1, -1)
-            and type(linear) is nn.Linear
-        ):
-            return linear.weight
-    return None
-
-
-def _flat(module: nn.Module) -> list[nn.Module]:
-    if type(module) is nn.Sequential:
-        return [leaf for child in module for leaf in _flat(child)]
-    return [module]
 
 
 def write_graph(
@@ -95,17 +49,17 @@ def write_graph(
         size: their side, pixels.
 
     Returns:
-        The file's sha256; None where no graph gives this network's evidence, and none is written.
+        The file's sha256; None where no graph gives this network's evidence, or evidence of all
+        classes would cost more than of the few that are asked for, and none is written.
     """
-    weight = evidence_weight(cut)
-    if weight is None:
+    network = explained(cut)
+    if network is None or _dear(network, bands, size):
         return None
-    assert isinstance(cut, Split)
     try:
-        graph = _graph(cut, weight, bands, size)
+        graph = _graph(network, bands, size)
     except torch.onnx.OnnxExporterError:
         return None  # a network that cannot be traced runs by torch
-    _point(graph, _names(model, cut, weight), _places(folder / WEIGHTS_FILE))
+    _point(graph, _names(model, network), _places(folder / WEIGHTS_FILE))
     path = folder / GRAPH_FILE
     path.write_bytes(graph.SerializeToString(deterministic=True))
     return file_sha256(path)
@@ -117,18 +71,18 @@ def write_whole_graph(
     """Write a graph with its weights, float32, in one file; arguments as :func:`write_graph`.
 
     Raises:
-        UnsupportedArchitecture: the head's gradient depends on the image, or the network cannot be
+        UnsupportedArchitecture: the head's derivatives are not known, or the network cannot be
             traced.
     """
-    weight = evidence_weight(cut)
-    if weight is None:
+    network = explained(cut)
+    if network is None:
         raise UnsupportedArchitecture(
             f"{type(model).__name__} at {cut.module!r} has no graph that gives exact evidence: it "
-            "takes global average pooling and one linear layer behind the layer that is looked at."
+            "takes pooling and linear layers with ReLU or Hardswish between them behind the layer "
+            "that is looked at."
         )
-    assert isinstance(cut, Split)
     try:
-        graph = _graph(cut, weight, bands, size)
+        graph = _graph(network, bands, size)
     except torch.onnx.OnnxExporterError as error:
         raise UnsupportedArchitecture(
             f"{type(model).__name__} cannot be traced into a graph: {error}"
@@ -136,14 +90,23 @@ def write_whole_graph(
     path.write_bytes(graph.SerializeToString(deterministic=True))
 
 
-def _graph(cut: Split, weight: Tensor, bands: int, size: int) -> onnx.ModelProto:
+def _dear(network: Explained, bands: int, size: int) -> bool:
+    """Whether evidence by torch is to be had for less: from a tile's cells, which are fewer than
+    the classes, where it differs from image to image.
+    """
+    if network.linear:
+        return False
+    with torch.no_grad():
+        cells: int = network.trunk(torch.zeros(1, bands, size, size))[0, 0].numel()
+    return bool(network.last.out_features > cells)
+
+
+def _graph(network: Explained, bands: int, size: int) -> onnx.ModelProto:
     """Image in, logits and evidence out, any number at once; initialisers as torch names them."""
     import onnx_ir
     from onnxscript import optimizer
 
-    network = _Explained(cut, weight).eval()
-    # Two, as one is taken for a constant.
-    images = torch.zeros(2, bands, size, size, device=weight.device)
+    images = torch.zeros(2, bands, size, size)  # two, as one is taken for a constant
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # what the exporter thinks of torch's own code
         program = torch.onnx.export(
@@ -185,13 +148,12 @@ def _tidy(graph: onnx.ModelProto) -> None:
     graph.producer_name, graph.producer_version = "geogaze", ""
 
 
-def _names(model: nn.Module, cut: Split, weight: Tensor) -> dict[str, str]:
+def _names(model: nn.Module, network: Explained) -> dict[str, str]:
     """What the network's state calls the tensors that the graph knows by other names."""
     stored = {_identity(value): name for name, value in model.state_dict(keep_vars=True).items()}
-    known = _Explained(cut, weight).state_dict(keep_vars=True) | {"weight": weight}
     return {
         name: stored[_identity(value)]
-        for name, value in known.items()
+        for name, value in network.state_dict(keep_vars=True).items()
         if _identity(value) in stored
     }
 

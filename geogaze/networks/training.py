@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from geogaze.errors import GeogazeError, InvalidRequest
+from geogaze.models.agreement import Figures
 from geogaze.models.bundles import Bundle, Probabilities, Ranges
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import (
@@ -34,6 +35,13 @@ from geogaze.networks.storing import half_state
 from geogaze.networks.trial import SelfTest
 
 Progress = Callable[[str, int, int, float], None]  # phase, images done, of, running loss
+
+Agreements = Callable[[nn.Module, Tensor, int], dict[str, Figures]]
+"""Of a network, images (n, bands, T, T) on its device, and how many classes there are: how each
+lower precision agrees with fp32, see :class:`geogaze.models.agreement.Agreement`.
+"""
+
+_MOST_COMPARED = 256  # images, to see what precision changes
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ def train(
     read: Read,
     overwrite: bool = False,
     self_test: SelfTest | None = None,
+    agreement: Agreements | None = None,
 ) -> tuple[Bundle, float]:
     """Train, evaluate the weights as stored, and write the bundle.
 
@@ -81,6 +90,7 @@ def train(
         read: reads an image.
         overwrite: whether a bundle that is there may be replaced.
         self_test: tries the network before it is trained, and before the bundle is written.
+        agreement: measures on test images what lower precisions change, for the bundle.
 
     Returns:
         The bundle and its accuracy on the test images, 0..1; of several labels, that of each yes
@@ -130,6 +140,8 @@ def train(
         "classes": list(classes),
         **found.tables,
     }
+    some = _some(testing).to(recipe.device)
+    agreed = agreement(model, some, len(classes)) if agreement else {}
     bundle = write_bundle(
         model.cpu(),
         out,
@@ -143,6 +155,7 @@ def train(
         probabilities=recipe.task,
         gsd=recipe.gsd,
         evaluation=evaluation,
+        agreement=agreed,
         registration=tried.registration if tried else None,
         stripped=stripped,
         half=half,
@@ -150,6 +163,12 @@ def train(
         overwrite=overwrite,
     )
     return bundle, found.accuracy
+
+
+def _some(data: Dataset[Any]) -> Tensor:
+    """Images (n, bands, T, T) from all over a set, whatever its order."""
+    count = len(data)  # type: ignore[arg-type]
+    return torch.stack([data[i][0] for i in range(0, count, -(-count // _MOST_COMPARED))])
 
 
 def _initial(recipe: Recipe, classes: int) -> nn.Module:

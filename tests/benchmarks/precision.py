@@ -1,8 +1,9 @@
 """What half precision changes: ``python -m tests.benchmarks.precision SCENE… [--weights FOLDER]``.
 
-Trunks by torch in fp16 and bf16 against fp32, on tiles spread over the scenes, evidence of every
-class compared as a GPU's worker does before it takes a precision unasked. Networks are the shipped
-one, those whose published weights lie in ``--weights``, and other families with random weights.
+Trunks that round to fp16 and bf16 where a GPU does, against fp32, on tiles spread over the scenes,
+evidence of every class compared as a worker does before it takes a precision unasked. Networks are
+the shipped one, those whose published weights lie in ``--weights``, and other families with random
+weights.
 """
 
 from __future__ import annotations
@@ -22,19 +23,16 @@ from rich.table import Table
 from torch import Tensor
 
 from geogaze.bench.networks import random_bundle
-from geogaze.evidence.precision import Agreement, Answers, quickest_agreeing
-from geogaze.evidence.prepare import quicken
-from geogaze.evidence.runtimes.trunk import Precision, TorchTrunk
-from geogaze.evidence.settling import answers
+from geogaze.evidence.runtimes.rounded import HALVES, Half
+from geogaze.evidence.settling import MOST_TRIED, measure
 from geogaze.logs import configure_logging
+from geogaze.models.agreement import Agreement
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
-from geogaze.models.targets import own
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import write_bundle
 from geogaze.networks.cuts import cut_at
 from geogaze.networks.loading import load_model
-from geogaze.networks.split import Split
 
 FAMILIES = (
     "vgg16",
@@ -48,7 +46,6 @@ FAMILIES = (
     "regnet_y_400mf",
     "googlenet",
 )
-LOWER: tuple[Precision, ...] = ("fp16", "bf16")
 _CLASSES = 20
 
 
@@ -97,22 +94,12 @@ def tiles_of(scenes: list[Path], size: int, each: int) -> NDArray[np.float32]:
     return (np.stack(found) / np.float32(255)).astype(np.float32)
 
 
-def compare(bundle: Bundle, images: NDArray[np.float32]) -> dict[Precision, Agreement]:
-    """How each lower precision agrees with fp32."""
+def compare(bundle: Bundle, images: NDArray[np.float32]) -> dict[Half, Agreement]:
+    """How each half precision agrees with fp32."""
     mean, std = (torch.tensor(one)[:, None, None] for one in (bundle.mean, bundle.std))
-    tiles: Tensor = ((torch.from_numpy(images) - mean) / std).contiguous(
-        memory_format=torch.channels_last
-    )
+    tiles: Tensor = (torch.from_numpy(images) - mean) / std
     cut = cut_at(load_model(bundle), bundle.module)
-    assert isinstance(cut, Split)
-    cut = quicken(cut)
-    size = bundle.input_size
-    targets = own(range(len(bundle.classes)))
-
-    def answer(precision: Precision) -> Answers:
-        return answers(cut, TorchTrunk(cut.trunk, precision, (size, size)), tiles, targets)
-
-    return quickest_agreeing(answer, "fp32", LOWER)[1]
+    return measure(cut, tiles, len(bundle.classes))
 
 
 def main() -> None:
@@ -123,16 +110,16 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=12, help="of each scene")
     given = parser.parse_args()
     configure_logging("error", "console")
-    images = tiles_of(given.scenes, 224, given.tiles)
+    images = tiles_of(given.scenes, 224, given.tiles)[:MOST_TRIED]
     table = Table(title=f"{len(images)} tiles of {len(given.scenes)} scenes")
-    for column in ("network", *(f"{p}: {what}" for p in LOWER for what in ("same top", "heat"))):
+    for column in ("network", *(f"{p}: {what}" for p in HALVES for what in ("same top", "heat"))):
         table.add_column(column)
     with tempfile.TemporaryDirectory() as folder:
         for name, bundle in networks(Path(folder), given.weights):
             found = compare(bundle, images)
             cells = [
                 text
-                for precision in LOWER
+                for precision in HALVES
                 for text in (
                     f"{found[precision].same_top:.1%}",
                     f"{found[precision].heat_off:.4f}",

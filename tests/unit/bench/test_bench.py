@@ -67,7 +67,14 @@ def test_the_ceiling_is_a_rate_that_this_machine_reached() -> None:
 
 def test_the_engine_and_its_peers_see_the_same() -> None:
     found = bench_engine(
-        NAME, classes=3, batch=2, device="cpu", precision="fp32", runs=1, peers=True, threads=1
+        NAME,
+        classes=3,
+        batch=2,
+        device="cpu",
+        runtime="torch",
+        runs=1,
+        peers=True,
+        threads=1,
     )
     assert set(found) >= KEYS
     assert found["path"] == "channel-shift"
@@ -107,7 +114,7 @@ def test_a_peer_is_so_much_slower_as_its_seconds_say(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engine_module, "compare", lambda *_: peers)
     monkeypatch.setattr(engine_module, "count_flops", lambda *_: 1_000_000)
     found = bench_engine(
-        NAME, classes=2, batch=4, device="cpu", precision="fp32", runs=1, peers=True, threads=1
+        NAME, classes=2, batch=4, device="cpu", runtime="torch", runs=1, peers=True, threads=1
     )
     assert found["peers"]["torchcam"]["slower_than_ours"] == 6.0
     assert (found["forward_s"], found["explain_s"], found["ratio"]) == (2.0, 0.5, 0.25)

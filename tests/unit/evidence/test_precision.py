@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from torch import Tensor, nn
 
 from geogaze.errors import DeviceAbsent
 from geogaze.evidence.engine import Engine, EngineOptions
-from geogaze.evidence.precision import Agreement, Answers, agreement, quickest_agreeing
+from geogaze.evidence.precision import Answers, agreement, quickest_agreeing
+from geogaze.evidence.runtimes.rounded import Half, RoundedTrunk
 from geogaze.evidence.runtimes.trunk import TorchTrunk
-from geogaze.evidence.settling import settle
+from geogaze.evidence.settling import measure, settle
+from geogaze.models.agreement import Agreement, known_agreement
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
+from geogaze.networks.captured import Captured
 from geogaze.networks.split import Split
 from tests.factories import make_values
 
@@ -143,3 +147,41 @@ def test_a_lower_precision_that_was_asked_for_says_what_it_costs(bundle_folder: 
     agreed = engine.ran["agreement"]["bf16"]
     assert agreed["tiles"] == 3
     assert 0 < agreed["heat_off"] < 0.3
+
+
+def test_what_a_job_measured_is_kept_for_the_model(bundle_folder: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(bundle_folder)
+    engine = Engine(bundle, EngineOptions("cpu", "bf16", runtime="torch", kept_in=tmp_path))
+    window = engine.prepare(make_values(128, 128), np.ones((128, 128), bool), ((0.0, 255.0),))
+    list(engine.explain_tiles(window, [(0, 0), (32, 32)], own((0, 1))))
+    assert known_agreement(bundle, tmp_path) == engine.agreement != {}
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_rounding_is_as_far_off_as_computing_in_half(precision: Half) -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(
+        *(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.Hardswish()),
+        nn.Conv2d(64, 64, 3, 1, 1),
+    ).requires_grad_(False)
+    before = copy.deepcopy(trunk.state_dict())
+    images = torch.randn(4, 3, 32, 32)
+    exact = trunk(images)
+    off = [
+        float((half(images) - exact).norm() / exact.norm())
+        for half in (RoundedTrunk(trunk, precision), TorchTrunk(trunk, precision, (32, 32)))
+    ]
+    assert off[0] == pytest.approx(off[1], rel=0.1)
+    assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
+
+
+def test_agreement_is_measured_before_there_is_a_job() -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.ReLU()).requires_grad_(False)
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    tiles = torch.randn(300, 3, 16, 16)
+    found = measure(Split(trunk, head.requires_grad_(False), "conv"), tiles, 3)
+    assert found["fp16"].holds
+    assert 0 < 4 * found["fp16"].heat_off < found["bf16"].heat_off
+    assert found["fp16"].tiles == 150, "every other one"
+    assert measure(Captured(trunk, "0"), tiles, 3) == {}, "runs in fp32 alone"

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -20,9 +21,11 @@ from geogaze.models.item import read_bundle
 from geogaze.models.registry import find_bundle
 from geogaze.models.targets import own
 from geogaze.networks.cuts import cut_at
-from geogaze.networks.export import evidence_weight
+from geogaze.networks.explained import explained
+from geogaze.networks.export import write_graph, write_whole_graph
 from geogaze.networks.loading import load_model
 from geogaze.networks.split import Split
+from geogaze.networks.storing import whole_state
 from tests.factories import make_bundle
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -32,6 +35,13 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("exported") / "small"
     return read_bundle(make_bundle(folder, architecture="resnet18", graph=True))
+
+
+@pytest.fixture(scope="module")
+def curved(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Its head's gradient is another for each image."""
+    folder = tmp_path_factory.mktemp("exported") / "curved"
+    return read_bundle(make_bundle(folder, architecture="mobilenet_v3_small", graph=True))
 
 
 def by_onnxruntime(path: Path, images: NDArray[np.float32]) -> Outputs:
@@ -113,8 +123,30 @@ def test_the_item_tells_the_graphs_checksum(bundle: Bundle) -> None:
     assert b"/work" not in (bundle.folder / GRAPH_FILE).read_bytes()
 
 
-def test_what_is_not_linear_in_the_activations_has_no_graph(tmp_path: Path) -> None:
-    folder = make_bundle(tmp_path / "curved", architecture="mobilenet_v3_small", graph=True)
+@pytest.mark.parametrize("run", [by_onnxruntime, by_openvino])
+def test_so_does_that_of_a_head_that_bends(
+    curved: Bundle, run: Callable[[Path, NDArray[np.float32]], Outputs]
+) -> None:
+    assert curved.folder
+    some = 30 * images(curved, 2)  # to both sides of where Hardswish is bent
+    assert_same(run(curved.folder / GRAPH_FILE, some.numpy()), by_torch(curved, some))
+
+
+@pytest.mark.parametrize("run", [by_onnxruntime, by_openvino])
+def test_so_does_that_of_linear_layers_on_flattened_maps(
+    tmp_path: Path, run: Callable[[Path, NDArray[np.float32]], Outputs]
+) -> None:
+    cut = Split(TRUNK, vgg_like(), "trunk")
+    write_whole_graph(nn.Sequential(cut.trunk, cut.head), cut, tmp_path / "x.onnx", 3, 32)
+    some = torch.randn(2, 3, 32, 32)
+    found = explain(cut, some, own(range(3)))
+    assert_same(
+        run(tmp_path / "x.onnx", some.numpy()), (found.logits.numpy(), found.evidence.numpy())
+    )
+
+
+def test_heads_that_are_not_known_have_no_graph(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "squeezed", architecture="squeezenet1_1", graph=True)
     assert read_bundle(folder).graph is None
     assert not (folder / GRAPH_FILE).exists()
     done = CliRunner().invoke(
@@ -124,22 +156,47 @@ def test_what_is_not_linear_in_the_activations_has_no_graph(tmp_path: Path) -> N
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_where_classes_are_more_than_cells_torch_costs_less(tmp_path: Path) -> None:
+    for classes, graph in ((65, None), (64, "x")):
+        head = nn.Sequential(
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, 8), nn.ReLU()),
+            nn.Linear(8, classes),
+        )
+        cut = Split(TRUNK, head, "trunk")
+        model = nn.Sequential(cut.trunk, cut.head)
+        save_file(whole_state(model), tmp_path / WEIGHTS_FILE)
+        written = write_graph(model, cut, tmp_path, 3, 32)
+        assert (written is None) == (graph is None)
+
+
+TRUNK = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.ReLU()).requires_grad_(False)
+
+
+def vgg_like() -> nn.Sequential:
+    torch.manual_seed(0)
+    head = nn.Sequential(
+        *(nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(4), nn.Flatten(1), nn.Linear(128, 16)),
+        *(nn.ReLU(True), nn.Dropout(), nn.Linear(16, 16), nn.Hardswish(), nn.Linear(16, 3)),
+    )
+    return head.eval().requires_grad_(False)
+
+
 class Doubling(nn.AdaptiveAvgPool2d):
     def forward(self, x: Tensor) -> Tensor:
         return 2 * super().forward(x)
 
 
-@pytest.mark.parametrize(
-    "pool", [Doubling(1), nn.AdaptiveAvgPool2d(2), nn.AdaptiveMaxPool2d(1)], ids=str
-)
-def test_only_the_mean_over_all_positions_is_pooling(pool: nn.Module) -> None:
-    cells = getattr(pool, "output_size", 1)
-    head = nn.Sequential(pool, nn.Flatten(1), nn.Linear(8 * (4 if cells == 2 else 1), 3))
-    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), head, "trunk")) is None
-    plain = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, 3))
-    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), plain, "trunk")) is plain[2].weight
-    plain[2].register_forward_hook(lambda *_: None)
-    assert evidence_weight(Split(nn.Conv2d(3, 8, 3), plain, "trunk")) is None
+def test_only_what_is_known_is_written_out() -> None:
+    def known(*head: nn.Module) -> bool:
+        return explained(Split(TRUNK, nn.Sequential(*head), "trunk")) is not None
+
+    flat, last = nn.Flatten(1), nn.Linear(8, 3)
+    assert known(nn.AdaptiveAvgPool2d(1), flat, last)
+    assert not known(Doubling(1), flat, last)
+    assert not known(nn.AdaptiveAvgPool2d(1), flat, nn.Linear(8, 8), nn.GELU(), last)
+    assert not known(nn.AdaptiveAvgPool2d(2), flat, nn.Linear(32, 3)), "has no last layer"
+    last.register_forward_hook(lambda *_: None)
+    assert not known(nn.AdaptiveAvgPool2d(1), flat, last)
 
 
 def test_an_export_needs_no_other_file(bundle: Bundle, tmp_path: Path) -> None:

@@ -208,3 +208,9 @@ class _RandomZoom(nn.Module):
         top, left = (int(torch.randint(m + 1, ())) for m in missing)
         padding = [left, top, missing[1] - left, missing[0] - top]
         return v2.functional.pad(small, padding, padding_mode="symmetric")
+
+
+def some_images(data: Dataset[Any], most: int) -> Tensor:
+    """No more than ``most`` images (n, bands, T, T) from all over a set, whatever its order."""
+    count = len(data)  # type: ignore[arg-type]
+    return torch.stack([data[i][0] for i in range(0, count, -(-count // most))])

@@ -28,7 +28,7 @@ from geogaze.networks.bundling import (
     write_bundle,
 )
 from geogaze.networks.checkpoints import fitted, read_checkpoint
-from geogaze.networks.chips import Read, labelled_chips, transforms
+from geogaze.networks.chips import Read, labelled_chips, some_images, transforms
 from geogaze.networks.loading import assign_state
 from geogaze.networks.logits import logits_of
 from geogaze.networks.storing import half_state
@@ -140,7 +140,7 @@ def train(
         "classes": list(classes),
         **found.tables,
     }
-    some = _some(testing).to(recipe.device)
+    some = some_images(testing, _MOST_COMPARED).to(recipe.device)
     agreed = agreement(model, some, len(classes)) if agreement else {}
     bundle = write_bundle(
         model.cpu(),
@@ -163,12 +163,6 @@ def train(
         overwrite=overwrite,
     )
     return bundle, found.accuracy
-
-
-def _some(data: Dataset[Any]) -> Tensor:
-    """Images (n, bands, T, T) from all over a set, whatever its order."""
-    count = len(data)  # type: ignore[arg-type]
-    return torch.stack([data[i][0] for i in range(0, count, -(-count // _MOST_COMPARED))])
 
 
 def _initial(recipe: Recipe, classes: int) -> nn.Module:

@@ -74,9 +74,9 @@ def write_bundle(
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
     Weights are stored in half precision, or as they are where ``half`` is False. ``labels_pixels``
-    is of networks that give maps of logits. ``agreement`` is how lower precisions of the trunk agree
-    with fp32, for the item. ``check`` is given the bundle as it lies on disk before it appears, and
-    refuses it by raising.
+    is of networks that give maps of logits. ``agreement`` is how lower precisions of the trunk
+    agree with fp32, for the item. ``check`` is given the bundle as it lies on disk before it
+    appears, and refuses it by raising.
 
     Raises:
         InvalidRequest: the folder is in use.

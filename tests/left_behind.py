@@ -12,6 +12,7 @@ OF_EVERY_JOB = {
     "legend": "legend.png",
     "sld": "heat.sld",
     "preview": "preview.png",
+    "report": "report.html",
     "page": "index.html",
     "item": "item.json",
 }

@@ -189,6 +189,17 @@ PRODUCTS = (
         make="geogaze.products.make.preview:make",
     ),
     Product(
+        name="report",
+        file="report.html",
+        title="Report to print or to send",
+        offer="Report to print or to send, one HTML file",
+        hint="a report to print or to send: pictures and figures in one file",
+        media_type="text/html; charset=utf-8",
+        roles=("overview",),
+        phase="publish",
+        make="geogaze.products.make.report:make",
+    ),
+    Product(
         name="page",
         file="index.html",
         title="Page that shows the layers",

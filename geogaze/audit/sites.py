@@ -27,7 +27,7 @@ from geogaze.scene.aoi import inside_mask, locate
 from geogaze.scene.areas import read_area
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import SourcePolicy
-from geogaze.scene.readers import open_reader
+from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
 
 OBJECTS, REST = "objects", "the rest"
@@ -158,7 +158,7 @@ def open_site(truth: Truth, bundle: Bundle, target: str, settings: Settings) -> 
     documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
     areas = {kind: _area(document, kind, plan.scene) for kind, document in documents.items()}
     policy = SourcePolicy.local()
-    with open_reader(plan.scene.uri, policy, settings, decoder=plan.scene.decoder) as reader:
+    with open_planned_scene(plan.scene, policy, settings) as reader:
         view = SceneView(reader, plan.scene, plan.working, lenient=True)
         site = Site(name, view, plan, areas, bundle.input_size)
         if not site.rows * site.cols:

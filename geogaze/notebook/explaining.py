@@ -37,7 +37,7 @@ from geogaze.notebook.looking import (
 )
 from geogaze.notebook.results import Results
 from geogaze.notebook.saying import Named, Said, asked, scores
-from geogaze.notebook.scenes import explain_scene
+from geogaze.notebook.scenes import Scene, explain_scene, is_scene, names_of
 from geogaze.runner.letterbox import letterbox
 
 Model = str | os.PathLike[str] | nn.Module
@@ -66,7 +66,7 @@ def explain(
 @overload
 def explain(
     model: Model,
-    image: str | os.PathLike[str],
+    image: Scene,
     *,
     out: str | os.PathLike[str],
     overwrite: bool = False,
@@ -85,7 +85,7 @@ def explain(
 
 def explain(
     model: Model,
-    image: AnyImage | str | os.PathLike[str],
+    image: AnyImage | Scene,
     *,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -109,8 +109,8 @@ def explain(
             from images (B, bands, H, W) to logits (B, classes). A module runs where it is, and
             nothing of it changes.
         image: an array (H, W, 3) or (bands, H, W), uint8 or float 0..1; a tensor (bands, H, W) or
-            (1, bands, H, W); or the path or URI of a georeferenced scene, whose products go to
-            ``out``.
+            (1, bands, H, W); or the path or URI of a georeferenced scene, or a list of several
+            that are one, whose products go to ``out``.
         out: the folder for a scene's products. An interrupted run goes on from there.
         overwrite: whether an earlier run's products in ``out`` are replaced.
         classes: ``all``, ``top`` (the best class; in a scene each tile's own), or names; also
@@ -162,7 +162,7 @@ def explain(
         else find_bundle(os.fspath(model), settings.model_folders, allow_path=True)
     )
     wanted = asked(classes)
-    if isinstance(image, str | os.PathLike):
+    if is_scene(image):
         if out is None or normalised:
             raise InvalidRequest(
                 "Say where the products of a scene go: out='a folder'. A photograph is given as "
@@ -170,7 +170,7 @@ def explain(
                 if out is None
                 else "A scene is never normalised: say rescale=, mean= and std=."
             )
-        inputs = {**options, "scene": os.fspath(image), "classes": wanted, "method": method}
+        inputs = {**options, "scene": names_of(image), "classes": wanted, "method": method}
         with torch.inference_mode(mode=False), torch.enable_grad():  # whatever a caller's is
             return explain_scene(network, said, inputs, Path(out), settings, overwrite=overwrite)
     if given := [*(["out"] if out is not None else []), *options]:

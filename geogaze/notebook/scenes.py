@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import structlog
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypeIs
 
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
@@ -29,6 +31,24 @@ from geogaze.runner.embedded import run
 
 _COLOURS = ("red", "green", "blue")
 _SIZE = 224  # pixels of a tile where nobody says
+
+Place = str | os.PathLike[str]
+Scene = Place | Sequence[Place]
+"""Where a scene lies, or the files that are one."""
+
+
+def is_scene(image: object) -> TypeIs[Scene]:
+    """Whether what is to be explained is named, as scenes are."""
+    if isinstance(image, list | tuple):
+        return bool(image) and all(isinstance(part, str | os.PathLike) for part in image)
+    return isinstance(image, str | os.PathLike)
+
+
+def names_of(scene: Scene) -> str | tuple[str, ...]:
+    """A scene as requests name it."""
+    if isinstance(scene, str | os.PathLike):
+        return os.fspath(scene)
+    return tuple(os.fspath(part) for part in scene)
 
 
 def explain_scene(

@@ -12,6 +12,7 @@ import geogaze
 from geogaze.errors import InvalidRequest, UnknownClass
 from tests.factories import ROTATED, make_scene
 from tests.unit.notebook.test_explain import Own
+from tests.unit.scene.mosaics import moved
 
 
 def test_a_folder_is_opened_as_its_files_say(
@@ -30,6 +31,18 @@ def test_a_folder_is_opened_as_its_files_say(
     assert all(path.is_file() for path in results.assets.values())
     with pytest.raises(UnknownClass, match="no layer 'boat', but road"):
         results.heat("boat")
+
+
+def test_several_files_are_one_scene(bundle_folder: Path, tmp_path: Path) -> None:
+    files = [
+        make_scene(tmp_path / f"{col}.tif", 64, 64, transform=moved(0, col), seed=col)
+        for col in (0, 64)
+    ]
+    options = {"classes": "road", "overlap": 0, "overlays": False}
+    listed = geogaze.explain(bundle_folder, files, out=tmp_path / "list", **options)
+    matched = geogaze.explain(bundle_folder, str(tmp_path / "*.tif"), out=tmp_path / "m", **options)
+    np.testing.assert_array_equal(listed.heat("road"), matched.heat("road"))
+    assert listed.heat("road").shape == (3, 5)
 
 
 def test_coordinates_are_the_crs_own_unless_the_scene_is_rotated(

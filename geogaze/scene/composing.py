@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from geogaze.errors import SceneUnusable
+from geogaze.grid.lattice import Box
 from geogaze.scene.crs import gdal_crs, parse_crs, short_crs
 from geogaze.scene.decoders import gdal_decoder
 from geogaze.scene.ground import ground_of
@@ -143,7 +144,7 @@ def _pieces(laid: Sequence[Laid], grid: Grid) -> Iterator[Piece]:
         placed = one.placed
         top, left, bottom, right = bounds_on(placed, grid.crs, grid.affine)
         box = max(0, top), max(0, left), min(bottom, grid.height), min(right, grid.width)
-        if one.used and box[0] < box[2] and box[1] < box[3]:
+        if one.used and _holds(box) and _holds(placed.window):
             yield Piece(
                 uri=placed.uri,
                 version=one.member.source.seen.version,
@@ -154,6 +155,11 @@ def _pieces(laid: Sequence[Laid], grid: Grid) -> Iterator[Piece]:
                 nodata=one.nodata,
                 box=box,
             )
+
+
+def _holds(box: Box) -> bool:
+    """Whether any pixel is in it."""
+    return box[0] < box[2] and box[1] < box[3]
 
 
 def _ranges(

@@ -45,9 +45,12 @@ def describe(
         what = (
             "only ground control points" if gcps else "no CRS" if not dataset.crs else "no affine"
         )
+        placed = not dataset.transform.is_identity
+        told = "; if you know its CRS, say it: --crs EPSG:CODE" if placed else ""
         raise SceneUnusable(
             f"{uri!r} has {what}, so its heat would lie nowhere on the map. "
-            "Georeference it first (gdalwarp, or 'gdal_translate -a_srs … -a_ullr …')."
+            "Georeference it first (gdalwarp, or 'gdal_translate -a_srs … -a_ullr …')"
+            f"{told}."
         )
     if dataset.transform.is_degenerate:
         raise SceneUnusable(f"{uri!r} has a degenerate affine {tuple(dataset.transform)[:6]}.")

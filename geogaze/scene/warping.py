@@ -9,13 +9,14 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 from rasterio.warp import reproject
 
 from geogaze.grid.lattice import Box
 from geogaze.scene.crs import gdal_crs
 from geogaze.scene.pieces import Piece, nearest_offset
 from geogaze.scene.placing import Placed, bounds_on, transformer
-from geogaze.scene.reader import Values
+from geogaze.scene.reader import PartUnread, Values
 
 _MARGIN = 2  # pixels around, of what a bilinear kernel needs and rounding takes
 _STRIP = 64  # rows of means that are made at once
@@ -46,7 +47,7 @@ def on_grid(
         read: reads the file.
 
     Raises:
-        PartUnread: the file cannot be read.
+        PartUnread: the file cannot be read, or not be warped.
     """
     if piece.crs is None and (at := nearest_offset(target, piece.affine, shape)):
         return _copied(piece, at, shape, read)
@@ -74,7 +75,10 @@ def on_grid(
         "dst_crs": gdal_crs(crs),
         "tolerance": _TOLERANCE,
     }
-    return _resampled(values, known, shape, places)
+    try:
+        return _resampled(values, known, shape, places)
+    except RasterioError as error:
+        raise PartUnread(f"it cannot be warped: {error}") from error
 
 
 def _copied(piece: Piece, at: tuple[int, int], shape: tuple[int, int], read: Read) -> Values | None:

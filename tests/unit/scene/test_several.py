@@ -195,6 +195,25 @@ def test_a_damaged_file_is_named_and_takes_no_other_with_it(tmp_path: Path) -> N
     assert found.known[:, 100, 150].all(), "its other blocks are well"
 
 
+def test_blocks_are_each_files_own_where_they_lie_in_the_scene(tmp_path: Path) -> None:
+    """Of 64 × 64 pixels, counted from the file's corner; squares of the scene for a warped one."""
+    files = four(tmp_path)
+    with open_planned_scene(described(files), LOCAL, SETTINGS) as reader:
+        found = {block.box: block.name for block in reader.blocks((1, 2, 3), (150, 170, 160, 205))}
+        assert set(found) == {(144, 164, 170, 210)}
+        assert str(files[3]) in found[144, 164, 170, 210]
+        every = [block.box for block in reader.blocks((1, 2, 3), (0, 0, 170, 210))]
+    covered = np.zeros((170, 210), int)
+    for top, left, bottom, right in every:
+        covered[top:bottom, left:right] += 1
+    assert covered[:80, :100].max() == covered.min() == 1
+    assert len(every) == 4 * 4
+    warped = described(files[0], crs="EPSG:32632")
+    with open_planned_scene(warped, LOCAL, SETTINGS) as reader:
+        (block,) = reader.blocks((1, 2, 3), (0, 0, 20, 20))
+    assert block.box == (0, 0, warped.height, warped.width)
+
+
 def test_a_replaced_file_is_told_by_name(tmp_path: Path) -> None:
     files = four(tmp_path)
     info = described(files)

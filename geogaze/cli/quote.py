@@ -56,7 +56,7 @@ def print_quote(quote: Quote, *, unknown: str) -> None:
 @takes(
     ExplainRequest,
     besides={"colormap", "on_error", "priority"},
-    texts={"scene": "A path or URI that the server may read."},
+    texts={"scene": "A path or URI that the server may read; several are one scene."},
 )
 def quote(
     *,

@@ -28,7 +28,10 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 _COLOURS = {"successful": "green", "failed": "red", "running": "cyan", "dismissed": "dim"}
 
 
-@takes(ExplainRequest, texts={"scene": "A path or URI that the server may read."})
+@takes(
+    ExplainRequest,
+    texts={"scene": "A path or URI that the server may read; several are one scene."},
+)
 def submit(
     *,
     request: ExplainRequest,

@@ -55,6 +55,18 @@ def test_submit_and_cancel(geogaze: Geogaze, server: Server, scene: Path) -> Non
     assert geogaze("cancel", job.id).code == 0, "a second time changes nothing"
 
 
+def test_a_folder_is_named_to_the_server_file_by_file(
+    geogaze: Geogaze, server: Server, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_scene(scene.parent / "quay.tif", 96, 96, seed=1)
+    monkeypatch.chdir(scene.parent)
+    job = geogaze("submit", "*.tif", "--model", "tiny", "--json").last["jobID"]
+    asked = server.ledger.request(UUID(job))["scene"]
+    assert asked == [str(scene), str(scene.parent / "quay.tif")]
+    quoted = geogaze("quote", "port.tif", "quay.tif", "--model", "tiny", "--json")
+    assert quoted.last["tiles"] > 0
+
+
 def test_the_same_key_submits_once(geogaze: Geogaze, server: Server, scene: Path) -> None:
     words = ("submit", scene, "--model", "tiny", "--json", "--key", "monday")
     jobs = {geogaze(*words).last["jobID"] for _ in range(2)}

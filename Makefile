@@ -82,6 +82,13 @@ silence: install-dev redis  ## Hosts that accept and say nothing: what other use
 outlast: install-dev redis  ## A broken device, a read-only database, 20 killed processes: figures
 	@$(BIN)/python -m tests.benchmarks.outlast $(ARGS)
 
+.PHONY: looks
+looks: install-dev  ## Look at a job's page in Chromium: figures, and pictures in looks/
+	@command -v chromium >/dev/null || infra/apt-install.sh chromium
+	@command -v gdallocationinfo >/dev/null || infra/apt-install.sh gdal-bin
+	@$(PIP) install --quiet --progress-bar off -e '.[looks]'
+	$(BIN)/python -m pytest -s tests/looks/page_in_chromium.py $(ARGS)
+
 .PHONY: page-libraries
 page-libraries:  ## Build what a job's page takes of other people's work (needs node; the result is kept)
 	@cd infra/page && npm install --no-fund --no-audit --no-package-lock --silent && node build.mjs

@@ -55,7 +55,7 @@ def test_nothing_of_the_page_is_elsewhere(elements: Elements) -> None:
         for name, value in attributes.items()
         if name in {"src", "href", "action"}
     ]
-    assert sorted(filter(None, links)) == ["data:,", "item.json"]
+    assert sorted(filter(None, links)) == ["data:,"]
     own = re.sub(r"https://…", "", page_html())
     for library in LIBRARIES:
         assert library.read_text().strip() in own
@@ -65,7 +65,7 @@ def test_nothing_of_the_page_is_elsewhere(elements: Elements) -> None:
 
 
 def test_all_modules_are_in_it_each_behind_what_it_needs(elements: Elements) -> None:
-    *libraries, modules = elements.scripts[1:]
+    *libraries, modules = elements.scripts[2:]
     assert len(libraries) == len(LIBRARIES)
     assert not re.search(r"^(import|export)\b", modules, re.MULTILINE)
     order = re.findall(r"^const (\w+)_js = \(\(\) => \{$", modules, re.MULTILINE)
@@ -79,7 +79,7 @@ def test_all_modules_are_in_it_each_behind_what_it_needs(elements: Elements) -> 
 
 
 def test_its_colours_are_those_of_all_pictures(elements: Elements) -> None:
-    maps = json.loads(elements.scripts[0])
+    maps = json.loads(elements.scripts[1])
     assert set(maps) == set(get_args(Palette))
     assert maps["turbo"] == [list(stop) for stop in colour_stops("turbo")]
 

@@ -1,5 +1,7 @@
 // Where a job's files lie: below an address, or among files that somebody has dropped on the page.
 
+const BLOCK = 2 ** 17; // bytes that are asked for at once: the directory of a large picture in few requests
+
 /** A job's folder on a host. Files are read by range, and nothing else is asked for. */
 export function folderAt(address) {
   const base = new URL(address, location.href);
@@ -7,7 +9,7 @@ export function folderAt(address) {
   return {
     address: base.href,
     place,
-    cog: (href) => GeoTIFF.fromUrl(place(href)),
+    cog: (href) => GeoTIFF.fromUrl(place(href), { blockSize: BLOCK }),
     async json(href) {
       const answer = await fetch(place(href));
       if (!answer.ok) throw new Error(`${place(href)} answers ${answer.status}`);

@@ -1,8 +1,10 @@
 // The page: a job's folder is read, shown, and asked.
 
+import { openCog } from "./cogs.js";
 import { makeControls } from "./controls.js";
 import { $ } from "./elements.js";
 import { folderAt, folderOf } from "./folder.js";
+import { heatOf } from "./heat.js";
 import { byStanding, readJob } from "./job.js";
 import { makeKeys, startTheme } from "./keys.js";
 import { placeAmong } from "./layers.js";
@@ -35,6 +37,8 @@ async function start(folder) {
   if (!["one", "swipe", "beside", "minus"].includes(link.mode)) delete link.mode;
   if (link.mode === "minus" && !link.other) delete link.mode;
   const state = makeState(link);
+  heatOf(layerOf(link.layer)); // is asked for while the page is put together
+  if (job.scene) openCog(job.folder, job.scene);
 
   const maps = makeMap(job, state, layerOf, tell);
   const marks = makeMarks(job, maps, layerOf, state, tell);
@@ -46,8 +50,7 @@ async function start(folder) {
   tieView(maps, marks, state);
   $("controls").hidden = false;
   controls.fillOthers();
-  maps.showHeat();
-  const firstHeat = maps.firstHeat.then(() => performance.mark("first heat"));
+  const firstHeat = maps.start().then(() => performance.mark("first heat"));
   const calm = firstHeat.then(() => settled(maps.map));
   makeStrip($("strip"), ordered, state, calm);
   await firstHeat;

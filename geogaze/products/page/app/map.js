@@ -27,30 +27,45 @@ export function makeMap(job, state, layerOf, tell) {
   const left = onePane("map", view);
   const right = onePane("beside", view);
   left.map.addControl(new ol.control.ScaleLine({ minWidth: 80 }));
-  if (job.scene) {
-    const showScene = (source) => [left, right].forEach((pane) => pane.scene.setSource(source));
-    sceneSource(job, projection).then(showScene).catch(tell);
-  }
+
+  const read = (layer, minus) =>
+    heatSource(job, layer, minus, projection, state.get().blend === "smooth").catch(tell);
 
   let wanted = "";
-  async function showHeat() {
+  /** Show the first layer, or its difference; its source where that is another than before. */
+  async function showFirst() {
     const { layer: a, other: b, mode, blend } = state.get();
-    const [first, second] = [layerOf(a), layerOf(b)];
-    const minus = mode === "minus" ? second : null;
-    const now = `${a} ${minus ? b : ""} ${blend}`;
-    if (first && now !== wanted) {
-      wanted = now;
-      const source = await heatSource(job, first, minus, projection, blend === "smooth").catch(tell);
-      if (source && now === wanted) left.showHeat(source, heatStyle(first, minus, state.get().threshold));
-    }
-    const pane = mode === "swipe" ? left.second : mode === "beside" ? right : null;
-    if (pane && second) {
-      const source = await heatSource(job, second, null, projection, blend === "smooth").catch(tell);
-      if (source) pane.showHeat(source, heatStyle(second, null, state.get().threshold));
-    } else {
-      for (const other of [left.second, right]) other.heat.setSource(null);
-    }
-    arrange();
+    const [layer, minus] = [layerOf(a), mode === "minus" ? layerOf(b) : null];
+    const now = [a, minus ? b : "", blend].join();
+    if (now === wanted) return null;
+    wanted = now;
+    const source = await read(layer, minus);
+    if (!source || now !== wanted) return null; // another has been chosen meanwhile
+    left.showHeat(source, heatStyle(layer, minus, state.get().threshold));
+    return source;
+  }
+
+  /** Show the other layer, where the mode has a place for it. */
+  async function showOther() {
+    const { other: b, mode } = state.get();
+    const pane = { swipe: left.second, beside: right }[mode];
+    const layer = pane && layerOf(b);
+    for (const one of [left.second, right]) if (!layer || one !== pane) one.heat.setSource(null);
+    const source = layer && (await read(layer, null));
+    const still = state.get();
+    if (!source || still.other !== b || still.mode !== mode) return;
+    pane.showHeat(source, heatStyle(layer, null, still.threshold));
+  }
+
+  /** Show the first heat, then the scene below it; resolves when there is heat to see. */
+  async function start() {
+    const source = await showFirst();
+    const drawn = source ? drawnFirst(left.heat, source) : null;
+    showOther().then(arrange);
+    await drawn;
+    if (!job.scene) return;
+    const showScene = (scene) => [left, right].forEach((pane) => pane.scene.setSource(scene));
+    sceneSource(job, projection).then(showScene).catch(tell);
   }
 
   function arrange() {
@@ -67,17 +82,19 @@ export function makeMap(job, state, layerOf, tell) {
 
   clip(left.heat, () => (state.get().mode === "swipe" ? [0, state.get().divider] : null));
   clip(left.second.heat, () => [state.get().divider, 1]);
-  state.on(["layer", "other", "mode", "blend"], showHeat);
+  state.on(["layer", "other", "mode", "blend"], () => {
+    arrange();
+    Promise.all([showFirst(), showOther()]).then(arrange);
+  });
   state.on(["opacity", "threshold", "divider"], arrange);
-  return { map: left.map, second: right.map, view, extent, showHeat, firstHeat: drawnFirst(left.heat) };
+  return { map: left.map, second: right.map, view, extent, start };
 }
 
-/** Resolves when a layer has first drawn a tile of its own. */
-function drawnFirst(layer) {
+/** Resolves when a layer has first drawn a tile of its source, or there is none to draw. */
+function drawnFirst(layer, source) {
   return new Promise((done) => {
-    layer.once("change:source", () => {
-      layer.getSource().once("tileloadend", () => layer.once("postrender", done));
-    });
+    source.once("tileloadend", () => layer.once("postrender", done));
+    source.once("tileloaderror", done);
   });
 }
 

@@ -87,7 +87,7 @@ looks: install-dev  ## Look at a job's page in Chromium: figures, and pictures i
 	@command -v chromium >/dev/null || infra/apt-install.sh chromium
 	@command -v gdallocationinfo >/dev/null || infra/apt-install.sh gdal-bin
 	@$(PIP) install --quiet --progress-bar off -e '.[looks]'
-	$(BIN)/python -m pytest -s tests/looks/page_in_chromium.py $(ARGS)
+	$(BIN)/python -m pytest -s -p tests.looks.visiting tests/looks/page_in_chromium.py tests/looks/page_states.py $(ARGS)
 
 .PHONY: page-libraries
 page-libraries:  ## Build what a job's page takes of other people's work (needs node; the result is kept)

@@ -1,20 +1,13 @@
-"""The page of a job in headless Chromium: how quickly, how exactly, how it looks.
+"""The page of a job of 40,000 × 40,000 pixels in Chromium: how quickly, how exactly, by keys.
 
-Run by ``make looks``. Pictures of its states are left in the folder that ``LOOKS`` names.
+Run by ``make looks``.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 import geopandas
@@ -22,96 +15,14 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.features
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 from shapely.geometry import Point, Polygon
 
-from geogaze.cli.serving import FolderServer
-from geogaze.config import Settings
-from geogaze.demo.scene import write_demo_scene
-from geogaze.processes.explain.request import ExplainRequest
-from geogaze.runner.embedded import run
-from tests.factories import ROTATED, make_scene
-from tests.looks.large_job import write_large_job
+from tests.looks.visiting import Visit, settle
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
-PICTURES = Path(os.environ.get("LOOKS", "looks"))
-SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SECONDS, REQUESTS = 1.0, 8
 A, B = "airplane", "harbor"
-
-
-@pytest.fixture(scope="session")
-def large_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("large")
-    write_large_job(folder, tmp_path_factory.mktemp("scratch"))
-    return folder
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    with FolderServer({"": folder}) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="session")
-def address(large_job: Path) -> Iterator[str]:
-    with served(large_job) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def airport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The drawn airport, explained by the shipped model."""
-    folder = tmp_path_factory.mktemp("airport")
-    write_demo_scene(folder / "scene.tif", 2048, 7)
-    run(ExplainRequest(scene=str(folder / "scene.tif")), folder / "heat", Settings())
-    with served(folder / "heat") as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        with playwright.chromium.launch(executable_path=chromium, args=SOFTWARE_GL) as started:
-            started.new_page().wait_for_timeout(3000)  # until it has started all of itself
-            yield started
-
-
-class Visit:
-    """A page in a context of its own, and all that it asks for and complains of."""
-
-    def __init__(self, browser: Browser, **options: Any) -> None:
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def go(self, address: str) -> Page:
-        self.page.goto(address)
-        self.page.wait_for_function("performance.getEntriesByName('first heat').length")
-        return self.page
-
-    def end(self, address: str) -> None:
-        """Nothing was complained of, and nothing but the folder asked."""
-        foreign = [url for url in self.asked if not url.startswith((address, "data:", "blob:"))]
-        assert not foreign
-        assert not self.complaints
-        self.context.close()
-
-
-def settle(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(2500)  # on two busy cores pictures take their time
 
 
 def test_first_heat_is_quick_and_asks_for_little(browser: Browser, address: str) -> None:
@@ -177,39 +88,6 @@ def test_a_hundred_places_have_the_values_of_the_files(
     visit.end(address)
 
 
-STATES = {
-    "scene": (f"layer={A}&opacity=0", {}),
-    "class": (f"layer={B}&threshold=0.5", {"color_scheme": "dark"}),
-    "swipe": (f"layer={A}&other={B}&mode=swipe", {}),
-    "difference": (f"layer={A}&other={B}&mode=minus", {}),
-    "polygon": (
-        f"layer={A}&polygon=423690,5712600,424180,5712560,424190,5712160,423690,5712180",
-        {},
-    ),
-    "place": (f"layer={B}&at=423420,5711900&blend=cells", {}),
-    "beside": (f"layer={A}&other=storagetanks&mode=beside", {}),
-    "phone": (f"layer={A}&threshold=0.3", {"viewport": {"width": 390, "height": 844}}),
-}
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_states_are_drawn_and_accessible(browser: Browser, airport: str, state: str) -> None:
-    link, options = STATES[state]
-    visit = Visit(browser, **{"viewport": {"width": 1280, "height": 800}, **options})
-    page = visit.go(f"{airport}#{link}")
-    for panel, asked in (("#balance", "polygon"), ("#place", "at")):
-        if f"{asked}=" in link:
-            page.wait_for_selector(f"{panel} table")
-    settle(page)
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=PICTURES / f"page-{state}.png", full_page=state == "phone")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is too wide"
-    found = Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-    assert not serious, [(one["id"], one["nodes"][0]["html"]) for one in serious]
-    visit.end(airport)
-
-
 def test_hotspots_and_polygons_are_those_of_the_cells(
     browser: Browser, address: str, large_job: Path
 ) -> None:
@@ -252,60 +130,6 @@ def test_tiles_are_those_of_the_table(browser: Browser, address: str, large_job:
         row = page.inner_text(f"#place [data-layer='{A}']").split()
         assert float(row[-1]) == pytest.approx(tile[f"p_{A}"], abs=6e-4)
     visit.end(address)
-
-
-@pytest.fixture(scope="session")
-def turned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two jobs of a scene that is turned, in cells of different size."""
-    folder = tmp_path_factory.mktemp("turned")
-    scene = make_scene(folder / "scene.tif", 900, 1200, transform=ROTATED)
-    for name, gsd in (("one", 0.5), ("other", 0.8)):
-        asked = ExplainRequest(scene=str(scene), gsd=gsd, overlays="all")
-        run(asked, folder / name, Settings())
-    return folder
-
-
-def test_two_jobs_of_a_turned_scene_lie_on_each_other(browser: Browser, turned: Path) -> None:
-    item = json.loads((turned / "one" / "item.json").read_text())
-    wins = {name: asset.get("geogaze:best_of_tiles", 0) for name, asset in item["assets"].items()}
-    layer = max(wins, key=lambda name: wins[name]).removeprefix("heat-")
-    with rasterio.open(turned / "one" / f"heat-{layer}.tif") as one:
-        row, col = np.unravel_index(np.nanargmax(one.read(1)), one.shape)
-        x, y = one.transform @ (col + 0.3, row + 0.6)
-    expected = {}
-    for name, shown_as in (("one", layer), ("other", f"2: {layer}")):
-        with rasterio.open(turned / name / f"heat-{layer}.tif") as heat:
-            (expected[shown_as],) = (float(v[0]) for v in heat.sample([(x, y)]))
-    assert expected[layer] > 0.5
-    with FolderServer({"": turned / "one", "beside": turned / "other"}) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        visit = Visit(browser, viewport={"width": 1280, "height": 800})
-        other = f"layer={layer}&other=2: {layer}&mode=minus&at={x},{y}"
-        page = visit.go(f"{server.url}#job=beside/&{other}")
-        page.wait_for_selector("#place table")
-        settle(page)
-        PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / "page-turned.png")
-        shown = {
-            name: float(page.get_attribute(f"#place [data-layer='{name}']", "data-value") or "nan")
-            for name in expected
-        }
-        assert shown == pytest.approx(expected, rel=1e-6)
-        visit.end(server.url)
-        server.shutdown()
-        thread.join()
-
-
-def test_opened_from_a_disk_it_takes_the_folder(browser: Browser, turned: Path) -> None:
-    visit = Visit(browser)
-    visit.page.goto((turned / "one" / "index.html").as_uri())
-    assert visit.page.is_visible("#from-disk")
-    visit.page.set_input_files("#folder", str(turned / "one"))
-    visit.page.wait_for_function("performance.getEntriesByName('first heat').length")
-    settle(visit.page)
-    assert visit.page.inner_text("#title") == "Where aerial-scenes looks"
-    visit.end("file:")
 
 
 def test_it_is_used_by_keys_alone(browser: Browser, address: str) -> None:

@@ -42,10 +42,11 @@ export function makeControls(layers, layerOf, state) {
     Object.assign($("threshold"), { max: reach, step: reach / 100, value: threshold });
     $("threshold-told").value = Number(threshold.toPrecision(3));
     $("ramp").style.background = asGradient(minus ? differenceStops(reach) : stopsOf(layer));
-    $("low").textContent = minus ? `−${short(reach)} ${other.id}` : short(layer.low);
-    $("high").textContent = minus ? `${layer.id} ${short(reach)}` : short(reach);
+    $("low").textContent = minus ? `−${short(reach)}, more B` : short(layer.low);
+    $("high").textContent = minus ? `more A, ${short(reach)}` : short(reach);
     $("unit").textContent = minus ? "A − B" : layer.job.raw ? "evidence, logits" : `heat of ${layer.id}`;
-    const ends = mode === "swipe" || mode === "beside" ? [layer.id, other?.id ?? "scene"] : ["", ""];
+    const ends = mode === "one" ? ["", ""] : [layer.id, other?.id ?? "scene"];
+    if (minus) ends.splice(0, 2, `A: ${layer.id}`, `B: ${other.id}`);
     $("pair").replaceChildren(...ends.map((name) => make("span", {}, name)));
   }
   state.on(null, show);

@@ -22,7 +22,7 @@ export function makeMap(job, state, layerOf, tell) {
     rotation: turnOf(job),
     maxResolution: (4 * Math.max(job.rows, job.cols)) / 256,
     minResolution: 1 / 256,
-    enableRotation: false,
+    constrainRotation: false,
   });
   const left = onePane("map", view);
   const right = onePane("beside", view);

@@ -20,7 +20,6 @@ from shapely.geometry import Point, Polygon
 
 from tests.looks.visiting import Visit, settle
 
-
 SECONDS, REQUESTS = 1.0, 8
 A, B = "airplane", "harbor"
 

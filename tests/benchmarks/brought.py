@@ -105,6 +105,10 @@ class Brought:
         torch.manual_seed(0)
         if self.make:
             network = self.make(self.classes)
+        elif self.arch.startswith("timm:"):
+            import timm
+
+            network = timm.create_model(self.arch.removeprefix("timm:"), num_classes=self.classes)
         else:
             alone = {"aux_logits": False} if self.arch in {"googlenet", "inception_v3"} else {}
             plain = {"init_weights": False} if alone else {}
@@ -250,64 +254,6 @@ def owns() -> Iterator[Brought]:
         "channels last", make=peculiar.ChannelsLast, places=lambda a: a.permute(0, 3, 1, 2)
     )
     yield Brought("tokens", make=peculiar.OfTokens, places=patches, spatial=False)
-
-
-TIMM: dict[str, str | None] = {
-    "resnet10t": "layer4",
-    "resnet26d": "layer4",
-    "mobilenetv3_small_050": "blocks",
-    "efficientnet_lite0": "bn2",
-    "convnext_atto": "stages",
-    "convnextv2_atto": "stages.3",
-    "ghostnet_100": "blocks",
-    "tinynet_e": "bn2",
-    "edgenext_xx_small": "stages",
-    "mambaout_femto": "stages",
-    "test_nfnet": "final_act",
-    "test_byobnet": "stages",
-    "rexnet_100": "features",
-    "poolformer_s12": "stages",
-    "hardcorenas_a": "blocks",
-    "dla46_c": None,
-    "mobilevit_xxs": "final_conv",
-    "coatnet_nano_rw_224": "stages",
-    "test_maxvit": "stages",
-    "efficientvit_b0": "stages",
-    "swin_tiny_patch4_window7_224": "norm",
-    "vit_tiny_patch16_224": "norm",
-    "deit_tiny_distilled_patch16_224": None,
-    "hiera_tiny_224": "blocks",
-    "xcit_nano_12_p16_224": "norm",
-    "mixer_s32_224": None,
-    "cait_xxs24_224": "blocks",
-    "test_vit": None,
-    "levit_128s": "stages",
-    "repvgg_a0": "stages",
-}
-"""timm's by name, and the layer that is named; None for the one that the door proposes."""
-
-
-def timms() -> Iterator[Brought]:
-    """timm's, where it is installed: offered as networks of one's own."""
-    try:
-        import timm
-    except ImportError:
-        return
-    for name, layer in TIMM.items():
-
-        def make(classes: int, name: str = name) -> nn.Module:
-            return timm.create_model(name, num_classes=classes)
-
-        size = 160 if name.startswith("test_") else 224
-        yield Brought(f"timm {name}", make=make, layer=layer, size=size, proposed=layer is None)
-
-
-def everything() -> Iterator[Brought]:
-    """All of them."""
-    yield from torchvisions()
-    yield from checkpoints()
-    yield from owns()
-    yield from timms()
 
 
 def images_of(brought: Brought, count: int = 1) -> Tensor:

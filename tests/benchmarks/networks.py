@@ -34,28 +34,40 @@ from rich.table import Table
 from geogaze.cli import main as geogaze_main
 from geogaze.config import get_settings
 from geogaze.evidence.engines import drop_engines, load_engine
+from geogaze.evidence.routes import explain
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import own
 from geogaze.networks.architectures import offer, withdraw
-from tests.benchmarks.brought import Brought, everything, images_of
+from geogaze.networks.cuts import cut_at
+from geogaze.networks.loading import load_model
+from tests.benchmarks.brought import Brought, checkpoints, images_of, owns, torchvisions
 from tests.benchmarks.plain import Watched, off, square_off
+from tests.benchmarks.timms import timms, timms_by_name
 from tests.factories import make_scene
 
 EXACT = 1e-5
 HALF_A_CELL = 0.5
+_DOUBLED = 1e-10
 _OWN = "brought"
 _MEAN, _STD = 0.45, 0.22
 
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a network. ``says`` is the refusal, ``broke`` what should not have been."""
+    """What became of a network. ``says`` is the refusal, ``broke`` what should not have been.
+
+    ``off`` is how far its maps are from the plain loop in float64, of the largest value; ``plain``
+    how far the plain loop in float32 is itself, and ``doubled`` our maps computed in float64, both
+    where ``off`` is more than a float32 loop should be.
+    """
 
     name: str
     found: dict[str, Any] | None = None
     says: str = ""
     off: float | None = None
+    plain: float | None = None
+    doubled: float | None = None
     square: float | None = None
     broke: str = ""
     seconds: float = 0.0
@@ -115,17 +127,30 @@ def _brought(brought: Brought, folder: Path) -> Row:
     )
     ours, plain, exact = _maps(brought, bundle, watched)
     difference = off(ours, exact)
+    by_plain = doubled = None
+    if difference > EXACT:
+        by_plain, doubled = off(plain, exact), off(_in_double(brought, bundle), exact)
     square = None
     if brought.spatial:
         square = square_off(
             watched, brought.bands, brought.size, bundle.stride, bundle.first_center
         )
     broke = _scene(brought, folder)
-    if difference > max(EXACT, 4 * off(plain, exact)):
+    if by_plain is not None and difference > 4 * by_plain:
         broke += f" maps are off by {difference:.1e}"
+    if doubled is not None and doubled > _DOUBLED:
+        broke += f" maps in float64 are off by {doubled:.1e}"
     if square is not None and not square <= HALF_A_CELL:
         broke += f" the square lands {square:.2f} cells off"
-    return Row(brought.name, found, off=difference, square=square, broke=broke.strip())
+    return Row(
+        brought.name,
+        found,
+        off=difference,
+        plain=by_plain,
+        doubled=doubled,
+        square=square,
+        broke=broke.strip(),
+    )
 
 
 def _words(
@@ -175,6 +200,13 @@ def _maps(brought: Brought, bundle: Bundle, watched: Watched) -> tuple[Any, Any,
     return result.evidence[0], plain, exact
 
 
+def _in_double(brought: Brought, bundle: Bundle) -> Any:
+    """Evidence of all classes (K, g, g), by our route, but in float64."""
+    images = (images_of(brought).to(torch.float64) / 255 - _MEAN) / _STD
+    cut = cut_at(load_model(bundle).double(), bundle.module)
+    return explain(cut, images, own(range(brought.classes))).evidence[0].numpy()
+
+
 def _scene(brought: Brought, folder: Path) -> str:
     """What went wrong on a scene of a few tiles."""
     side = brought.size * 5 // 4
@@ -183,6 +215,15 @@ def _scene(brought: Brought, folder: Path) -> str:
     scene = make_scene(folder / "scene.tif", side, side, bands=brought.bands, **kind)
     done = geogaze("run", scene, "--model", folder / "mine", "--out", folder / "heat", "--json")
     return f"the run ends with {done.code}: {_sentence(done)[-300:]}" if done.code else ""
+
+
+def everything() -> Iterator[Brought]:
+    """All of them."""
+    yield from torchvisions()
+    yield from checkpoints()
+    yield from owns()
+    yield from timms()
+    yield from timms_by_name()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ Places = Callable[[Tensor], Tensor]
 
 _DARK, _BRIGHT, _NOISE = -2.0, 2.0, 0.3  # as a network takes them, normalised
 _MANY = 12  # cells, of which even and odd ones are tried
+_METHOD = "forward_features"  # timm's networks have it, and it is no module
 _BEHIND_RELU = "relu("  # DenseNet's layer is a function's: ``relu(features.norm5)``
 
 
@@ -36,6 +38,11 @@ def patches(activations: Tensor) -> Tensor:
     side = math.isqrt(activations.shape[1])
     places = activations[:, activations.shape[1] - side * side :]
     return places.transpose(1, 2).unflatten(2, (side, side))
+
+
+def last_channels(activations: Tensor) -> Tensor:
+    """Maps of a layer that gives (B, h, w, C)."""
+    return activations.permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,19 @@ class Watched:
             behind = _Behind(catch)
             name = self.layer.removeprefix(_BEHIND_RELU).removesuffix(")")
             handle = parts[name].register_forward_hook(behind.remember)
+        elif self.layer == _METHOD:
+            features = getattr(self.network, _METHOD)
+            behind = mock.patch.object(
+                self.network, _METHOD, lambda images: catch(features(images))
+            )
+            handle = None
         else:
             behind = nullcontext()  # type: ignore[assignment]
             handle = parts[self.layer].register_forward_hook(lambda _m, _i, out: catch(out))
         with behind:
             yield caught
-        handle.remove()
+        if handle:
+            handle.remove()
 
     @contextmanager
     def _ending(self) -> Iterator[list[Any]]:

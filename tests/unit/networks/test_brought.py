@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from geogaze.evidence.admission import admit
 from geogaze.evidence.findings import Said
 from geogaze.networks.proposing import last_map
-from tests.benchmarks.brought import Brought, everything
-from tests.benchmarks.networks import EXACT, HALF_A_CELL, here, row_of
+from tests.benchmarks.brought import Brought
+from tests.benchmarks.networks import EXACT, HALF_A_CELL, everything, here, row_of
 from tests.benchmarks.plain import Watched, square_off
 
 LISTED = {brought.name: brought for brought in everything()}

@@ -94,7 +94,7 @@ class Watched:
         elif self.layer == _METHOD:
             features = getattr(self.network, _METHOD)
             behind = mock.patch.object(
-                self.network, _METHOD, lambda images: catch(features(images))
+                self.network, _METHOD, lambda *a, **k: catch(features(*a, **k))
             )
             handle = None
         else:

@@ -62,7 +62,7 @@ def timms() -> Iterator[Brought]:
 
 BY_NAME: dict[str, tuple[int, Places]] = {
     "resnet18": (128, as_they_are),
-    "mobilenetv3_small_050": (128, as_they_are),
+    "mobilenetv3_small_050": (224, as_they_are),
     "convnext_atto": (128, as_they_are),
     "test_maxvit": (160, as_they_are),
     "swin_tiny_patch4_window7_224": (224, last_channels),

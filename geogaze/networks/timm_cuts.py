@@ -58,8 +58,7 @@ def _features(model: Any) -> Tensor:
     """Its features of an empty image, (1, …)."""
     first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
     side = side_of_timm(model)
-    device = first.weight.device
-    empty = torch.zeros(1, first.in_channels, side, side, device=device)
+    empty = first.weight.new_zeros(1, first.in_channels, side, side)
     with torch.no_grad():
         found: Tensor = model.forward_features(empty)
     return found
@@ -137,7 +136,7 @@ def _plain(block: nn.Module) -> bool:
 def _begins_with_mean(model: Any, features: Tensor, layout: AsMaps, pooled: nn.Module) -> bool:
     """Whether a head's answer to features is that to their mean over places."""
     noise = torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
-    noise = noise.to(features.device)
+    noise = noise.to(features)
     with torch.no_grad():
         whole: Tensor = model.forward_head(noise)
         of_mean: Tensor = pooled(layout(noise))

@@ -141,6 +141,12 @@ def test_evidence_is_that_of_the_network_itself(kind: str, monkeypatch: pytest.M
     assert placed == Registration(8, 3.5, 4, placed.halo)
 
 
+def test_networks_in_double_precision_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Tokens, "__module__", "timm.models.made_up")
+    cut = cut_at(_Tokens().eval().double())
+    assert cut.maps(torch.zeros(1, 2, _SIDE, _SIDE).double()).dtype == torch.float64
+
+
 def test_features_of_no_known_layout_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     class Flat(_Network):
         def forward_features(self, images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.colormaps import DEFAULT
 from geogaze.products.make.color import lay_over, stretch
 from geogaze.runner.letterbox import letterbox
+from geogaze.runner.textbook import stretched, textbook_heat, textbook_overlay
 from geogaze.scene.chips import Chip, colours_of, filled
 
 
@@ -40,44 +42,78 @@ class PhotoExplanation:
 def explain_photo(
     engine: Explainer, chip: Chip, layer: str | None, method: str = "gradcam"
 ) -> PhotoExplanation:
-    """Evidence in one image, shown whole and undistorted to the model, padded with the mean.
+    """Evidence of one score in one image, see :func:`explain_layers`; None for the best class."""
+    return explain_layers(engine, chip, None if layer is None else (layer,), method)[0]
+
+
+def explain_layers(
+    engine: Explainer,
+    chip: Chip,
+    layers: Sequence[str] | None,
+    method: str = "gradcam",
+    *,
+    textbook: bool = False,
+) -> list[PhotoExplanation]:
+    """Evidence of some scores in one image.
+
+    The image is shown whole and undistorted to the model, padded with the mean, and heat is placed
+    where the network looks; or as textbooks have it: stretched to the model's square, the map
+    enlarged to the image's borders, in OpenCV's rainbow.
 
     Args:
         engine: the model.
         chip: with the model's bands; what is not known of it becomes the mean.
-        layer: a class, or a score as :func:`geogaze.models.targets.parse_target` reads it; None
-            for the best class.
+        layers: classes, or scores as :func:`geogaze.models.targets.parse_target` reads them; None
+            for the best class alone.
         method: a key of :data:`geogaze.models.methods.METHODS`.
+        textbook: whether as textbooks do.
 
     Raises:
         UnknownClass: the model has no such class.
     """
-    bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
-    size = bundle.input_size
+    bundle = engine.bundle
     image = colours_of(chip.values, bundle.bands)
     whole = np.ascontiguousarray(filled(chip, bundle.mean).transpose(1, 2, 0))
-    values, valid, inner = letterbox(whole, size)
-    targets = (parse_target(layer, bundle),) if layer else None
+    values, valid, inner = (stretched if textbook else letterbox)(whole, bundle.input_size)
+    targets = tuple(parse_target(layer, bundle) for layer in layers) if layers else None
     window = engine.prepare(values, valid, ((0.0, 1.0),))
     (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
     share = result.probabilities[0]
-    probability = result.target_probability(targets[0])[0] if targets else share.max()
     order = np.argsort(-result.logits[0])
     ranking = [(bundle.classes[i], float(share[i])) for i in order]
-    relu = np.maximum(result.evidence[0, 0], 0)
-    if not per_pixel:
-        to_lattice = resample_matrix(size, bundle.stride, bundle.cells)
-        signed = to_lattice @ result.evidence[0, 0] @ to_lattice.T
-        offset = lattice_offset(size, bundle.stride, bundle.cells, bundle.first_center)
-        cell = (offset, offset, bundle.stride)
-        relu = stretch(np.maximum(signed, 0), cell, (size, size))
-    shown = relu[inner]
+    names = layer_names(layers, bundle) if layers else [ranking[0][0]]
+    found = []
+    for k, name in enumerate(names):
+        probability = result.target_probability(targets[k])[0] if targets else share.max()
+        evidence = result.evidence[0, k]
+        if textbook:
+            heat = textbook_heat(evidence, image.shape[:2])
+            overlay = textbook_overlay(image, heat)
+        else:
+            placed = _placed(engine, evidence, per_pixel=METHODS[method].per_pixel)[inner]
+            heat = _enlarged(placed, image.shape[:2])
+            overlay = lay_over(image, heat, DEFAULT)
+        nowhere = None if result.nowhere is None else float(result.nowhere[0, k])
+        found.append(PhotoExplanation(ranking, name, float(probability), heat, overlay, nowhere))
+    return found
+
+
+def _placed(
+    engine: Explainer, evidence: NDArray[np.float32], *, per_pixel: bool
+) -> NDArray[np.float32]:
+    """Positive evidence of the model's input, (size, size)."""
+    bundle = engine.bundle
+    size = bundle.input_size
+    if per_pixel:
+        return np.asarray(np.maximum(evidence, 0))
+    to_lattice = resample_matrix(size, bundle.stride, bundle.cells)
+    signed = to_lattice @ evidence @ to_lattice.T
+    offset = lattice_offset(size, bundle.stride, bundle.cells, bundle.first_center)
+    return stretch(np.maximum(signed, 0), (offset, offset, bundle.stride), (size, size))
+
+
+def _enlarged(shown: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Evidence by its highest, (h, w) as the image's."""
     peak = shown.max()
-    heat = np.asarray(
-        cv2.resize(shown / (peak or 1), image.shape[1::-1], interpolation=cv2.INTER_LINEAR),
-        dtype=np.float32,
-    )
-    shown_name = layer_names((layer,), bundle)[0] if layer else ranking[0][0]
-    overlay = lay_over(image, heat, DEFAULT)
-    nowhere = None if result.nowhere is None else float(result.nowhere[0, 0])
-    return PhotoExplanation(ranking, shown_name, float(probability), heat, overlay, nowhere)
+    heat = cv2.resize(shown / (peak or 1), shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(heat, dtype=np.float32)

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from geogaze.products.facts import JobFacts
 from geogaze.products.make.color import colour_table, lay_over, stretch
 from geogaze.products.make.inputs import Heat, JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
+from geogaze.products.make.paper import FAINT, INK, PAPER, Font, fit, font
 from geogaze.products.styles import heat_style, scale_note
 from geogaze.products.tiles import Standing, strongest
 from geogaze.scene.view import SceneView
@@ -32,9 +33,6 @@ _CAPTION = 60
 _LINE = 20
 _HEADER = 84  # with one line of facts
 _FOOTER = 64
-_PAPER = (16, 20, 27)
-_INK = (236, 240, 245)
-_FAINT = (140, 150, 163)
 _WARNING = (232, 176, 92)  # also of a class that is best nowhere
 
 
@@ -54,8 +52,6 @@ _WORDS = {
     "shares": _Words("in", "most pixels of", "largest share of pixels"),
     "none": _Words("", "highest score in", ""),
 }
-
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Shown(NamedTuple):
@@ -173,7 +169,7 @@ def _thumbnail(
 
 
 def _on_paper(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Image.Image:
-    shown = np.where(valid[..., None], image, np.array(_PAPER, dtype=np.uint8) + 14)
+    shown = np.where(valid[..., None], image, np.array(PAPER, dtype=np.uint8) + 14)
     height, width = shown.shape[:2]
     # Small scenes are enlarged so that the sheet has one size of panel.
     factor = _PANEL / max(height, width)
@@ -197,51 +193,43 @@ def _sheet(job: JobFacts, panels: list[_Panel], peak: float) -> Image.Image:
         f"{job.method.title}{at}",
     )
     room = across - 2 * _MARGIN
-    lines = _wrap(facts, _font(15), room)
+    lines = _wrap(facts, font(15), room)
     careful = [
-        line for warning in job.warnings for line in _wrap(warning.split(), _font(14), room, " ")
+        line for warning in job.warnings for line in _wrap(warning.split(), font(14), room, " ")
     ]
     header = _HEADER + (len(lines) + len(careful) - 1) * _LINE
     down = header + rows * height + (rows - 1) * _GAP + _FOOTER
-    sheet = Image.new("RGB", (across, down), _PAPER)
+    sheet = Image.new("RGB", (across, down), PAPER)
     draw = ImageDraw.Draw(sheet)
-    title = _fit(f"Where {job.model.name} looks", _font(28), room)
-    draw.text((_MARGIN, 20), title, _INK, font=_font(28))
+    title = fit(f"Where {job.model.name} looks", font(28), room)
+    draw.text((_MARGIN, 20), title, INK, font=font(28))
     for i, line in enumerate(lines):
-        draw.text((_MARGIN, 54 + i * _LINE), line, _FAINT, font=_font(15))
+        draw.text((_MARGIN, 54 + i * _LINE), line, FAINT, font=font(15))
     for i, line in enumerate(careful, start=len(lines)):
-        draw.text((_MARGIN, 54 + i * _LINE), line, _WARNING, font=_font(14))
+        draw.text((_MARGIN, 54 + i * _LINE), line, _WARNING, font=font(14))
     for i, panel in enumerate(panels):
         x = _MARGIN + (i % columns) * (width + _GAP)
         y = header + (i // columns) * (height + _GAP)
         sheet.paste(panel.picture, (x, y))
         below = y + panel.picture.height
-        name = _fit(panel.name, _font(20), width)
-        draw.text((x, below + 8), name, _FAINT if panel.nowhere else _INK, font=_font(20))
-        caption = _fit(panel.caption, _font(14), width)
-        draw.text((x, below + 35), caption, _WARNING if panel.nowhere else _FAINT, font=_font(14))
+        name = fit(panel.name, font(20), width)
+        draw.text((x, below + 8), name, FAINT if panel.nowhere else INK, font=font(20))
+        caption = fit(panel.caption, font(14), width)
+        draw.text((x, below + 35), caption, _WARNING if panel.nowhere else FAINT, font=font(14))
     _legend(draw, sheet, job, peak)
     return sheet
 
 
-def _wrap(facts: Sequence[str], font: _Font, width: int, between: str = "   ·   ") -> list[str]:
+def _wrap(facts: Sequence[str], by: Font, width: int, between: str = "   ·   ") -> list[str]:
     """Facts (or words) in as few lines as fit."""
-    lines = [_fit(facts[0], font, width)]
+    lines = [fit(facts[0], by, width)]
     for fact in facts[1:]:
         longer = f"{lines[-1]}{between}{fact}"
-        if font.getlength(longer) <= width:
+        if by.getlength(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(_fit(fact, font, width))
+            lines.append(fit(fact, by, width))
     return lines
-
-
-def _fit(text: str, font: _Font, width: int) -> str:
-    """A text, cut where it is wider than there is room."""
-    if font.getlength(text) <= width:
-        return text
-    room = (n for n in range(len(text), 0, -1) if font.getlength(text[:n] + "…") <= width)
-    return text[: next(room, 0)].rstrip(" ,") + "…"
 
 
 def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts, peak: float) -> None:
@@ -250,14 +238,10 @@ def _legend(draw: ImageDraw.ImageDraw, sheet: Image.Image, job: JobFacts, peak: 
     top = sheet.height - _FOOTER + 20
     ramp = colour_table(job.colormap)[np.linspace(0, 254, long).round().astype(int)]
     alpha = ramp[:, 3:] / 255
-    bar = np.array(_PAPER) * (1 - alpha) + ramp[:, :3] * alpha
+    bar = np.array(PAPER) * (1 - alpha) + ramp[:, :3] * alpha
     strip = np.repeat(bar[None].astype(np.uint8), height, axis=0)
     sheet.paste(Image.fromarray(strip), (_MARGIN, top))
-    draw.rectangle((_MARGIN, top, _MARGIN + long - 1, top + height - 1), outline=_FAINT)
+    draw.rectangle((_MARGIN, top, _MARGIN + long - 1, top + height - 1), outline=FAINT)
     left = _MARGIN + long + 14
-    note = _fit(scale_note(style, job.normalize), _font(15), sheet.width - left - _MARGIN)
-    draw.text((left, top - 3), note, _FAINT, font=_font(15))
-
-
-def _font(size: int) -> _Font:
-    return ImageFont.load_default(size)
+    note = fit(scale_note(style, job.normalize), font(15), sheet.width - left - _MARGIN)
+    draw.text((left, top - 3), note, FAINT, font=font(15))

@@ -89,9 +89,7 @@ def measure(name: str, layer: str, picture: NDArray[np.uint8]) -> dict[str, Any]
         "grid": grid.shape[0],
         "ours_on_its_grid": _apart(grid / grid.max(), theirs),
         "ours_in_its_place": _apart(placed, enlarged),
-        "moved_pixels": [
-            round(b - a, 1) for a, b in zip(_centre(placed), _centre(enlarged), strict=True)
-        ],
+        "moved_pixels": [round(b - a, 1) for a, b in zip(*centres, strict=True)],
     }
     for peer, find in peers.items():
         found = find(model, layer, image)

@@ -94,6 +94,13 @@ page-libraries:  ## Build what a job's page takes of other people's work (needs 
 	@cd infra/page && npm install --no-fund --no-audit --no-package-lock --silent && node build.mjs
 	@rm -rf infra/page/node_modules
 
+.PHONY: looks
+LOOKS ?= looks
+
+looks: install-dev  ## Look at a job's layers in QGIS: figures, and pictures in looks/ (LOOKS=folder)
+	@/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || infra/apt-install.sh python3-qgis
+	LOOKS=$(LOOKS) $(BIN)/python -m pytest -s --timeout 900 tests/looks/layers_in_qgis.py $(ARGS)
+
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

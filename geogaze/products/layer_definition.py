@@ -13,13 +13,13 @@ from geogaze.products.qgis import written
 class Layer:
     """A file that is a layer.
 
-    ``pipe`` is how a raster is drawn; a GeoPackage brings its style, and has a table of the file's
-    name. ``shown`` is whether it is visible at first.
+    ``drawn`` is how: the ``pipe`` of a raster, or the renderer of a GeoPackage, whose table has the
+    file's name. ``shown`` is whether it is visible at first.
     """
 
     name: str
     file: str
-    pipe: Element | None = None
+    drawn: Element
     shown: bool = False
 
 
@@ -48,7 +48,7 @@ def layer_definition(title: str, entries: tuple[Entry, ...], crs: Crs) -> str:
     Args:
         title: what the group of all is called.
         entries: layers and groups of them, the topmost first; groups are folded.
-        crs: of all rasters; QGIS does not ask them.
+        crs: of all; QGIS does not ask the files.
     """
     root = Element("qlr")
     tree = _group(SubElement(root, "layer-tree-group"), title)
@@ -82,11 +82,11 @@ def _group(parent: Element, name: str, *, folded: bool = False) -> Element:
 
 
 def _kind(layer: Layer) -> tuple[Literal["raster", "vector"], Literal["gdal", "ogr"]]:
-    return ("raster", "gdal") if layer.pipe is not None else ("vector", "ogr")
+    return ("raster", "gdal") if layer.drawn.tag == "pipe" else ("vector", "ogr")
 
 
 def _source(layer: Layer) -> str:
-    if layer.pipe is not None:
+    if _kind(layer)[0] == "raster":
         return f"./{layer.file}"
     return f"./{layer.file}|layername={layer.file.rsplit('.', 1)[0]}"
 
@@ -101,10 +101,9 @@ def _add(layers: Element, layer: Layer, number: str, crs: Crs) -> None:
         ("provider", provider),
     ):
         SubElement(added, tag).text = text
-    if layer.pipe is not None:
-        system = SubElement(SubElement(added, "srs"), "spatialrefsys")
-        SubElement(system, "wkt").text = crs.wkt
-        if crs.code:
-            SubElement(system, "authid").text = crs.code
-        added.append(layer.pipe)
-        SubElement(added, "blendMode").text = "0"
+    system = SubElement(SubElement(added, "srs"), "spatialrefsys")
+    SubElement(system, "wkt").text = crs.wkt
+    if crs.code:
+        SubElement(system, "authid").text = crs.code
+    added.append(layer.drawn)
+    SubElement(added, "blendMode").text = "0"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring
 
 from geogaze.products.layer_definition import Crs, Entry, Group, Layer, layer_definition
 from geogaze.products.make.inputs import JobInputs, LayerInputs
+from geogaze.products.outlined import by_class, layer_colours
 from geogaze.products.pam import band_names
 from geogaze.products.qgis import class_pipe, colour_pipe, picture_pipe, qml
 from geogaze.products.sld import class_sld, heat_sld
@@ -66,13 +67,11 @@ def _entries(inputs: JobInputs) -> tuple[Entry, ...]:
     kinds: dict[str, list[Layer]] = {}
     for name, asset in inputs.record.assets.items():
         product, layer = product_named(name)
-        pipe = _pipe(inputs, product.name)
-        file = asset["file"]
-        if pipe is None and not file.endswith(".gpkg"):
+        if (drawn := _drawn(inputs, product.name)) is None:
             continue
         shown = product.name == "backdrop" or (product.name, layer) == ("heat-{class}", first)
-        titled = layer or product.title
-        kinds.setdefault(product.name, []).append(Layer(titled, file, pipe, shown))
+        entry = Layer(layer or product.title, asset["file"], drawn, shown)
+        kinds.setdefault(product.name, []).append(entry)
     groups = {
         "heat-{class}": "Heat",
         "stability-{class}": "Stability",
@@ -86,12 +85,15 @@ def _entries(inputs: JobInputs) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+_OUTLINED = {"hotspots": "class", "tiles-gpkg": "top_class"}
+"""Polygons, and the column that says of which class each is."""
+
 _ORDER = ("heat-{class}", "stability-{class}", "classes", "overlay-{class}", "backdrop")
 """Rasters, the topmost first; polygons are above all of them."""
 
 
-def _pipe(inputs: JobInputs, product: str) -> Element | None:
-    """How a raster product is drawn; None for what is no raster layer."""
+def _drawn(inputs: JobInputs, product: str) -> Element | None:
+    """How a product is drawn; None for what is no layer."""
     if product == "heat-{class}":
         return colour_pipe(_style(inputs))
     if product == "stability-{class}":
@@ -101,6 +103,12 @@ def _pipe(inputs: JobInputs, product: str) -> Element | None:
         return class_pipe(categories(inputs.job.model.classes))
     if product in {"overlay-{class}", "backdrop"}:
         return picture_pipe()
+    if product in _OUTLINED:
+        classes = inputs.job.model.classes
+        layers = classes if inputs.job.targets is None else inputs.job.layers
+        named = layer_colours(classes if product == "tiles-gpkg" else layers, classes)
+        style = by_class(_OUTLINED[product], named)
+        return fromstring(style).find("renderer-v2")  # noqa: S314  # our own text
     return None
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from PIL import Image
 
 from geogaze.processes.explain.facts import facts_of
@@ -92,7 +93,11 @@ def test_classes_have_their_names_and_colours_everywhere(tmp_path: Path) -> None
 
 def test_a_layer_definition_has_groups_names_and_files_beside_it() -> None:
     heat = Group("Heat", (Layer("ship vs harbor", "heat-ship.tif", colour_pipe(HEAT), shown=True),))
-    entries = (Layer("Hotspots", "hotspots.gpkg"), heat, Layer("Scene", "b.tif", picture_pipe()))
+    entries = (
+        Layer("Hotspots", "hotspots.gpkg", ET.Element("renderer-v2")),
+        heat,
+        Layer("Scene", "b.tif", picture_pipe()),
+    )
     text = layer_definition("A & B", entries, Crs("PROJCS[…]", "EPSG:32631"))
     assert text == layer_definition("A & B", entries, Crs("PROJCS[…]", "EPSG:32631"))
     root = ET.fromstring(text)
@@ -114,7 +119,7 @@ def test_a_layer_definition_has_groups_names_and_files_beside_it() -> None:
     assert [leaf.attrib["checked"] for leaf in leaves] == [
         *("Qt::Unchecked", "Qt::Checked", "Qt::Unchecked")
     ]
-    assert [code.text for code in root.iter("authid")] == ["EPSG:32631"] * 2, "of rasters"
+    assert [code.text for code in root.iter("authid")] == ["EPSG:32631"] * 3
 
 
 @pytest.mark.parametrize("count", [0, 3, 100])

@@ -4,7 +4,7 @@ Reads a task as JSON from standard input, and says as JSON what QGIS made of it:
 
     {"layers": [file, …], the topmost first, or "definition": file,
      "extent": [west, south, east, north] in the first layer's CRS, else all of the first layer,
-     "size": [width, height], "target": PNG, "sld": a style for the first layer, or none}
+     "size": [width, height], "target": PNG}
 """
 
 import json
@@ -78,8 +78,6 @@ def main():
         shown = [node.layer() for node in root.findLayers() if node.isVisible()]
     else:
         layers = shown = [opened(path) for path in task["layers"]]
-    if sld := task.get("sld"):
-        about["sld"] = layers[0].loadSldStyle(sld)
     about["layers"] = [told(layer) for layer in layers]
     if target := task.get("target"):
         settings = QgsMapSettings()

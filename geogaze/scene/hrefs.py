@@ -38,7 +38,7 @@ def led_to(document: str, href: str, policy: SourcePolicy) -> str:
             href = scheme + href.removeprefix(start)
     uri = href if _SCHEME.match(href) else _beside(document, href)
     if is_remote(uri):
-        _check_public(document, uri, policy)
+        check_public(document, uri, policy)
     elif is_remote(document):
         raise _refusal(document, href, "a document from elsewhere names no file of this machine")
     return uri
@@ -57,19 +57,30 @@ def _beside(document: str, href: str) -> str:
     return str(Path(folder).parent / href)
 
 
-def _check_public(document: str, uri: str, policy: SourcePolicy) -> None:
-    """Refuse hosts that only this machine sees, unless an operator listed them."""
-    parts = urlsplit(uri)
-    if parts.scheme.lower() == "s3" or policy.hosts is not None:
+def check_public(origin: str, uri: str, policy: SourcePolicy) -> None:
+    """Refuse to be led to a host that only this machine sees, unless an operator listed it, or what
+    leads there lies on such a host itself.
+
+    Args:
+        origin: what leads there: a document, or an address that redirects.
+        uri: where to.
+        policy: where scenes may come from.
+
+    Raises:
+        SceneUnreadable: it is one, or not known.
+    """
+    host, own = urlsplit(uri), urlsplit(origin)
+    if host.scheme.lower() == "s3" or policy.hosts is not None:
         return
-    if is_remote(document) and urlsplit(document).netloc == parts.netloc:
+    by_host = own.scheme.lower() == "https"
+    if by_host and own.netloc == host.netloc:
         return
     try:
-        public = _is_public(parts.hostname or "")
+        if _is_public(host.hostname or "") or (by_host and not _is_public(own.hostname or "")):
+            return
     except (OSError, UnicodeError, ValueError) as error:
-        raise _refusal(document, uri, f"its host is not known ({error})") from error
-    if not public:
-        raise _refusal(document, uri, "its host lies in a private network")
+        raise _refusal(origin, uri, f"its host is not known ({error})") from error
+    raise _refusal(origin, uri, "its host lies in a private network")
 
 
 @lru_cache(maxsize=256)

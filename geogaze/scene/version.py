@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from geogaze.config import Settings
 from geogaze.errors import SceneAway, SceneUnreadable
 from geogaze.s3 import s3_client, s3_errors
+from geogaze.scene.hrefs import check_public
 from geogaze.scene.policy import SourcePolicy
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings, mos
                 url = str(answer.next_request.url)
             # GDAL will follow: only to where it may be sent to directly.
             policy.gdal_path(url)
+            check_public(uri, url, policy)
     raise SceneUnreadable(f"The address {uri!r} leads round in circles.")
 
 

@@ -99,6 +99,8 @@ def test_nodata_that_no_file_declares(tmp_path: Path) -> None:
     assert found.known[0].sum(axis=1).tolist() == [8] * 16
     stretched = described(write_scene(tmp_path / "u16.tif", values.astype(np.uint16) + 7), nodata=7)
     assert stretched.rescale[0][0] == 207
+    warped = pixels_of(described(path, nodata=0, crs="EPSG:3857"))
+    assert set(np.unique(warped.values[warped.known])) == {200}
 
 
 def test_a_file_of_another_zone_is_warped_to_where_it_lies(tmp_path: Path) -> None:

@@ -235,6 +235,16 @@ def test_a_vrt_from_elsewhere_leads_to_neighbours_and_nowhere_else(
     assert described(local).files == (private,)
 
 
+def test_a_redirect_leads_into_no_private_network_from_outside(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four(host.folder)
+    host.mood, inside = f"to {host.uri('nw.tif').replace('127.0.0.1', 'localhost')}", "localhost"
+    monkeypatch.setattr(hrefs, "_is_public", lambda name: name != inside)
+    with pytest.raises(SceneUnreadable, match=r"ne\.tif' leads to .*private network"):
+        described(host.uri("ne.tif"))
+
+
 def test_bad_documents_are_told_as_such(tmp_path: Path) -> None:
     path = tmp_path / "a.vrt"
     for text, why in (

@@ -56,24 +56,20 @@ def parts_of(source: Source, wanted: Sequence[str]) -> Parts:
         SceneUnreadable: it is no Item and no search result, or leads where scenes may not be.
         SceneUnusable: an Item has not all the bands.
     """
-    parts: list[Part] = []
-    labelled = False
-    items = _items(source)
-    for item in items:
-        chosen, known = _Chooser(source, item, wanted).parts()
-        parts += chosen
-        if parts and labelled != known and item is not items[0]:
-            raise SceneUnusable(
-                f"The Items of {source.uri!r} say their bands in different ways; name the assets: "
-                "--assets."
-            )
-        labelled = known
-        if len(parts) > MOST_FILES:
-            raise SceneUnreadable(
-                f"{source.uri!r} leads to more than {MOST_FILES:,} files; search in less."
-            )
-    labels = tuple(BandLabel(name) for name in wanted) if labelled else None
-    return Parts(tuple(parts), labels=labels, assets=True)
+    chosen = [_Chooser(source, item, wanted).parts() for item in _items(source)]
+    parts = tuple(part for found, _ in chosen for part in found)
+    if len(parts) > MOST_FILES:
+        raise SceneUnreadable(
+            f"{source.uri!r} leads to more than {MOST_FILES:,} files; search in less."
+        )
+    labelled = {known for _, known in chosen}
+    if len(labelled) > 1:
+        raise SceneUnusable(
+            f"The Items of {source.uri!r} say their bands in different ways; name the assets: "
+            "--assets."
+        )
+    labels = tuple(BandLabel(name) for name in wanted) if labelled == {True} else None
+    return Parts(parts, labels=labels, assets=True)
 
 
 def colour_of(name: str) -> str:

@@ -7,8 +7,6 @@ export function folderAt(address) {
   const base = new URL(address, location.href);
   const place = (href) => new URL(href, base).href;
   return {
-    address: base.href,
-    place,
     cog: (href) => GeoTIFF.fromUrl(place(href), { blockSize: BLOCK }),
     async json(href) {
       const answer = await fetch(place(href));
@@ -35,8 +33,6 @@ export function folderOf(files) {
     return byName.get(name);
   };
   return {
-    address: null,
-    place: (href) => URL.createObjectURL(find(href)),
     cog: async (href) => GeoTIFF.fromBlob(find(href)),
     json: async (href) => JSON.parse(await find(href).text()),
     bytes: async (href, start, stop) => find(href).slice(start, stop).arrayBuffer(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from geogaze.evidence.settling import MOST_TRIED, measure
 from geogaze.logs import configure_logging
 from geogaze.models.agreement import Agreement
 from geogaze.models.bundles import Bundle
-from geogaze.models.registry import find_bundle
+from geogaze.models.registry import DEFAULT_MODEL, find_bundle
 from geogaze.networks.architectures import build
 from geogaze.networks.bundling import write_bundle
 from geogaze.networks.cuts import cut_at
@@ -49,14 +49,18 @@ FAMILIES = (
 _CLASSES = 20
 
 
-def networks(folder: Path, weights: Path | None) -> Iterator[tuple[str, Bundle]]:
+def networks(
+    folder: Path, weights: Path | None, names: Sequence[str]
+) -> Iterator[tuple[str, Bundle]]:
     """Each network with what its weights are."""
-    yield "aerial-scenes, ours", find_bundle("aerial-scenes", ())
     published = {
         path.name.partition("_imagenet")[0]: path
         for path in (sorted(weights.glob("*_imagenet*.pth")) if weights else ())
     }
-    for name in FAMILIES:
+    for name in names:
+        if name == DEFAULT_MODEL:
+            yield f"{name}, ours", find_bundle(name, ())
+            continue
         if name not in published:
             yield f"{name}, random", random_bundle(folder / name, name, _CLASSES)
             continue
@@ -107,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenes", type=Path, nargs="+")
     parser.add_argument("--weights", type=Path, help="folder of NAME_imagenet*.pth")
+    parser.add_argument("--networks", nargs="+", default=[DEFAULT_MODEL, *FAMILIES])
     parser.add_argument("--tiles", type=int, default=12, help="of each scene")
     given = parser.parse_args()
     configure_logging("error", "console")
@@ -115,7 +120,7 @@ def main() -> None:
     for column in ("network", *(f"{p}: {what}" for p in HALVES for what in ("same top", "heat"))):
         table.add_column(column)
     with tempfile.TemporaryDirectory() as folder:
-        for name, bundle in networks(Path(folder), given.weights):
+        for name, bundle in networks(Path(folder), given.weights, given.networks):
             found = compare(bundle, images)
             cells = [
                 text

@@ -23,6 +23,7 @@ from geogaze.cli import (
     serve,
     train,
     view,
+    zones,
 )
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
 from geogaze.cores import let_threads_sleep
@@ -98,6 +99,7 @@ quote.add_to(app)
 models.add_to(app)
 methods.add_to(app)
 hotspots.add_to(app)
+zones.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
 

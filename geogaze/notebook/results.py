@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
 import shutil
@@ -76,7 +78,6 @@ class Results:
         """The CRS of all layers, which is the scene's."""
         return self._grid[1]
 
-    @cached_property
     def tiles(self) -> GeoDataFrame:
         """What the model says of each tile: ``row``, ``col``, ``geometry``, ``top_class``, ….
 
@@ -85,10 +86,23 @@ class Results:
         Raises:
             LibraryAbsent: geopandas is not installed.
         """
-        need("geopandas", "tables", "A data frame of tiles")
+        return self._table("tiles", "A data frame of tiles")
+
+    def hotspots(self) -> GeoDataFrame:
+        """Where heat is high: ``class``, ``area_m2``, ``peak``, ``geometry``, ….
+
+        All columns are told in the guide; at the threshold that the job had.
+
+        Raises:
+            LibraryAbsent: geopandas is not installed.
+        """
+        return self._table("hotspots-parquet", "A data frame of hotspots")
+
+    def _table(self, product: str, what: str) -> GeoDataFrame:
+        need("geopandas", "tables", what)
         import geopandas
 
-        return geopandas.read_parquet(self.assets["tiles"])
+        return geopandas.read_parquet(self.assets[product])
 
     def to_xarray(self) -> DataArray:
         """All layers as a DataArray (class, y, x), with coordinates in the CRS.
@@ -102,6 +116,16 @@ class Results:
         layers = np.stack([self.heat(name) for name in self.layers])
         attributes = {"crs": self.crs.to_wkt()}
         return data_array(layers, self.layers, self.transform, "heat", attributes)
+
+    def _repr_html_(self) -> str:
+        """The contact sheet, for notebooks."""
+        picture = base64.b64encode(self.assets["preview"].read_bytes()).decode()
+        name = html.escape(str(self.item["properties"]["title"]))
+        return (
+            f'<figure style="margin:0"><img alt="{name}" style="max-width:100%;border-radius:8px" '
+            f'src="data:image/png;base64,{picture}"><figcaption>{name}: '
+            f"{html.escape(', '.join(self.layers))}</figcaption></figure>"
+        )
 
     @cached_property
     def _grid(self) -> tuple[Affine, Any]:

@@ -55,8 +55,8 @@ def locate(aoi: dict[str, Any], scene: SceneInfo) -> dict[str, Any]:
         AoiOutsideScene: not GeoJSON, no polygon, or no pixel of the scene in common.
     """
     try:
-        crs = _named_crs(aoi)
-        asked = shapely.get_parts(_polygons(aoi))
+        crs = named_crs(aoi)
+        asked = shapely.get_parts(polygons_of(aoi))
         if not (np.abs(shapely.get_coordinates(asked)) < _FARTHEST).all():
             raise ValueError("a coordinate is not finite, or far beyond the Earth")
         area = _all_turns(shapely.union_all(shapely.make_valid(asked)), crs)
@@ -141,7 +141,7 @@ def _surfaces(geometry: Any) -> Any:
     return shapely.union_all([part for part in parts if part.area > 0])
 
 
-def _named_crs(aoi: dict[str, Any]) -> str:
+def named_crs(aoi: dict[str, Any]) -> str:
     """The CRS a document names, from a closed list of spellings.
 
     PROJ would open files and URLs for others.
@@ -169,7 +169,7 @@ def _outline(scene: SceneInfo, steps: int = 1) -> shapely.Polygon:
     return shapely.Polygon([scene.affine @ point for point in ring])
 
 
-def _polygons(document: dict[str, Any]) -> list[Any]:
+def polygons_of(document: dict[str, Any]) -> list[Any]:
     """All polygons of a document.
 
     Raises:

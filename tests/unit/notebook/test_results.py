@@ -26,8 +26,15 @@ def test_a_folder_is_opened_as_its_files_say(
     with rasterio.open(results.assets["heat-road"]) as dataset:
         assert np.array_equal(results.heat("road"), dataset.read(1), equal_nan=True)
         assert (results.transform, results.crs) == (dataset.transform, dataset.crs)
-    assert len(results.tiles) == results.item["properties"].get("geogaze:tiles", len(results.tiles))
-    assert {"row", "col", "top_class", "p_road"} <= set(results.tiles.columns)
+    tiles, hotspots = results.tiles(), results.hotspots()
+    assert {"row", "col", "top_class", "p_road"} <= set(tiles.columns)
+    assert {"class", "area_m2", "tile_probability"} <= set(hotspots.columns)
+    assert tiles.crs == hotspots.crs == results.crs
+    hot = results.heat("road") >= 0.5
+    assert hotspots[hotspots["class"] == "road"].cells.sum() == hot.sum() > 0
+    shown = results._repr_html_()
+    assert "data:image/png;base64,iVBOR" in shown
+    assert "road, boat vs field" in shown
     assert all(path.is_file() for path in results.assets.values())
     with pytest.raises(UnknownClass, match="no layer 'boat', but road"):
         results.heat("boat")

@@ -1,0 +1,119 @@
+"""Polygons of a user's own, each by itself: GeoJSON, GeoPackage, shapefile, FlatGeobuf.
+
+For the command line alone, as areas of interest from files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyproj
+import shapely
+from pyproj.exceptions import ProjError
+from shapely.errors import ShapelyError
+
+from geogaze.errors import InvalidRequest
+from geogaze.extras import need
+from geogaze.scene.aoi import named_crs, polygons_of
+
+_STEPS = 256  # along a zone's longest side: an edge is no straight line in another CRS
+_NAMES = ("name", "id", "fid")  # columns that may name a zone, in any case
+
+
+class Zone(NamedTuple):
+    """A zone's name, and its polygons in the CRS that was asked for."""
+
+    name: str
+    area: shapely.Geometry
+
+
+def read_zones(path: Path, crs_wkt: str) -> list[Zone]:
+    """The features of a file that are polygons, in a CRS.
+
+    They are named by their column ``name``, ``id`` or ``fid``, else by their number, from 1.
+
+    Args:
+        path: GeoJSON (in longitude and latitude, or with a ``crs``), or what GDAL reads.
+        crs_wkt: that the polygons are wanted in.
+
+    Raises:
+        InvalidRequest: it cannot be read, or holds no polygon.
+        LibraryAbsent: what reads such a file is not installed.
+    """
+    try:
+        geojson = path.suffix.lower() in {".geojson", ".json"}
+        crs, features = _from_geojson(path) if geojson else _from_layer(path)
+        there = pyproj.Transformer.from_crs(crs, crs_wkt, always_xy=True)
+        zones = [Zone(name, _moved(area, there)) for name, area in features]
+    except (OSError, ValueError, KeyError, TypeError, ShapelyError, ProjError) as error:
+        raise InvalidRequest(
+            f"{path} cannot be read as polygons: {error}. It takes GeoJSON, GeoPackage, shapefile "
+            "or FlatGeobuf."
+        ) from error
+    if not zones:
+        raise InvalidRequest(f"{path} holds no polygon.")
+    return zones
+
+
+def _from_geojson(path: Path) -> tuple[Any, list[tuple[str, Any]]]:
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    several = document["type"] == "FeatureCollection"
+    features = document["features"] if several else [document]
+    found = []
+    for number, feature in enumerate(features, start=1):
+        if feature["type"] == "Feature" and feature["geometry"] is None:
+            continue
+        own = feature.get("properties") or {}
+        columns = {"fid": feature.get("id"), **{key.lower(): own[key] for key in own}}
+        found.append((_name(columns, number), polygons_of(feature)))
+    return named_crs(document), [(name, shapely.union_all(_valid(each))) for name, each in found]
+
+
+def _from_layer(path: Path) -> tuple[Any, Iterator[tuple[str, Any]]]:
+    if not path.is_file():
+        raise OSError("there is no such file")
+    need("pyogrio", "vectors", f"Reading {path.name}, which is no GeoJSON,")
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        layers = [name for name, kind in pyogrio.list_layers(path) if kind and "Polygon" in kind]
+        if len(layers) != 1:
+            raise ValueError(f"it has {len(layers)} layers with polygons; save one by itself")
+        meta, fids, blobs, values = pyogrio.raw.read(path, layer=layers[0], return_fids=True)
+    except (DataLayerError, DataSourceError) as error:
+        raise OSError(error) from error
+    fields = [field.lower() for field in meta["fields"]]
+
+    def each() -> Iterator[tuple[str, Any]]:
+        for row, blob in enumerate(blobs):
+            if blob is not None:
+                columns = {"fid": fids[row]} | {
+                    field: column[row] for field, column in zip(fields, values, strict=True)
+                }
+                area = shapely.force_2d(shapely.from_wkb(blob))
+                yield _name(columns, row + 1), shapely.union_all(_valid([area]))
+
+    return meta["crs"] or "OGC:CRS84", each()
+
+
+def _name(columns: dict[str, Any], number: int) -> str:
+    known = (columns.get(name) for name in _NAMES)
+    return next((str(value) for value in known if value not in {None, ""}), str(number))
+
+
+def _valid(areas: list[Any]) -> list[Any]:
+    return [shapely.make_valid(area) for area in areas]
+
+
+def _moved(area: Any, there: pyproj.Transformer) -> Any:
+    longest = max(np.ptp(shapely.get_coordinates(area), axis=0), default=0) or 1
+    fine = shapely.segmentize(area, longest / _STEPS)
+    moved = shapely.transform(fine, lambda at: np.stack(there.transform(*at.T), axis=1))
+    if not np.isfinite(moved.bounds).all():
+        raise ValueError("a polygon reaches to where the layers' CRS has no coordinates")
+    return shapely.make_valid(moved)

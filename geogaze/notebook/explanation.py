@@ -16,6 +16,7 @@ from geogaze.files import file_stem
 from geogaze.notebook.labelled import data_array
 from geogaze.products.colormaps import DEFAULT, Colormap
 from geogaze.products.make.color import lay_over
+from geogaze.products.make.specks import softened_alone
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -88,6 +89,8 @@ class Explanation:
     ) -> NDArray[np.uint8]:
         """A class's heat in colour over the image: (h, w, 3) uint8 RGB.
 
+        Heat of single pixels is drawn as the mean of their neighbourhoods, which can be seen.
+
         Args:
             name: the class; by default the first of ``classes``.
             colormap: the colours of heat.
@@ -95,7 +98,9 @@ class Explanation:
         Raises:
             UnknownClass: it was not explained.
         """
-        heat = self.heat[self.position(name) if name is not None else 0]
+        layer = self.position(name) if name is not None else 0
+        per_pixel = self.route == "pixels"
+        heat = softened_alone(self.evidence[layer]) if per_pixel else self.heat[layer]
         height, width = self.image.shape[:2]
         to_cell = ~self.transform
         cols = to_cell.a * (np.arange(width) + 0.5) + to_cell.c - 0.5

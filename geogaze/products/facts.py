@@ -99,7 +99,8 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """A layer of heat. ``method`` is its title; ``tags`` say how the layer came about.
+    """A layer of heat. ``method`` is its title, of one value for each pixel where ``per_pixel``;
+    ``tags`` say how the layer came about.
 
     ``colormap`` is the one with two sides where heat is signed.
     """
@@ -111,6 +112,7 @@ class LayerFacts:
     method: str
     tags: dict[str, str]
     warnings: tuple[str, ...] = ()
+    per_pixel: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,16 @@ class JobFacts:
     def layer(self, name: str) -> LayerFacts:
         """The facts of one layer."""
         tags = self._tags(name)
-        grid, title = self.grid, self.method.title
-        return LayerFacts(name, grid, self.normalize, self.colormap, title, tags, self.warnings)
+        return LayerFacts(
+            name,
+            self.grid,
+            self.normalize,
+            self.colormap,
+            self.method.title,
+            tags,
+            self.warnings,
+            self.method.per_pixel,
+        )
 
     def _tags(self, layer: str) -> dict[str, str]:
         model, source, tiling = self.model, self.source, self.tiling

@@ -15,6 +15,7 @@ from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.colormaps import DEFAULT
 from geogaze.products.make.color import lay_over, stretch
+from geogaze.products.make.specks import softened_alone
 from geogaze.runner.letterbox import letterbox
 from geogaze.runner.textbook import stretched, textbook_heat, textbook_overlay
 from geogaze.scene.chips import Chip, colours_of, filled
@@ -71,7 +72,7 @@ def explain_layers(
     Raises:
         UnknownClass: the model has no such class.
     """
-    bundle = engine.bundle
+    bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
     image = colours_of(chip.values, bundle.bands)
     whole = np.ascontiguousarray(filled(chip, bundle.mean).transpose(1, 2, 0))
     values, valid, inner = (stretched if textbook else letterbox)(whole, bundle.input_size)
@@ -90,9 +91,10 @@ def explain_layers(
             heat = textbook_heat(evidence, image.shape[:2])
             overlay = textbook_overlay(image, heat)
         else:
-            placed = _placed(engine, evidence, per_pixel=METHODS[method].per_pixel)[inner]
+            placed = _placed(engine, evidence, per_pixel=per_pixel)[inner]
             heat = _enlarged(placed, image.shape[:2])
-            overlay = lay_over(image, heat, DEFAULT)
+            seen = _enlarged(softened_alone(placed), image.shape[:2]) if per_pixel else heat
+            overlay = lay_over(image, seen, DEFAULT)
         nowhere = None if result.nowhere is None else float(result.nowhere[0, k])
         found.append(PhotoExplanation(ranking, name, float(probability), heat, overlay, nowhere))
     return found

@@ -22,6 +22,7 @@ from geogaze.products.make.drawing import Paint, Picture, Scenery
 from geogaze.products.make.drawn import layer_segment, put_drawn, scene_segment
 from geogaze.products.make.encoded import BlockAt, Pyramid
 from geogaze.products.make.inputs import Drawn, Heat, LayerInputs
+from geogaze.products.make.specks import REACH, softened
 from geogaze.products.styles import Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
@@ -90,7 +91,7 @@ def _far(corner: BlockAt, pixels: Pixels) -> BlockAt:
 def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
     """How a layer is painted over blocks of a unit of these working pixels."""
     around, _ = _cells(layer.grid, unit)
-    values = shown_heat(heat.window(around), layer.normalize, heat.peak)
+    values = _shown(heat, layer, around)
 
     def paint(place: BlockAt, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         height, width = image.shape[:2]
@@ -113,6 +114,18 @@ def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
         return whole
 
     return paint
+
+
+def _shown(heat: Heat, layer: LayerFacts, cells: Box) -> NDArray[np.float32]:
+    """What is drawn of a box of cells, which no division into boxes changes."""
+    wide = cells
+    if layer.per_pixel:
+        rows, cols = layer.grid.rows, layer.grid.cols
+        top, left, bottom, right = cells
+        wide = max(0, top - REACH), max(0, left - REACH), bottom + REACH, right + REACH
+        wide = *wide[:2], min(rows, wide[2]), min(cols, wide[3])
+    values = shown_heat(heat.window(wide), layer.normalize, heat.peak)
+    return softened(values)[overlap(wide, cells)[0]] if layer.per_pixel else values
 
 
 def _showing(

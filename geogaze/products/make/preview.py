@@ -16,6 +16,7 @@ from geogaze.products.make.color import colour_table, lay_over, stretch
 from geogaze.products.make.inputs import Heat, JobInputs
 from geogaze.products.make.overlay import rgb_image, shown_heat
 from geogaze.products.make.paper import FAINT, INK, PAPER, Font, fit, font
+from geogaze.products.make.specks import softened
 from geogaze.products.styles import heat_style, scale_note
 from geogaze.products.tiles import Standing, strongest
 from geogaze.scene.view import SceneView
@@ -123,6 +124,8 @@ def write_preview(
         heat, step = _small(layer.heat)
         cell = (left / shrink, top / shrink, side * step / shrink)
         heat = shown_heat(heat, job.normalize, layer.heat.peak)
+        if job.method.per_pixel:
+            heat = softened(heat)
         shown = stretch(np.nan_to_num(heat), cell, valid.shape)
         picture = _on_paper(lay_over(image, shown, job.colormap), valid)
         panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))

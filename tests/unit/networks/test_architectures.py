@@ -51,6 +51,7 @@ so.
 
 TRANSFORMERS = ("maxvit_t", "swin_v2_t", "vit_b_16", "vit_l_16")
 """Held by :mod:`tests.unit.networks.test_transformers`."""
+LABELLING = ("fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
 
 CLASSES = 10
 
@@ -162,8 +163,8 @@ class Plain(nn.Module):
 
 def test_every_family_has_a_member_here() -> None:
     for prefix in [prefix for family in FAMILIES for prefix in family.prefixes]:
-        assert any(name.startswith(prefix) for name in (*NETWORKS, *TRANSFORMERS)), prefix
-    assert {*NETWORKS, *TRANSFORMERS} <= set(architectures())
+        assert any(n.startswith(prefix) for n in (*NETWORKS, *TRANSFORMERS, *LABELLING)), prefix
+    assert {*NETWORKS, *TRANSFORMERS, *LABELLING} <= set(architectures())
 
 
 def test_every_type_and_every_name_is_of_one_family() -> None:

@@ -184,8 +184,16 @@ def test_what_a_module_lacks_is_said(image: np.ndarray) -> None:
         geogaze.explain(Own(), image, layer="features.3", class_names=["a", "b"])
     with pytest.raises(InvalidRequest, match="There are 4 bands, but 3 values of mean"):
         geogaze.explain(Own(4), np.zeros((8, 8, 4)), layer="features.3")
-    with pytest.raises(InvalidRequest, match=r"gives \(1, 8, 12, 16\) for one image"):
-        geogaze.explain(Own().features, image, layer="0")
+    with pytest.raises(InvalidRequest, match=r"gives \(1, 8, 192\) for one image"):
+        geogaze.explain(nn.Sequential(Own().features, nn.Flatten(2)), image, layer="0")
+
+
+def test_a_module_may_label_pixels(image: np.ndarray) -> None:
+    """Each channel a class: its values summed over where it is the highest."""
+    found = geogaze.explain(Own().features, image, layer="0")
+    assert found.evidence.shape[0] == 8
+    assert found.probabilities.sum() == pytest.approx(1)
+    assert found.ranking[0][1] == max(found.probabilities)
 
 
 def test_cells_whose_place_cannot_be_told_lie_evenly(image: np.ndarray) -> None:

@@ -82,10 +82,12 @@ def _picture(jpeg: bytes, job: JobFacts) -> str:
 
 
 def _table(job: JobFacts, lines: Sequence[Line], colours: Colours) -> str:
-    tiles = {"softmax": "best class of", "sigmoid": "in", "none": ""}[job.model.probabilities]
+    rule = job.model.rule
+    tiles = {"softmax": "best class of", "none": ""}.get(rule, "in")
+    highest = "largest share of pixels" if rule == "shares" else "highest probability"
     heads = ["layer"]
     heads += [f"{tiles} tiles"] if tiles else []
-    heads += ["highest probability"] if tiles else []
+    heads += [highest] if tiles else []
     heads += ["hotspots", "their area", "largest", "hottest"]
     most = max((line.tiles or 0 for line in lines), default=0) or 1
     order = sorted(lines, key=lambda line: (-(line.tiles or 0), -(line.probability or 0)))

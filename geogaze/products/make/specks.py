@@ -32,7 +32,7 @@ def softened(heat: NDArray[np.float32]) -> NDArray[np.float32]:
         for values in (np.clip(np.where(known, heat, 0), -1, 1), known.astype(np.float32))
     )
     means = np.divide(sums, shares, out=np.full_like(heat, np.nan), where=known)
-    return np.clip(_GAIN * means, -1, 1)
+    return np.asarray(np.clip(_GAIN * means, -1, 1), dtype=np.float32)
 
 
 def softened_alone(evidence: NDArray[np.float32]) -> NDArray[np.float32]:

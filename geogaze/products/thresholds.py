@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from geogaze.errors import InvalidRequest
-from geogaze.grid.sketch import Sketch
+
+if TYPE_CHECKING:  # help and requests name thresholds without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
 OTSU = "otsu"
 DEFAULT_THRESHOLD = 0.5
@@ -55,6 +56,8 @@ def otsu(counts: NDArray[np.int64]) -> int:
     Args:
         counts: (n,) of each bin.
     """
+    import numpy as np
+
     below = np.cumsum(counts, dtype=np.float64)
     above = below[-1] - below
     total = np.cumsum(counts * np.arange(len(counts)), dtype=np.float64)
@@ -76,6 +79,10 @@ def level_of(threshold: Threshold, peak: float, blocks: Iterable[NDArray[np.floa
         The level; infinite where the layer has no positive heat. Quantiles are of all looked-at
         cells, but never below the lowest positive one, and exact to a 16,000th of themselves.
     """
+    import numpy as np
+
+    from geogaze.grid.sketch import Sketch
+
     if isinstance(threshold, float):
         return threshold
     if not peak > 0:

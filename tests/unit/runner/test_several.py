@@ -46,10 +46,9 @@ def explain(scene: str | tuple[str, ...], out: Path, bundle: Path, **options: ob
 
 def bytes_of(report: RunReport) -> dict[str, bytes]:
     """Of products that do not say which files there were."""
-    heat = (
-        path for name, path in report.assets.items() if not name.startswith(("item", "preview"))
-    )
-    return {path.name: path.read_bytes() for path in heat}
+    plain = ("heat-", "overlay-", "tiles")
+    named = (path for name, path in report.assets.items() if name.startswith(plain))
+    return {path.name: path.read_bytes() for path in named}
 
 
 def test_a_folder_is_explained_as_the_one_scene_that_it_is(

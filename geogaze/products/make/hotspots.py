@@ -16,6 +16,7 @@ import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
 
 from geogaze.grid.columns import Columns
 from geogaze.products.make.areas import CellAreas
@@ -78,7 +79,7 @@ class HotspotFinder:
     def __init__(self, crs_wkt: str, transform: Affine, threshold: Threshold, pulse: Pulse) -> None:
         self._transform, self._threshold, self._pulse = transform, threshold, pulse
         self._areas = CellAreas(crs_wkt, transform)
-        self._to_degrees = pyproj.Transformer.from_crs(crs_wkt, "OGC:CRS84", always_xy=True)
+        self._to_degrees = _degrees(crs_wkt)
 
     def of(self, layer: int, heat: Heat, probability: Probability) -> Iterator[Hotspots]:
         """The hotspots of a layer, some at a time, from above."""
@@ -160,3 +161,12 @@ def _kept(path: Path) -> Iterator[Hotspots]:
 
 
 _FIGURES = tuple(field.name for field in fields(Hotspots) if field.name != "outline")
+
+
+def _degrees(crs_wkt: str) -> pyproj.Transformer:
+    """The way to longitude and latitude; of another world to its own."""
+    try:
+        return pyproj.Transformer.from_crs(crs_wkt, "OGC:CRS84", always_xy=True)
+    except ProjError:
+        crs = pyproj.CRS(crs_wkt)
+        return pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)

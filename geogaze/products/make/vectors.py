@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import shapely
+from pyproj.exceptions import ProjError
 
 from geogaze.errors import InvalidRequest
 from geogaze.extras import need
@@ -28,6 +29,9 @@ Write = Callable[[Iterable[Hotspots], Names, Path, str, str | None], None]
 its code, if it has one."""
 
 _DEGREES = 9  # decimals: a tenth of a millimetre
+_NO_DEGREES = (
+    "GeoJSON is in longitude and latitude, which these layers have not; choose --format gpkg."
+)
 
 
 def _geoparquet(
@@ -40,7 +44,10 @@ def _geojson(
     hotspots: Iterable[Hotspots], names: Names, target: Path, crs_wkt: str, code: str | None
 ) -> None:
     """In longitude and latitude, as RFC 7946 wants it."""
-    there = pyproj.Transformer.from_crs(crs_wkt, "OGC:CRS84", always_xy=True)
+    try:
+        there = pyproj.Transformer.from_crs(crs_wkt, "OGC:CRS84", always_xy=True)
+    except ProjError as error:  # of another world
+        raise InvalidRequest(_NO_DEGREES) from error
     between = ""
     with target.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection", "features": [')
@@ -50,10 +57,7 @@ def _geojson(
                 lambda at: np.stack(there.transform(*at.T), axis=1).round(_DEGREES),
             )
             if not np.isfinite(shapely.bounds(placed)).all():
-                raise InvalidRequest(
-                    "GeoJSON is in longitude and latitude, which these layers have not; choose "
-                    "--format gpkg."
-                )
+                raise InvalidRequest(_NO_DEGREES)
             told = rows_of(some, names)
             for geometry, row in zip(shapely.to_geojson(placed), told, strict=True):
                 properties = json.dumps(dict(zip(FIELDS, row, strict=True)))

@@ -307,7 +307,7 @@ def test_a_job_from_submission_to_removal(
     assert info["tilesPerSecond"] > 0
 
     results = http.get(f"{location}/results").json()
-    assert set(results) == {"heat-boat", "overlay-boat", "backdrop", *OF_EVERY_JOB}
+    assert set(results) == {"heat-boat", "style-boat", "overlay-boat", "backdrop", *OF_EVERY_JOB}
     for name, product in results.items():
         assert product["href"] == f"{location}/assets/{product['title']}"
         file = http.get(product["href"])

@@ -74,7 +74,7 @@ def test_the_description_has_every_input_with_a_schema(http: TestClient) -> None
     for name, described in inputs.items():
         assert described["title"], name
         schema = described["schema"]
-        assert {"type", "anyOf", "enum", "const"} & set(schema), name
+        assert {"type", "anyOf", "oneOf", "enum", "const"} & set(schema), name
         Draft202012Validator.check_schema(schema)
     assert [name for name, field in inputs.items() if field["minOccurs"]] == ["scene"]
 

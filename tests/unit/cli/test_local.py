@@ -40,7 +40,8 @@ def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path:
     assert report["tiles_per_second"] == pytest.approx(
         report["tiles"] / report["seconds"], rel=0.01
     )
-    assert set(report["assets"]) == {"heat-boat", "overlay-boat", "backdrop", *OF_EVERY_JOB}
+    own = {"heat-boat", "style-boat", "overlay-boat", "backdrop"}
+    assert set(report["assets"]) == {*own, *OF_EVERY_JOB}
     files = {Path(path) for path in report["assets"].values()}
     assert files == set(out.iterdir())  # and no workspace
 

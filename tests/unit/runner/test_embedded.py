@@ -302,7 +302,8 @@ def test_probabilities_are_the_softmax_of_the_classes_asked_for(
     total = frame[[f"p_{name}" for name in CLASSES]].sum(axis=1)
     np.testing.assert_allclose(total, 1, atol=1e-5)
     two = explain(big_scene, classes=["road", "boat"], overlays=False)
-    assert set(two.assets) == {"heat-road", "heat-boat", *OF_EVERY_JOB}
+    styles = {"style-road", "style-boat"}
+    assert set(two.assets) == {"heat-road", "heat-boat", *styles, *OF_CLASSES, *OF_EVERY_JOB}
     assert not list(two.assets["item"].parent.glob("overlay*"))
     some = geopandas.read_parquet(two.assets["tiles"])
     np.testing.assert_allclose(some.p_road, frame.p_road, atol=1e-5)

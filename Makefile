@@ -82,13 +82,6 @@ silence: install-dev redis  ## Hosts that accept and say nothing: what other use
 outlast: install-dev redis  ## A broken device, a read-only database, 20 killed processes: figures
 	@$(BIN)/python -m tests.benchmarks.outlast $(ARGS)
 
-.PHONY: looks
-looks: install-dev  ## Look at a job's page in Chromium: figures, and pictures in looks/
-	@command -v chromium >/dev/null || infra/apt-install.sh chromium
-	@command -v gdallocationinfo >/dev/null || infra/apt-install.sh gdal-bin
-	@$(PIP) install --quiet --progress-bar off -e '.[looks]'
-	$(BIN)/python -m pytest -s -p tests.looks.visiting tests/looks/page_in_chromium.py tests/looks/page_states.py $(ARGS)
-
 .PHONY: page-libraries
 page-libraries:  ## Build what a job's page takes of other people's work (needs node; the result is kept)
 	@cd infra/page && npm install --no-fund --no-audit --no-package-lock --silent && node build.mjs
@@ -97,9 +90,13 @@ page-libraries:  ## Build what a job's page takes of other people's work (needs 
 .PHONY: looks
 LOOKS ?= looks
 
-looks: install-dev  ## Look at a job's layers in QGIS: figures, and pictures in looks/ (LOOKS=folder)
+looks: install-dev  ## Look at a job in Chromium and in QGIS: figures, and pictures in looks/ (LOOKS=folder)
+	@command -v chromium >/dev/null || infra/apt-install.sh chromium
+	@command -v gdallocationinfo >/dev/null || infra/apt-install.sh gdal-bin
 	@/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || infra/apt-install.sh python3-qgis
-	LOOKS=$(LOOKS) $(BIN)/python -m pytest -s --timeout 900 tests/looks/layers_in_qgis.py $(ARGS)
+	@$(PIP) install --quiet --progress-bar off -e '.[looks]'
+	LOOKS=$(LOOKS) $(BIN)/python -m pytest -s --timeout 900 -p tests.looks.visiting \
+	   tests/looks/page_in_chromium.py tests/looks/page_states.py tests/looks/layers_in_qgis.py $(ARGS)
 
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .

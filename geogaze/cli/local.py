@@ -17,7 +17,6 @@ from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
-from geogaze.models.targets import least
 from geogaze.outputs import Kind, check_file, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
@@ -241,6 +240,7 @@ def _what_was_seen(layers: dict[str, Any]) -> Table | None:
 
 def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
     """A table of what was made: the model's own view of the scene, then the files."""
+    from geogaze.models.targets import least
     from geogaze.products.product import CLASS
     from geogaze.products.table import all_products, product_named
 

@@ -58,7 +58,6 @@ def explain_folder(
     for file in (page, table, *(target / name for name in names.values())):
         check_file(file, overwrite=overwrite)
     looking, entries = Looking(*asked), []
-    target.mkdir(parents=True, exist_ok=True)
     with progress_bar("pictures", quiet=as_json) as bar:
         task = bar.add_task("explaining", total=len(photos), speed=None, left=None)
         for photo in photos:
@@ -97,6 +96,7 @@ def _explained(photo: Path, looking: Looking, wanted: Wanted, target: Path) -> E
     except (SceneUnreadable, SceneUnusable) as error:
         return Entry(photo.name, fault=str(error))
     found = looking.explain(chip, settings)
+    target.parent.mkdir(parents=True, exist_ok=True)  # now that there is something to keep
     looking.picture(photo.name, chip, found).save(target, format="PNG")
     classes = [(each.shown, each.probability) for each in found[0]]
     return Entry(photo.name, target.name, found[0][0].ranking[0], classes)

@@ -311,7 +311,8 @@ def test_a_job_from_submission_to_removal(
     for name, product in results.items():
         assert product["href"] == f"{location}/assets/{product['title']}"
         file = http.get(product["href"])
-        assert (file.status_code, file.headers["content-type"]) == (200, product["type"]), name
+        assert file.status_code == 200, name
+        assert file.headers["content-type"].startswith(product["type"]), name  # text has a charset
     with (
         rasterio.MemoryFile(http.get(results["heat-boat"]["href"]).content) as heat_file,
         heat_file.open() as heat,

@@ -50,7 +50,9 @@ def test_inputs_may_be_wrapped_and_products_chosen(
     wrapped = {name: {"value": value} for name, value in inputs.items()}
     assert http.post(QUOTE, json={"inputs": wrapped}).json() == plain
     heat = http.post(QUOTE, json={"inputs": inputs, "outputs": {"heat-boat": {}}}).json()
-    assert heat["productsBytes"] == plain["productsBytes"] - 2 * 96 * 128, "no overlays"
+    assert heat["productsBytes"] == plain["productsBytes"] - 3 * 96 * 128, (
+        "no pictures of the scene"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def said(
     }
     (folder / "item.json").write_text(json.dumps({"assets": assets}))
     files = {name: folder / f"{name}.tif" for name in assets} | {"item": folder / "item.json"}
-    bundle = SimpleNamespace(probabilities="sigmoid")
+    bundle = SimpleNamespace(rule="sigmoid")
     plan = cast(Plan, SimpleNamespace(overlays=overlays, bundle=bundle))
     _show_outcome(plan, files, folder)
     lines = [

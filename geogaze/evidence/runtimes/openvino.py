@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 Precision = Literal["fp32", "bf16"]
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 
 def openvino_present() -> bool:
@@ -51,18 +46,6 @@ def _core() -> openvino.Core:
         return openvino.Core()
 
 
-def _on_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Do work of OpenVINO's on the one thread that does such work, and wait for it.
-
-    With few threads it computes on the one that asks, and keeps memory there that the next call
-    uses: from a thread that has ended since, that is a segmentation fault.
-    """
-    return _OPENVINO.submit(work, *args, **options).result()
-
-
-_OPENVINO = ThreadPoolExecutor(1, thread_name_prefix="openvino")
-
-
 def openvino_name() -> str:
     """How results call the runtime, its version included."""
     from importlib.metadata import version
@@ -87,19 +70,18 @@ class Graph:
         self, model: openvino.Model | Path, precision: Precision = "fp32", threads: int = 0
     ) -> None:
         self.precision = precision
-        self._request = _on_thread(self._compiled, model, precision, threads)
+        self._model, self._threads = model, threads
+        self._request: openvino.InferRequest | None = self._compiled()
 
-    @staticmethod
-    def _compiled(
-        model: openvino.Model | Path, precision: Precision, threads: int
-    ) -> openvino.InferRequest:
+    def _compiled(self) -> openvino.InferRequest:
+        model = self._model
         compiled = _core().compile_model(
             _images_last(read_graph(model) if isinstance(model, Path) else model.clone()),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
                 "PERFORMANCE_HINT": "LATENCY",  # all cores at one batch
-                "INFERENCE_NUM_THREADS": threads or usable_cores(),
+                "INFERENCE_NUM_THREADS": self._threads or usable_cores(),
                 "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
             },
         )
@@ -115,13 +97,16 @@ class Graph:
             The graph's outputs, in their order, in memory that the next call writes into.
 
         Raises:
-            RuntimeError: OpenVINO failed, for want of memory perhaps.
+            RuntimeError: OpenVINO failed, for want of memory perhaps. The next call begins anew.
         """
-        return _on_thread(self._run, images)
-
-    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        found = self._request.infer({0: images}, share_inputs=True, share_outputs=True)
-        return list(found.values())
+        request = self._request or self._compiled()
+        self._request = None  # one that has failed never runs again, whatever it is given
+        # Not request.infer(): by one thread it keeps what has failed to itself, gives the
+        # outputs of the call before, and runs it again for whoever infers next.
+        request.start_async({0: images}, share_inputs=True)
+        request.wait()
+        self._request = request
+        return [output.data for output in request.output_tensors]
 
 
 def read_graph(path: Path) -> openvino.Model:

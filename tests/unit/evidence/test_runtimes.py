@@ -49,6 +49,7 @@ def far(found: Tensor, exact: Tensor) -> float:
 def test_workers_share_all_cores_and_are_not_pinned_to_the_same_ones() -> None:
     """Two of one thread each were pinned to one core, and did half of what one did alone."""
     graph = openvino.Graph(converted.converted(network(), images()), threads=1)
+    assert graph._request is not None
     compiled = graph._request.get_compiled_model()
     assert not compiled.get_property("ENABLE_CPU_PINNING")
 
@@ -274,3 +275,22 @@ class Batched(nn.Module):
 def test_a_network_that_takes_one_number_of_tiles_is_not_run() -> None:
     with pytest.raises(UnsupportedArchitecture, match="GEOGAZE_RUNTIME"):
         convert(Batched().requires_grad_(False), Shapes((3, 32, 32)), None, "fp32", 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_has_failed_is_told_and_spoils_nothing_after_it(threads: int) -> None:
+    """By one thread OpenVINO's ``infer`` gave the batch before, and ran what failed once more
+    inside the next graph's: a segmentation fault, its own graph being gone."""
+    some = images(3).permute(0, 2, 3, 1).numpy()
+    failing = openvino.Graph(converted.converted(Batched().eval(), images(3)), threads=threads)
+    right = failing(some)[0].copy()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="Concat"):
+            failing(some[:2])
+    np.testing.assert_array_equal(failing(some)[0], right)
+    with pytest.raises(RuntimeError, match="Concat"):
+        failing(some[:2])
+    del failing
+    trunk = network()
+    ours = convert(trunk, TILES, None, "fp32", threads)
+    assert far(ours(images()), trunk(images())) < 1e-5

@@ -9,6 +9,7 @@ from geogaze.cli.terminal import out, print_json, print_warnings, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest, SceneUnreadable, SceneUnusable
 from geogaze.models.bundles import Bundle
+from geogaze.models.sureness import sureness
 from geogaze.outputs import check_file
 from geogaze.products.make.gallery import Entry, write_gallery, write_table
 from geogaze.runner.pictures import Looking
@@ -72,7 +73,7 @@ def explain_folder(
         page,
         wide=not looking.one,
     )
-    write_table(entries, table)
+    write_table(entries, table, sureness(looking.bundle.rule).name)
     if as_json:
         print_json(
             {

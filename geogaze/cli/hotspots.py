@@ -75,10 +75,11 @@ def hotspots(
                 yield some
 
     with err.status("looking for hotspots"), in_place_of(target) as draft:
-        FORMATS[word](each(), Names(layers, results.classes), draft, results.crs_wkt, results.code)
+        told = Names(layers, results.classes, results.sureness)
+        FORMATS[word](each(), told, draft, results.crs_wkt, results.code)
     if as_json:
-        told = {name: {"hotspots": n, "area_m2": m2} for name, (n, m2) in found.items()}
-        print_json({"file": str(target), "threshold": level, "classes": told})
+        counted = {name: {"hotspots": n, "area_m2": m2} for name, (n, m2) in found.items()}
+        print_json({"file": str(target), "threshold": level, "classes": counted})
         return
     table = Table("class", "hotspots", "area")
     for name, (number, size) in found.items():

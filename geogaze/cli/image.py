@@ -17,6 +17,7 @@ from geogaze.errors import InvalidRequest, SceneUnreadable, UnknownClass
 from geogaze.files import file_stem
 from geogaze.models.methods import METHODS
 from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.models.sureness import sureness
 from geogaze.outputs import check_file
 
 if TYPE_CHECKING:  # they take their time to load
@@ -121,12 +122,13 @@ def image(
     target.parent.mkdir(parents=True, exist_ok=True)
     looking.picture(photo.name, chip, found).save(target, format="PNG")
     if as_json:
+        said = sureness(bundle.rule).name
         print_json(
             {
                 "model": bundle.name,
                 "top_class": first.ranking[0][0],
-                "top_probability": _rounded(first.ranking[0][1]),
-                **_told(found, methods, target, one=looking.one),
+                f"top_{said}": _rounded(first.ranking[0][1]),
+                **_told(found, methods, target, said, one=looking.one),
                 "ranking": [[name, _rounded(p)] for name, p in first.ranking[:5]],
                 "warnings": [advice] if advice else [],
             }
@@ -167,14 +169,19 @@ def _asked(
 
 
 def _told(
-    found: list[list[PhotoExplanation]], methods: tuple[str, ...], target: Path, *, one: bool
+    found: list[list[PhotoExplanation]],
+    methods: tuple[str, ...],
+    target: Path,
+    said: str,
+    *,
+    one: bool,
 ) -> dict[str, Any]:
-    """What was explained, as JSON: one map by itself, several as a list."""
+    """What was explained, as JSON: one map by itself, several as a list; figures are ``said``."""
     told = [
         {
             "method": method,
             "class": each.shown,
-            "probability": _rounded(each.probability),
+            said: _rounded(each.probability),
             "nowhere": each.nowhere,
         }
         for method, of_method in zip(methods, found, strict=True)
@@ -194,8 +201,7 @@ def _show(
 ) -> None:
     """A table of the best classes and of those that were asked for, and where the picture is."""
     first = found[0][0]
-    said = "share of pixels" if bundle.rule == "shares" else "probability"
-    columns = ("score",) if bundle.rule == "none" else ("class", said)
+    columns = ("score",) if bundle.rule == "none" else ("class", sureness(bundle.rule).words)
     table = Table(*columns, title=f"What {bundle.name} sees in {photo.name}")
     shown = first.ranking[:5]
     asked = {each.shown: each.probability for each in found[0]}

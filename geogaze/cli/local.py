@@ -17,6 +17,7 @@ from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
+from geogaze.models.sureness import sureness_in
 from geogaze.outputs import Kind, check_file, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
@@ -208,28 +209,27 @@ def _what_was_seen(layers: dict[str, Any]) -> Table | None:
     """
     several = any("geogaze:in_tiles" in about for about in layers.values())
     top = any("geogaze:classes" in about for about in layers.values())
-    shares = any("geogaze:highest_share" in about for about in layers.values())
-    said = "share" if shares else "probability"
-    sure = any(f"geogaze:highest_{said}" in about for about in layers.values())
+    said = sureness_in(layers.values())
+    highest_name = f"geogaze:highest_{said.name}"
+    sure = any(highest_name in about for about in layers.values())
     if not (sure or top):
         return None
     counted = "geogaze:in_tiles" if several else "geogaze:best_of_tiles"
     words = "best class of" if sure else "highest score in"
     if several:
-        words = ("most pixels of" if shares else "most probable in") if top else "in"
+        words = ("most pixels of" if said.name == "share" else "most probable in") if top else "in"
     table = Table(title="What the model saw", title_justify="left", title_style="bold")
     table.add_column("layer", style="bold")
     table.add_column(words, justify="right")
-    highest_of = "largest share of pixels" if shares else "highest probability"
-    table.add_column(highest_of if sure else "", justify="right")
+    table.add_column(said.highest if sure else "", justify="right")
     for layer in sorted(layers, key=lambda name: -(layers[name].get(counted) or 0)):
         about = layers[layer]
         if classes := about.get("geogaze:classes"):
             for name, won in classes.items():
-                highest = about.get(f"geogaze:classes_{said}", {}).get(name)
+                highest = about.get(f"geogaze:classes_{said.name}", {}).get(name)
                 table.add_row(f"top: {name}", _tiles(won), _figure(highest))
             continue
-        won, highest = about[counted], about[f"geogaze:highest_{said}"]
+        won, highest = about[counted], about[highest_name]
         if several and won is None:  # of two classes, or against one: it is in no tile or another
             table.add_row(layer, "", _figure(highest))
             continue

@@ -15,6 +15,7 @@ from pystac.extensions.raster import (
 )
 from pystac.extensions.render import Render
 
+from geogaze.models.sureness import sureness
 from geogaze.models.targets import least
 from geogaze.products.facts import JobFacts
 from geogaze.products.stac import About
@@ -66,7 +67,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     made_of = {"geogaze:classes": standing.classes} if standing.classes else {}
     if standing.rule == "none":
         return made_of
-    said = "share" if standing.rule == "shares" else "probability"
+    said = sureness(standing.rule).name
     return {
         f"geogaze:{'in' if least(standing.rule) else 'best_of'}_tiles": standing.won,
         f"geogaze:highest_{said}": standing.highest,

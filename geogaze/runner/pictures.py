@@ -14,6 +14,7 @@ from geogaze.config import Settings
 from geogaze.evidence.engines import load_engine
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
+from geogaze.models.sureness import sureness
 from geogaze.products.colormaps import DEFAULT
 from geogaze.products.make.color import colour_table
 from geogaze.products.make.paper import PAPER
@@ -64,7 +65,7 @@ class Looking:
             [METHODS[method].title for method in self.methods],
             rows,
             _jet() if self.textbook else _ours(),
-            said="share of pixels" if self.bundle.rule == "shares" else "probability",
+            said=sureness(self.bundle.rule).words,
         )
 
 

@@ -20,12 +20,13 @@ from rasterio.windows import Window
 from geogaze.errors import InvalidRequest, UnknownClass
 from geogaze.grid.lattice import Box, slices
 from geogaze.grid.rectangles import Division
+from geogaze.models.sureness import Sureness, sureness_in
 from geogaze.outputs import Kind, kind_of
 from geogaze.products.facts import TOP
 from geogaze.products.make.geopackage import geometry_of
 from geogaze.products.make.inputs import Heat
 from geogaze.products.make.probable import TilesOver
-from geogaze.products.make.tiles_package import probability_columns
+from geogaze.products.make.tiles_package import class_columns
 from geogaze.products.product import CLASS
 from geogaze.products.styles import Normalize
 
@@ -62,6 +63,11 @@ class Finished:
         """What heat is scaled by."""
         found: Normalize = self.item["properties"]["geogaze:normalize"]
         return found
+
+    @cached_property
+    def sureness(self) -> Sureness:
+        """What the figures of classes in its tiles are called."""
+        return sureness_in(self.item["assets"].values())
 
     @property
     def code(self) -> str | None:
@@ -141,10 +147,11 @@ class Finished:
         return TilesOver(tops, lefts, cells, known, best)
 
     def _column(self, layer: str) -> str:
-        """The column of a layer's probability as SQL has it; "" where it has none."""
+        """The column of a layer's probability or share as SQL has it; "" where it has none."""
         if layer == TOP:
-            return "top_probability"
-        columns = dict(zip(self.layers, probability_columns(self.layers), strict=False))
+            return f"top_{self.sureness.name}"
+        names = class_columns(self.layers, self.sureness)
+        columns = dict(zip(self.layers, names, strict=False))
         return columns.get(layer, "").replace('"', '""')
 
     def _cells(self, outline: bytes) -> tuple[int, int, int]:

@@ -61,13 +61,11 @@ def write_gallery(title: str, entries: Sequence[Entry], target: Path, *, wide: b
     )
 
 
-def write_table(entries: Sequence[Entry], target: Path) -> None:
-    """A row for each picture and class that was explained."""
+def write_table(entries: Sequence[Entry], target: Path, said: str) -> None:
+    """A row for each picture and class that was explained, with figures that are ``said``."""
     with target.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(
-            ("image", "class", "probability", "top_class", "top_probability", "picture", "fault")
-        )
+        rows.writerow(("image", "class", said, "top_class", f"top_{said}", "picture", "fault"))
         for entry in entries:
             top, surest = entry.best
             for name, probability in entry.classes or (("", math.nan),):

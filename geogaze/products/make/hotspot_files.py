@@ -12,6 +12,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geogaze.models.sureness import Sureness, sureness
+from geogaze.products.facts import JobFacts
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.hotspots import Hotspots, job_hotspots
@@ -23,7 +25,7 @@ _SQL = {Kind.TEXT: "TEXT", Kind.INT32: "INTEGER", Kind.FLOAT: "REAL", Kind.DOUBL
 _GROUP = 2**16  # most in a row group
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
-FIELDS = {
+_FIELDS = {
     "id": Kind.TEXT,
     "class": Kind.TEXT,
     "area_m2": Kind.DOUBLE,
@@ -32,36 +34,42 @@ FIELDS = {
     "mean": Kind.FLOAT,
     "sum": Kind.DOUBLE,
     "threshold": Kind.FLOAT,
-    "tile_probability": Kind.FLOAT,
+    "tile_{}": Kind.FLOAT,
     "longitude": Kind.DOUBLE,
     "latitude": Kind.DOUBLE,
     "row": Kind.INT32,
     "col": Kind.INT32,
 }
-"""What is told of a hotspot, besides its outline."""
-
-_CLASS = list(FIELDS).index("class")
+_CLASS = list(_FIELDS).index("class")
 
 
 class Names(NamedTuple):
-    """Names of layers and, for those that are ``top``, of classes."""
+    """Names of layers and, for those that are ``top``, of classes; what figures of classes are."""
 
     layers: Sequence[str]
     classes: Sequence[str]
+    said: Sureness
+
+    @property
+    def fields(self) -> dict[str, Kind]:
+        """What is told of a hotspot, besides its outline."""
+        return {name.format(self.said.name): kind for name, kind in _FIELDS.items()}
+
+
+def _names(job: JobFacts) -> Names:
+    return Names(job.layers, job.model.classes, sureness(job.model.rule))
 
 
 def make_geopackage(inputs: JobInputs, target: Path) -> None:
     """The product ``hotspots``."""
     job = inputs.job
-    names = Names(job.layers, job.model.classes)
-    write_geopackage(job_hotspots(inputs), names, target, job.grid.crs_wkt, job.place.code)
+    write_geopackage(job_hotspots(inputs), _names(job), target, job.grid.crs_wkt, job.place.code)
 
 
 def make_geoparquet(inputs: JobInputs, target: Path) -> None:
     """The product ``hotspots-parquet``."""
     job = inputs.job
-    names = Names(job.layers, job.model.classes)
-    write_geoparquet(job_hotspots(inputs), names, target, job.grid.crs_wkt)
+    write_geoparquet(job_hotspots(inputs), _names(job), target, job.grid.crs_wkt)
 
 
 def write_geopackage(
@@ -76,7 +84,7 @@ def write_geopackage(
         crs_wkt: of the outlines.
         code: of that CRS, if it has one.
     """
-    columns = {name: _SQL[kind] for name, kind in FIELDS.items()}
+    columns = {name: _SQL[kind] for name, kind in names.fields.items()}
     layer = Layer("hotspots", "Hotspots of heat", columns)
     shown: dict[str, None] = {}
     with GeoPackageWriter(target, layer, crs_wkt, code) as file:
@@ -101,7 +109,7 @@ def write_geoparquet(
     columns = [
         Column("geometry", Kind.BYTES),
         *(Column(axis, Kind.DOUBLE, within="bbox") for axis in _BOX),
-        *(Column(name, kind, gaps=name in _GAPS) for name, kind in FIELDS.items()),
+        *(Column(name, kind, gaps=_has_gaps(name)) for name, kind in names.fields.items()),
     ]
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     with ParquetWriter(target, columns) as file:
@@ -115,12 +123,13 @@ def write_geoparquet(
         file.say({"geo": json.dumps(geo(crs_wkt, bbox, covering))})
 
 
-_GAPS = frozenset({"tile_probability", "longitude", "latitude"})
-"""What is not known of all."""
+def _has_gaps(name: str) -> bool:
+    """Whether a figure is not known of all."""
+    return name.startswith("tile_") or name in {"longitude", "latitude"}
 
 
 def columns_of(some: Hotspots, names: Names) -> dict[str, list[Any] | NDArray[Any]]:
-    """The columns of :data:`FIELDS`: texts as lists, figures as arrays, NaN where not known."""
+    """The columns of :attr:`Names.fields`: lists of texts, arrays of figures, NaN if not known."""
     layers = [names.layers[i] for i in some.layer.tolist()]
     best = some.best.tolist()
     places = zip(layers, some.row.tolist(), some.col.tolist(), strict=True)
@@ -135,7 +144,7 @@ def columns_of(some: Hotspots, names: Names) -> dict[str, list[Any] | NDArray[An
         "mean": some.mean,
         "sum": some.total,
         "threshold": some.threshold,
-        "tile_probability": some.probability,
+        f"tile_{names.said.name}": some.probability,
         "longitude": some.lon,
         "latitude": some.lat,
         "row": some.row,
@@ -144,7 +153,7 @@ def columns_of(some: Hotspots, names: Names) -> dict[str, list[Any] | NDArray[An
 
 
 def rows_of(some: Hotspots, names: Names) -> Iterator[tuple[Any, ...]]:
-    """The values of :data:`FIELDS`, row by row; None where not known."""
+    """The values of :attr:`Names.fields`, row by row; None where not known."""
     return zip(*(_listed(values) for values in columns_of(some, names).values()), strict=True)
 
 
@@ -164,14 +173,14 @@ def _values(some: Hotspots, names: Names, boxes: NDArray[np.float64]) -> dict[st
     for axis, name in enumerate(_BOX):
         values[f"bbox.{name}"] = Values(np.ascontiguousarray(boxes[:, axis]))
     dtypes = {Kind.INT32: np.int32, Kind.FLOAT: np.float32, Kind.DOUBLE: np.float64}
+    kinds = names.fields
     for name, column in columns_of(some, names).items():
-        kind = FIELDS[name]
         if isinstance(column, list):
             values[name] = Values(b"".join(with_lengths([text.encode() for text in column])))
             continue
-        there = ~np.isnan(column) if name in _GAPS else None
+        there = ~np.isnan(column) if _has_gaps(name) else None
         known = column if there is None else column[there]
-        values[name] = Values(known.astype(dtypes[kind]), there)
+        values[name] = Values(known.astype(dtypes[kinds[name]]), there)
     return values
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from geogaze.models.sureness import sureness
 from geogaze.products.facts import JobFacts
 from geogaze.products.make.color import colour_table, lay_over, stretch
 from geogaze.products.make.inputs import Heat, JobInputs
@@ -38,20 +39,17 @@ _WARNING = (232, 176, 92)  # also of a class that is best nowhere
 
 
 class _Words(NamedTuple):
-    """What goes before a number of tiles: of a class, and of those that ``top`` is made of. What
-    goes before the highest figure of any tile.
-    """
+    """What goes before a number of tiles: of a class, and of those that ``top`` is made of."""
 
     each: str
     most: str
-    highest: str
 
 
 _WORDS = {
-    "softmax": _Words("best class of", "best class of", "highest probability"),
-    "sigmoid": _Words("in", "most probable in", "highest probability"),
-    "shares": _Words("in", "most pixels of", "largest share of pixels"),
-    "none": _Words("", "highest score in", ""),
+    "softmax": _Words("best class of", "best class of"),
+    "sigmoid": _Words("in", "most probable in"),
+    "shares": _Words("in", "most pixels of"),
+    "none": _Words("", "highest score in"),
 }
 
 
@@ -75,7 +73,7 @@ class Shown(NamedTuple):
             return f"{words.most} tiles: " + ", ".join(
                 f"{name} {count:,}" for name, count in classes.items()
             )
-        facts = [] if highest is None else [f"{words.highest} {highest:.2f}"]
+        facts = [] if highest is None else [f"{sureness(self.standing.rule).highest} {highest:.2f}"]
         if won is not None:
             tiles = f"{won:,} tile{'s' * (won != 1)}" if won else "no tile"
             facts.insert(0, f"{words.each} {tiles}")

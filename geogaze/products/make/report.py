@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from geogaze.models.sureness import sureness
 from geogaze.products.facts import TOP, JobFacts
 from geogaze.products.make.inputs import JobInputs
 from geogaze.products.make.preview import sheet_of
@@ -32,7 +33,7 @@ def make(inputs: JobInputs, target: Path) -> None:
         _table(job, lines, colours),
         f"<h2>How it was made</h2>{_list(_parameters(inputs))}",
         f"<h2>How to read it</h2>{''.join(f'<p>{escape(note)}</p>' for note in _notes(job))}",
-        f"<footer>Made by geogaze {VERSION}. {_BESIDE}</footer>",
+        f"<footer>Made by geogaze {VERSION}. {_beside(job)}</footer>",
     )
     title = escape(f"Where {job.model.name} looks")
     target.write_text(
@@ -84,10 +85,9 @@ def _picture(jpeg: bytes, job: JobFacts) -> str:
 def _table(job: JobFacts, lines: Sequence[Line], colours: Colours) -> str:
     rule = job.model.rule
     tiles = {"softmax": "best class of", "none": ""}.get(rule, "in")
-    highest = "largest share of pixels" if rule == "shares" else "highest probability"
     heads = ["layer"]
     heads += [f"{tiles} tiles"] if tiles else []
-    heads += [highest] if tiles else []
+    heads += [sureness(rule).highest] if tiles else []
     heads += ["hotspots", "their area", "largest", "hottest"]
     most = max((line.tiles or 0 for line in lines), default=0) or 1
     order = sorted(lines, key=lambda line: (-(line.tiles or 0), -(line.probability or 0)))
@@ -177,12 +177,20 @@ def _overlap(job: JobFacts) -> float:
     return 1 - job.tiling.step / job.tiling.cells
 
 
+def _beside(job: JobFacts) -> str:
+    figures = "shares of pixels" if job.model.rule == "shares" else "probabilities"
+    return (
+        f"The layers, the hotspots as polygons and every tile's {figures} lie beside this file; "
+        "item.json describes them."
+    )
+
+
 def _notes(job: JobFacts) -> list[str]:
     """What a reader should know before trusting a figure."""
     compare = {
         "job": "Heat has one scale for each class over the whole scene: tiles compare, classes do "
-        "not. A class that is nowhere still has its own strongest cell, and so its hotspots; how "
-        "probable it gets says whether they mean anything.",
+        "not. A class that is nowhere still has its own strongest cell, and so its hotspots; its "
+        f"{sureness(job.model.rule).highest} says whether they mean anything.",
         "tile": "Heat is scaled within each tile: tiles do not compare, and noise shines as bright "
         "as an object.",
         "none": "Heat is signed evidence in logits: what is below 0 speaks against the class.",
@@ -193,9 +201,6 @@ def _notes(job: JobFacts) -> list[str]:
     return notes + ([job.method.note] if job.method.note else [])
 
 
-_BESIDE = """\
-The layers, the hotspots as polygons and every tile's probabilities lie beside this file; item.json
-describes them."""
 _HEAT = """\
 Heat says where the evidence for a class lies in what the network was shown. It is no outline of
 objects, and its honest resolution is one heat cell."""

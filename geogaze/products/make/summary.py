@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from geogaze.models.sureness import Sureness, sureness
 from geogaze.products.make.hotspots import job_hotspots
 from geogaze.products.make.inputs import JobInputs
 
-COLUMNS = (
-    *("layer", "tiles", "highest_probability", "hotspots", "hotspots_m2", "largest_m2"),
-    *("peak", "mean", "threshold"),
-)
+
+def columns(said: Sureness) -> tuple[str, ...]:
+    """Names of the figures of a :class:`Line`, in order."""
+    hotspots = ("hotspots", "hotspots_m2", "largest_m2")
+    return ("layer", "tiles", f"highest_{said.name}", *hotspots, "peak", "mean", "threshold")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Line:
     Attributes:
         layer: its name.
         tiles: of how many it is the best class, or in how many it is.
-        probability: its highest.
+        probability: its highest, or the largest share of pixels.
         hotspots: how many.
         area: of all of them together, m².
         largest: the largest one's, m².
@@ -49,7 +51,7 @@ def make(inputs: JobInputs, target: Path) -> None:
     """The product ``summary``; figures that there are none of are empty."""
     with target.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        rows.writerow(columns(sureness(inputs.job.model.rule)))
         for line in lines_of(inputs):
             rows.writerow(_figure(value) for value in vars(line).values())
 

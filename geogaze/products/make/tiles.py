@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.models.sureness import Sureness, sureness
 from geogaze.products.facts import TOP, JobFacts
 from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.inputs import JobInputs, Pulse
@@ -17,8 +18,6 @@ from geogaze.products.tiles import Tiles, TileTable
 _GROUP_TILES = 2**17  # most in a row group
 _GROUP_BYTES = 64 * 2**20  # most of its values
 _TILE_BYTES, _LAYER_BYTES = 160, 4
-_PROBABILITIES, _SHARES = ("top_probability", "p"), ("top_share", "share")
-"""How columns begin: of the best class, and of each."""
 _CORNERS = 5  # of a footprint, the first one twice
 
 _WKB = np.dtype(
@@ -70,7 +69,7 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
     names = with_lengths([name.encode() for name in job.model.classes])
     most = min(_GROUP_TILES, _GROUP_BYTES // (_TILE_BYTES + _LAYER_BYTES * len(layers)))
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    said = _SHARES if job.model.rule == "shares" else _PROBABILITIES
+    said = sureness(job.model.rule)
     with ParquetWriter(target, _columns(layers, said)) as file:
         for box in tiles.slabs(most):
             table = tiles.read(box)
@@ -82,37 +81,36 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
         file.say({"geo": json.dumps(geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
 
 
-def _columns(layers: tuple[str, ...], said: tuple[str, str]) -> list[Column]:
-    top, each = said
+def _columns(layers: tuple[str, ...], said: Sureness) -> list[Column]:
     return [
         Column("row", Kind.INT32),
         Column("col", Kind.INT32),
         Column("geometry", Kind.BYTES),
         Column("valid_fraction", Kind.FLOAT, gaps=True),
         Column("top_class", Kind.TEXT, gaps=True),
-        Column(top, Kind.FLOAT, gaps=True),
-        *(Column(f"{each}_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
+        Column(f"top_{said.name}", Kind.FLOAT, gaps=True),
+        *(Column(f"{said.column}_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
     ]
 
 
 def _values(
     table: TileTable,
     corners: NDArray[np.float64],
-    columns: tuple[tuple[str, ...], tuple[str, str]],
+    columns: tuple[tuple[str, ...], Sureness],
     names: list[bytes],
 ) -> dict[str, Values]:
     """A row group's values; what is not known is missing."""
     seen = table.top >= 0
-    layers, (top, each) = columns
+    layers, said = columns
     return {
         "row": Values(table.row.astype(np.int32)),
         "col": Values(table.col.astype(np.int32)),
         "geometry": Values(_wkb(corners)),
         "valid_fraction": _known(table.valid_fraction),
         "top_class": Values(b"".join([names[i] for i in table.top[seen].tolist()]), seen),
-        top: _known(table.top_probability),
+        f"top_{said.name}": _known(table.top_probability),
         **{
-            f"{each}_{layer}": _known(values)
+            f"{said.column}_{layer}": _known(values)
             for layer, values in zip(layers, table.probabilities, strict=True)
         },
     }

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geogaze.models.sureness import Sureness, sureness
 from geogaze.products.facts import TOP
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 from geogaze.products.make.inputs import JobInputs
@@ -24,13 +25,14 @@ _MOST_LAYERS = 1000  # whose probabilities are columns; SQLite has room for twic
 def make(inputs: JobInputs, target: Path) -> None:
     """The product ``tiles-gpkg``: the columns of the table of tiles, each tile as its outline."""
     job, classes = inputs.job, inputs.job.model.classes
-    names = () if job.layers == (TOP,) else probability_columns(job.layers)
+    said = sureness(job.model.rule)
+    names = () if job.layers == (TOP,) else class_columns(job.layers, said)
     columns = {
         "row": "INTEGER",
         "col": "INTEGER",
         "valid_fraction": "REAL",
         "top_class": "TEXT",
-        "top_probability": "REAL",
+        f"top_{said.name}": "REAL",
         **dict.fromkeys(names, "REAL"),
     }
     best = tuple(name for name, wins in zip(classes, inputs.tally.wins, strict=True) if wins)
@@ -45,15 +47,15 @@ def make(inputs: JobInputs, target: Path) -> None:
         file.draw_as(style)
 
 
-def probability_columns(layers: tuple[str, ...]) -> list[str]:
-    """Names of the columns of layers' probabilities, of the first thousand layers.
+def class_columns(layers: tuple[str, ...], said: Sureness) -> list[str]:
+    """Names of the columns of layers' probabilities or shares, of the first thousand layers.
 
     To SQLite, ``Ship`` and ``ship`` are one name.
     """
     names: list[str] = []
     known: set[str] = set()
     for layer in layers[:_MOST_LAYERS]:
-        name = f"p_{layer}"
+        name = f"{said.column}_{layer}"
         while name.lower() in known:
             name += "'"
         known.add(name.lower())

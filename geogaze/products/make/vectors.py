@@ -14,7 +14,6 @@ from pyproj.exceptions import ProjError
 from geogaze.errors import InvalidRequest
 from geogaze.extras import need
 from geogaze.products.make.hotspot_files import (
-    FIELDS,
     Names,
     columns_of,
     rows_of,
@@ -60,7 +59,7 @@ def _geojson(
                 raise InvalidRequest(_NO_DEGREES)
             told = rows_of(some, names)
             for geometry, row in zip(shapely.to_geojson(placed), told, strict=True):
-                properties = json.dumps(dict(zip(FIELDS, row, strict=True)))
+                properties = json.dumps(dict(zip(names.fields, row, strict=True)))
                 file.write(
                     f'{between}\n{{"type": "Feature", "geometry": {geometry}, '
                     f'"properties": {properties}}}'
@@ -77,7 +76,8 @@ def _flatgeobuf(
     import pyogrio
 
     outlines: list[bytes] = []
-    columns: dict[str, list[object]] = {name: [] for name in FIELDS}
+    kinds = names.fields
+    columns: dict[str, list[object]] = {name: [] for name in kinds}
     for some in hotspots:
         outlines += shapely.to_wkb(some.outline).tolist()
         for name, values in columns_of(some, names).items():
@@ -87,10 +87,10 @@ def _flatgeobuf(
         target,
         geometry=np.array(outlines, dtype=object),
         field_data=[
-            np.array(values, dtype=types.get(FIELDS[name], np.float64))
+            np.array(values, dtype=types.get(kinds[name], np.float64))
             for name, values in columns.items()
         ],
-        fields=list(FIELDS),
+        fields=list(kinds),
         geometry_type="Polygon",
         crs=code or crs_wkt,
         driver="FlatGeobuf",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pyogrio
 import pytest
 import torch
 from PIL import Image
@@ -177,6 +178,12 @@ def test_one_logit_is_yes_or_no(geogaze: Geogaze, tmp_path: Path) -> None:
     assert against["probability"] == pytest.approx(1 - seen["probability"], abs=1e-5)
 
 
+def columns_of(path: str) -> str:
+    if path.endswith(".csv"):
+        return Path(path).read_text().partition("\n")[0]
+    return " ".join(pyogrio.read_info(path, layer=0)["fields"])
+
+
 def test_a_network_that_labels_pixels_tells_shares_of_them(
     geogaze: Geogaze, tmp_path: Path
 ) -> None:
@@ -206,4 +213,9 @@ def test_a_network_that_labels_pixels_tells_shares_of_them(
     assert about["geogaze:in_tiles"] == int((tiles["share_class 0"] > 0).sum())
     assert about["geogaze:highest_share"] == pytest.approx(float(tiles["share_class 0"].max()))
     seen = geogaze("image", scene, "--model", "mine", "--json", "--rescale", "0,255").last
-    assert seen["probability"] == pytest.approx(max(found), abs=1e-6)
+    assert seen["share"] == seen["top_share"] == pytest.approx(max(found), abs=1e-6)
+    assert geogaze("hotspots", "heat", "--out", "again.gpkg").code == 0
+    names = ["again.gpkg", "heat/hotspots.gpkg", "heat/tiles.gpkg", "heat/summary.csv"]
+    for text in (Path("heat/report.html").read_text(), done.out, *map(columns_of, names)):
+        assert "share" in text
+        assert "probab" not in text

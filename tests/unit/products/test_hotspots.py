@@ -14,11 +14,12 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
+from geogaze.models.sureness import sureness
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.facts import JobFacts
 from geogaze.products.make import hotspot_files
-from geogaze.products.make.hotspot_files import make_geopackage, make_geoparquet
+from geogaze.products.make.hotspot_files import Names, make_geopackage, make_geoparquet
 from geogaze.products.make.inputs import JobInputs
 from geogaze.products.records import JobRecord
 from geogaze.products.tiles import TileTable, standings
@@ -93,7 +94,7 @@ def test_both_files_tell_the_same_of_the_same_places(plan: Plan, files: tuple[Pa
         pd.DataFrame(f.drop(columns=["geometry", "bbox"], errors="ignore"))
         for f in (package, parquet)
     ]
-    assert list(told[0].columns) == list(hotspot_files.FIELDS)
+    assert list(told[0].columns) == list(Names((), (), sureness("softmax")).fields)
     pd.testing.assert_frame_equal(*told, check_dtype=False, rtol=1e-6)
     assert len(told[0]) == sum(len(by_gdal(values)) for values in layers_of(plan)) > 20
     assert told[0]["id"].is_unique

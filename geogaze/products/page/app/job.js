@@ -45,19 +45,20 @@ function layerOf(job, name, asset, render, tag) {
     high,
     render,
     scale: job.raw ? 1 : (job.scales[title] ?? null),
-    probability: asset["geogaze:highest_probability"] ?? null,
+    share: "geogaze:highest_share" in asset, // of a tile's pixels, where the model labels these
+    sure: asset["geogaze:highest_share"] ?? asset["geogaze:highest_probability"] ?? null,
     best: asset["geogaze:best_of_tiles"] ?? null,
     present: asset["geogaze:in_tiles"] ?? null,
   };
 }
 
-/** Layers with most to show first: best class of many tiles, then by probability, then by name. */
+/** Layers with most to show first: best class of many tiles, then by how sure, then by name. */
 export function byStanding(layers) {
   const weight = (layer) => layer.best ?? layer.present ?? -1;
   return [...layers].sort(
     (one, other) =>
       weight(other) - weight(one) ||
-      (other.probability ?? -1) - (one.probability ?? -1) ||
+      (other.sure ?? -1) - (one.sure ?? -1) ||
       one.name.localeCompare(other.name),
   );
 }
@@ -65,7 +66,8 @@ export function byStanding(layers) {
 /** What the model says of a layer, in words. */
 export function standingOf(layer) {
   const words = [];
-  if (layer.probability !== null) words.push(`probability up to ${layer.probability.toFixed(2)}`);
+  const said = layer.share ? "share of pixels" : "probability";
+  if (layer.sure !== null) words.push(`${said} up to ${layer.sure.toFixed(2)}`);
   const count = layer.best ?? layer.present;
   if (count !== null) words.push(`${layer.best === null ? "in" : "best of"} ${tilesOf(count)}`);
   return words.join(", ");
@@ -74,7 +76,7 @@ export function standingOf(layer) {
 /** The same where there is little room. */
 export function shortStandingOf(layer) {
   const count = layer.best ?? layer.present;
-  const words = [layer.probability?.toFixed(2), count === null ? null : tilesOf(count)];
+  const words = [layer.sure?.toFixed(2), count === null ? null : tilesOf(count)];
   return words.filter((word) => word !== null && word !== undefined).join(" · ");
 }
 

@@ -1,9 +1,9 @@
-// What lies at a place: evidence and heat of all layers, and the tile's probabilities.
+// What lies at a place: evidence and heat of all layers, and what the model says of the tile.
 
 import { applyAffine, invertAffine } from "./affine.js";
 import { $, barOf, exact, headOf, make } from "./elements.js";
 import { valueAt } from "./heat.js";
-import { probabilitiesOf, tileAt } from "./tiles.js";
+import { figuresOf, tileAt } from "./tiles.js";
 
 /** Show what lies at `state.at` in its panel; `layers` gives all there are, of all jobs. */
 export function makePlace(job, layers, state, tell) {
@@ -24,7 +24,7 @@ export function makePlace(job, layers, state, tell) {
     if (!read || number !== asked) return; // another place has been asked about meanwhile
     const cell = applyAffine(invertAffine(job.transform), at);
     const tile = job.tiling && job.tiles ? tileAt(job, cell) : null;
-    const probable = tile && (await probabilitiesOf(job, tile).catch(tell));
+    const probable = tile && (await figuresOf(job, tile).catch(tell));
     if (number !== asked) return;
     const where = `${at.map((x) => Number(x.toPrecision(10))).join(", ")} ${job.crs}`;
     panel.replaceChildren(
@@ -70,5 +70,6 @@ function footnote(job, tile) {
   const scaled = job.raw
     ? "Bars and numbers are evidence, in logits."
     : "Heat is each layer's own scale; bars are evidence (heat × scale), which compares between layers.";
-  return tile ? `${scaled} “In tile” is the probability in tile ${tile.row}, ${tile.col}.` : scaled;
+  const said = job.layers.some((layer) => layer.share) ? "share of pixels" : "probability";
+  return tile ? `${scaled} “In tile” is the ${said} in tile ${tile.row}, ${tile.col}.` : scaled;
 }

@@ -1,4 +1,4 @@
-// The tile at a place, and how probable the model finds each class there.
+// The tile at a place, and how probable, or how large, the model finds each class there.
 
 import { readNumbers, readTable } from "./table.js";
 
@@ -19,8 +19,11 @@ export function tileAt({ tiling, rows, cols }, [x, y]) {
 const tables = new Map();
 const columns = new Map();
 
-/** Probabilities of a tile by layer; null where the table does not tell, NaN where none is known. */
-export async function probabilitiesOf(job, { row, col }) {
+/**
+ * Probabilities of a tile by layer, or shares of its pixels; null where the table does not tell, NaN
+ * where none is known.
+ */
+export async function figuresOf(job, { row, col }) {
   const { folder, tiles } = job;
   if (!tables.has(job)) tables.set(job, readTable(folder, tiles));
   const table = await tables.get(job);
@@ -36,7 +39,8 @@ export async function probabilitiesOf(job, { row, col }) {
   };
   const [rows, cols] = await Promise.all([read("row", Int32Array), read("col", Int32Array)]);
   if (rows[at] !== row || cols[at] !== col) return null;
-  const named = job.layers.filter((layer) => table.columns.includes(`p_${layer.name}`));
-  const values = await Promise.all(named.map((layer) => read(`p_${layer.name}`, Float32Array)));
+  const columnOf = (layer) => `${layer.share ? "share" : "p"}_${layer.name}`;
+  const named = job.layers.filter((layer) => table.columns.includes(columnOf(layer)));
+  const values = await Promise.all(named.map((layer) => read(columnOf(layer), Float32Array)));
   return new Map(named.map((layer, i) => [layer, values[i][at]]));
 }

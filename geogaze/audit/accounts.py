@@ -68,9 +68,11 @@ def sheets(
 ) -> dict[str, Sheet]:
     """The balance sheet of each sort of tile there is."""
     logits = np.concatenate([site.logits[:, target] for site in sites])
-    by_kind = np.concatenate([site.by_kind[:, target] for site in sites])
+    by_kind = np.concatenate([site.by_kind for site in sites])
     areas = np.concatenate([site.kind_area for site in sites])
-    level = np.concatenate([np.full(len(site.area), _level(site, target)) for site in sites])
+    level = np.concatenate(
+        [np.full(len(site.area), found) for site, found in zip(sites, _levels(sites), strict=True)]
+    )
     above = by_kind - level[:, None] * areas
     return {
         sort: Sheet(
@@ -87,10 +89,14 @@ def sheets(
     }
 
 
-def _level(site: Measured, target: int) -> float:
-    """What a cell of a scene says where there is no object: in logits, of a whole tile of them."""
-    ground = site.evidence[site.empty, target]
-    return float(ground.mean()) if len(ground) else 0.0
+def _levels(sites: Sequence[Measured]) -> list[float]:
+    """What a cell of each scene says where there is no object: in logits, of a whole tile of them.
+    A scene without such ground has that of all; without any, nothing is above ground but itself.
+    """
+    grounds = [site.evidence[site.empty] for site in sites]
+    every = np.concatenate(grounds)
+    common = float(every.mean()) if len(every) else 0.0
+    return [float(ground.mean()) if len(ground) else common for ground in grounds]
 
 
 def distances(sites: Sequence[Measured], which: NDArray[np.bool_]) -> dict[str, float]:

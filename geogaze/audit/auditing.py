@@ -12,16 +12,17 @@ from geogaze.audit.accounts import Causal, Sheet, caused, distances, sheets
 from geogaze.audit.balance import Bias, Floats, bias_of
 from geogaze.audit.causing import Effects, change
 from geogaze.audit.collecting import Candidate, to_collect
+from geogaze.audit.kinds import Truth, kinds_of
 from geogaze.audit.measuring import Measured, measure
 from geogaze.audit.placing import Placed, placed
 from geogaze.audit.samples import Samples
-from geogaze.audit.sites import Ground, Site, Truth, open_site
+from geogaze.audit.sites import Ground, Site, open_site
 from geogaze.audit.verdict import Verdict, judge
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.engines import load_engine
 from geogaze.models.bundles import Bundle
-from geogaze.models.targets import Target, parse_target, spelled
+from geogaze.models.targets import Target, least, parse_target, spelled
 
 _RANDOM_SCENES = 8
 
@@ -92,8 +93,9 @@ def audit(
     effects: list[Effects | None] = []
     randomised: dict[int, Floats] = {}
     without = _without_learning(bundle)
-    for truth in truths:
-        with open_site(truth, bundle, name, settings) as site:
+    kinds, lying = kinds_of(truths, name)
+    for truth, documents in zip(truths, lying, strict=True):
+        with open_site(truth.scene, documents, bundle, settings) as site:
             on_progress(f"{site.name}: looking at {site.rows * site.cols:,} tiles")
             measured = measure(site, engine, target, targets)
             if measured is None:
@@ -106,14 +108,14 @@ def audit(
             effects.append(change(site, measured, engine, target, score, tiles, seed))
             found.append(measured)
             grounds.append(site.ground)
-            gsd, kinds = site.gsd, site.kinds
+            gsd = site.gsd
     if not any(measured.shows.any() for measured in found):
         raise InvalidRequest("No tile of these scenes shows an object: nothing can be audited.")
     samples = Samples.of(found, target)
     biases = [
         bias_of(
             np.concatenate([measured.logits[:, k] for measured in found]),
-            np.concatenate([measured.evidence[:, k] for measured in found]),
+            np.concatenate([measured.sums[:, k] for measured in found]),
         )
         for k in range(len(bundle.classes))
     ]
@@ -129,10 +131,10 @@ def audit(
         closures={one: bias.closure for one, bias in zip(bundle.classes, biases, strict=True)},
         sheets=sheets(found, target, kinds, biases[target], samples),
         distances=distances(found, samples.right),
-        placed=placed(found, target, bundle.classes, samples, randomised, seed),
+        placed=placed(found, target, samples, randomised, seed),
         causal=causal,
         verdict=judge(spelled(score, bundle), causal.grounds),
-        collect=tuple(to_collect(found, grounds, target)),
+        collect=tuple(to_collect(found, grounds, target, one_of=least(bundle.rule) is None)),
     )
 
 

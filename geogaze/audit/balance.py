@@ -25,14 +25,19 @@ def cell_pixels(size: int, cells: int, stride: float, first_center: float) -> Fl
         first_center: pixel on which the first cell is centred.
 
     Returns:
-        (cells, size) in 0..1; each column sums to 1.
+        (cells, size) in 0..1; each column sums to 1. A cell beyond the border has the pixel there
+        too, so that no evidence lies nowhere.
     """
     inner = first_center + 0.5 + (np.arange(cells - 1) + 0.5) * stride
     edges = np.concatenate([[0.0], np.clip(inner, 0, size), [float(size)]])
     pixels = np.arange(size)
     low = np.maximum(edges[:-1, None], pixels)
     high = np.minimum(edges[1:, None], pixels + 1)
-    return np.asarray(np.clip(high - low, 0, None))
+    owned = np.clip(high - low, 0, None)
+    centres = np.clip(first_center + np.arange(cells) * stride, 0, size - 1).astype(int)
+    beyond = owned.sum(axis=1) == 0
+    owned[beyond, centres[beyond]] = 1
+    return np.asarray(owned)
 
 
 def cell_shares(masks: NDArray[np.bool_], pixels: Floats) -> Floats:
@@ -43,12 +48,10 @@ def cell_shares(masks: NDArray[np.bool_], pixels: Floats) -> Floats:
         pixels: (g, T), from :func:`cell_pixels`.
 
     Returns:
-        (…, g, g) in 0..1; 0 for a cell without any pixel in the tile.
+        (…, g, g) in 0..1.
     """
     length = pixels.sum(axis=1)
-    area = np.outer(length, length)
-    covered = pixels @ masks.astype(np.float64) @ pixels.T
-    return np.divide(covered, area, out=np.zeros_like(covered), where=area > 0)
+    return np.asarray(pixels @ masks.astype(np.float64) @ pixels.T / np.outer(length, length))
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,15 @@ class Bias:
     closes: bool
 
 
-def bias_of(logits: Floats, evidence: Floats, exact: float = 1e-5) -> Bias:
-    """The constant between the logits (n,) and the mean of their evidence (n, g, g).
+def bias_of(logits: Floats, sums: Floats, exact: float = 1e-5) -> Bias:
+    """The constant between logits and what their evidence adds up to.
 
     Args:
-        logits: of one class.
-        evidence: of the same.
+        logits: (n,) of one class.
+        sums: (n,) of its evidence, in logits.
         exact: how far it may vary and still be constant, relative to the largest logit.
     """
-    rest = logits - evidence.mean(axis=(1, 2))
+    rest = logits - sums
     value = float(np.median(rest))
     closure = float(np.abs(rest - value).max(initial=0.0))
     largest = max(1.0, float(np.abs(logits).max(initial=0.0)))

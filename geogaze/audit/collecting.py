@@ -38,23 +38,20 @@ class Candidate:
     """A tile that is worth a label.
 
     ``why`` is ``missed`` where it shows an object and is not called so, ``wrong`` where it shows
-    none and is called so; ``logit`` is the class's, ``outline`` a polygon in degrees.
+    none and is called so; ``logit`` is the class's, ``outline`` a polygon in degrees. ``surprise``
+    is how sure the model is of its mistake, in logits.
     """
 
     scene: str
     place: Place
     why: str
     logit: float
+    surprise: float
     outline: Any
-
-    @property
-    def surprise(self) -> float:
-        """How sure the model is of its mistake, in logits."""
-        return -self.logit if self.why == "missed" else self.logit
 
 
 def to_collect(
-    sites: Sequence[Measured], grounds: Sequence[Ground], target: int
+    sites: Sequence[Measured], grounds: Sequence[Ground], target: int, *, one_of: bool
 ) -> list[Candidate]:
     """The tiles to look at and label, the surest mistakes first.
 
@@ -65,15 +62,21 @@ def to_collect(
         sites: the scenes.
         grounds: where each lies.
         target: position of the class.
+        one_of: whether a tile is of one class alone. Logits of a softmax mean something by their
+            differences, so the surest is surest over the next class.
     """
     found = []
     for site, ground in zip(sites, grounds, strict=True):
         called = site.present[:, target]
         missed, wrong = site.shows & ~called, site.empty & called
+        margin = site.logits[:, target]
+        if one_of and site.logits.shape[1] > 1:
+            margin = margin - np.delete(site.logits, target, axis=1).max(axis=1)
         for at in np.flatnonzero(missed | wrong):
             place = int(site.places[at, 0]), int(site.places[at, 1])
             why, logit = "missed" if missed[at] else "wrong", float(site.logits[at, target])
-            found.append(Candidate(site.site, place, why, logit, _outline(place, ground)))
+            sure = abs(float(margin[at]))
+            found.append(Candidate(site.site, place, why, logit, sure, _outline(place, ground)))
     found.sort(key=lambda one: (-one.surprise, one.scene, one.place))
     return found[:_MOST]
 

@@ -15,23 +15,36 @@ _AREA_HIT = 0.1  # share of a cell that an object covers
 _LEAST = 1e-12
 
 
-def enrichment(evidence: Floats, area: Floats) -> float | None:
+def enrichment(evidence: Floats, area: Floats, known: Floats | float = 1.0) -> float | None:
     """Positive evidence per area on objects, over that beside them.
 
     Args:
         evidence: signed, of cells, any shape.
         area: of the same shape: the share of each cell that objects cover.
+        known: likewise, 1 where cells were looked at, else 0: such are no ground.
 
     Returns:
         1 where evidence does not care; None without objects, without ground or without evidence.
     """
-    positive = np.maximum(evidence, 0)
-    inside, outside = area.sum(), (1 - area).sum()
-    if inside < _LEAST or outside < _LEAST or positive.sum() < _LEAST:
+    positive = np.maximum(evidence, 0) * known
+    on, beside = float((positive * area).sum()), float((positive * (1 - area)).sum())
+    return denser(on, beside, float((known * area).sum()), float((known * (1 - area)).sum()))
+
+
+def denser(on: float, beside: float, inside: float, outside: float) -> float | None:
+    """Enrichment by its sums: evidence on objects and beside them, cells inside and outside."""
+    if inside < _LEAST or outside < _LEAST or on + beside < _LEAST:
         return None
-    beside = (positive * (1 - area)).sum() / outside
-    on = (positive * area).sum() / inside
-    return float(on / max(beside, _LEAST))
+    return on / inside / max(beside / outside, _LEAST)
+
+
+def on_and_beside(evidence: Floats, area: Floats) -> Floats:
+    """Positive evidence of tiles (n, classes, g, g) on objects that cover (n, g, g) of the cells,
+    and beside them: sums (n, classes, 2).
+    """
+    positive = np.maximum(evidence, 0)
+    whole, on = positive.sum(axis=(2, 3)), np.einsum("nkyx,nyx->nk", positive, area)
+    return np.stack([on, whole - on], axis=2)
 
 
 def energy_inside(evidence: Floats, area: Floats) -> float | None:
@@ -49,6 +62,8 @@ def energy_inside(evidence: Floats, area: Floats) -> float | None:
 def hits(evidence: Floats, area: Floats) -> NDArray[np.bool_]:
     """The pointing game: whether the strongest cell lies on an object, one cell of tolerance.
 
+    A map without positive evidence points nowhere, which is no hit.
+
     Args:
         evidence: (n, g, g).
         area: (n, g, g), 0..1.
@@ -59,7 +74,8 @@ def hits(evidence: Floats, area: Floats) -> NDArray[np.bool_]:
     count, cells = len(evidence), evidence.shape[-1] ** 2
     strongest = evidence.reshape(count, cells).argmax(axis=1)
     near = _near(area > _AREA_HIT).reshape(count, cells)
-    return np.asarray(near[np.arange(len(near)), strongest])
+    points = evidence.reshape(count, cells).max(axis=1) > 0
+    return np.asarray(near[np.arange(count), strongest] & points)
 
 
 def chance_of_hit(area: Floats) -> Floats:
@@ -76,7 +92,11 @@ def _near(objects: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def shifted(
-    evidence: Floats, area: Floats, rng: np.random.Generator, draws: int
+    evidence: Floats,
+    area: Floats,
+    rng: np.random.Generator,
+    draws: int,
+    known: Floats | float = 1.0,
 ) -> NDArray[np.float64]:
     """Enrichment by chance: the objects moved over the scene as they lie to each other.
 
@@ -85,6 +105,7 @@ def shifted(
         area: (rows, cols), 0..1.
         rng: where to.
         draws: how often.
+        known: as for :func:`enrichment`; what is moved to where nobody looked does not count.
 
     Returns:
         (draws,), those without a value left out.
@@ -93,7 +114,7 @@ def shifted(
     found = []
     for _ in range(draws):
         by = int(rng.integers(1, max(2, rows))), int(rng.integers(1, max(2, cols)))
-        found.append(enrichment(evidence, np.roll(area, by, (0, 1))))
+        found.append(enrichment(evidence, np.roll(area, by, (0, 1)), known))
     return np.array([value for value in found if value is not None])
 
 

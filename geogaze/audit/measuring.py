@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from geogaze.audit.asking import Answer, ask
 from geogaze.audit.balance import Floats, balance, cell_pixels, cell_shares
 from geogaze.audit.edits import Picture
+from geogaze.audit.localisation import on_and_beside
 from geogaze.audit.sites import FAR_METRES, Place, Site, Tile
 from geogaze.evidence.explainer import Explainer
 from geogaze.models.bundles import Bundle
@@ -35,9 +36,11 @@ class Measured:
         logits: (n, classes).
         present: (n, classes), whether the model says so.
         cells: (n, g, g), the share of each cell that objects cover.
-        evidence: (n, classes, g, g).
-        by_kind: (n, classes, kinds), evidence in logits.
-        by_distance: (n, distances), of the target's evidence in logits.
+        evidence: (n, g, g) of the target.
+        sums: (n, classes), what each class's evidence adds up to, in logits.
+        others: (n, classes, 2), positive evidence on objects and beside them, added up over cells.
+        by_kind: (n, kinds), the target's evidence in logits.
+        by_distance: (n, distances), likewise.
         edges: (n, g, g), how much contrast each cell holds, for comparison.
     """
 
@@ -50,6 +53,8 @@ class Measured:
     present: NDArray[np.bool_]
     cells: Floats
     evidence: Floats
+    sums: Floats
+    others: Floats
     by_kind: Floats
     by_distance: Floats
     edges: Floats
@@ -63,6 +68,11 @@ class Measured:
     def empty(self) -> NDArray[np.bool_]:
         """Tiles (n,) without a pixel of one."""
         return np.asarray(self.area == 0)
+
+    @cached_property
+    def known(self) -> Floats:
+        """The scene's lattice: 1 where a tile was looked at, else 0."""
+        return self.whole(np.ones_like(self.cells))
 
     def whole(self, tiles: Floats) -> Floats:
         """Values of tiles (n, g, g) as the scene's own lattice; 0 where a tile is unknown."""
@@ -116,8 +126,10 @@ def measure(
 def _part(site: Site, tiles: list[Tile], answer: Answer, grid: Grid, target: int) -> Measured:
     kinds = np.stack([grid.shares(tile.kinds, len(site.kinds)) for tile in tiles])
     distances = np.stack([grid.shares(tile.bands, len(FAR_METRES) + 2) for tile in tiles])
-    evidence = answer.evidence
-    by_kind = [balance(evidence[:, k], kinds) for k in range(evidence.shape[1])]
+    evidence = answer.evidence[:, target]
+    by_kind = balance(evidence, kinds)
+    sums = answer.evidence.mean(axis=(2, 3))
+    sums[:, target] = by_kind.sum(axis=1)  # what is told of it must close, kind by kind
     return Measured(
         site.name,
         (site.rows, site.cols),
@@ -128,8 +140,10 @@ def _part(site: Site, tiles: list[Tile], answer: Answer, grid: Grid, target: int
         answer.present,
         kinds[:, 0],
         evidence,
-        np.stack(by_kind, axis=1),
-        balance(evidence[:, target], distances),
+        sums,
+        on_and_beside(answer.evidence, kinds[:, 0]),
+        by_kind,
+        balance(evidence, distances),
         np.stack([_contrast(tile.picture, grid) for tile in tiles]),
     )
 
@@ -141,8 +155,7 @@ def _contrast(picture: Picture, grid: Grid) -> Floats:
     edges[1:] += np.abs(np.diff(grey, axis=0))
     edges[:, 1:] += np.abs(np.diff(grey, axis=1))
     length = grid.pixels.sum(axis=1)
-    area = np.maximum(np.outer(length, length), 1e-9)
-    return np.asarray(grid.pixels @ edges @ grid.pixels.T / area)
+    return np.asarray(grid.pixels @ edges @ grid.pixels.T / np.outer(length, length))
 
 
 def chosen_places(

@@ -9,7 +9,14 @@ import numpy as np
 
 from geogaze.audit.balance import Floats
 from geogaze.audit.intervals import Figure, interval
-from geogaze.audit.localisation import chance_of_hit, energy_inside, enrichment, hits, shifted
+from geogaze.audit.localisation import (
+    chance_of_hit,
+    denser,
+    energy_inside,
+    enrichment,
+    hits,
+    shifted,
+)
 from geogaze.audit.measuring import Measured
 from geogaze.audit.samples import Samples
 
@@ -24,7 +31,7 @@ class Placed:
     Attributes:
         enrichment: evidence per area on objects over that beside them, median of scenes; and by
             what it is compared with.
-        by_chance: share of scenes whose objects, moved at random, would have done as well as 95 %.
+        by_chance: share of scenes whose objects, moved at random, do as well in 5 % of all moves.
         energy: share of positive evidence on objects in tiles that show and are called one.
         area: the objects' share of those tiles.
         pointing: hits of the pointing game on the same tiles; and by what it is compared with.
@@ -46,7 +53,6 @@ class Placed:
 def placed(
     sites: Sequence[Measured],
     target: int,
-    classes: Sequence[str],
     samples: Samples,
     randomised: dict[int, Floats],
     seed: int = 0,
@@ -56,7 +62,6 @@ def placed(
     Args:
         sites: the scenes.
         target: position of the class that the objects are.
-        classes: all names.
         samples: the tiles of all scenes.
         randomised: evidence (n, g, g) of a network without training, by scene.
         seed: of what is drawn.
@@ -65,7 +70,7 @@ def placed(
     evidence, cells, edges = (
         np.concatenate(parts)[right]
         for parts in (
-            [site.evidence[:, target] for site in sites],
+            [site.evidence for site in sites],
             [site.cells for site in sites],
             [site.edges for site in sites],
         )
@@ -76,7 +81,7 @@ def placed(
         return interval(groups, statistic, seed)
 
     hit, chance, by_edges = hits(evidence, cells), chance_of_hit(cells), hits(edges, cells)
-    enriched, of, by_chance = _enriched(sites, target, classes, randomised, seed)
+    enriched, of, by_chance = _enriched(sites, target, randomised, seed)
     return Placed(
         enrichment=enriched,
         enrichment_of=of,
@@ -96,7 +101,6 @@ def placed(
 def _enriched(
     sites: Sequence[Measured],
     target: int,
-    classes: Sequence[str],
     randomised: dict[int, Floats],
     seed: int,
 ) -> tuple[Figure, dict[str, Figure], float | None]:
@@ -107,26 +111,27 @@ def _enriched(
     rng = np.random.default_rng(seed)
     for number, site in enumerate(sites):
         area = site.whole(site.cells)
-        lattice = site.whole(site.evidence[:, target])
-        value = enrichment(lattice, area)
+        lattice, known = site.whole(site.evidence), site.known
+        value = enrichment(lattice, area, known)
         real.append(value)
-        by_shift = shifted(lattice, area, rng, _SHIFTS) if value is not None else np.empty(0)
+        by_shift = shifted(lattice, area, rng, _SHIFTS, known) if value is not None else np.empty(0)
         if len(by_shift):
             beaten.append(value is not None and (by_shift >= value).mean() < 0.05)
+        inside, cells = float(site.cells.sum()), float(site.cells.size)
         others = [
-            enrichment(site.whole(site.evidence[:, k]), area)
-            for k in range(len(classes))
+            denser(float(on), float(beside), inside, cells - inside)
+            for k, (on, beside) in enumerate(site.others.sum(axis=0))
             if k != target
         ]
         values = {
             "objects moved at random": float(np.median(by_shift)) if len(by_shift) else None,
             "another class's evidence": _median(others),
-            "contrast of pixels": enrichment(site.whole(site.edges), area),
-            "middle of each tile": enrichment(site.whole(_middle(site.cells)), area),
+            "contrast of pixels": enrichment(site.whole(site.edges), area, known),
+            "middle of each tile": enrichment(site.whole(_middle(site.cells)), area, known),
             "uniform": 1.0 if value is not None else None,
         }
         if number in randomised:
-            values["random weights"] = enrichment(site.whole(randomised[number]), area)
+            values["random weights"] = enrichment(site.whole(randomised[number]), area, known)
         for name, one in values.items():
             found.setdefault(name, []).append(one)
     of = {name: _over_scenes(values, seed) for name, values in found.items()}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import cv2
@@ -23,12 +22,13 @@ from geogaze.models.bundles import Bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.scene.aoi import inside_mask, locate
-from geogaze.scene.areas import read_area
+from geogaze.scene.aoi import inside_mask, locate, polygons_of
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
+
+Document = dict[str, Any]
 
 OBJECTS, REST = "objects", "the rest"
 FAR_METRES = (5.0, 15.0, 40.0)
@@ -36,20 +36,6 @@ FAR_METRES = (5.0, 15.0, 40.0)
 
 Place = tuple[int, int]
 """Row and column of a tile among the disjoint tiles of a scene."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is known of a scene: its address, its objects, other kinds of ground by name.
-
-    With ``by``, the features of ``objects`` (GeoJSON) are told apart by that property: those whose
-    value is the class are objects, each other value is another kind of ground.
-    """
-
-    scene: str
-    objects: Path
-    covers: Mapping[str, Path]
-    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,63 +129,57 @@ class Site:
 
 
 @contextmanager
-def open_site(truth: Truth, bundle: Bundle, target: str, settings: Settings) -> Iterator[Site]:
+def open_site(
+    scene: str, documents: Mapping[str, Document | None], bundle: Bundle, settings: Settings
+) -> Iterator[Site]:
     """Open a scene at the model's resolution.
 
+    Args:
+        scene: its address.
+        documents: GeoJSON of what lies on it by kind, objects first, see
+            :func:`geogaze.audit.kinds.kinds_of`.
+        bundle: the model.
+        settings: as for any job.
+
     Raises:
-        InvalidRequest: it is no use, its truth cannot be read, or it holds no whole tile.
+        InvalidRequest: it is no use, what lies on it cannot be read, or it holds no whole tile.
     """
-    name = truth.scene.rpartition("/")[2].rpartition(".")[0]
-    asked: dict[str, Any] = {"scene": truth.scene, "classes": [target], "overlap": 0}
+    asked: dict[str, Any] = {"scene": scene, "classes": [bundle.classes[0]], "overlap": 0}
     model = str(bundle.folder) if bundle.folder else bundle.name
     request = ExplainRequest.parse({**asked, "model": model, "gsd": bundle.gsd})
     plan = make_plan(request, settings, local=True)
-    documents = _kinds(truth, target)
-    documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
     areas = {kind: _area(document, kind, plan.scene) for kind, document in documents.items()}
     policy = SourcePolicy.local()
     with open_planned_scene(plan.scene, policy, settings) as reader:
         view = SceneView(reader, plan.scene, plan.working, lenient=True)
-        site = Site(name, view, plan, areas, bundle.input_size)
+        site = Site(PurePath(scene).stem, view, plan, areas, bundle.input_size)
         if not site.rows * site.cols:
             raise InvalidRequest(
-                f"{truth.scene} has {plan.working.height} × {plan.working.width} pixels at the "
+                f"{scene} has {plan.working.height} × {plan.working.width} pixels at the "
                 f"model's resolution; a tile has {bundle.input_size} × {bundle.input_size}."
             )
         yield site
 
 
-def _kinds(truth: Truth, target: str) -> dict[str, dict[str, Any]]:
-    """The documents of a scene's objects and, told apart by a property, of other kinds.
+def _area(document: Document | None, kind: str, scene: SceneInfo) -> Document | None:
+    """The polygons of a document in the scene's CRS; None where there are none.
 
     Raises:
-        InvalidRequest: no feature has the property, or none of them the class.
+        InvalidRequest: it is no GeoJSON, or all objects lie elsewhere, which is another scene's
+            file. Other ground need not be in every scene.
     """
-    document = read_area(str(truth.objects))
-    if truth.by is None:
-        return {OBJECTS: document}
-    found: dict[str, list[Any]] = {}
-    for feature in document.get("features", ()):
-        value = (feature.get("properties") or {}).get(truth.by)
-        if value is not None:
-            found.setdefault(str(value), []).append(feature)
-    name = next((value for value in found if _word(value) == _word(target)), None)
-    if name is None:
-        values = ", ".join(found) or f"no feature has a property {truth.by!r}"
-        raise InvalidRequest(f"{truth.objects.name} shows no {target!r} by {truth.by!r}: {values}.")
-    parted = {OBJECTS: found.pop(name)} | dict(sorted(found.items()))
-    return {kind: {**document, "features": features} for kind, features in parted.items()}
-
-
-def _word(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
-def _area(document: dict[str, Any], kind: str, scene: SceneInfo) -> dict[str, Any] | None:
-    """The polygons of a document in the scene's CRS; None where it says that there are none."""
-    if document.get("type") == "FeatureCollection" and document.get("features") == []:
+    if document is None or document.get("features") == []:
         return None
     try:
         return locate(document, scene)
     except AoiOutsideScene as error:
+        if kind != OBJECTS and _is_of_polygons(document):
+            return None
         raise InvalidRequest(f"The polygons of {kind} do not fit {scene.uri}: {error}") from error
+
+
+def _is_of_polygons(document: Document) -> bool:
+    try:
+        return bool(polygons_of(document))
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -86,9 +86,10 @@ def judge(name: str, grounds: Grounds) -> Verdict:
         )
     lost, filled = grounds.lost, grounds.lost_filled
     said = f"Without its object the class loses {lost} of what it rises above ground"
+    low, high = lost.low, lost.high
     assert lost.value is not None
-    low = lost.value if lost.low is None else lost.low
-    high = lost.value if lost.high is None else lost.high
+    assert low is not None
+    assert high is not None
     apart = abs(lost.value - (filled.value if filled.value is not None else lost.value))
     if apart > WAYS_APART:
         why = f"{said}, but {filled} where its surroundings are filled in: two ways disagree."
@@ -105,7 +106,7 @@ def judge(name: str, grounds: Grounds) -> Verdict:
     if low > OBJECT_ABOVE and grounds.control < CONTROL_BELOW * grounds.drop:
         words = f"{name} is decided on the object."
         return Verdict(Kind.OBJECT, words, f"{said}: over {OBJECT_ABOVE}.")
-    why = f"{said}: neither under {SURROUNDINGS_BELOW} nor over {OBJECT_ABOVE}."
+    why = f"{said}: not all of that lies under {SURROUNDINGS_BELOW}, nor over {OBJECT_ABOVE}."
     if low > OBJECT_ABOVE:
         why = (
             f"{said}, but the same edit beside it takes {grounds.control / grounds.drop:.0%} of "
@@ -124,7 +125,7 @@ def _too_little(grounds: Grounds) -> str | None:
         return f"{grounds.tiles} recognised tiles show the object; it takes {LEAST_TILES}."
     if grounds.groups < LEAST_GROUPS:
         return f"They come from {grounds.groups} scenes or blocks; it takes {LEAST_GROUPS}."
-    if grounds.rise < LEAST_RISE or grounds.lost.value is None:
+    if grounds.rise < LEAST_RISE or grounds.lost.low is None:
         return (
             f"Tiles with the object lie {grounds.rise:.2f} logits above ground; it takes "
             f"{LEAST_RISE:g}."

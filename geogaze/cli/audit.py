@@ -18,7 +18,7 @@ from geogaze.outputs import check_file
 
 if TYPE_CHECKING:
     from geogaze.audit.auditing import Audit
-    from geogaze.audit.sites import Truth
+    from geogaze.audit.kinds import Truth
 
 _FILES = ("audit.html", "audit.json", "collect.gpkg")
 _TRUTHS = (".geojson", ".gpkg", ".fgb", ".shp")
@@ -53,7 +53,7 @@ def audit(
     tiles: Annotated[
         int, typer.Option(min=1, help="Tiles of each scene that are changed at most.")
     ] = 40,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn by chance.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,7 +102,8 @@ def _truths(
     Raises:
         InvalidRequest: a file is missing, or there are too many or too few.
     """
-    from geogaze.audit.sites import OBJECTS, REST, Truth
+    from geogaze.audit.kinds import Truth
+    from geogaze.audit.sites import OBJECTS, REST
 
     if given is not None and len(given) != len(scenes):
         raise InvalidRequest(
@@ -137,7 +138,8 @@ def _beside(scene: str) -> Path:
 def _show(found: Audit, folder: Path) -> None:
     out.print(f"[bold]{found.verdict.words}[/]")
     out.print(found.verdict.why)
-    table = Table("", "tiles", "logit", *found.sheets["ground"].kinds, box=None)
+    kinds = next(iter(found.sheets.values())).kinds
+    table = Table("", "tiles", "logit", *kinds, box=None)
     for sort, sheet in found.sheets.items():
         evidence = (f"{value:+.2f}" for value in sheet.kinds.values())
         table.add_row(sort, f"{sheet.tiles:,}", f"{sheet.logit:+.2f}", *evidence)

@@ -9,7 +9,7 @@ import pytest
 from affine import Affine
 from rasterio.warp import transform_geom
 
-from geogaze.audit.sites import Truth
+from geogaze.audit.kinds import Truth
 from tests.factories import write_scene
 
 TILES, SIZE = 9, 64

@@ -15,15 +15,16 @@ from geogaze.audit import auditing
 from geogaze.audit.auditing import Audit, audit
 from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
+from geogaze.audit.kinds import Truth, kinds_of
 from geogaze.audit.page import page
-from geogaze.audit.sites import Truth, open_site
+from geogaze.audit.sites import open_site
 from geogaze.audit.verdict import Kind
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.results import BatchResult
 from geogaze.models.bundles import Bundle
 from geogaze.models.registry import find_bundle
-from tests.unit.audit.conftest import CRS, SIZE, TILES, WHERE
+from tests.unit.audit.conftest import CRS, SIZE, TILES, WHERE, outlines
 
 Colours = Callable[[np.ndarray], np.ndarray]
 
@@ -118,7 +119,8 @@ def test_tiles_are_the_scenes_own_and_objects_lie_in_them(
     world: Truth, bundle_folder: Path
 ) -> None:
     bundle = find_bundle(str(bundle_folder), allow_path=True)
-    with open_site(world, bundle, "boat", Settings()) as site:
+    _, (documents,) = kinds_of([world], "boat")
+    with open_site(world.scene, documents, bundle, Settings()) as site:
         assert (site.rows, site.cols, site.gsd) == (TILES, TILES, pytest.approx(0.5))
         tiles = list(site.tiles())
         (again,) = site.tiles([(4, 4)])
@@ -160,6 +162,16 @@ def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
     for other in ("http:", "https:", "<script", "<link", "src=", "@import", "url("):
         assert other not in text, other
     assert found.verdict.words in text
+
+
+def test_a_scene_without_ground_of_some_kind_is_audited(
+    run: Callable[[Colours], Audit], world: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = world.objects.with_name("elsewhere.geojson")
+    elsewhere.write_text(json.dumps(outlines([(20_000, 20_000, 20_064, 20_064)])))
+    monkeypatch.setitem(world.covers, "water", elsewhere)  # type: ignore[arg-type]
+    right = run(red).sheets["right"]
+    assert right.kinds["water"] == right.areas["water"] == 0
 
 
 def test_what_is_no_use_is_refused(world: Truth, bundle_folder: Path, tmp_path: Path) -> None:

@@ -22,6 +22,12 @@ def test_each_pixel_belongs_to_its_nearest_cell(
     assert (pixels.argmax(axis=0) == nearest)[whole].all()
 
 
+def test_cells_beyond_the_border_lie_somewhere() -> None:
+    pixels = cell_pixels(64, 4, 32, -32.0)  # the first has no pixel of its own
+    shares = cell_shares(np.array([np.eye(64) > 0, np.eye(64) == 0]), pixels)
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+
+
 def test_shares_are_areas_at_source_pixels() -> None:
     rng = np.random.default_rng(0)
     masks = rng.random((3, 64, 64)) > 0.6
@@ -43,7 +49,7 @@ def test_the_sheet_closes() -> None:
         labels[:, None] == np.arange(3)[:, None, None], cell_pixels(64, 4, 16, 7.5)
     )
     sheet = balance(evidence, shares)
-    found = bias_of(logits, evidence)
+    found = bias_of(logits, sheet.sum(axis=1))
     assert found.closes
     assert found.value == pytest.approx(-2.5)
     np.testing.assert_allclose(sheet.sum(axis=1) + found.value, logits, atol=1e-12)
@@ -53,6 +59,7 @@ def test_the_sheet_closes() -> None:
 
 def test_a_sheet_that_does_not_close_says_so() -> None:
     evidence = np.random.default_rng(2).normal(size=(50, 4, 4))
-    found = bias_of(evidence.mean(axis=(1, 2)) ** 2, evidence)
+    mean = evidence.mean(axis=(1, 2))
+    found = bias_of(mean**2, mean)
     assert not found.closes
     assert found.closure > 0.1

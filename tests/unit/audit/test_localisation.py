@@ -7,9 +7,11 @@ import pytest
 
 from geogaze.audit.localisation import (
     chance_of_hit,
+    denser,
     energy_inside,
     enrichment,
     hits,
+    on_and_beside,
     shifted,
     spearman,
 )
@@ -36,6 +38,25 @@ def test_what_has_no_value_has_none(evidence: np.ndarray, area: np.ndarray) -> N
     assert enrichment(evidence, area) is None
 
 
+def test_ground_where_nobody_looked_is_no_ground() -> None:
+    rng = np.random.default_rng(0)
+    evidence, area = rng.random((8, 8)), (rng.random((8, 8)) > 0.7).astype(float)
+    known = np.zeros((8, 24))
+    known[:, 8:16] = 1
+    wide = [np.pad(values, ((0, 0), (8, 8))) for values in (evidence, area)]
+    assert enrichment(*wide, known) == pytest.approx(enrichment(evidence, area))
+    moved = shifted(known, wide[1], rng, 50, known)
+    np.testing.assert_allclose(moved, 1)  # even evidence on what is known is even
+
+
+def test_sums_of_tiles_are_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    evidence, area = rng.normal(size=(5, 2, 4, 4)), rng.random((5, 4, 4))
+    on, beside = on_and_beside(evidence, area)[:, 1].sum(axis=0)
+    found = denser(on, beside, area.sum(), (1 - area).sum())
+    assert found == pytest.approx(enrichment(evidence[:, 1], area))
+
+
 def test_energy_agrees_with_counting_at_source_pixels() -> None:
     rng = np.random.default_rng(0)
     evidence, mask = rng.normal(size=(6, 6)), rng.random((48, 48)) > 0.7
@@ -52,6 +73,7 @@ def test_pointing_has_one_cell_of_tolerance() -> None:
     assert hits(evidence, area).tolist() == [True, True, False]
     assert chance_of_hit(area).tolist() == [9 / 25, 9 / 25, 6 / 25]
     assert not hits(evidence, np.zeros((3, 5, 5))).any(), "an empty mask is no hit"
+    assert not hits(-evidence, np.ones((3, 5, 5))).any(), "no evidence points nowhere"
 
 
 def test_objects_moved_at_random_do_no_better_than_even() -> None:

@@ -36,6 +36,7 @@ ON_OBJECT = Grounds(
         ({"tiles": 29}, Kind.CANNOT_TELL),
         ({"groups": 4}, Kind.CANNOT_TELL),
         ({"rise": 0.9}, Kind.CANNOT_TELL),
+        ({"lost": Figure(0.93)}, Kind.CANNOT_TELL),
         ({"tiles": 0, "lost": Figure(None), "lost_filled": Figure(None)}, Kind.CANNOT_TELL),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geogaze.audit.sites import Truth
+from geogaze.audit.kinds import Truth
 from tests.unit.audit.conftest import world  # noqa: F401
 from tests.unit.cli.conftest import Geogaze
 

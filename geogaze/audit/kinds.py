@@ -1,0 +1,90 @@
+"""What is known of scenes: which polygons are objects, and which other kinds of ground are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from geogaze.audit.sites import OBJECTS, REST, Document
+from geogaze.errors import InvalidRequest
+from geogaze.scene.areas import read_area
+
+_MOST = 40  # kinds: a page and a table can tell no more of them apart
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a scene: its address, its objects, other kinds of ground by name.
+
+    With ``by``, the features of ``objects`` (GeoJSON) are told apart by that property: those whose
+    value is the class are objects, each other value is another kind of ground.
+    """
+
+    scene: str
+    objects: Path
+    covers: Mapping[str, Path]
+    by: str | None = None
+
+
+def kinds_of(
+    truths: Sequence[Truth], target: str
+) -> tuple[tuple[str, ...], list[dict[str, Document | None]]]:
+    """The kinds of ground of some scenes, and of each scene its polygons by kind.
+
+    Args:
+        truths: what is known of the scenes.
+        target: the class that the objects are.
+
+    Returns:
+        Names, objects first and the rest last, the same for all scenes; for each scene a GeoJSON
+        document of every kind but the rest, None where it has none.
+
+    Raises:
+        InvalidRequest: a file cannot be read; no feature of any has the property, or none of them
+            the class; a kind is named twice; there are too many.
+    """
+    parted = [_parted(truth, target) for truth in truths]
+    if not any(OBJECTS in documents for documents in parted):
+        values = sorted({kind for documents in parted for kind in documents})
+        shown = ", ".join(values[:_MOST]) or f"no feature has a property {truths[0].by!r}"
+        raise InvalidRequest(
+            f"{truths[0].objects.name} shows no {target!r} by {truths[0].by!r}: {shown}."
+        )
+    for documents, truth in zip(parted, truths, strict=True):
+        if taken := sorted({OBJECTS, REST, *documents} & set(truth.covers)):
+            raise InvalidRequest(f"--cover {taken[0]}: there is another kind of that name.")
+        documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
+    named = sorted({kind for documents in parted for kind in documents} - {OBJECTS})
+    covers = dict.fromkeys(kind for truth in truths for kind in truth.covers)
+    kinds = [OBJECTS, *(kind for kind in named if kind not in covers), *covers]
+    if len(kinds) > _MOST:
+        raise InvalidRequest(
+            f"There are {len(kinds):,} kinds of ground; an audit tells {_MOST} apart. Choose a "
+            "property with fewer values, or leave --by out."
+        )
+    return (*kinds, REST), [{kind: documents.get(kind) for kind in kinds} for documents in parted]
+
+
+def _parted(truth: Truth, target: str) -> dict[str, Document]:
+    """A scene's objects and, told apart by a property, other kinds."""
+    document = read_area(str(truth.objects))
+    if truth.by is None:
+        return {OBJECTS: document}
+    found: dict[str, list[object]] = {}
+    for feature in document.get("features", ()):
+        value = (feature.get("properties") or {}).get(truth.by)
+        if value is None:
+            continue
+        kind = str(value)
+        if _word(kind) == _word(target):
+            kind = OBJECTS
+        elif kind in {OBJECTS, REST}:  # which mean something else here
+            kind = f"{truth.by} {kind}"
+        found.setdefault(kind, []).append(feature)
+    return {kind: {**document, "features": features} for kind, features in found.items()}
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())

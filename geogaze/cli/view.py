@@ -13,9 +13,6 @@ from geogaze.cli.terminal import out
 from geogaze.errors import InvalidRequest
 from geogaze.outputs import Kind, kind_of
 
-BESIDE = "beside"
-"""Where the second folder lies on the server."""
-
 
 def view(
     job: Annotated[str, typer.Argument(help="A job's folder, or a job's id on a server.")],
@@ -39,7 +36,7 @@ def view(
     if not folder.exists():
         _open(_page_of(job, api), no_browser=no_browser)
         return
-    from geogaze.cli.serving import FolderServer
+    from geogaze.serving import BESIDE, FolderServer
 
     folders = {"": folder, **({BESIDE: other} if other else {})}
     for each in folders.values():

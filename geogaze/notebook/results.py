@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from geogaze.client import Client
 from geogaze.errors import InvalidRequest, UnknownClass
 from geogaze.extras import need
+from geogaze.notebook.exploring import Explored
 from geogaze.notebook.labelled import data_array
 from geogaze.outputs import Kind, kind_of
 
@@ -56,10 +57,26 @@ class Results:
         """Names of the heat layers: classes, ``top``, ``ship vs harbor``."""
         return tuple(n.removeprefix(_HEAT) for n in self.assets if n.startswith(_HEAT))
 
-    def heat(self, layer: str) -> NDArray[np.float32]:
-        """A layer: (rows, cols) float32, NaN where nobody looked.
+    def heat(self, layer: str | None = None) -> DataArray:
+        """A layer as a DataArray (y, x), or all of them as one (class, y, x), float32.
 
-        From 0 to 1, or signed evidence in logits where the job asked for ``normalize="none"``.
+        From 0 to 1 and NaN where nobody looked, or signed evidence in logits where the job asked
+        for ``normalize="none"``. Coordinates are cells' centres in the CRS, or, where the scene is
+        rotated, positions of rows and columns. The coordinate ``spatial_ref`` has CRS and transform
+        as rioxarray and GDAL look for them; attributes are ``crs``, WKT, and ``transform``, the
+        affine's first six numbers.
+
+        Raises:
+            UnknownClass: there is no such layer.
+            ModuleNotFoundError: xarray is not installed; :meth:`array` needs none.
+        """
+        names = self.layers if layer is None else (layer,)
+        cells = np.stack([self.array(name) for name in names])
+        heat = data_array(cells, names, self.transform, "heat", {}, crs=self.crs.to_wkt())
+        return heat if layer is None else heat.sel({"class": layer})
+
+    def array(self, layer: str) -> NDArray[np.float32]:
+        """The values of :meth:`heat` alone: (rows, cols) float32.
 
         Raises:
             UnknownClass: there is no such layer.
@@ -104,18 +121,32 @@ class Results:
 
         return geopandas.read_parquet(self.assets[product])
 
-    def to_xarray(self) -> DataArray:
-        """All layers as a DataArray (class, y, x), with coordinates in the CRS.
+    def explore(
+        self,
+        layer: str | None = None,
+        *,
+        beside: Results | None = None,
+        height: int = 560,
+        port: int = 0,
+    ) -> Explored:
+        """A map of the layers over the scene, in a notebook: the job's own page in a frame.
 
-        They are cells' centres, or, where the scene is rotated, positions of rows and columns.
-        The attribute ``crs`` is WKT, ``transform`` the affine's first six numbers.
+        Nothing is fetched but the job's files, which this process serves to this machine alone.
+
+        Args:
+            layer: that is shown first; otherwise the one with most to show.
+            beside: results of the same scene, whose layers are there to compare with.
+            height: of the frame, pixels.
+            port: of the server; 0 takes a free one. Where the notebook's kernel runs elsewhere,
+                take one that leads there from the browser's machine.
 
         Raises:
-            ModuleNotFoundError: xarray is not installed.
+            UnknownClass: there is no such layer.
+            InvalidRequest: the port is taken.
         """
-        layers = np.stack([self.heat(name) for name in self.layers])
-        attributes = {"crs": self.crs.to_wkt()}
-        return data_array(layers, self.layers, self.transform, "heat", attributes)
+        if layer is not None:
+            self._layer(layer)
+        return Explored(self, beside, layer, height, port)
 
     def _repr_html_(self) -> str:
         """The contact sheet, for notebooks."""

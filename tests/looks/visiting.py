@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from geogaze.cli.serving import FolderServer
 from geogaze.config import Settings
 from geogaze.demo.scene import write_demo_scene
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
+from geogaze.serving import FolderServer
 from tests.looks.large_job import write_large_job
 
 SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from geogaze.cli import view
-from geogaze.cli.serving import FolderServer
 from geogaze.errors import InvalidRequest
 from geogaze.products.page.assembling import page_html
+from geogaze.serving import FolderServer
 
 DATA = bytes(range(256)) * 16
 ITEM = {"properties": {"geogaze:model": "a"}, "assets": {"heat-boat": {"href": "./heat-boat.tif"}}}

@@ -63,6 +63,6 @@ def test_networks_of_one_name_and_weights_are_told_apart_by_what_they_answer(
     for sign in (1.0, -1.0):
         out = tmp_path / f"out{sign:+g}"
         geogaze.explain(Net(sign), str(scene), out=out, overlays=False, **options)
-    one, other = (geogaze.open_results(tmp_path / f"out{sign}").heat("0") for sign in ("+1", "-1"))
+    one, other = (geogaze.open_results(tmp_path / f"out{sign}").array("0") for sign in ("+1", "-1"))
     seen = np.isfinite(one)
     np.testing.assert_allclose(one[seen], -other[seen], rtol=1e-4, atol=1e-5)

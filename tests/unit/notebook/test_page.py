@@ -62,7 +62,7 @@ def test_every_block_runs(
     assert len(shapes) >= 3, "the page tells shapes"
     assert names["results"].layers == ("harbor",)
     again = geogaze.open_results(names["job"]["jobID"], api="http://localhost:8080")
-    assert np.array_equal(again.heat("harbor"), names["results"].heat("harbor"), equal_nan=True)
+    assert np.array_equal(again.array("harbor"), names["results"].array("harbor"), equal_nan=True)
     assert again.folder.is_dir()
     folder = again.folder
     del again

@@ -17,6 +17,9 @@ from typing_extensions import override
 from geogaze.errors import InvalidRequest
 from geogaze.products.page.assembling import PAGE, page_html
 
+BESIDE = "beside"
+"""Where a second folder lies that is shown beside the first."""
+
 _HOST = "127.0.0.1"
 _PIECE = 2**20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")

@@ -62,9 +62,11 @@ def classes(asset: pystac.Asset, about: About) -> None:
 
 def _standing(standing: Standing) -> dict[str, Any]:
     """What the model says of a layer; nothing of probabilities where it gives none, and of pixels
-    where it labels those.
+    where it labels those. In logits what tokens on no place give to scores, where there are any.
     """
-    made_of = {"geogaze:classes": standing.classes} if standing.classes else {}
+    made_of: dict[str, Any] = {"geogaze:classes": standing.classes} if standing.classes else {}
+    if standing.nowhere:
+        made_of["geogaze:nowhere"] = standing.nowhere
     if standing.rule == "none":
         return made_of
     said = sureness(standing.rule).name

@@ -19,7 +19,9 @@ class TileTable:
     """One entry per tile, by row and column.
 
     ``row``, ``col`` (n,); ``valid_fraction`` (n,) 0..1; ``top`` (n,) position of the best class,
-    -1 where not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) 0..1 or NaN.
+    -1 where not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) 0..1 or NaN;
+    ``nowhere`` (layers, n) in logits or NaN, what tokens on no place give to each layer's score,
+    None where the network has none.
     """
 
     row: NDArray[np.int64]
@@ -28,6 +30,7 @@ class TileTable:
     top: NDArray[np.int32]
     top_probability: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    nowhere: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Tiles:
     """All tiles of a job, read when they are asked for: there may be more than fit in memory.
 
     ``kept`` says how many there are and in which squares they are kept; ``read`` gives those of a
-    rectangle of them, row by row.
+    rectangle of them, row by row. ``told_nowhere`` is whether tables tell what lies on no place.
     """
 
     kept: Division
     read: Callable[[Rectangle], TileTable]
+    told_nowhere: bool = False
 
     def slabs(self, most: int) -> Iterator[Rectangle]:
         """All tiles in rectangles of at most ``most``, which follow each other row by row.
@@ -83,6 +87,7 @@ class Tally:
         self.surely = np.zeros(layers)
         self.highest = np.full(layers, np.nan, dtype=np.float32)
         self._sums = np.zeros(layers)
+        self._nowhere: tuple[NDArray[np.float64], ...] | None = None
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -94,9 +99,18 @@ class Tally:
         top: NDArray[np.int32],
         top_probability: NDArray[np.float32],
         probabilities: NDArray[np.float32],
+        nowhere: NDArray[np.float32] | None = None,
     ) -> None:
-        """Count some tiles (n,), (n,), (K, n), as :class:`TileTable` has them."""
+        """Count some tiles (n,), (n,), (K, n), (layers, n), as :class:`TileTable` has them."""
         seen = top >= 0
+        if nowhere is not None and seen.any():
+            told = nowhere[:, seen].astype(np.float64)
+            low, high, total = self._nowhere or (np.inf, -np.inf, 0.0)
+            self._nowhere = (
+                np.minimum(low, told.min(1)),
+                np.maximum(high, told.max(1)),
+                total + told.sum(1),
+            )
         best, sure, each = top[seen], top_probability[seen], probabilities[:, seen]
         self.seen += len(best)
         np.fmax.at(self.surest, best, sure)
@@ -111,6 +125,19 @@ class Tally:
         self.highest = np.fmax(self.highest, np.fmax.reduce(each, axis=1, initial=np.nan))
         self._sums += each.sum(axis=1, dtype=np.float64)
 
+    @property
+    def nowhere(self) -> list[dict[str, float]]:
+        """By layer what tokens on no place give to its score in tiles, in logits: ``minimum``,
+        ``maximum`` and ``mean``; empty where there are none.
+        """
+        if not self._nowhere:
+            return []
+        low, high, total = self._nowhere
+        figures = np.stack([low, high, total / self.seen], axis=1)
+        return [
+            dict(zip(("minimum", "maximum", "mean"), of, strict=True)) for of in figures.tolist()
+        ]
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -121,7 +148,7 @@ class Standing:
     (``ship vs harbor``), or scores are none of classes (``rule`` none). ``highest`` is its highest
     probability, or share of a tile's pixels, None where there is none;
     ``classes`` what the layer ``top`` is made of, class → tiles, most first, and ``surest`` how
-    probable each of these gets where it is the best.
+    probable each of these gets where it is the best. ``nowhere`` is what :class:`Tally` has of it.
     """
 
     won: int | None
@@ -129,24 +156,28 @@ class Standing:
     classes: dict[str, int]
     surest: dict[str, float | None] = field(default_factory=dict)
     rule: Rule = "softmax"
+    nowhere: dict[str, float] | None = None
 
 
 def standings(job: JobFacts, tally: Tally) -> dict[str, Standing]:
     """The standing of every layer."""
     wins, rule = tally.wins, job.model.rule
+    nowhere = dict(zip(job.layers, tally.nowhere, strict=False))
     if job.targets is None:
         won = None if rule == "none" else tally.seen if rule == "softmax" else int(wins.sum())
         order = [int(i) for i in np.argsort(-wins, kind="stable") if wins[i]]
         made_of = {job.model.classes[i]: int(wins[i]) for i in order}
         surest = {job.model.classes[i]: _figure(tally.surest[i]) for i in order}
         highest = _figure(np.fmax.reduce(tally.surest))
-        return {TOP: Standing(won, highest, made_of, surest, rule)}
+        return {TOP: Standing(won, highest, made_of, surest, rule, nowhere.get(TOP))}
     found = {}
     for k, (layer, (plus, minus)) in enumerate(zip(job.layers, job.targets, strict=True)):
         won = None
         if plus is not None and minus is None and rule != "none":
             won = int(tally.present[k] if least(rule) else wins[plus])
-        found[layer] = Standing(won, _figure(tally.highest[k]), {}, rule=rule)
+        found[layer] = Standing(
+            won, _figure(tally.highest[k]), {}, rule=rule, nowhere=nowhere.get(layer)
+        )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +130,7 @@ class Answers:
         cells, size, maps = plan.tiling.cells, plan.bundle.input_size, plan.maps
         self.evidence = np.empty((len(plan.layers), len(seen), cells, cells), dtype=np.float32)
         self.route = ""
+        self.nowhere: NDArray[np.float32] | None = None
         self._present = np.zeros(len(plan.bundle.classes), dtype=np.bool_)
         self._targets = plan.targets or ()
         self._table = table
@@ -144,6 +145,8 @@ class Answers:
         tiles = self._seen[batch.tiles]
         numbers = np.isfinite(batch.logits).all(axis=1)
         numbers &= np.isfinite(batch.evidence).all(axis=(1, 2, 3))
+        if batch.nowhere is not None:
+            numbers &= np.isfinite(batch.nowhere).all(axis=1)
         self._senseless.extend(int(i) for i in batch.tiles[~numbers])
         if there := least(batch.rule):
             self._present |= (batch.probabilities[numbers] >= there).any(axis=0)
@@ -153,6 +156,11 @@ class Answers:
         self._table.top_probability[tiles] = batch.probabilities.max(axis=1)
         for k, target in enumerate(self._targets):
             self._table.probabilities[k, tiles] = batch.target_probability(target)
+        if batch.nowhere is not None:
+            if self.nowhere is None:
+                shape = len(self._plan.layers), len(self._table.top)
+                self.nowhere = np.full(shape, np.nan, dtype=np.float32)
+            self.nowhere[:, tiles] = batch.nowhere.T
         self.evidence[:, batch.tiles] = self._on_lattice(batch.evidence.transpose(1, 0, 2, 3))
         self.route = batch.route
 
@@ -190,6 +198,8 @@ class Answers:
         self._table.top[bad] = -1
         self._table.top_probability[bad] = np.nan
         self._table.probabilities[:, bad] = np.nan
+        if self.nowhere is not None:
+            self.nowhere[:, bad] = np.nan
         self.evidence = np.delete(self.evidence, self._senseless, axis=1)
         return {_SENSELESS: found}
 
@@ -228,7 +238,13 @@ def explain_chunk(
     ran = engine.ran if len(seen) else {}
     picture = small_picture(read.stepwise(plan, chunk), chunk.shape, facts_of(plan).backdrop)
     return ChunkResult(
-        table, answers.evidence, answers.route, unreadable, ran, picture, answers.present
+        replace(table, nowhere=answers.nowhere),
+        answers.evidence,
+        answers.route,
+        unreadable,
+        ran,
+        picture,
+        answers.present,
     )
 
 

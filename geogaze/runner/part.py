@@ -25,7 +25,8 @@ class ChunkTable:
     ``valid_fraction`` (n,) 0..1; ``top`` (n,) int32 position of the best class, -1 where the tile
     was not looked at; ``top_probability`` (n,) and ``probabilities`` (K, n) float32, NaN likewise,
     or where the model gives no probabilities;
-    ``coverage`` (rows, cols) of the chunk's lattice cells.
+    ``coverage`` (rows, cols) of the chunk's lattice cells; ``nowhere`` (layers, n) float32, in
+    logits, what tokens on no place give to the layers' scores, None where the network has none.
     """
 
     valid_fraction: NDArray[np.float32]
@@ -33,6 +34,7 @@ class ChunkTable:
     top_probability: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     coverage: NDArray[np.float32]
+    nowhere: NDArray[np.float32] | None = None
 
     @classmethod
     def unseen(cls, plan: Plan, count: int, coverage: NDArray[np.float32]) -> ChunkTable:
@@ -64,7 +66,8 @@ def store_chunk(
     small ``behind`` it, as another object would cost a store more than its bytes do.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **vars(table))
+    known = {name: values for name, values in vars(table).items() if values is not None}
+    np.savez_compressed(buffer, **known)
     storage.put(f"{prefix}tiles.npz", buffer.getvalue())
     if data := np.ascontiguousarray(evidence).tobytes() + behind:
         storage.put(f"{prefix}evidence.f32", data)

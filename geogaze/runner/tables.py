@@ -39,6 +39,7 @@ class PartTables:
         self._storage = storage
         self._plan = plan
         self._parts = parts
+        self._told_nowhere = any(part.result.get("nowhere") for part in parts)
         self._kept: dict[str, ChunkTable] = {}
         self._room = _KEPT_BYTES
         self._keeping = threading.Lock()
@@ -52,7 +53,7 @@ class PartTables:
         """All tiles, read when they are asked for."""
         tiling = self._plan.tiling
         kept = Division(tiling.rows, tiling.cols, self._plan.chunk_side)
-        return Tiles(kept, self.read)
+        return Tiles(kept, self.read, told_nowhere=self._told_nowhere)
 
     def done(self) -> Iterator[tuple[Chunk, ChunkTable]]:
         """The parts and their tables, without what these know of cells."""
@@ -62,7 +63,13 @@ class PartTables:
         """The tiles of a rectangle, row by row; those of units that were given up are unseen."""
         row0, col0, row1, col1 = box
         nothing = ChunkTable.unseen(self._plan, area(box), _NO_CELLS)
-        found = {name: values for name, values in vars(nothing).items() if name != "coverage"}
+        found = {
+            name: values
+            for name, values in vars(nothing).items()
+            if name not in {"coverage", "nowhere"}
+        }
+        if self._told_nowhere:
+            found["nowhere"] = np.full((len(self._plan.layers), area(box)), np.nan, np.float32)
         planes = {
             name: values.reshape(*values.shape[:-1], row1 - row0, col1 - col0)
             for name, values in found.items()
@@ -72,6 +79,8 @@ class PartTables:
             theirs, ours = overlap(bounds, box)
             for name, plane in planes.items():
                 values = getattr(table, name)
+                if values is None:  # of a unit of which no tile was looked at
+                    continue
                 plane[..., *ours] = values.reshape(*values.shape[:-1], *chunk.shape)[..., *theirs]
         rows, cols = np.mgrid[row0:row1, col0:col1]
         return TileTable(row=rows.ravel(), col=cols.ravel(), **found)
@@ -96,7 +105,7 @@ class PartTables:
 
     def _table(self, part: Part) -> ChunkTable:
         table = self._kept.get(part.prefix) or load_table(self._storage, part, cells=False)
-        size = sum(values.nbytes for values in vars(table).values())
+        size = sum(values.nbytes for values in vars(table).values() if values is not None)
         with self._keeping:  # several are read at once
             if size <= self._room and part.prefix not in self._kept:
                 self._kept[part.prefix] = table

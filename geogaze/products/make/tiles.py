@@ -56,6 +56,8 @@ def footprints(job: JobFacts, table: TileTable) -> NDArray[np.float64]:
 def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None:
     """Write ``row, col, geometry, valid_fraction, top_class, top_probability, p_<class>…``.
 
+    And ``nowhere_<layer>…`` where tokens on no place give something to scores, in logits.
+
     Of a model that labels pixels ``top_share`` and ``share_<class>…``, the shares of the tile's
     pixels that classes are predicted on. A row group at a time, whatever the number of tiles.
 
@@ -66,22 +68,25 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
         pulse: called between row groups.
     """
     layers = () if job.layers == (TOP,) else job.layers
+    beside = job.layers if tiles.told_nowhere else ()
     names = with_lengths([name.encode() for name in job.model.classes])
-    most = min(_GROUP_TILES, _GROUP_BYTES // (_TILE_BYTES + _LAYER_BYTES * len(layers)))
+    most = min(
+        _GROUP_TILES, _GROUP_BYTES // (_TILE_BYTES + _LAYER_BYTES * (len(layers) + len(beside)))
+    )
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     said = sureness(job.model.rule)
-    with ParquetWriter(target, _columns(layers, said)) as file:
+    with ParquetWriter(target, _columns(layers, said, beside)) as file:
         for box in tiles.slabs(most):
             table = tiles.read(box)
             corners = footprints(job, table)
             low = np.minimum(low, corners.min(axis=(0, 1)))
             high = np.maximum(high, corners.max(axis=(0, 1)))
-            file.add(len(table.row), _values(table, corners, (layers, said), names))
+            file.add(len(table.row), _values(table, corners, (layers, said, beside), names))
             pulse(0)
         file.say({"geo": json.dumps(geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
 
 
-def _columns(layers: tuple[str, ...], said: Sureness) -> list[Column]:
+def _columns(layers: tuple[str, ...], said: Sureness, beside: tuple[str, ...]) -> list[Column]:
     return [
         Column("row", Kind.INT32),
         Column("col", Kind.INT32),
@@ -90,18 +95,20 @@ def _columns(layers: tuple[str, ...], said: Sureness) -> list[Column]:
         Column("top_class", Kind.TEXT, gaps=True),
         Column(f"top_{said.name}", Kind.FLOAT, gaps=True),
         *(Column(f"{said.column}_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
+        *(Column(f"nowhere_{layer}", Kind.FLOAT, gaps=True) for layer in beside),
     ]
 
 
 def _values(
     table: TileTable,
     corners: NDArray[np.float64],
-    columns: tuple[tuple[str, ...], Sureness],
+    columns: tuple[tuple[str, ...], Sureness, tuple[str, ...]],
     names: list[bytes],
 ) -> dict[str, Values]:
     """A row group's values; what is not known is missing."""
     seen = table.top >= 0
-    layers, said = columns
+    layers, said, beside = columns
+    nowhere = () if table.nowhere is None else table.nowhere
     return {
         "row": Values(table.row.astype(np.int32)),
         "col": Values(table.col.astype(np.int32)),
@@ -112,6 +119,10 @@ def _values(
         **{
             f"{said.column}_{layer}": _known(values)
             for layer, values in zip(layers, table.probabilities, strict=True)
+        },
+        **{
+            f"nowhere_{layer}": _known(values)
+            for layer, values in zip(beside, nowhere, strict=True)
         },
     }
 

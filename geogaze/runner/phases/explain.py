@@ -59,6 +59,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         "won": done.present,
         "path": done.route,
         "ran": done.ran,
+        **({"nowhere": True} if done.table.nowhere is not None else {}),
         "so_far": show_so_far(resources.ledger, resources.storage, claim, plan, chunk, glimpse),
         "unreadable": done.unreadable,
     }

@@ -43,7 +43,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     unseen, tally = Unseen(plan, parts, given_up), Tally(job)
     for chunk, table in tables.done():
         unseen.add(chunk, table)
-        tally.add(table.top, table.top_probability, table.probabilities)
+        tally.add(table.top, table.top_probability, table.probabilities, table.nowhere)
         pulse(0)
     inputs = JobInputs(
         job=job,

@@ -24,6 +24,7 @@ def rectangles_of(table: TileTable, side: int = 2) -> Tiles:
     def read(box: Rectangle) -> TileTable:
         row0, col0, row1, col1 = box
         at = np.arange(rows * cols).reshape(rows, cols)[row0:row1, col0:col1].ravel()
-        return TileTable(**{name: values[..., at] for name, values in vars(table).items()})
+        some = {name: v[..., at] for name, v in vars(table).items() if v is not None}
+        return TileTable(**some)
 
     return Tiles(Division(rows, cols, side), read)

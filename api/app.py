@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
+from api.routes import pages
 from api.watching import Watching
 from geogaze.config import Settings, get_settings
 from geogaze.doors import resolve
@@ -58,5 +59,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in routes.ROUTERS:
         app.include_router(resolve(router))
     openapi.install(app)
+    pages.install(app)
     middleware.install(app, settings)
     return app

@@ -104,6 +104,10 @@ class Client:
         found: list[Document] = self._json("GET", "/jobs", params=parameters)["jobs"]
         return found
 
+    def inputs(self, job: str) -> Document:
+        """What a job was asked for: its inputs, complete, to be submitted again or changed."""
+        return self._json("GET", f"/jobs/{job}/inputs")
+
     def results(self, job: str) -> dict[str, Document]:
         """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""
         return self._json("GET", f"/jobs/{job}/results")

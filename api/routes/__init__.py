@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ROUTERS = [
+    "api.routes.pages:router",  # before the documents of the same addresses
     "api.routes.landing:router",
     "api.routes.conformance:router",
     "api.routes.health:router",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from api.dependencies import JobId, With, base_url
 from api.documents import JobList, Link, StatusInfo, status_info
@@ -69,9 +69,18 @@ def jobs(
     response_model_exclude_none=True,
     responses=documented(404),
 )
-def job(request: Request, job_id: JobId, services: With) -> Any:
-    """Where a job stands."""
+def job(request: Request, response: Response, job_id: JobId, services: With) -> Any:
+    """Where a job stands. Browsers get a page that shows it, unless `f=json` is said."""
+    response.headers["Vary"] = "Accept"
     return status_info(services.ledger.status(job_id), base_url(request))
+
+
+@router.get("/{job}/inputs", responses=documented(404))
+def inputs(response: Response, job_id: JobId, services: With) -> dict[str, Any]:
+    """What was asked for: the inputs of a job, complete. Submitted again they make the same."""
+    response.headers["Cache-Control"] = "private, max-age=3600"  # they never change
+    asked = services.ledger.request(job_id)
+    return {name: value for name, value in asked.items() if name != "outputs" and value is not None}
 
 
 @router.delete(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from api import openapi
 from api.dependencies import base_url
@@ -17,8 +17,9 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
 @router.get("/", tags=["service"], summary="Landing page", responses=documented())
-def landing_page(request: Request) -> dict[str, Any]:
-    """Where everything is."""
+def landing_page(request: Request, response: Response) -> dict[str, Any]:
+    """Where everything is. Browsers get a page of the jobs, unless `f=json` is said."""
+    response.headers["Vary"] = "Accept"
     base = base_url(request)
     links = [
         Link(href=f"{base}/", title="this page"),
@@ -31,6 +32,7 @@ def landing_page(request: Request) -> dict[str, Any]:
             )
             for file, version in (("openapi-3.0.json", "3.0"), ("openapi.json", "3.1"))
         ),
+        Link(href=f"{base}/?f=html", rel="alternate", type="text/html", title="as a page"),
         Link(href=f"{base}/docs", rel="service-doc", type="text/html"),
         Link(href=f"{base}/conformance", rel=f"{_REL}/conformance"),
         Link(href=f"{base}/processes", rel=f"{_REL}/processes"),

@@ -93,6 +93,7 @@ def test_submit_status_list_and_dismiss(server: Server, client: Client) -> None:
     assert server.ledger.status(UUID(job["jobID"])).state == "accepted"
     assert client.status(job["jobID"]) == job
     assert client.jobs() == [job]
+    assert client.inputs(job["jobID"])["scene"] == str(scene)
     assert client.jobs(status=["failed", "dismissed"]) == []
     assert client.dismiss(job["jobID"])["status"] == "dismissed"
     assert len(client.jobs(limit=1, status=["dismissed"])) == 1

@@ -28,12 +28,17 @@ def page_html() -> str:
     """The page."""
     libraries = (f"<script>{_script(_read(name, 'vendor'))}</script>" for name in _LIBRARIES)
     parts = {
-        "style": _read("style.css"),
+        "style": look() + _read("style.css"),
         "colormaps": json.dumps(_colormaps(), separators=(",", ":")),
         "libraries": "\n".join(libraries),
         "modules": _script(_joined("main")),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("index.html"))
+
+
+def look() -> str:
+    """The style sheet of what the pages of jobs and of the service have in common."""
+    return _read("look.css")
 
 
 def _colormaps() -> dict[str, list[list[float]]]:

@@ -30,6 +30,7 @@ def body(scene: Path) -> dict[str, Any]:
     [
         ("GET", ""),
         ("GET", "/results"),
+        ("GET", "/inputs"),
         ("GET", "/skipped"),
         ("POST", "/retry"),
         ("DELETE", ""),

@@ -1,0 +1,120 @@
+// One job: how far it is while it runs, what it shows once it has ended.
+
+import { buttonsFor } from "./actions.js";
+import { $, make, say } from "./elements.js";
+import { ENDED, follow } from "./following.js";
+import { ask, place } from "./service.js";
+import { countOf, durationOf, subjectOf, whenOf } from "./words.js";
+
+const VIEWER = "page"; // the product that shows all others
+
+/** Show a job, and follow it. */
+export function showJob(id, trouble) {
+  const path = `jobs/${id}`;
+  document.body.classList.add("one");
+  $("job").hidden = false;
+  $("title").textContent = `Job ${id.slice(0, 8)}`;
+  ask(`${path}/inputs`).then(showInputs, () => {});
+  let last = null;
+
+  function told(status) {
+    if (status.status !== last) {
+      $("actions").replaceChildren(...buttonsFor(status, begin, trouble));
+      $("state").textContent = status.status;
+      $("state").dataset.state = status.status;
+    }
+    last = status.status;
+    const ended = ENDED.has(status.status);
+    $("message").textContent = status.message === status.status ? "" : status.message;
+    $("progress").hidden = ended;
+    $("progress").value = status.progress;
+    $("pace").textContent = paceOf(status);
+    say($("warnings"), (status.warnings ?? []).join(" "));
+    say($("error"), !ended && status.lastError ? `It went on after: ${status.lastError}` : null);
+    document.title = `${ended ? status.status : `${status.progress} %`} · ${$("title").textContent} · geogaze`;
+    if (status.status === "successful") showResults();
+    else leaveResults(status);
+  }
+
+  function leaveResults(status) {
+    $("view").querySelector("iframe")?.remove();
+    document.body.classList.remove("shown");
+    $("files").hidden = true;
+    const gone = status.status === "dismissed" || !status.links.some((link) => link.rel === "preview");
+    if (gone) $("so-far").hidden = true;
+    else if (!$("so-far").src) seen(status.tilesDone);
+    $("nothing").hidden = !gone;
+    $("nothing").textContent = status.status === "dismissed" ? "Its products are removed." : "Nothing to see yet.";
+  }
+
+  function seen(tag) {
+    const next = new Image(); // shown once it is there, so that nothing flickers
+    next.addEventListener("load", () => {
+      if (last === "successful" || last === "dismissed") return;
+      $("so-far").src = next.src;
+      $("so-far").hidden = false;
+      $("nothing").hidden = true;
+    });
+    next.src = place(`${path}/preview?seen=${tag}`);
+  }
+
+  async function showResults() {
+    if ($("view").querySelector("iframe")) return;
+    $("nothing").hidden = true;
+    try {
+      const results = await ask(`${path}/results`);
+      if (last !== "successful") return;
+      showFiles(path, results);
+      if (results[VIEWER]) showViewer(`${path}/assets/${encodeURIComponent(results[VIEWER].title)}`);
+      else showSheet(results.preview);
+    } catch (refused) {
+      trouble(refused.message);
+    }
+  }
+
+  function showSheet(sheet) {
+    $("so-far").src = place(`${path}/preview?seen=whole`);
+    $("so-far").hidden = !sheet;
+  }
+
+  const begin = () => follow(id, { told, seen, trouble });
+  begin();
+}
+
+function showInputs(inputs) {
+  const { title, facts } = subjectOf(inputs);
+  if (title) $("title").textContent = title;
+  $("facts").textContent = facts;
+  $("given").querySelector("pre").textContent = JSON.stringify(inputs, null, 1);
+}
+
+/** The viewer of the job's own folder: it reads what lies beside it, and its links stay its own. */
+function showViewer(address) {
+  $("so-far").hidden = true;
+  document.body.classList.add("shown"); // it needs the width
+  const frame = make("iframe", { src: place(address) + location.hash, title: "The job's layers on a map" });
+  frame.addEventListener("load", () => {
+    const within = frame.contentDocument?.documentElement;
+    if (within) within.dataset.theme = document.documentElement.dataset.theme;
+  });
+  $("view").append(frame);
+}
+
+function showFiles(path, results) {
+  const items = Object.values(results).map((file) => {
+    const href = place(`${path}/assets/${file.title.split("/").map(encodeURIComponent).join("/")}`);
+    return make("li", {}, make("a", { href }, file.title));
+  });
+  $("files").querySelector("ul").replaceChildren(...items);
+  $("files").hidden = false;
+}
+
+function paceOf(status) {
+  const words = [];
+  if (status.tiles) words.push(`${status.tilesDone.toLocaleString("en")} of ${countOf(status.tiles, "tile")}`);
+  if (status.tilesReused) words.push(`${status.tilesReused.toLocaleString("en")} from an earlier job`);
+  if (status.tilesPerSecond) words.push(`${Number(status.tilesPerSecond.toPrecision(3))} a second`);
+  if (status.secondsLeft) words.push(`about ${durationOf(status.secondsLeft)} left`);
+  words.push(status.finished ? `ended ${whenOf(status.finished)}` : `submitted ${whenOf(status.created)}`);
+  return words.join(" · ");
+}

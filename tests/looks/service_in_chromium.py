@@ -1,0 +1,155 @@
+"""The page of the service in Chromium: from a form filled by keys to the layers on the map.
+
+Run by ``make looks``. Pictures are left in the folder that ``LOOKS`` names, to be looked at.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from geogaze.client import Client
+from geogaze.config import Settings
+from geogaze.demo.scene import write_demo_scene
+from tests.looks.visiting import Visit, picture
+from tests.unit.api.serving import served
+from tests.unit.api.testing import make_app, make_settings
+from tests.unit.api.working import work_off
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}}
+PATIENCE = 60_000  # ms
+expect.set_options(timeout=PATIENCE)  # on two busy cores all takes its time
+CHUNK_TILES = 8  # so that pictures so far come often
+
+
+class Service:
+    """An API with what a browser and a worker need of it."""
+
+    def __init__(self, settings: Settings, scene: Path, url: str) -> None:
+        self.settings, self.scene, self.url = settings, scene, url
+
+    def work(self) -> threading.Thread:
+        worker = threading.Thread(target=work_off, args=(self.settings,))
+        worker.start()
+        return worker
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    settings = make_settings(folder, folder / "models" / "none").model_copy(
+        update={"chunk_tiles": CHUNK_TILES}
+    )
+    scene = settings.source_folders[0] / "airport.tif"
+    write_demo_scene(scene, 1024, 7)
+    with served(make_app(settings)) as url:
+        yield Service(settings, scene, url)
+
+
+def check(page: Page, name: str) -> None:
+    """A picture of a page that fits its window and that everyone can use."""
+    picture(page, f"service-{name}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is too wide"
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+    assert not serious, [(one["id"], one["nodes"][0]["html"]) for one in serious]
+
+
+def tab_to(page: Page, element: str) -> None:
+    """Go on with the keyboard until an element has the focus."""
+    for _ in range(80):
+        if page.evaluate("wanted => document.activeElement?.matches(wanted)", element):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no key leads to {element}")
+
+
+def test_a_job_by_keys_alone_from_the_form_to_the_map(browser: Browser, service: Service) -> None:
+    visit = Visit(browser, **DESK)
+    page = visit.page
+    page.goto(service.url)
+    expect(page.locator("#none")).to_be_visible()
+    check(page, "empty")
+    expect(page.locator("#ask")).to_be_enabled()
+    tab_to(page, "#scene")
+    page.keyboard.type(str(service.scene))
+    tab_to(page, "[name=which]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "#filter")
+    page.keyboard.type("air")
+    tab_to(page, "#classes input")
+    page.keyboard.press("Space")
+    tab_to(page, "#ask")
+    page.keyboard.press("Enter")
+    start = page.locator("#quote button")
+    expect(start).to_be_focused()
+    check(page, "quote")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/*", timeout=PATIENCE)
+    expect(page.locator("#state")).to_have_text("accepted")
+    check(page, "accepted")
+    worker = service.work()
+    expect(page.locator("#so-far")).to_be_visible()
+    check(page, "running")
+    expect(page.locator("#state")).to_have_text("successful", timeout=2 * PATIENCE)
+    worker.join()
+    viewer = page.frame_locator("iframe")
+    expect(viewer.locator("#title")).to_have_text("Where aerial-scenes looks")
+    expect(viewer.locator("#strip .layer")).to_have_count(1)
+    page.wait_for_timeout(4000)  # the map draws
+    check(page, "done")
+    page.locator("#files summary").press("Enter")
+    assert page.locator("#files li").count() > 5
+    page.set_viewport_size(PHONE["viewport"])
+    page.wait_for_timeout(2000)
+    check(page, "phone-done")
+    visit.end(service.url)
+
+
+def test_cancel_asks_first_and_the_list_follows(browser: Browser, service: Service) -> None:
+    with Client(service.url) as client:
+        job = client.submit({"scene": str(service.scene), "classes": ["harbor"]})["jobID"]
+    visit = Visit(browser, **PHONE, color_scheme="dark")
+    page = visit.page
+    page.goto(service.url)
+    row = page.locator("#list li").first
+    expect(row.locator("a")).to_have_text("airport.tif")
+    check(page, "phone")
+    row.locator("button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#sure button[autofocus]")).to_be_focused()
+    check(page, "sure")
+    page.keyboard.press("Escape")
+    expect(row.locator(".state")).to_have_text("accepted")
+    row.locator("button").press("Enter")
+    tab_to(page, "#sure-yes")
+    page.keyboard.press("Enter")
+    expect(row.locator(".state")).to_have_text("dismissed")
+    page.goto(f"{service.url}/jobs/{job}")
+    expect(page.locator("#nothing")).to_have_text("Its products are removed.")
+    check(page, "phone-job")
+    visit.end(service.url)
+
+
+def test_what_is_refused_is_told_in_the_services_words(browser: Browser, service: Service) -> None:
+    visit = Visit(browser, **PHONE)
+    page = visit.page
+    page.goto(service.url)
+    page.locator("#new summary").first.press("Enter")
+    page.locator("#scene").fill("https://elsewhere.example/a.tif")
+    expect(page.locator("#ask")).to_be_enabled()
+    page.locator("#ask").press("Enter")
+    expect(page.locator("#refused")).to_contain_text("elsewhere.example")
+    check(page, "refused")
+    page.goto(f"{service.url}/jobs/nobodys")
+    expect(page.locator("#trouble")).to_contain_text("no job")
+    visit.context.close()  # browsers complain of every 404

@@ -87,6 +87,10 @@ page-libraries:  ## Build what a job's page takes of other people's work (needs 
 	@cd infra/page && npm install --no-fund --no-audit --no-package-lock --silent && node build.mjs
 	@rm -rf infra/page/node_modules
 
+.PHONY: notebooks
+notebooks: install-dev  ## Run docs/notebooks and keep what they show
+	@$(BIN)/python -m infra.notebooks
+
 .PHONY: looks
 LOOKS ?= looks
 

@@ -72,6 +72,10 @@ sizes: install-dev  ## Whole jobs at the widths where blocks and overviews turn
 
 EXAMPLES ?= 200
 
+.PHONY: planted
+planted: install-dev  ## Networks trained to be biased, and audited: make planted ARGS='--seeds 10' (hours)
+	@$(BIN)/python -m tests.benchmarks.planted $(ARGS)
+
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)

@@ -13,6 +13,7 @@ from geogaze.cli import (
     audit,
     bench,
     compare,
+    demo,
     hotspots,
     image,
     local,
@@ -89,6 +90,7 @@ def _root(
 
 
 local.add_to(app)
+demo.add_to(app)
 view.add_to(app)
 image.add_to(app)
 compare.add_to(app)

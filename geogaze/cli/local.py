@@ -1,4 +1,4 @@
-"""Commands that work on this machine alone: ``run`` and ``demo``."""
+"""The command ``run``: a job on this machine alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from geogaze.cli.bars import TilesBar
 from geogaze.cli.interrupts import first_word
 from geogaze.cli.options import JsonOption, OverwriteOption, takes
 from geogaze.cli.quote import print_ahead, print_quote
-from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
+from geogaze.cli.terminal import out, print_json, print_warnings, progress_bar
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.models.sureness import sureness_in
-from geogaze.outputs import Kind, check_file, check_folder
+from geogaze.outputs import Kind, check_folder
 from geogaze.processes.explain.quote import quote_of
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.wording import length
@@ -274,27 +274,6 @@ def _show_outcome(plan: Plan, assets: dict[str, Path], folder: Path) -> None:
         )
 
 
-def demo(
-    path: Annotated[Path, typer.Argument(help="The GeoTIFF to write.")] = Path("demo-scene.tif"),
-    size: Annotated[int, typer.Option(min=64, max=8192, help="Pixels per side.")] = 2048,
-    seed: Annotated[int, typer.Option(help="Same seed, same scene.")] = 7,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Draw a scene to try geogaze on: an airport and a harbour, with true outlines beside it.
-
-    Example:
-        geogaze demo airport.tif && geogaze run airport.tif --out heat
-    """
-    from geogaze.demo.scene import write_demo_scene
-
-    for target in (path, path.with_suffix(".geojson")):
-        check_file(target, overwrite=overwrite)
-    with err.status("drawing an airport and a harbour"):
-        write_demo_scene(path, size, seed)
-    out.print(f"Drew {path} and the outlines of its objects, {path.with_suffix('.geojson')}.")
-
-
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the command."""
     app.command()(run)
-    app.command()(demo)

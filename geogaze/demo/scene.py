@@ -102,7 +102,7 @@ def draw_demo_scene(
     layers = (low_sprites(seed, view), tall_sprites(seed, view, absent), top_sprites(seed))
     for layer in layers:
         stage.draw(layer)
-    image = _seen_by_camera(stage.finished(), noise, np.random.default_rng([seed, 101 + shot]))
+    image = seen_by_camera(stage.finished(), noise, np.random.default_rng([seed, 101 + shot]))
     labels = [label for layer in layers for sprite in layer for label in sprite.labels]
     return DemoScene(image, _listed(labels, view))
 
@@ -123,12 +123,17 @@ def write_demo_scene(
         `path`.
     """
     scene = draw_demo_scene(size, seed, absent, shot)
-    transform = from_origin(*_ORIGIN, RESOLUTION, RESOLUTION)
+    transform = origin()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_cog(path, scene.image, transform)
-    collection = _feature_collection(scene.objects, transform)
+    write_cog(path, scene.image, transform)
+    collection = feature_collection(scene.objects, transform)
     path.with_suffix(".geojson").write_text(json.dumps(collection) + "\n", encoding="utf-8")
     return path
+
+
+def origin() -> Affine:
+    """Where drawn scenes lie: (column, row) to easting and northing."""
+    return from_origin(*_ORIGIN, RESOLUTION, RESOLUTION)
 
 
 def _centre(size: int) -> tuple[float, float]:
@@ -137,7 +142,7 @@ def _centre(size: int) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _seen_by_camera(
+def seen_by_camera(
     picture: FloatImage, noise: Noise, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Add optics, haze, vignetting and sensor noise."""
@@ -198,18 +203,21 @@ def _half_plane(polygon: Points, axis: int, sign: float, limit: float) -> Points
     return np.array(kept, dtype=np.float64).reshape(-1, 2)
 
 
-def _write_cog(path: Path, image: NDArray[np.uint8], transform: Affine) -> None:
+def write_cog(
+    path: Path, image: NDArray[np.uint8], transform: Affine, *, lossless: bool = False
+) -> None:
+    """Write a picture (size, size, 3) as a cloud optimised GeoTIFF, as JPEG unless without loss."""
     size = image.shape[0]
-    profile = {
-        "driver": "GTiff",
-        "interleave": "pixel",
-        "tiled": True,
-        "blockxsize": _BLOCK,
-        "blockysize": _BLOCK,
-        "compress": "JPEG",
-        "JPEG_QUALITY": _JPEG_QUALITY,
-        "photometric": "YCbCr",
-    }
+    profile = {"driver": "GTiff", "interleave": "pixel", "tiled": True}
+    profile |= {"blockxsize": _BLOCK, "blockysize": _BLOCK}
+    if lossless:
+        profile |= {"compress": "DEFLATE", "predictor": 2}
+    else:
+        profile |= {
+            "compress": "JPEG",
+            "JPEG_QUALITY": _JPEG_QUALITY,
+            "photometric": "YCbCr",
+        }
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", width=size, height=size, count=3, dtype="uint8",
@@ -224,7 +232,7 @@ def _write_cog(path: Path, image: NDArray[np.uint8], transform: Affine) -> None:
             )  # fmt: skip
 
 
-def _feature_collection(objects: tuple[SceneObject, ...], transform: Affine) -> dict[str, object]:
+def feature_collection(objects: tuple[SceneObject, ...], transform: Affine) -> dict[str, object]:
     """RFC 7946 features: longitude and latitude, closed rings, counter-clockwise."""
     features = []
     for item in objects:

@@ -10,10 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from shapely.geometry import mapping, shape
 
 from geogaze.audit.edits import Mask, Picture
 from geogaze.config import Settings
@@ -22,8 +20,9 @@ from geogaze.models.bundles import Bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.scene.aoi import inside_mask, locate, polygons_of
+from geogaze.scene.aoi import locate, polygons_of
 from geogaze.scene.info import SceneInfo
+from geogaze.scene.outlined import Outlined
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
@@ -83,7 +82,7 @@ class Site:
         self.rows, self.cols = plan.working.height // size, plan.working.width // size
         self.gsd: float = plan.scene.pixel_metres * plan.scale
         self._view, self._plan, self._size = view, plan, size
-        self._areas = {kind: area and shape(area) for kind, area in areas.items()}
+        self._areas = {kind: Outlined(area, plan.working.transform) for kind, area in areas.items()}
         self._margin = int(np.ceil(FAR_METRES[-1] / self.gsd))
         self.ground = Ground(plan.scene.crs_wkt, plan.working.transform, size)
 
@@ -102,30 +101,18 @@ class Site:
         picture = pixels.shown(self._plan.scene.rescale, self._plan.bundle.mean)
         kinds = np.full((size, size), len(self.kinds) - 1, np.uint8)
         for at in range(len(self.kinds) - 2, -1, -1):  # what is named first lies on top
-            kinds[self._mask(self.kinds[at], top, left, size)] = at
+            kinds[self._areas[self.kinds[at]].mask(top, left, size)] = at
         return Tile((row, col), picture, kinds, self._distances(top, left))
 
     def _distances(self, top: int, left: int) -> NDArray[np.uint8]:
         margin, size = self._margin, self._size
-        wide = self._mask(OBJECTS, top - margin, left - margin, size + 2 * margin)
+        wide = self._areas[OBJECTS].mask(top - margin, left - margin, size + 2 * margin)
         if not wide.any():
             return np.full((size, size), len(FAR_METRES) + 1, np.uint8)
         away = cv2.distanceTransform((~wide).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         metres = away[margin : margin + size, margin : margin + size] * self.gsd
         ends = np.array([0.0, *FAR_METRES])
         return np.searchsorted(ends, metres, side="left").astype(np.uint8)
-
-    def _mask(self, kind: str, top: int, left: int, size: int) -> Mask:
-        """Where a square of working pixels is of a kind."""
-        area, transform = self._areas[kind], self._plan.working.transform
-        corner = transform @ Affine.translation(left, top)
-        corners = [corner @ at for at in ((0, 0), (size, 0), (size, size), (0, size))]
-        near = area and area.intersection(shapely.Polygon(corners))
-        if near:  # where areas touch the square they share lines with it, which would be drawn
-            near = shapely.union_all([part for part in shapely.get_parts(near) if part.area > 0])
-        if not near or near.is_empty:
-            return np.zeros((size, size), bool)
-        return np.asarray(inside_mask(dict(mapping(near)), corner, (size, size)), dtype=bool)
 
 
 @contextmanager

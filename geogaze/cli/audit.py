@@ -11,6 +11,7 @@ from rich.table import Table
 
 from geogaze.cli.options import JsonOption, ModelOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json
+from geogaze.cli.truths import truths_of
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.models.registry import DEFAULT_MODEL, find_bundle
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from geogaze.audit.kinds import Truth
 
 _FILES = ("audit.html", "audit.json", "collect.gpkg")
-_TRUTHS = (".geojson", ".gpkg", ".fgb", ".shp")
 
 
 def audit(
@@ -105,10 +105,7 @@ def _truths(
     from geogaze.audit.kinds import Truth
     from geogaze.audit.sites import OBJECTS, REST
 
-    if given is not None and len(given) != len(scenes):
-        raise InvalidRequest(
-            f"--truth: {len(given)} files for {len(scenes)} scenes; give one for each, in order."
-        )
+    objects = truths_of(scenes, given)
     grounds: dict[str, Path] = {}
     for cover in covers:
         name, separator, file = cover.partition("=")
@@ -117,22 +114,10 @@ def _truths(
                 f"--cover {cover!r}: NAME=FILE, each name once and none of {OBJECTS}, {REST}."
             )
         grounds[name] = Path(file)
-    objects = given or [_beside(scene) for scene in scenes]
-    for path in [*objects, *grounds.values()]:
+    for path in grounds.values():
         if not path.is_file():
             raise InvalidRequest(f"There is no file {path}.")
     return [Truth(scene, path, grounds, by) for scene, path in zip(scenes, objects, strict=True)]
-
-
-def _beside(scene: str) -> Path:
-    """The polygons of a scene's own name."""
-    found = [path for suffix in _TRUTHS if (path := Path(scene).with_suffix(suffix)).is_file()]
-    if not found:
-        raise InvalidRequest(
-            f"Beside {scene} there are no polygons of its objects ({', '.join(_TRUTHS)}): name "
-            "them with --truth."
-        )
-    return found[0]
 
 
 def _show(found: Audit, folder: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import TaskID
 
+from geogaze.cli.cutting import cut_all, labelled_scenes
 from geogaze.cli.describing import (
     ArchOption,
     BandsOption,
@@ -21,9 +23,10 @@ from geogaze.cli.describing import (
     described_input,
 )
 from geogaze.cli.options import JsonOption, OverwriteOption
-from geogaze.cli.terminal import out, print_json, progress_bar
+from geogaze.cli.terminal import err, out, print_json, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.outputs import Kind, check_folder
 
 if TYPE_CHECKING:  # torch takes its time to load
     from collections.abc import Callable
@@ -39,9 +42,10 @@ if TYPE_CHECKING:  # torch takes its time to load
 
 def train(
     data: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="CLASS/*.tif, or train/CLASS/… and test/CLASS/… in it; or a labels.csv."
+            help="CLASS/*.tif, or train/CLASS/… and test/CLASS/… in it; or a labels.csv. Or scenes "
+            "with labelled polygons."
         ),
     ],
     bundle_folder: Annotated[
@@ -62,14 +66,33 @@ def train(
     std: StdOption = None,
     rescale: RescaleOption = None,
     task: TaskOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
+    truth: Annotated[
+        list[Path] | None,
+        typer.Option(help="Polygons of the scenes, one file for each. Default: those beside them."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Property of the polygons (GeoJSON) that has their class.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The class of all polygons, where no property has it.")
+    ] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="Scenes to test by. Default: the first and every seventh after it."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Retrain a classifier on your own classes; writes a bundle for --model.
 
+    From scenes, chips are cut at --gsd: of a class what shows most of it, of the background what
+    shows nothing.
+
     Example:
         geogaze train chips/ --out my-ships --arch resnet18 --gsd 0.3
+
+        geogaze train airports/*.tif --label airplane --out airplanes --gsd 0.3
 
         geogaze run port.tif --out heat --model my-ships
 
@@ -86,9 +109,15 @@ def train(
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
     from geogaze.scene.chips import Wanted, chip_values
+    from geogaze.scene.cutting import Cut
 
     taken = described_input(bands, mean, std, rescale)
     settings = get_settings()
+    scenes = None
+    if len(data) > 1 or not data[0].is_dir():
+        scenes = labelled_scenes(data, truth, test, by, label)
+    elif truth or by or label or test:
+        raise InvalidRequest("--truth, --by, --label and --test are of scenes, and not of chips.")
     recipe = Recipe(
         architecture=arch,
         init=init,
@@ -102,7 +131,7 @@ def train(
         std=taken.std,
         bands=taken.bands,
         rescale=taken.rescale,
-        task=task or ("sigmoid" if (data / LABELS).is_file() else "softmax"),
+        task=task or ("sigmoid" if (data[0] / LABELS).is_file() else "softmax"),
         seed=seed,
         device=str(pick_device(settings.device)),
     )
@@ -119,7 +148,9 @@ def train(
     def agreement(model: nn.Module, images: Tensor, count: int) -> dict[str, Figures]:
         return figures_of(measure(cut_at(model), images, count))
 
-    with progress_bar("images", quiet=as_json) as bar:
+    if scenes:
+        check_folder(bundle_folder, Kind.BUNDLE, overwrite=overwrite)  # before there is any work
+    with TemporaryDirectory() as made, progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, TaskID] = {}
 
         def show(phase: str, done: int, total: int, loss: float) -> None:
@@ -130,8 +161,16 @@ def train(
 
         wanted = Wanted(taken.bands, taken.rescale, scaled=True)
         read = partial(chip_values, wanted=wanted, mean=taken.mean, settings=settings)
+        chips = data[0]
+        if scenes:
+            chips = Path(made)
+            cut = Cut(input_size, gsd, input_size // 2, taken.bands, taken.rescale, seed=seed)
+            counts = cut_all(scenes, chips, cut, settings, partial(show, "cutting chips", loss=0))
+            for part, found in counts.items():
+                told = ", ".join(f"{count:,} {name}" for name, count in sorted(found.items()))
+                err.print(f"Chips to {part} by: {told}.")
         bundle, accuracy = fit(
-            data,
+            chips,
             bundle_folder,
             recipe,
             show,

@@ -1,0 +1,113 @@
+"""Scenes with labelled polygons, for ``geogaze train``: chips of them, some to test by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geogaze.cli.truths import truths_of
+from geogaze.config import Settings
+from geogaze.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from geogaze.scene.cutting import Cut
+
+_HELD_OUT = 7  # every so many-th scene is to test by
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Scenes to train by and to test by, each with its polygons; ``by`` is the property that has
+    the class, ``label`` the class of all of them.
+    """
+
+    training: Sequence[tuple[str, Path]]
+    testing: Sequence[tuple[str, Path]]
+    by: str | None
+    label: str | None
+
+
+def labelled_scenes(
+    scenes: Sequence[Path],
+    truth: list[Path] | None,
+    test: list[Path] | None,
+    by: str | None,
+    label: str | None,
+) -> Labelled:
+    """Which scenes are to train and to test by.
+
+    Raises:
+        InvalidRequest: nobody says what the polygons are, none is left to test by, or a file is
+            missing.
+    """
+    if (by is None) == (label is None):
+        raise InvalidRequest(
+            "Say what the polygons are: --by PROPERTY that has the class of each, or --label NAME "
+            "of them all."
+        )
+    names = [str(scene) for scene in scenes]
+    pairs = list(zip(names, truths_of(names, truth), strict=True))
+    if test:
+        tested = [str(scene) for scene in test]
+        if both := set(tested) & set(names):
+            raise InvalidRequest(f"{min(both)} is to train by, so it cannot be to test by.")
+        return Labelled(pairs, list(zip(tested, truths_of(tested, None), strict=True)), by, label)
+    if len(pairs) < 2:
+        raise InvalidRequest(
+            "One scene cannot be both to train and to test by: name others with --test."
+        )
+    testing = pairs[::_HELD_OUT]
+    return Labelled([pair for pair in pairs if pair not in testing], testing, by, label)
+
+
+def cut_all(
+    scenes: Labelled, folder: Path, cut: Cut, settings: Settings, say: Callable[[int, int], None]
+) -> dict[str, Counter[str]]:
+    """Chips of scenes as ``train/CLASS/*.tif`` and ``test/CLASS/*.tif``, and how many there are.
+
+    ``say`` is told how many scenes of how many of a part are done. Chips to train by overlap by
+    half, with as much background as objects; those to test by are all tiles of their scenes.
+
+    Raises:
+        InvalidRequest: a scene or its polygons are no use, or a class is in one part alone.
+    """
+    from geogaze.scene.cutting import cut_chips
+
+    found: dict[str, Counter[str]] = {}
+    whole = replace(cut, step=cut.size, background=None)
+    for part, pairs, how in (("train", scenes.training, cut), ("test", scenes.testing, whole)):
+        found[part] = Counter()
+        for number, (scene, truth) in enumerate(pairs):
+            areas = _areas(truth, scenes.by, scenes.label)
+            drawn = replace(how, seed=cut.seed + number)
+            found[part] += cut_chips(scene, areas, folder / part, drawn, settings)
+            say(number + 1, len(pairs))
+    if alone := sorted(set(found["train"]) ^ set(found["test"])):
+        raise InvalidRequest(
+            f"Chips of {', '.join(alone)} are in scenes to train by or to test by, and not in "
+            "both: choose with --test which scenes are to test by."
+        )
+    return found
+
+
+def _areas(truth: Path, by: str | None, label: str | None) -> dict[str, dict[str, Any]]:
+    """GeoJSON polygons by class."""
+    from geogaze.scene.areas import read_area
+    from geogaze.scene.cutting import BACKGROUND
+
+    document = read_area(str(truth))
+    if by is None:
+        return {str(label): document}
+    found: dict[str, list[Any]] = {}
+    for feature in document.get("features", ()):
+        value = (feature.get("properties") or {}).get(by)
+        if value is not None:
+            found.setdefault(str(value), []).append(feature)
+    if not found:
+        raise InvalidRequest(f"No feature of {truth} has a property {by!r}.")
+    if BACKGROUND in found:
+        raise InvalidRequest(f"{truth}: {BACKGROUND!r} is what no polygon covers, and no class.")
+    return {name: {**document, "features": features} for name, features in sorted(found.items())}

@@ -1,45 +1,67 @@
-"""An audit as a document of plain numbers, for programs. Pure."""
+"""An audit as a document of plain numbers, for programs; docs/audit.md says what its names are."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from geogaze.audit.accounts import Causal, Sheet
 from geogaze.audit.auditing import Audit
 from geogaze.audit.intervals import Figure
 from geogaze.audit.placing import Placed
+from geogaze.audit.sites import OBJECTS
 from geogaze.version import VERSION
 
 Document = dict[str, Any]
 
 
 def document(audit: Audit) -> Document:
-    """What was found, as JSON has it; figures have ``value``, ``low``, ``high``, or None."""
+    """What was found, as JSON has it: figures by name, each with its 95 % interval by that name and
+    ``_interval``; None for what has no value.
+    """
     return {
         "geogaze": VERSION,
         "model": audit.model,
-        "class": audit.name,
         "gsd": audit.gsd,
         "scenes": list(audit.sites),
+        "classes": {audit.name: _class(audit)},
+    }
+
+
+def _class(audit: Audit) -> Document:
+    right = audit.sheets.get("right")
+    return {
+        "verdict": audit.verdict.kind.value,
+        "words": audit.verdict.words,
+        "why": audit.verdict.why,
         "tiles": audit.tiles,
         "tiles_with_objects": audit.showing,
-        "verdict": {
-            "kind": audit.verdict.kind.value,
-            "words": audit.verdict.words,
-            "why": audit.verdict.why,
-        },
-        "balance": {
-            "bias": audit.bias.value,
-            "closes": audit.bias.closes,
-            "closure": audit.bias.closure,
-            "closure_of_all_classes": max(audit.closures.values()),
-            **{sort: _sheet(sheet) for sort, sheet in audit.sheets.items()},
-        },
-        "distance": audit.distances,
         **_placed(audit.placed),
+        "context": _context(right) if right else {},
+        "distance": audit.distances,
+        "balance": _balance(right, audit.bias.value) if right else None,
+        "closes": audit.bias.closes,
+        "closure": audit.bias.closure,
+        "closure_of_all_classes": max(audit.closures.values()),
+        "sheets": {sort: _sheet(sheet) for sort, sheet in audit.sheets.items()},
         "causal": _causal(audit.causal),
+        **_figure("forecast", audit.causal.forecast),
+        **_figures("forecast_rivals", audit.causal.rivals),
     }
+
+
+def _balance(sheet: Sheet, bias: float) -> Document:
+    """A sheet's own sum: what no kind of ground and no bias says of the logit is ``residual``."""
+    residual = sheet.logit - bias - sum(sheet.kinds.values())
+    return {**sheet.kinds, "bias": bias, "logit": sheet.logit, "residual": residual}
+
+
+def _context(sheet: Sheet) -> Document:
+    """Which kind of ground holds the evidence above ground that objects do not, as shares of it."""
+    beside = {kind: max(0.0, value) for kind, value in sheet.above.items() if kind != OBJECTS}
+    whole = sum(beside.values())
+    return {kind: value / whole for kind, value in beside.items()} if whole > 0 else {}
 
 
 def _sheet(sheet: Sheet) -> Document:
@@ -54,14 +76,14 @@ def _sheet(sheet: Sheet) -> Document:
 
 def _placed(placed: Placed) -> Document:
     return {
-        "enrichment": {
-            **_figure(placed.enrichment),
-            "baselines": _figures(placed.enrichment_of),
-            "by_chance": placed.by_chance,
-            "scenes_with_random_weights": placed.random_scenes,
-        },
-        "energy_inside": {**_figure(placed.energy), "area": _figure(placed.area)},
-        "pointing": {**_figure(placed.pointing), "baselines": _figures(placed.pointing_of)},
+        **_figure("energy_share", placed.energy),
+        **_figure("area_share", placed.area),
+        **_figure("enrichment", placed.enrichment),
+        **_figures("baselines", placed.enrichment_of),
+        "enrichment_by_chance": placed.by_chance,
+        "scenes_with_random_weights": placed.random_scenes,
+        **_figure("pointing", placed.pointing),
+        **_figures("pointing_baselines", placed.pointing_of),
         "tiles_half_covered": placed.large,
     }
 
@@ -69,24 +91,31 @@ def _placed(placed: Placed) -> Document:
 def _causal(causal: Causal) -> Document:
     return {
         "tiles": causal.tiles,
-        "rise": _figure(causal.rise),
-        "drop": _figure(causal.drop),
-        "control": _figure(causal.control),
-        "lost": _figure(causal.lost),
-        "lost_filled": _figure(causal.lost_filled),
-        "alone": _figure(causal.alone),
-        "stays": _figure(causal.stays),
-        "forecast": {**_figure(causal.forecast), "rivals": _figures(causal.rivals)},
+        **_figure("rise", causal.rise),
+        **_figure("drop", causal.drop),
+        **_figure("control", causal.control),
+        **_figure("ratio", causal.lost),
+        **_figure("ratio_filled", causal.lost_filled),
+        **_figure("alone", causal.alone),
+        **_figure("stays", causal.stays),
         "probes": causal.grounds.probes,
     }
 
 
-def _figures(figures: dict[str, Figure]) -> Document:
-    return {name: _figure(figure) for name, figure in figures.items()}
+def _figure(name: str, figure: Figure) -> Document:
+    return {name: _number(figure.value), f"{name}_interval": _interval(figure)}
 
 
-def _figure(figure: Figure) -> Document:
-    return {name: _number(getattr(figure, name)) for name in ("value", "low", "high")}
+def _figures(name: str, figures: Mapping[str, Figure]) -> Document:
+    return {
+        name: {one: _number(figure.value) for one, figure in figures.items()},
+        f"{name}_intervals": {one: _interval(figure) for one, figure in figures.items()},
+    }
+
+
+def _interval(figure: Figure) -> list[float | None] | None:
+    ends = _number(figure.low), _number(figure.high)
+    return None if None in ends else [*ends]
 
 
 def _number(value: float | None) -> float | None:

@@ -11,6 +11,7 @@ from geogaze.audit.sites import OBJECTS, REST, Document
 from geogaze.errors import InvalidRequest
 from geogaze.scene.areas import read_area
 
+_TAKEN = {OBJECTS, REST, "bias", "logit", "residual"}  # by the lines of a balance sheet
 _MOST = 40  # kinds: a page and a table can tell no more of them apart
 
 
@@ -53,7 +54,7 @@ def kinds_of(
             f"{truths[0].objects.name} shows no {target!r} by {truths[0].by!r}: {shown}."
         )
     for documents, truth in zip(parted, truths, strict=True):
-        if taken := sorted({OBJECTS, REST, *documents} & set(truth.covers)):
+        if taken := sorted((_TAKEN | set(documents)) & set(truth.covers)):
             raise InvalidRequest(f"--cover {taken[0]}: there is another kind of that name.")
         documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
     named = sorted({kind for documents in parted for kind in documents} - {OBJECTS})
@@ -80,7 +81,7 @@ def _parted(truth: Truth, target: str) -> dict[str, Document]:
         kind = str(value)
         if _word(kind) == _word(target):
             kind = OBJECTS
-        elif kind in {OBJECTS, REST}:  # which mean something else here
+        elif kind in _TAKEN:  # which mean something else here
             kind = f"{truth.by} {kind}"
         found.setdefault(kind, []).append(feature)
     return {kind: {**document, "features": features} for kind, features in found.items()}

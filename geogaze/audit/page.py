@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from geogaze.audit import charts
+from geogaze.audit.charts import Figure
 from geogaze.audit.verdict import OBJECT_ABOVE, PROBE_ABOVE, SURROUNDINGS_BELOW
 
 Document = dict[str, Any]
@@ -48,18 +49,18 @@ svg .soft{fill:var(--soft)}
 
 def page(found: Document) -> str:
     """The page of an audit's document, as :func:`geogaze.audit.document.document` makes it."""
-    name = found["class"]
+    ((name, one),) = found["classes"].items()
     title = f"Is it looking at the {name}?"
     body = "\n".join(
         [
             f"<h1>{escape(title)}</h1>",
-            f'<p class="verdict">{escape(found["verdict"]["words"])}</p>',
-            f'<p class="why">{escape(found["verdict"]["why"])}</p>',
-            _facts(found),
-            _world(found["causal"]),
-            _balance(found["balance"], name),
-            _places(found),
-            _forecast(found["causal"]),
+            f'<p class="verdict">{escape(one["words"])}</p>',
+            f'<p class="why">{escape(one["why"])}</p>',
+            _facts(found, one),
+            _world(one["causal"]),
+            _balance(one, name),
+            _places(one),
+            _forecast(one),
             _thresholds(),
         ]
     )
@@ -71,30 +72,30 @@ def page(found: Document) -> str:
     )
 
 
-def _facts(found: Document) -> str:
+def _facts(found: Document, one: Document) -> str:
     scenes = len(found["scenes"])
     return (
-        f'<p class="note">Model {escape(found["model"])}, {found["tiles"]:,} tiles of '
+        f'<p class="note">Model {escape(found["model"])}, {one["tiles"]:,} tiles of '
         f"{scenes} scene{'s' if scenes != 1 else ''} at {found['gsd']:.3g} m, "
-        f"{found['tiles_with_objects']:,} of them with objects. Brackets hold 95 % intervals: "
+        f"{one['tiles_with_objects']:,} of them with objects. Brackets hold 95 % intervals: "
         "whole scenes, or blocks of few scenes, drawn again.</p>"
     )
 
 
 def _world(causal: Document) -> str:
     if not causal["tiles"]:
-        return _section("When the world is changed", "<p>No tile could be changed.</p>")
+        return _section("When the world is changed", "<p>No recognised tile could be changed.</p>")
     rows = [
-        ("rises above ground without objects", causal["rise"], "logits"),
-        ("falls when the object is taken out", causal["drop"], "logits"),
-        ("falls by the same edit beside the object", causal["control"], "logits"),
-        ("share of the rise that the object carries, R", causal["lost"], ""),
-        ("the same, with its surroundings filled in", causal["lost_filled"], ""),
-        ("share that it keeps among other surroundings", causal["alone"], ""),
-        ("tiles still called so without their object", causal["stays"], ""),
+        ("rises above ground without objects", "rise", "logits"),
+        ("falls when the object is taken out", "drop", "logits"),
+        ("falls by the same edit beside the object", "control", "logits"),
+        ("share of the rise that the object carries, R", "ratio", ""),
+        ("the same, with its surroundings filled in", "ratio_filled", ""),
+        ("share that it keeps among other surroundings", "alone", ""),
+        ("tiles still called so without their object", "stays", ""),
     ]
-    gauge = charts.gauge(causal["lost"], SURROUNDINGS_BELOW, OBJECT_ABOVE)
-    table = _table(["The class", "", ""], [(name, _figure(f), unit) for name, f, unit in rows])
+    gauge = charts.gauge(_of(causal, "ratio"), SURROUNDINGS_BELOW, OBJECT_ABOVE)
+    lines = [(said, _told(_of(causal, name)), unit) for said, name, unit in rows]
     probes = [
         (f"made {cue}", f"{share:+.0%}")
         for cue, share in sorted(causal["probes"].items(), key=lambda one: -one[1])
@@ -102,7 +103,7 @@ def _world(causal: Document) -> str:
     return _section(
         "When the world is changed",
         f"<p>{causal['tiles']:,} recognised tiles were changed: objects taken out, surroundings "
-        f"replaced.</p><figure>{gauge}</figure>{table}"
+        f"replaced.</p><figure>{gauge}</figure>{_table(['The class', '', ''], lines)}"
         "<p>Ground without objects, changed as a whole, gains of what the object does:</p>"
         f"{_table(['Cue', 'gain'], probes)}"
         '<p class="note">A cue that is the same all over a scene cannot show in R; these probes '
@@ -110,39 +111,46 @@ def _world(causal: Document) -> str:
     )
 
 
-def _balance(balance: Document, name: str) -> str:
-    sorts = [sort for sort in _SORTS if sort in balance]
-    kinds = list(balance[sorts[0]]["evidence"]) if sorts else []
-    rows = [(kind, *(_signed(balance[sort]["evidence"][kind]) for sort in sorts)) for kind in kinds]
-    rows.append(("bias", *(_signed(balance["bias"]) for _ in sorts)))
-    total = ("logit", *(_signed(balance[sort]["logit"]) for sort in sorts))
-    heads = ["", *(f"{_SORTS[sort]} ({balance[sort]['tiles']:,})" for sort in sorts)]
+def _balance(one: Document, name: str) -> str:
+    sheets = {sort: one["sheets"][sort] for sort in _SORTS if sort in one["sheets"]}
+    kinds = list(next(iter(sheets.values()))["evidence"]) if sheets else []
+    rows = [
+        (kind, *(_signed(sheet["evidence"][kind]) for sheet in sheets.values())) for kind in kinds
+    ]
+    bias = one["balance"]["bias"] if one["balance"] else None
+    if bias is not None:
+        rows.append(("bias", *(_signed(bias) for _ in sheets)))
+    total = ("logit", *(_signed(sheet["logit"]) for sheet in sheets.values()))
+    heads = ["", *(f"{_SORTS[sort]} ({sheet['tiles']:,})" for sort, sheet in sheets.items())]
     closed = (
-        f"Evidence and bias are the logit, to {balance['closure']:.1e} at most"
-        if balance["closes"]
-        else f"On this network evidence is off the logit by up to {balance['closure']:.2g}"
+        f"Evidence and bias are the logit, to {one['closure']:.1e} at most"
+        if one["closes"]
+        else f"On this network evidence is off the logit by up to {one['closure']:.2g}"
     )
     bars = ""
-    if "right" in balance:
-        above = balance["right"]["above_ground"]
+    if "right" in sheets:
+        above = sheets["right"]["above_ground"]
         bars = (
             f"<p>Of recognised {escape(name)} tiles, above what ground without objects says:</p>"
             f"<figure>{charts.bars(above, 'logits')}</figure>"
         )
+        if context := one["context"]:
+            most = max(context, key=lambda kind: context[kind])
+            bars += (
+                f"<p>Of what lies beside objects, {context[most]:.0%} lies on {escape(most)}.</p>"
+            )
     return _section(
         "The balance sheet",
         f"<p>{closed}: means over tiles, in logits.</p>{_table(heads, rows, total)}{bars}",
     )
 
 
-def _places(found: Document) -> str:
-    enriched, pointing = found["enrichment"], found["pointing"]
-    lines = {"this class": enriched, **enriched["baselines"]}
+def _places(one: Document) -> str:
+    lines = {"this class": _of(one, "enrichment"), **_all_of(one, "baselines")}
     chart = charts.intervals(lines, "times as much evidence per area on objects as beside them")
-    hits = {"this class": pointing, **pointing["baselines"]}
-    rows = [(name, _figure(figure)) for name, figure in hits.items()]
-    energy = found["energy_inside"]
-    large = found["tiles_half_covered"]
+    hits = {"this class": _of(one, "pointing"), **_all_of(one, "pointing_baselines")}
+    rows = [(name, _told(figure)) for name, figure in hits.items()]
+    large = one["tiles_half_covered"]
     warned = (
         f" Objects cover over half of {large:.0%} of these tiles, where no figure of place means "
         "anything (arXiv:2507.05916)."
@@ -152,20 +160,19 @@ def _places(found: Document) -> str:
     return _section(
         "Where the evidence lies",
         f"<figure>{chart}</figure>"
-        f"<p>{_figure(energy)} of the positive evidence of recognised tiles lies on objects, which "
-        f"cover {_figure(energy['area'])} of them.{warned}</p>"
+        f"<p>{_told(_of(one, 'energy_share'))} of the positive evidence of recognised tiles lies "
+        f"on objects, which cover {_told(_of(one, 'area_share'))} of them.{warned}</p>"
         f"{_table(['The strongest cell is on an object', ''], rows)}"
         f"<p>By distance from objects, in recognised tiles:</p>"
-        f"<figure>{charts.bars(found['distance'], 'logits')}</figure>",
+        f"<figure>{charts.bars(one['distance'], 'logits')}</figure>",
     )
 
 
-def _forecast(causal: Document) -> str:
-    if not causal["tiles"]:
+def _forecast(one: Document) -> str:
+    if not one["causal"]["tiles"]:
         return ""
-    forecast = causal["forecast"]
-    rows = [("evidence above ground on the object", _figure(forecast))]
-    rows += [(name, _figure(figure)) for name, figure in forecast["rivals"].items()]
+    rows = [("evidence above ground on the object", _told(_of(one, "forecast")))]
+    rows += [(name, _told(figure)) for name, figure in _all_of(one, "forecast_rivals").items()]
     return _section(
         "Does the evidence foretell the change?",
         "<p>Rank correlation, over all tiles with objects, with the logit lost without them:</p>"
@@ -206,7 +213,23 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
-def _figure(figure: Document) -> str:
+def _of(found: Document, name: str) -> Figure:
+    """A figure of a document with its interval."""
+    return _with_interval(found[name], found[f"{name}_interval"])
+
+
+def _all_of(found: Document, name: str) -> dict[str, Figure]:
+    """Figures by name, likewise."""
+    ends = found[f"{name}_intervals"]
+    return {one: _with_interval(value, ends[one]) for one, value in found[name].items()}
+
+
+def _with_interval(value: float | None, ends: list[float] | None) -> Figure:
+    low, high = ends or (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
+def _told(figure: Figure) -> str:
     value, low, high = figure["value"], figure["low"], figure["high"]
     if value is None:
         return "–"

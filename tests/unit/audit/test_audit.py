@@ -156,7 +156,21 @@ def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
     found = run(green)
     told = document(found)
     json.dumps(told, allow_nan=False)
-    text = page({**told, "class": "<boat> & co"})
+    (one,) = told["classes"].values()
+    assert {
+        *("energy_share", "area_share", "enrichment", "enrichment_interval", "pointing"),
+        *("baselines", "context", "balance", "causal", "forecast", "verdict", "tiles"),
+    } <= set(one)
+    assert {"ratio", "ratio_interval", "control", "probes"} <= set(one["causal"])
+    balance = one["balance"]
+    kinds = {"objects", "green", "the rest"}
+    assert set(balance) == {*kinds, "bias", "logit", "residual"}
+    summed = sum(balance[name] for name in (*kinds, "bias", "residual"))
+    assert summed == pytest.approx(balance["logit"])
+    assert abs(balance["residual"]) < 1e-5
+    assert one["context"]["green"] == pytest.approx(1, abs=0.05)
+    assert one["verdict"] == "surroundings"
+    text = page({**told, "classes": {"<boat> & co": one}})
     assert "&lt;boat&gt; &amp; co" in text
     assert "<boat>" not in text
     for other in ("http:", "https:", "<script", "<link", "src=", "@import", "url("):

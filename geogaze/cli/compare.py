@@ -27,8 +27,8 @@ def compare(
 ) -> None:
     """Compare two finished runs: two dates, two models or two methods.
 
-    Makes difference-CLASS.tif (the second less the first), changes.gpkg and item.json. Two runs of
-    one model need one scale: run the second with --scale-from.
+    Makes difference-CLASS.tif (the second less the first), changes.gpkg and a page, which geogaze
+    view shows. Two runs of one model need one scale: run the second with --scale-from.
 
     Examples:
         geogaze run june.tif --out june --scale-from may && geogaze compare may june --out change
@@ -50,7 +50,8 @@ def compare(
     print_warnings(done.told["notes"])
     out.print(
         f"[bold]{out_folder / 'changes.gpkg'}[/] has the places, "
-        f"{out_folder / 'difference-<class>.tif'} each cell."
+        f"{out_folder / 'difference-<class>.tif'} each cell. "
+        f"Look at it: [bold]geogaze view {out_folder}[/]"
     )
 
 

@@ -15,7 +15,9 @@ from geogaze.outputs import Kind, kind_of
 
 
 def view(
-    job: Annotated[str, typer.Argument(help="A job's folder, or a job's id on a server.")],
+    job: Annotated[
+        str, typer.Argument(help="A job's or a comparison's folder, or a job's id on a server.")
+    ],
     other: Annotated[
         Path | None, typer.Argument(help="Folder of another job of the same scene, beside it.")
     ] = None,
@@ -30,6 +32,8 @@ def view(
 
         geogaze view heat-2024 heat-2026
 
+        geogaze view change
+
         geogaze view 4f0c… --api http://localhost:8080
     """
     folder = Path(job)
@@ -39,8 +43,9 @@ def view(
     from geogaze.serving import BESIDE, FolderServer
 
     folders = {"": folder, **({BESIDE: other} if other else {})}
-    for each in folders.values():
-        if kind_of(each) is not Kind.RESULTS:
+    for name, each in folders.items():
+        kinds = {Kind.RESULTS} if name else {Kind.RESULTS, Kind.COMPARISON}
+        if kind_of(each) not in kinds:
             raise InvalidRequest(
                 f"{each} holds no job's results: there is no item.json of one in it."
             )

@@ -18,9 +18,9 @@ from rasterio.windows import Window
 
 from geogaze.comparing.agreement import Agreement, Changed
 from geogaze.comparing.changes import ChangesFile
-from geogaze.comparing.describing import STYLE, item_of
+from geogaze.comparing.describing import SIDES, STYLE, item_of
 from geogaze.comparing.finished import Finished
-from geogaze.comparing.placing import Placement, Read, open_on, placement_of
+from geogaze.comparing.placing import Placement, Read, is_upright, open_on, placement_of
 from geogaze.comparing.scaling import Scaling, own_scales, scaling_of
 from geogaze.errors import InvalidRequest, UnknownClass
 from geogaze.files import file_stem
@@ -31,12 +31,15 @@ from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.products.make.areas import CellAreas
 from geogaze.products.make.cog import write_cog
 from geogaze.products.make.heat import BLOCK, calibrate, lattice_profile
+from geogaze.products.page.assembling import PAGE, page_html
 from geogaze.products.qgis import colour_pipe, qml
 
 DEFAULT_LEVEL = 0.25
 """Change of heat from which on a cell has changed; also the heat from which on one is hot."""
 
 _SIDE = 1024  # of the blocks that are in memory, cells
+_DIFFERENCE = "difference"
+_COG = {"COMPRESS": "DEFLATE", "PREDICTOR": "3", "OVERVIEW_RESAMPLING": "AVERAGE"}
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,11 @@ def _made(
     areas = CellAreas(grid.crs_wkt, grid.transform)
     figures: dict[str, Any] = {}
     files: dict[str, str] = {}
-    draft = scratch / "difference.tif"
+    draft = scratch / f"{_DIFFERENCE}.tif"
     with ChangesFile(target / "changes.gpkg", grid, level) as changes:
         for name, scaling in scalings.items():
             agreement = Agreement(level)
-            _write_differences(both, name, scaling, areas, agreement, draft)
+            _write_layers(both, name, scaling, areas, agreement, scratch)
             if not agreement.cells:
                 raise InvalidRequest(
                     f"No cell of {name!r} was looked at in both {both.a.folder} and "
@@ -162,48 +165,56 @@ def _made(
 
                 places = changes.add(name, both.boxes, difference)
             figures[name] = {**agreement.told(), "changes": places, **_scales(scaling, both, name)}
-            file = f"difference-{file_stem(name)}.tif"
-            files[f"difference-{name}"] = file
-            style = f"difference-{file_stem(name)}.qml"
+            for kind in (_DIFFERENCE, *SIDES):
+                file = f"{kind}-{file_stem(name)}.tif"
+                files[f"{kind}-{name}"] = file
+                write_cog(scratch / f"{kind}.tif", target / file, block=BLOCK, **_COG)
+            style = f"{_DIFFERENCE}-{file_stem(name)}.qml"
             files[f"style-{name}"] = style
             (target / style).write_text(qml(colour_pipe(STYLE)), encoding="utf-8")
-            options = {"COMPRESS": "DEFLATE", "PREDICTOR": "3", "OVERVIEW_RESAMPLING": "AVERAGE"}
-            write_cog(draft, target / file, block=BLOCK, **options)
-    return figures, {**files, "changes": "changes.gpkg"}
+    for kind, job in zip(SIDES, (both.a, both.b), strict=True):
+        if (scene := job.backdrop) and is_upright(grid, job.grid):
+            files[f"backdrop-{kind}"] = f"backdrop-{kind}.tif"
+            shutil.copyfile(scene, target / f"backdrop-{kind}.tif")
+    (target / PAGE).write_text(page_html(), encoding="utf-8")
+    return figures, {**files, "changes": "changes.gpkg", "page": PAGE}
 
 
-def _write_differences(
+def _write_layers(
     both: _SideBySide,
     name: str,
     scaling: Scaling,
     areas: CellAreas,
     agreement: Agreement,
-    draft: Path,
+    scratch: Path,
 ) -> None:
-    """Write heat of the second less heat of the first, and count how far they agree."""
+    """Write heat of both, and of the second less the first, and count how far they agree."""
     level = agreement.level
     profile = lattice_profile(both.a.grid) | {"dtype": "float32", "nodata": float("nan")}
     with ExitStack() as stack:
         reads = both.open(name, stack)
-        dataset = stack.enter_context(rasterio.open(draft, "w", **profile))
+        drafts = {
+            kind: stack.enter_context(rasterio.open(scratch / f"{kind}.tif", "w", **profile))
+            for kind in (*SIDES, _DIFFERENCE)
+        }
         for box in both.boxes:
             a, b = (
                 read(box) if scale is None else calibrate(read(box), "job", scale)
                 for read, scale in zip(reads, scaling, strict=True)
             )
             difference = b - a
-            dataset.write(difference, 1, window=Window.from_slices(*slices(box)))
+            for dataset, values in zip(drafts.values(), (a, b, difference), strict=True):
+                dataset.write(values, 1, window=Window.from_slices(*slices(box)))
             area = [
                 float(areas.of(box, *np.nonzero(sign * difference >= level)).sum())
                 for sign in (1, -1)
             ]
             agreement.add(a, b, Changed(*area))
-        dataset.set_band_description(1, f"{name} (heat of the second less heat of the first)")
-        dataset.update_tags(
-            AREA_OR_POINT="Area",
-            GEOGAZE_CLASS=name,
-            GEOGAZE_COMPARED=f"{both.a.item['id']} {both.b.item['id']}",
-        )
+        compared = f"{both.a.item['id']} {both.b.item['id']}"
+        for kind, dataset in drafts.items():
+            what = "heat of the second less heat of the first" if kind == _DIFFERENCE else kind
+            dataset.set_band_description(1, f"{name} ({what})")
+            dataset.update_tags(AREA_OR_POINT="Area", GEOGAZE_CLASS=name, GEOGAZE_COMPARED=compared)
 
 
 def _scales(scaling: Scaling, both: _SideBySide, name: str) -> dict[str, Any]:

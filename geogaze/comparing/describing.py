@@ -13,7 +13,7 @@ from pystac.extensions.render import Render, RenderExtension
 
 from geogaze.comparing.finished import Finished
 from geogaze.files import file_sha256
-from geogaze.products.colormaps import DIVERGING
+from geogaze.products.colormaps import DEFAULT, DIVERGING
 from geogaze.products.product import GEOTIFF, QML
 from geogaze.products.styles import Style
 from geogaze.version import VERSION
@@ -21,10 +21,19 @@ from geogaze.version import VERSION
 STYLE = Style(DIVERGING, -1.0, 1.0)
 """Of differences: what vanished is blue, what appeared red, what stayed clear."""
 
+SIDES = ("first", "second")
+"""What the files of either job's own layers begin with."""
+
+_SIDE_STYLE = Style(DEFAULT, 0.0, 1.0)
+
 _KINDS = {
     "difference": ("Change of {layer}", GEOTIFF, "data"),
     "style": ("Style of the change of {layer} for QGIS", QML, "metadata"),
     "changes": ("Changes as polygons", "application/geopackage+sqlite3", "data"),
+    "first": ("Heat of {layer} in the first, on the scale of both", GEOTIFF, "data"),
+    "second": ("Heat of {layer} in the second, on the first's cells", GEOTIFF, "data"),
+    "backdrop": ("The {layer} scene, without heat", GEOTIFF, "visual"),
+    "page": ("Page that shows what has changed", "text/html", "overview"),
 }
 """Title, media type and role of files, by the first word of their names."""
 
@@ -55,6 +64,7 @@ def item_of(
             "gsd": a.grid.cell_metres,
             "processing:software": {"geogaze": VERSION},
             "geogaze:compared": [a.item["id"], b.item["id"]],
+            "geogaze:names": [job.folder.resolve().name for job in (a, b)],
             **{f"geogaze:{name}": told[name] for name in ("lattice", "scale", "threshold")},
             "geogaze:classes": told["classes"],
             **({"geogaze:warnings": told["notes"]} if told["notes"] else {}),
@@ -84,6 +94,9 @@ def item_of(
         )
         if kind == "difference":
             renders[name] = Render.create(assets=[name], title=f"Change of {layer}", **STYLE.render)
+        elif kind in SIDES:
+            title = f"Heat of {layer}, {kind}"
+            renders[name] = Render.create(assets=[name], title=title, **_SIDE_STYLE.render)
     RenderExtension.ext(item, add_if_missing=True).apply(renders)
     described: dict[str, Any] = item.to_dict(include_self_link=False)
     return described

@@ -43,6 +43,13 @@ class Finished:
             if name.startswith(_HEAT)
         }
 
+    @property
+    def backdrop(self) -> Path | None:
+        """The scene's picture, where the job has left one."""
+        asset = self.item["assets"].get("backdrop")
+        path = self.folder / Path(asset["href"]).name if asset else None
+        return path if path and path.is_file() else None
+
     def said(self, name: str) -> Any:
         """What the Item says of the job by a name of geogaze's own."""
         return self.item["properties"].get(f"geogaze:{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,18 @@ def placement_of(grid: Grid, other: Grid) -> Placement:
         return Placement("resampled")
     same = (row, col) == (0, 0) and (grid.rows, grid.cols) == (other.rows, other.cols)
     return Placement("same" if same else "moved", row, col)
+
+
+def is_upright(grid: Grid, other: Grid) -> bool:
+    """Whether rows and columns of two grids run along each other, in cells of one shape."""
+    relative = ~grid.transform @ other.transform
+    off = 1e-4 * abs(relative.a)
+    return (
+        pyproj.CRS(grid.crs_wkt).equals(pyproj.CRS(other.crs_wkt), ignore_axis_order=True)
+        and relative.a > 0
+        and max(abs(relative.b), abs(relative.d)) <= off
+        and math.isclose(relative.a, relative.e, rel_tol=1e-3)
+    )
 
 
 @contextmanager

@@ -14,7 +14,10 @@ import rasterio
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+from geogaze.comparing.comparison import compare
 from geogaze.config import Settings
+from geogaze.demo.scene import write_demo_scene
+from geogaze.outputs import results_item
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import run
 from tests.factories import ROTATED, make_scene
@@ -92,6 +95,38 @@ def test_two_jobs_of_a_turned_scene_lie_on_each_other(browser: Browser, turned: 
         }
         assert shown == pytest.approx(expected, rel=1e-6)
         visit.end(url)
+
+
+@pytest.mark.parametrize("link", ["", "mode=swipe&divider=0.55", "mode=beside&at=423460,5712570"])
+def test_a_comparison_is_shown_by_the_same_page(
+    browser: Browser, changed: tuple[Path, int], link: str
+) -> None:
+    folder, places = changed
+    with served(folder) as url:
+        visit = Visit(browser, viewport={"width": 1280, "height": 800})
+        page = visit.go(f"{url}#{link}")
+        settle(page)
+        page.click("#places summary")
+        picture(page, f"comparison-{link.partition('&')[0].removeprefix('mode=') or 'change'}")
+        assert page.inner_text("#hotspots").startswith(f"{places} changes, ")
+        assert page.locator("#places tbody tr").count() == places
+        found = Axe().run(page).response["violations"]
+        assert not [one for one in found if one["impact"] in {"serious", "critical"}]
+        visit.end(url)
+
+
+@pytest.fixture(scope="session")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A comparison of the drawn airport with and without three aircraft, and its places."""
+    folder = tmp_path_factory.mktemp("changed")
+    earlier = None
+    for name, absent in (("may", ()), ("june", (22, 23, 24))):
+        scene = write_demo_scene(folder / f"{name}.tif", 1024, 7, absent)
+        asked = {"scene": str(scene), "classes": ["airplane"], "scale_from": earlier}
+        run(ExplainRequest.parse(asked), folder / name, Settings())
+        earlier = results_item(folder / name)
+    done = compare(folder / "may", folder / "june", folder / "change")
+    return folder / "change", sum(done.told["classes"]["airplane"]["changes"].values())
 
 
 def test_opened_from_a_disk_it_takes_the_folder(browser: Browser, turned: Path) -> None:

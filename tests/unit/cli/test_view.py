@@ -148,6 +148,19 @@ def test_the_browser_is_led_to_a_job_on_a_server(
         view.view("4f0c", api="http://api.example")
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"no item\.json"):
         view.view(str(tmp_path), no_browser=True)
+    compared = {"properties": {"geogaze:compared": ["a", "b"]}, "assets": {}}
+    (tmp_path / "item.json").write_text(json.dumps(compared))
+    with pytest.raises(InvalidRequest, match=r"no item\.json"):
+        view.view(str(folder), tmp_path, no_browser=True)
+
+
+def test_a_comparison_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = {"properties": {"geogaze:compared": ["a", "b"]}, "assets": {}}
+    (tmp_path / "item.json").write_text(json.dumps(compared))
+    served: list[Path] = []
+    monkeypatch.setattr(FolderServer, "serve_forever", lambda self: served.append(self.find("/")))
+    view.view(str(tmp_path), no_browser=True)
+    assert served == [tmp_path.resolve() / "index.html"]

@@ -21,6 +21,7 @@ from geogaze.cli.app import app
 from geogaze.comparing import comparison
 from geogaze.comparing.comparison import compare
 from geogaze.errors import InvalidRequest, UnknownClass
+from geogaze.products.page.assembling import page_html
 from tests.factories import NORTH_UP
 from tests.unit.comparing.folders import LATTICE, finished
 
@@ -59,13 +60,17 @@ def test_figures_differences_and_places_are_those_of_the_whole(
     one = finished(tmp_path / "a", {"boat": a, "big road": other, "sea": a})
     two = finished(tmp_path / "b", {"boat": b, "big road": other})
     done = compare(one, two, tmp_path / "out", level=0.3)
+    kinds = ("difference", "first", "second")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("difference-boat.tif", "difference-big-road.tif", "changes.gpkg", "item.json"),
+        *(f"{kind}-{name}.tif" for kind in kinds for name in ("boat", "big-road")),
         *("difference-boat.qml", "difference-big-road.qml"),
+        *("changes.gpkg", "item.json", "index.html"),
     }
     assert (done.told["lattice"], done.told["scale"], done.told["notes"]) == ("same", "one", [])
     difference = read(done.assets["difference-boat"])
     np.testing.assert_array_equal(difference, b - a)
+    for kind, values in (("first", a), ("second", b)):
+        np.testing.assert_array_equal(read(done.assets[f"{kind}-boat"]), values)
     told, both = done.told["classes"]["boat"], np.isfinite(a) & np.isfinite(b)
     assert told["cells"] == both.sum()
     assert told["correlation"] == pytest.approx(np.corrcoef(a[both], b[both])[0, 1])
@@ -102,7 +107,11 @@ def test_the_item_says_what_was_compared_and_how_it_is_drawn(tmp_path: Path) -> 
     item = json.loads((tmp_path / "out" / "item.json").read_text())
     assert item["properties"]["geogaze:compared"] == ["a", "b"]
     assert item["properties"]["geogaze:classes"] == told["classes"]
-    assert set(item["assets"]) == {"difference-boat", "style-boat", "changes"}
+    assert item["properties"]["geogaze:names"] == ["a", "b"]
+    assert set(item["assets"]) == {
+        *("difference-boat", "style-boat", "first-boat", "second-boat", "changes", "page")
+    }
+    assert (tmp_path / "out" / "index.html").read_text() == page_html()
     render = item["properties"]["renders"]["difference-boat"]
     assert (render["colormap_name"], render["rescale"]) == ("coolwarm", [[-1.0, 1.0]])
     with pytest.raises(InvalidRequest, match="already holds a comparison"):
@@ -112,6 +121,26 @@ def test_the_item_says_what_was_compared_and_how_it_is_drawn(tmp_path: Path) -> 
     (tmp_path / "out" / "mine.txt").write_text("kept")
     compare(one, finished(tmp_path / "c", {"boat": field()}), tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("transform", "kept"),
+    [(LATTICE @ Affine.scale(0.7), True), (LATTICE @ Affine.rotation(3), False)],
+)
+def test_scenes_lie_below_that_can_be_shown_on_the_firsts_grid(
+    tmp_path: Path, transform: Affine, kept: bool
+) -> None:
+    one = finished(tmp_path / "a", {"boat": field()})
+    two = finished(tmp_path / "b", {"boat": field()}, transform=transform)
+    for folder in (one, two):
+        (folder / "backdrop.tif").write_text(folder.name)
+        item = json.loads((folder / "item.json").read_text())
+        item["assets"]["backdrop"] = {"href": "./backdrop.tif"}
+        (folder / "item.json").write_text(json.dumps(item))
+    assets = compare(one, two, tmp_path / "out").assets
+    assert assets["backdrop-first"].read_text() == "a"
+    assert ("backdrop-second" in assets) == kept
+    assert not kept or assets["backdrop-second"].read_text() == "b"
 
 
 def test_a_part_of_a_scene_is_compared_in_its_place(tmp_path: Path) -> None:

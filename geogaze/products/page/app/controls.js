@@ -2,6 +2,7 @@
 
 import { asGradient, differenceStops, stopsOf } from "./colours.js";
 import { $, make } from "./elements.js";
+import { standingOf } from "./job.js";
 import { reachOf } from "./layers.js";
 
 /** Tie the controls to the state. */
@@ -27,8 +28,11 @@ export function makeControls(layers, layerOf, state) {
   function show() {
     const { layer: a, other: b, mode, opacity, threshold, blend, divider } = state.get();
     const [layer, other] = [layerOf(a), layerOf(b)];
+    const compared = Boolean(layer?.pair);
+    for (const name of ["minus", "second", "draw"]) $(name).hidden = compared;
+    $("one").textContent = compared ? "Change" : "One";
     document.querySelector(`input[name="mode"][value="${mode}"]`).checked = true;
-    $("other-row").hidden = mode === "one";
+    $("other-row").hidden = mode === "one" || compared;
     $("other").value = b;
     $("other").options[0].disabled = mode === "minus";
     $("blend").setAttribute("aria-pressed", String(blend === "cells"));
@@ -39,13 +43,15 @@ export function makeControls(layers, layerOf, state) {
     if (!layer) return;
     const minus = mode === "minus" && other ? other : null;
     const reach = minus ? reachOf(layer, minus) : layer.high;
+    const shown = layer.pair && mode !== "one" ? layer.pair[0] : layer;
+    $("standing").textContent = standingOf(layer);
     Object.assign($("threshold"), { max: reach, step: reach / 100, value: threshold });
     $("threshold-told").value = Number(threshold.toPrecision(3));
-    $("ramp").style.background = asGradient(minus ? differenceStops(reach) : stopsOf(layer));
-    $("low").textContent = minus ? `−${short(reach)}, more B` : short(layer.low);
-    $("high").textContent = minus ? `more A, ${short(reach)}` : short(reach);
-    $("unit").textContent = minus ? "A − B" : layer.job.raw ? "evidence, logits" : `heat of ${layer.id}`;
-    const ends = mode === "one" ? ["", ""] : [layer.id, other?.id ?? "scene"];
+    $("ramp").style.background = asGradient(minus ? differenceStops(reach) : stopsOf(shown));
+    $("low").textContent = minus ? `−${short(reach)}, more B` : shown.pair ? "−1, gone" : short(shown.low);
+    $("high").textContent = minus ? `more A, ${short(reach)}` : shown.pair ? "new, 1" : short(reach);
+    $("unit").textContent = minus ? "A − B" : unitOf(layer, shown);
+    const ends = mode === "one" ? ["", ""] : [shown.id, layer.pair?.[1].id ?? other?.id ?? "scene"];
     if (minus) ends.splice(0, 2, `A: ${layer.id}`, `B: ${other.id}`);
     $("pair").replaceChildren(...ends.map((name) => make("span", {}, name)));
   }
@@ -53,9 +59,15 @@ export function makeControls(layers, layerOf, state) {
   return { fillOthers };
 }
 
+function unitOf(layer, shown) {
+  if (layer.job.raw) return "evidence, logits";
+  return `${shown.pair ? "change" : "heat"} of ${layer.pair ? layer.name : layer.id}`;
+}
+
 /** Change the mode; a difference needs another layer, so one is taken where none is chosen. */
 export function setMode(state, layers, mode) {
   const { layer, other } = state.get();
+  if (mode === "minus" && layers().some((one) => one.pair)) return;
   const needed = mode === "minus" && (!other || other === layer);
   const next = layers().find((one) => one.id !== layer);
   if (mode === "minus" && needed && !next) return;

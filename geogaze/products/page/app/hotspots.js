@@ -25,28 +25,33 @@ export function outline({ values, width, height }, threshold) {
   return lines;
 }
 
-/** How many places there are (cells that touch by a side) and of how many cells. */
-export function countPlaces({ values, width, height }, threshold) {
+/**
+ * The places (cells that touch by a side), largest first: `{ cells, peak, at: [col, row] }` each, where
+ * `at` is the middle of the cell that the peak is in.
+ */
+export function findPlaces({ values, width, height }, threshold) {
   const of = new Int32Array(width * height).fill(-1);
   const root = (i) => {
     while (of[i] !== i) i = of[i] = of[of[i]];
     return i;
   };
-  let cells = 0;
-  let places = 0;
   for (let i = 0; i < values.length; i++) {
     if (!(values[i] >= threshold)) continue;
-    cells++;
-    places++;
     of[i] = i;
     for (const near of [i % width ? i - 1 : -1, i - width]) {
       if (near < 0 || of[near] < 0) continue;
       const [one, other] = [root(i), root(near)];
-      if (one !== other) {
-        of[one] = other;
-        places--;
-      }
+      if (one !== other) of[one] = other;
     }
   }
-  return { places, cells };
+  const places = new Map();
+  for (let i = 0; i < values.length; i++) {
+    if (of[i] < 0) continue;
+    const first = root(i);
+    if (!places.has(first)) places.set(first, { cells: 0, peak: -Infinity, at: null });
+    const place = places.get(first);
+    place.cells++;
+    if (values[i] > place.peak) Object.assign(place, { peak: values[i], at: [(i % width) + 0.5, Math.floor(i / width) + 0.5] });
+  }
+  return [...places.values()].sort((one, other) => other.cells - one.cells);
 }

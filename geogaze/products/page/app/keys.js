@@ -27,7 +27,7 @@ export function makeKeys({ state, layers, marks, showWhole, map }) {
     ">": () => raise(0.05),
     "?": () => $("help").showModal(),
     0: showWhole,
-    d: marks.toggleDrawing,
+    d: () => $("draw").hidden || marks.toggleDrawing(),
     t: toggleTheme,
     Escape: clear,
   };

@@ -31,8 +31,8 @@ export function placeAmong(job, transform) {
 }
 
 /** The scene as the network was shown it. */
-export async function sceneSource(job, projection) {
-  const cog = await openCog(job.folder, job.scene);
+export async function sceneSource(job, href, projection) {
+  const cog = await openCog(job.folder, href);
   const levels = [...cog.levels.keys()].reverse();
   const size = cog.levels[0].getTileWidth();
   return new ol.source.DataTile({
@@ -127,7 +127,7 @@ const VALUE = ["/", ["band", 1], ["clamp", ["band", 2], 0.001, 1]];
 export function heatStyle(layer, minus, threshold) {
   const stops = minus ? differenceStops(reachOf(layer, minus)) : stopsOf(layer);
   const [low, high] = [stops[0][0], stops.at(-1)[0]];
-  const size = minus ? ["abs", VALUE] : VALUE;
+  const size = minus || layer.pair ? ["abs", VALUE] : VALUE;
   const share = ["clamp", ["/", ["-", VALUE, low], high - low], 0, 1];
   const half = ["case", ["<", size, ["var", "threshold"]], SHADES, 0];
   return {

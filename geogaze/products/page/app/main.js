@@ -36,6 +36,7 @@ async function start(folder) {
   if (!layerOf(link.other)) delete link.other;
   if (!["one", "swipe", "beside", "minus"].includes(link.mode)) delete link.mode;
   if (link.mode === "minus" && !link.other) delete link.mode;
+  link.threshold ??= job.compared?.level ?? USUAL.threshold;
   const state = makeState(link);
   heatOf(layerOf(link.layer)); // is asked for while the page is put together
   if (job.scene) openCog(job.folder, job.scene);
@@ -79,7 +80,8 @@ function showFacts(job) {
   document.title = `${job.title} · geogaze`;
   $("title").textContent = job.title;
   const cell = `a cell is ${Number(job.cell.toPrecision(3))} m`;
-  $("facts").textContent = [job.method, `${job.layers.length} layer${job.layers.length === 1 ? "" : "s"}`, cell, job.crs]
+  const pair = job.compared && job.compared.names.join(" → ");
+  $("facts").textContent = [pair, job.method, `${job.layers.length} layer${job.layers.length === 1 ? "" : "s"}`, cell, job.crs]
     .filter(Boolean)
     .join(" · ");
   $("warnings").textContent = job.warnings.join(" ");

@@ -31,12 +31,20 @@ export function makeMap(job, state, layerOf, tell) {
   const read = (layer, minus) =>
     heatSource(job, layer, minus, projection, state.get().blend === "smooth").catch(tell);
 
+  /** What is shown first, what is taken from it, and what is shown in the other place. */
+  function sides() {
+    const { layer: a, other: b, mode } = state.get();
+    const [layer, other] = [layerOf(a), layerOf(b)];
+    const two = mode === "swipe" || mode === "beside";
+    if (two && layer.pair) return [layer.pair[0], null, layer.pair[1]];
+    return [layer, mode === "minus" ? other : null, two ? other : null];
+  }
+
   let wanted = "";
   /** Show the first layer, or its difference; its source where that is another than before. */
   async function showFirst() {
-    const { layer: a, other: b, mode, blend } = state.get();
-    const [layer, minus] = [layerOf(a), mode === "minus" ? layerOf(b) : null];
-    const now = [a, minus ? b : "", blend].join();
+    const [layer, minus] = sides();
+    const now = [layer.id, minus?.id ?? "", state.get().blend].join();
     if (now === wanted) return null;
     wanted = now;
     const source = await read(layer, minus);
@@ -47,14 +55,13 @@ export function makeMap(job, state, layerOf, tell) {
 
   /** Show the other layer, where the mode has a place for it. */
   async function showOther() {
-    const { other: b, mode } = state.get();
+    const { mode } = state.get();
     const pane = { swipe: left.second, beside: right }[mode];
-    const layer = pane && layerOf(b);
+    const layer = sides()[2];
     for (const one of [left.second, right]) if (!layer || one !== pane) one.heat.setSource(null);
     const source = layer && (await read(layer, null));
-    const still = state.get();
-    if (!source || still.other !== b || still.mode !== mode) return;
-    pane.showHeat(source, heatStyle(layer, null, still.threshold));
+    if (!source || sides()[2] !== layer || state.get().mode !== mode) return;
+    pane.showHeat(source, heatStyle(layer, null, state.get().threshold));
   }
 
   /** Show the first heat, then the scene below it; resolves when there is heat to see. */
@@ -63,9 +70,12 @@ export function makeMap(job, state, layerOf, tell) {
     const drawn = source ? drawnFirst(left.heat, source) : null;
     showOther().then(arrange);
     await drawn;
-    if (!job.scene) return;
-    const showScene = (scene) => [left, right].forEach((pane) => pane.scene.setSource(scene));
-    sceneSource(job, projection).then(showScene).catch(tell);
+    const show = (href, layers) =>
+      sceneSource(job, href, projection)
+        .then((scene) => layers.forEach((layer) => layer.setSource(scene)))
+        .catch(tell);
+    if (job.scene) show(job.scene, job.sceneAfter ? [left.scene] : [left.scene, right.scene]);
+    if (job.sceneAfter) show(job.sceneAfter, [left.after, right.scene]);
   }
 
   function arrange() {
@@ -75,13 +85,14 @@ export function makeMap(job, state, layerOf, tell) {
       pane.heat.setOpacity(opacity);
       if (pane.heat.getSource()) pane.heat.updateStyleVariables({ threshold });
     }
+    left.after.setVisible(mode === "swipe");
     left.map.updateSize();
     right.map.updateSize();
     left.map.render();
   }
 
   clip(left.heat, () => (state.get().mode === "swipe" ? [0, state.get().divider] : null));
-  clip(left.second.heat, () => [state.get().divider, 1]);
+  for (const layer of [left.second.heat, left.after]) clip(layer, () => [state.get().divider, 1]);
   state.on(["layer", "other", "mode", "blend"], () => {
     arrange();
     Promise.all([showFirst(), showOther()]).then(arrange);
@@ -106,16 +117,17 @@ function turnOf(job) {
 
 function onePane(target, view) {
   const scene = new ol.layer.WebGLTile({ cacheSize: 128 });
+  const after = new ol.layer.WebGLTile({ cacheSize: 128, visible: false }); // of a comparison's second job
   const pane = heatPane();
   const second = heatPane();
   const map = new ol.Map({
     target,
     view,
-    layers: [scene, pane.heat, second.heat],
+    layers: [scene, after, pane.heat, second.heat],
     controls: [],
     interactions: ol.interaction.defaults({ altShiftDragRotate: false, pinchRotate: false }),
   });
-  return { map, scene, second, ...pane };
+  return { map, scene, after, second, ...pane };
 }
 
 function heatPane() {

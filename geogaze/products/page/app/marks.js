@@ -1,9 +1,11 @@
-// What is drawn on the map besides rasters: outlines of hotspots, the place, its tile, the polygon.
+// What is drawn on the map besides rasters: outlines of hotspots (and their list), the place, its tile,
+// the polygon.
 
 import { applyAffine, chainAffine, invertAffine } from "./affine.js";
 import { $, areaOf } from "./elements.js";
 import { heatOf, wholeOf } from "./heat.js";
-import { countPlaces, outline } from "./hotspots.js";
+import { findPlaces, outline } from "./hotspots.js";
+import { listPlaces } from "./places.js";
 import { tileAt } from "./tiles.js";
 
 const line = (color, width) => new ol.style.Style({ stroke: new ol.style.Stroke({ color, width }) });
@@ -14,6 +16,7 @@ const ring = (radius, color, width) =>
   new ol.style.Style({
     image: new ol.style.Circle({ radius, stroke: new ol.style.Stroke({ color, width }) }),
   });
+const NEAR = 0.25; // cells a pixel: how near the map goes to a place of the list
 const PLACE = [ring(7, "#000a", 4), ring(7, "#fff", 2)];
 
 /** Put marks on the maps and keep them as the state is. */
@@ -42,6 +45,7 @@ export function makeMarks(job, { map, second, view }, layerOf, state, tell) {
     const number = ++asked;
     if (!layer || threshold <= 0 || mode === "minus") {
       put("hotspots", null);
+      listPlaces([]);
       $("hotspots").textContent = mode === "minus" || threshold > 0 ? "" : "Raise the threshold to see hotspots.";
       return;
     }
@@ -50,16 +54,29 @@ export function makeMarks(job, { map, second, view }, layerOf, state, tell) {
     const { transform } = await heatOf(layer);
     const toMain = chainAffine(toCells, transform);
     const [across, down] = [layer.job.cols / whole.width, layer.job.rows / whole.height];
-    const lines = outline(whole, threshold).map((ends) =>
-      ends.map(([col, row]) => onMap(applyAffine(toMain, [col * across, row * down]))),
-    );
+    const onMapOf = ([col, row]) => onMap(applyAffine(toMain, [col * across, row * down]));
+    const parts = layer.pair ? [whole, { ...whole, values: whole.values.map((value) => -value) }] : [whole];
+    const lines = parts.flatMap((part) => outline(part, threshold)).map((ends) => ends.map(onMapOf));
     put("hotspots", new ol.geom.MultiLineString(lines), OUTLINE);
-    const { places, cells } = countPlaces(whole, threshold);
-    const area = areaOf(cells * across * down * layer.job.cell ** 2);
+    const found = parts.flatMap((part, i) =>
+      findPlaces(part, threshold).map((place) => ({ ...place, peak: i ? -place.peak : place.peak })),
+    );
+    const each = across * down * layer.job.cell ** 2;
+    const listed = found
+      .sort((one, other) => other.cells - one.cells)
+      .map(({ cells, peak, at }) => ({ area: areaOf(cells * each), peak, at: onMapOf(at) }));
+    listPlaces(listed, (at) => {
+      view.animate({ center: at, resolution: Math.min(view.getResolution(), NEAR), duration: 200 });
+      state.set({ at: toScene(at) });
+    });
+    const places = found.length;
+    const area = areaOf(found.reduce((sum, { cells }) => sum + cells, 0) * each);
     const coarse = whole.every > 1.01 ? ` on means of ${whole.every.toFixed(0)} × ${whole.every.toFixed(0)} cells` : "";
     $("hotspots").textContent = places
-      ? `${places.toLocaleString("en")} hotspot${places === 1 ? "" : "s"}, ${area}${coarse}`
-      : "No hotspot: nothing is that hot.";
+      ? `${places.toLocaleString("en")} ${layer.pair ? "change" : "hotspot"}${places === 1 ? "" : "s"}, ${area}${coarse}`
+      : layer.pair
+        ? "No change: nothing differs that much."
+        : "No hotspot: nothing is that hot.";
   }
 
   function showPlace() {

@@ -18,7 +18,8 @@ export function makePlace(job, layers, state, tell) {
     const read = await Promise.all(
       layers().map(async (layer) => {
         const cell = applyAffine(invertAffine(layer.job.transform), at);
-        return { layer, value: await valueAt(layer, cell) };
+        const [value, ...pair] = await Promise.all([layer, ...(layer.pair ?? [])].map((part) => valueAt(part, cell)));
+        return { layer, value, pair };
       }),
     ).catch(tell);
     if (!read || number !== asked) return; // another place has been asked about meanwhile
@@ -41,17 +42,19 @@ export function makePlace(job, layers, state, tell) {
 
 function tableOf(read, shown, probable) {
   const weight = ({ layer, value }) => (Number.isNaN(value) ? -Infinity : value * (layer.scale ?? 1));
-  const sorted = [...read].sort((one, other) => weight(other) - weight(one));
+  const order = (one) => (one.layer.pair ? Math.abs(weight(one)) : weight(one)); // what changed most, either way
+  const sorted = [...read].sort((one, other) => order(other) - order(one));
   const most = Math.max(...sorted.map((one) => Math.abs(weight(one))).filter(Number.isFinite), 1e-9);
   const rows = sorted.map((one) => {
-    const { layer, value } = one;
+    const { layer, value, pair } = one;
     const chance = probable?.get(layer);
     return make(
       "tr",
       { "data-layer": layer.id, "data-value": String(value), class: layer.id === shown ? "shown" : "" },
       make("th", { scope: "row", title: layer.name }, layer.id),
       barOf(Number.isFinite(weight(one)) ? Math.abs(weight(one)) / most : 0, weight(one) < 0),
-      make("td", {}, exact(value)),
+      ...pair.map((part) => make("td", {}, exact(Number(part.toPrecision(3))))),
+      make("td", {}, pair.length ? exact(Number(value.toPrecision(3))) : exact(value)),
       probable ? make("td", {}, chance === undefined || Number.isNaN(chance) ? "" : chance.toFixed(3)) : null,
     );
   });
@@ -59,14 +62,16 @@ function tableOf(read, shown, probable) {
     "tr",
     {},
     make("th", { scope: "col" }, "layer"),
-    make("th", { scope: "col" }, "evidence"),
-    make("th", { scope: "col" }, read[0].layer.job.raw ? "logit" : "heat"),
+    make("th", { scope: "col" }, read[0].layer.pair ? "" : "evidence"),
+    ...(read[0].layer.pair ? read[0].layer.job.compared.names.map((name) => make("th", { scope: "col" }, name)) : []),
+    make("th", { scope: "col" }, read[0].layer.pair ? "change" : read[0].layer.job.raw ? "logit" : "heat"),
     probable ? make("th", { scope: "col" }, "in tile") : null,
   );
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
 }
 
 function footnote(job, tile) {
+  if (job.compared) return "Heat of both, and of the second less the first.";
   const scaled = job.raw
     ? "Bars and numbers are evidence, in logits."
     : "Heat is each layer's own scale; bars are evidence (heat × scale), which compares between layers.";

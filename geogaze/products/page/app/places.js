@@ -1,0 +1,26 @@
+// The list of places above the threshold, largest first.
+
+import { $, exact, make } from "./elements.js";
+
+const MOST = 50; // rows: more are on the map
+
+/** Fill the list: `{ area, peak, at }` each, in words and numbers; `go` is told where somebody wants to go. */
+export function listPlaces(places, go) {
+  $("places").hidden = !places.length;
+  const rows = places.slice(0, MOST).map(({ area, peak, at }, i) =>
+    make(
+      "tr",
+      {},
+      make("td", {}, make("button", { type: "button", "aria-label": `Place ${i + 1}`, onclick: () => go(at) }, String(i + 1))),
+      make("td", {}, area),
+      make("td", {}, exact(Number(peak.toPrecision(3))).replace("-", "−")),
+    ),
+  );
+  const head = make("tr", {}, ...["place", "area", "peak"].map((word) => make("th", { scope: "col" }, word)));
+  const more = places.length - rows.length;
+  $("places").querySelector("table").replaceChildren(
+    ...(more > 0 ? [make("caption", {}, `The ${MOST} largest of ${places.length.toLocaleString("en")}`)] : []),
+    make("thead", {}, head),
+    make("tbody", {}, ...rows),
+  );
+}

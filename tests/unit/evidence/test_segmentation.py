@@ -57,7 +57,8 @@ def test_the_best_class_is_that_of_most_pixels(network: nn.Module) -> None:
     every, best = (explain(cut, images, targets) for targets in (TARGETS[:3], None))
     assert every.shares is not None
     most = every.shares.argmax(dim=1)
-    torch.testing.assert_close(best.evidence[:, 0], every.evidence[torch.arange(3), most])
+    own = every.evidence[torch.arange(3), most]
+    assert off(best.evidence[:, 0].numpy(), own.numpy()) < EXACT
 
 
 def test_a_network_in_two_pieces_is_the_same(network: nn.Module) -> None:
@@ -74,7 +75,7 @@ def test_a_network_in_two_pieces_is_the_same(network: nn.Module) -> None:
     found = explain(labelled(cut_at(halves), Regions("softmax")), pictures(), TARGETS[:3])
     wanted = torch.from_numpy(Watched(halves, "trunk").evidence(pictures())).float()
     assert found.route == "head-vjp"
-    torch.testing.assert_close(found.evidence, wanted)
+    assert off(found.evidence.numpy(), wanted.numpy()) < EXACT
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from geogaze.networks.architectures import build
 from tests.factories import make_values
 from tests.unit.cli.conftest import Geogaze
 
-ARCH = "shufflenet_v2_x0_5"
+ARCH = "squeezenet1_1"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,11 @@ def test_models_are_listed(geogaze: Geogaze) -> None:
 
 def test_a_model_is_shown(geogaze: Geogaze, bundle_folder: Path) -> None:
     shown = geogaze("models", "show", "tiny", "--json").last
-    assert (shown["name"], shown["architecture"], shown["stride"]) == ("tiny", ARCH, 32)
+    assert (shown["name"], shown["architecture"], shown["stride"]) == (
+        "tiny",
+        "shufflenet_v2_x0_5",
+        32,
+    )
     assert geogaze("models", "show", bundle_folder, "--json").last == shown
     done = geogaze("models", "show", "tiny")
     assert "boat, field, road" in done.out

@@ -15,7 +15,7 @@ from tests.factories import write_scene
 from tests.unit.cli.conftest import Geogaze
 from tests.unit.cli.own_networks import own_networks  # noqa: F401  a fixture
 
-TINY = ("--arch", "shufflenet_v2_x0_5", "--init", "random", "--input-size", 64, "--batch", 4)
+TINY = ("--arch", "squeezenet1_1", "--init", "random", "--input-size", 64, "--batch", 4)
 SHORT = ("--epochs", 1, "--warm-up", 0)
 THIRTEEN = (
     *("--bands", ",".join(f"B{i:02d}" for i in range(1, 14))),

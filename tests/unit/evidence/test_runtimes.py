@@ -233,7 +233,7 @@ def test_without_openvino_torch_runs(bundle: Bundle, monkeypatch: pytest.MonkeyP
         Engine(bundle, EngineOptions("cpu", "fp16", runtime="openvino"))
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "densenet121", "convnext_tiny", "vgg11"])
+@pytest.mark.parametrize("architecture", ["resnet18", "densenet121", "convnext_tiny", "alexnet"])
 def test_evidence_is_that_of_torch(tmp_path: Path, architecture: str) -> None:
     bundle = read_bundle(make_bundle(tmp_path / architecture, architecture=architecture))
 

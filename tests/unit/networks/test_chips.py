@@ -18,7 +18,7 @@ from geogaze.networks.training import Recipe, train
 
 BANDS = 5
 RECIPE = Recipe(
-    architecture="shufflenet_v2_x0_5",
+    architecture="squeezenet1_1",
     init="random",
     epochs=3,
     warm_up_epochs=0,
@@ -77,7 +77,7 @@ def test_five_bands_of_sixteen_bits_are_learned_and_described(tmp_path: Path) ->
     assert read_bundle(tmp_path / "mine") == bundle
     assert (bundle.bands, bundle.rescale) == (RECIPE.bands, RECIPE.rescale)
     assert 0 <= accuracy <= 1
-    assert load_model(bundle).conv1[0].in_channels == BANDS
+    assert load_model(bundle).features[0].in_channels == BANDS
     assert bundle.probabilities == "softmax"
 
 
@@ -140,7 +140,8 @@ def test_a_table_is_no_softmaxs_and_no_task_no_training(tmp_path: Path) -> None:
 
 def test_a_start_of_three_bands_is_spread_over_five(tmp_path: Path, bundle_folder: Path) -> None:
     start = bundle_folder / "model.safetensors"
-    recipe = Recipe(**(vars(RECIPE) | {"init": str(start), "epochs": 0}))
+    of_the_start = {"architecture": "shufflenet_v2_x0_5", "init": str(start), "epochs": 0}
+    recipe = Recipe(**(vars(RECIPE) | of_the_start))
     bundle, _ = train(folders(tmp_path / "data"), tmp_path / "mine", recipe, quiet, read=read)
     ours = load_model(bundle).conv1[0].weight
     theirs = load_model(read_bundle(bundle_folder)).conv1[0].weight

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.factories import make_bundle, make_scene
 from tests.hosts import Host, make_authority
@@ -32,6 +33,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """
     if not hasattr(config, "workerinput"):
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """Commands that a test ran have set logs up for what stood for standard error then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -68,4 +68,3 @@ def geogaze(
 
     yield run
     get_settings.cache_clear()
-    structlog.reset_defaults()

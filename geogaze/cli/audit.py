@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from geogaze.audit.gate import junit as junit_of
+from geogaze.audit.gate import parse_gate, passed
 from geogaze.cli.options import JsonOption, ModelOption, OverwriteOption
-from geogaze.cli.terminal import err, out, print_json
+from geogaze.cli.terminal import FAILED, err, out, print_json
 from geogaze.cli.truths import truths_of
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
@@ -54,6 +57,16 @@ def audit(
         int, typer.Option(min=1, help="Tiles of each scene that are changed at most.")
     ] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn by chance.")] = 0,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with 1 where this holds, as 'enrichment[airplane]<2' or "
+            "'ratio[airplane]<0.7'; repeat it."
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write what became of --fail-if, for CI systems.")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,12 +80,18 @@ def audit(
         geogaze audit demo/scene.tif --class airplane --by class --out audit
 
         geogaze audit port.tif --class ship --truth ships.gpkg --cover water=water.geojson -o audit
+
+        geogaze audit port.tif --class ship -o audit --fail-if 'ratio[ship]<0.7' --junit audit.xml
     """
-    for name in _FILES:
-        check_file(out_folder / name, overwrite=overwrite)
+    for file in (*(out_folder / name for name in _FILES), *([junit] if junit else [])):
+        check_file(file, overwrite=overwrite)
     settings = get_settings()
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     truths = _truths(scenes, truth, cover or [], by)
+    from geogaze.models.targets import parse_target, spelled
+
+    name = spelled(parse_target(class_name, bundle), bundle)
+    gates = [parse_gate(text, name) for text in fail_if or ()]
     from geogaze.audit.auditing import audit as run
     from geogaze.audit.collecting import write_geopackage
     from geogaze.audit.document import document
@@ -88,10 +107,17 @@ def audit(
     page_file.write_text(page(told), encoding="utf-8")
     document_file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     write_geopackage(found.collect, tiles_file)
+    held = passed(told, gates)
+    if junit:
+        junit.write_text(junit_of(told, held), encoding="utf-8")
     if as_json:
         print_json(told)
-        return
-    _show(found, out_folder)
+    else:
+        _show(found, out_folder)
+    if failed := [one for one in held if one.failed]:
+        for one in failed:
+            err.print(f"[red]Failed:[/] {escape(one.words)}", highlight=False)
+        raise typer.Exit(FAILED)
 
 
 def _truths(

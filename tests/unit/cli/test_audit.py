@@ -19,8 +19,13 @@ def test_an_audit_is_written(
     tmp_path: Path,
 ) -> None:
     words = ("audit", world.scene, "--class", "boat", "--model", bundle_folder, "--by", "class")
-    done = geogaze(*words, "--tiles", 4, "--out", tmp_path / "audit")
-    assert done.code == 0, done.err
+    gates = ("--fail-if", "rise[boat]<9", "--fail-if", "enrichment[boat]<0")
+    gates = (*gates, "--junit", tmp_path / "audit.xml")
+    done = geogaze(*words, "--tiles", 4, "--out", tmp_path / "audit", *gates)
+    assert done.code == 1, done.err
+    assert "Failed: rise[boat]<9" in done.err
+    assert "enrichment" not in done.err
+    assert 'tests="2" failures="1"' in (tmp_path / "audit.xml").read_text()
     told = json.loads((tmp_path / "audit" / "audit.json").read_text())
     one = told["classes"]["boat"]
     assert one["closes"]
@@ -39,6 +44,7 @@ def test_an_audit_is_written(
         (("--cover", "water"), "NAME=FILE"),
         (("--cover", "objects=water.geojson"), "objects"),
         (("--model", "nobody"), "nobody"),
+        (("--fail-if", "beauty[boat]<2", "--model", "tiny"), "enrichment"),
     ],
 )
 def test_what_is_wrong_is_told_before_there_is_any_work(

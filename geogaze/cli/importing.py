@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geogaze.cli.describing import (
-    ArchOption,
     BandsOption,
     GsdTrainOption,
-    InputSizeOption,
     MeanOption,
     RescaleOption,
     StdOption,
@@ -26,20 +24,34 @@ from geogaze.models.bundles import Bundle
 from geogaze.models.registry import torchvision_catalogue
 
 if TYPE_CHECKING:  # torch takes its time to load
+    from torch import nn
+
     from geogaze.evidence.findings import Admitted
 
 
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors. Or a program: .pt2.")
+    ],
     bundle_folder: Annotated[
         Path | None, typer.Option("--out", "-o", help="The bundle to write. Default: FILE's name.")
     ] = None,
     *,
-    arch: ArchOption,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            help="A torchvision architecture, timm:NAME, an entry point's name. None for a .pt2."
+        ),
+    ] = None,
     classes: Annotated[
         str, typer.Option(help="imagenet, or a text file with one class name per line.")
     ] = "imagenet",
-    input_size: InputSizeOption = 224,
+    input_size: Annotated[
+        int | None,
+        typer.Option(
+            min=32, help="Pixels per side of a model input. Default: a .pt2's own, or 224."
+        ),
+    ] = None,
     gsd: GsdTrainOption = None,
     bands: BandsOption = None,
     mean: MeanOption = None,
@@ -59,31 +71,34 @@ def import_checkpoint(
     Examples:
         geogaze models import weights.pth --arch resnet50 --classes names.txt --out land-use
 
+        geogaze models import exported.pt2 --classes names.txt --out land-use
+
         geogaze models import s2.ckpt --arch my-net --classes names.txt --bands B04,B03,B02,B08
         --mean 0.1,0.1,0.1,0.2 --std 0.1,0.1,0.1,0.1 --rescale 0,10000 --task sigmoid --out crops
     """
     from geogaze.evidence.admission import admit, check_stored
     from geogaze.evidence.findings import Said
-    from geogaze.networks.architectures import build
     from geogaze.networks.bundling import check_target, write_bundle
-    from geogaze.networks.checkpoints import fitted, read_checkpoint
-    from geogaze.networks.loading import assign_state
 
     names = _class_names(classes)
     taken = described_input(bands, mean, std, rescale)
     folder = bundle_folder or Path(checkpoint.stem)
     check_target(folder, names, overwrite=overwrite)
-    model = build(arch, len(names), len(taken.bands))
     with err.status("reading, running and measuring"):
-        state = fitted(read_checkpoint(checkpoint), model.state_dict())
-        assign_state(model, state, source=str(checkpoint))
-        found = admit(model, Said(names, taken.bands, input_size, layer, task))
+        if arch is None:
+            model, arch, size = _program(checkpoint, len(taken.bands), input_size)
+        else:
+            model, size = (
+                _weighted(checkpoint, arch, len(names), len(taken.bands)),
+                input_size or 224,
+            )
+        found = admit(model, Said(names, taken.bands, size, layer, task))
         bundle = write_bundle(
             model,
             folder,
             architecture=arch,
             classes=names,
-            input_size=input_size,
+            input_size=size,
             bands=taken.bands,
             mean=taken.mean,
             std=taken.std,
@@ -108,6 +123,48 @@ def import_checkpoint(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _weighted(checkpoint: Path, arch: str, classes: int, bands: int) -> nn.Module:
+    """A known network with a checkpoint's weights."""
+    from geogaze.networks.architectures import build
+    from geogaze.networks.checkpoints import fitted, read_checkpoint
+    from geogaze.networks.loading import assign_state
+
+    model = build(arch, classes, bands)
+    state = fitted(read_checkpoint(checkpoint), model.state_dict())
+    assign_state(model, state, source=str(checkpoint))
+    return model
+
+
+def _program(path: Path, bands: int, size: int | None) -> tuple[nn.Module, str, int]:
+    """A network that a file holds itself, what its bundle is to say of it, and its images' side.
+
+    Raises:
+        InvalidRequest: the file is no program, or one for other images.
+    """
+    from geogaze.networks.programs.archive import SUFFIX, read_program
+    from geogaze.networks.programs.program import ARCHITECTURE, Program
+
+    if path.suffix != SUFFIX:
+        raise InvalidRequest(
+            f"Say --arch, the network that {path} holds weights of; programs of torch.export "
+            f"({SUFFIX}) need none."
+        )
+    found = read_program(path)
+    taken, rows, cols = found.steps.images
+    if taken not in {None, bands}:
+        raise InvalidRequest(
+            f"{path} takes images of {taken} band(s), not {bands}: give --bands, --mean and --std "
+            f"with {taken} value(s) each."
+        )
+    if rows != cols:
+        raise InvalidRequest(
+            f"{path} takes images of {rows} × {cols} pixels: export it for square ones."
+        )
+    if size and rows not in {None, size}:
+        raise InvalidRequest(f"{path} takes images of {rows} pixels: leave out --input-size.")
+    return Program(found.steps, found.state), ARCHITECTURE, rows or size or 224
 
 
 def _report(bundle: Bundle, found: Admitted) -> dict[str, Any]:

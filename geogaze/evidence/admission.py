@@ -21,6 +21,7 @@ from geogaze.networks.cuts import cut_at
 from geogaze.networks.ending import ending_of, take_off
 from geogaze.networks.loading import load_model
 from geogaze.networks.logits import logits_of, scores_in
+from geogaze.networks.programs.cutting import attends
 from geogaze.networks.proposing import deepest_map, last_map
 from geogaze.networks.regions import Labelling, Regions, labelled, regions_of
 from geogaze.networks.registration import Registration, register
@@ -154,7 +155,8 @@ def _cut(
     try:
         return cut_at(model, layer)
     except UnsupportedArchitecture as error:
-        proposed = None if layer else (deepest_map if regions else last_map)(model, images)
+        blind = layer or attends(model)  # what maps a program has lie before its attention
+        proposed = None if blind else (deepest_map if regions else last_map)(model, images)
         if proposed is None:
             raise
         raise UnsupportedArchitecture(

@@ -92,7 +92,7 @@ def write_bundle(
         folder = Path(scratch) / "bundle"
         folder.mkdir()
         state = half_state(model) if half else whole_state(model)
-        save_file(state, folder / WEIGHTS_FILE)
+        save_file(state, folder / WEIGHTS_FILE, getattr(model, "beside", None))
         exported = None
         if graph:
             stored = as_stored(model, state)

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from geogaze.errors import InvalidRequest
+from geogaze.errors import GeogazeError, InvalidRequest
+from geogaze.networks.programs.archive import SUFFIX, read_program
 
 State = dict[str, Tensor]
 """Tensors by their names in a network."""
@@ -66,7 +67,9 @@ def read_checkpoint(path: Path) -> State:
         InvalidRequest: the file is missing, or nothing in it is a state dict.
     """
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+        content = _content(path)
+    except GeogazeError:  # of a program
+        raise
     except UnpicklingError as error:  # torch's advice is to execute it
         raise InvalidRequest(
             f"{path} holds more than tensors, or is no checkpoint, and is not executed to see. "
@@ -86,6 +89,12 @@ def read_checkpoint(path: Path) -> State:
             "state_dict()."
         )
     return {name.replace(_COMPILED, ""): value for name, value in state.items()}
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == SUFFIX:
+        return read_program(path).state
+    return load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
 
 
 def _unpickled(path: Path) -> Any:

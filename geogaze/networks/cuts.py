@@ -8,6 +8,8 @@ from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
 from geogaze.networks.families import FAMILIES
 from geogaze.networks.layouts import AsMaps, maps
+from geogaze.networks.programs.cutting import split_program, step_named
+from geogaze.networks.programs.program import Program
 from geogaze.networks.split import Split
 from geogaze.networks.timm_cuts import cut_of_timm, of_timm
 
@@ -24,13 +26,16 @@ def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -
     Raises:
         UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
     """
+    at = layer
+    if layer is not None and isinstance(model, Program):
+        at = step_named(model, layer)
     try:
         natural = cut_of_timm(model) if of_timm(model) else split(model)
     except UnsupportedArchitecture:
-        if layer is None:
+        if at is None:
             raise
-        return Captured(model, layer, as_maps)
-    return natural if layer in {None, natural.module} else Captured(model, layer, as_maps)
+        return Captured(model, at, as_maps)
+    return natural if at is None or layer == natural.module else Captured(model, at, as_maps)
 
 
 def split(model: nn.Module) -> Split | Captured:
@@ -42,6 +47,8 @@ def split(model: nn.Module) -> Split | Captured:
     Raises:
         UnsupportedArchitecture: the family is unknown.
     """
+    if isinstance(model, Program):
+        return split_program(model)
     families = {kind: family for family in FAMILIES for kind in family.types}
     for kind in type(model).__mro__:
         if kind in families:

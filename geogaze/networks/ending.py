@@ -51,7 +51,7 @@ class _Watching(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "").rstrip("_")
+        name = getattr(func, "__name__", "").partition(".")[0].rstrip("_")
         if name in _RULES and isinstance(result, Tensor):
             self.given.append((name, result))
         return result

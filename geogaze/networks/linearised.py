@@ -27,11 +27,20 @@ _IDENTITIES = frozenset(
         "softplus",
         "tanh",
     }
-    | {"tanh_", "softsign", "dropout2d", "alpha_dropout", "feature_dropout", "rms_norm"}
+    | {
+        "silu_",
+        "mish_",
+        "tanh_",
+        "softsign",
+        "dropout2d",
+        "alpha_dropout",
+        "feature_dropout",
+        "rms_norm",
+    }
     | {"group_norm", "instance_norm", "local_response_norm"}
 )
 _OVER_THE_MAP = frozenset({"group_norm", "instance_norm"})  # their statistics are of the whole map
-_GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid"})
+_GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_"})
 _PRODUCTS = frozenset({"mul", "mul_", "__mul__", "__rmul__"})
 _POOLS = frozenset({"max_pool2d", "_max_pool2d", "max_pool2d_with_indices"})
 _GLOBAL_POOLING = frozenset({"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"})
@@ -56,7 +65,7 @@ class Linearised(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         options = kwargs or {}
-        name = getattr(func, "__name__", "")
+        name = getattr(func, "__name__", "").partition(".")[0]  # of a program: conv2d.default
         if not args and "input" in options:
             options = dict(options)
             args = (options.pop("input"),)
@@ -104,7 +113,8 @@ def _constant_weight(
     given = dict(zip(order, rest, strict=False)) | options
     if not given:
         return x, constant, None
-    usual = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
+    one, none = (1, 1), (0, 0)
+    usual = {"stride": one, "padding": none, "output_padding": none, "dilation": one, "groups": 1}
     return x, constant, None, *(given.get(name, usual[name]) for name in order)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from geogaze.errors import InvalidBundle, WeightsUnavailable
 from geogaze.files import file_sha256
-from geogaze.models.bundles import Bundle
+from geogaze.models.bundles import WEIGHTS_FILE, Bundle
 from geogaze.networks.architectures import build
 from geogaze.networks.ending import take_off
 from geogaze.networks.likeness import likeness
+from geogaze.networks.programs.program import ARCHITECTURE, TEXT, Program
+from geogaze.networks.programs.steps import Recorded
 from geogaze.networks.storing import take_state
 
 
@@ -25,6 +28,8 @@ def load_model(bundle: Bundle) -> nn.Module:
         InvalidBundle: the weights are missing, are not those described, or do not fit.
         WeightsUnavailable: published weights are not on disk and cannot be fetched.
     """
+    if bundle.folder is not None and bundle.architecture == ARCHITECTURE:
+        return _program(bundle, bundle.folder)
     published = bundle.folder is None
     classes, bands = len(bundle.classes), len(bundle.bands)
     model = build(bundle.architecture, classes, bands, published=published)
@@ -47,7 +52,7 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
     wanted = set(model.state_dict())
     # Auxiliary classifiers only train; the rest must match.
     state = {k: v for k, v in state.items() if k in wanted or not k.lower().startswith("aux")}
-    wide = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    wide = _widened(state)
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     faults = {
         "missing": sorted(own.keys() - wide.keys()),
@@ -69,6 +74,10 @@ def assign_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> 
     take_state(model, wide)
 
 
+def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
 def _advice(state: dict[str, Tensor]) -> str:
     if like := likeness(state):
         return (
@@ -84,8 +93,21 @@ def _first_few(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more are" if more > 0 else " are")
 
 
+def _program(bundle: Bundle, folder: Path) -> Program:
+    """A network that lies in the bundle itself, its steps beside the weights."""
+    state = _stored(bundle, folder)
+    with safe_open(folder / WEIGHTS_FILE, "pt") as file:
+        text = (file.metadata() or {}).get(TEXT)
+    if text is None:
+        raise InvalidBundle(
+            f"{folder / WEIGHTS_FILE} has no program in it: import the .pt2 file anew with "
+            "'geogaze models import'."
+        )
+    return Program(Recorded.parsed(text), _widened(state))
+
+
 def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
     if (stored := f"sha256:{file_sha256(path)}") != bundle.weights:

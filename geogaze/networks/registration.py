@@ -20,6 +20,8 @@ from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.captured import Captured
 from geogaze.networks.layouts import Tokens
 from geogaze.networks.linearised import Linearised
+from geogaze.networks.programs.cutting import attends
+from geogaze.networks.programs.program import Program
 from geogaze.networks.split import Split
 
 _LONG_SIDES = (1024, 2048, 4096)  # receptive fields of the deepest networks pass 2,000 pixels
@@ -123,8 +125,20 @@ def register(cut: Split | Captured, bands: int, input_size: int) -> Registration
         return measure(cut.maps, bands, input_size)
     except UnsupportedArchitecture:
         raise
-    except Exception:  # its own words for images of other sizes, as those with patches have
+    except Exception as error:  # its own words: of patches, or of fixed sizes
+        if _convolves(cut):
+            raise UnsupportedArchitecture(
+                f"Where the layer {cut.module!r} looks cannot be measured, as the program is for "
+                f"images of {input_size} pixels alone: export it with free rows and columns, "
+                "dynamic_shapes=({i: torch.export.Dim.DYNAMIC for i in (0, 2, 3)},)."
+            ) from error
         return divided(cut, bands, input_size)
+
+
+def _convolves(cut: Split | Captured) -> bool:
+    """Whether it is a program whose cells look where convolutions do, and not at even parts."""
+    owner = cut.trunk if isinstance(cut, Split) else cut.model
+    return any(isinstance(part, Program) for part in owner.modules()) and not attends(owner)
 
 
 def _near(a: float, b: float) -> bool:

@@ -19,6 +19,7 @@ from tests.factories import make_values, write_scene
 from tests.unit.cli.conftest import Geogaze
 from tests.unit.cli.own_networks import OWN, own_networks  # noqa: F401  a fixture
 from tests.unit.evidence import strangers
+from tests.unit.networks.test_programs import Residual, export
 
 pytestmark = pytest.mark.usefixtures("own_networks")
 
@@ -219,3 +220,31 @@ def test_a_network_that_labels_pixels_tells_shares_of_them(
     for text in (Path("heat/report.html").read_text(), done.out, *map(columns_of, names)):
         assert "share" in text
         assert "probab" not in text
+
+
+def test_a_program_needs_no_architecture(geogaze: Geogaze, tmp_path: Path) -> None:
+    network = export(strangers.drawn(Residual()), tmp_path / "exported.pt2")
+    Path("names.txt").write_text("a\nb\nc")
+    words = ("models", "import", network, "--classes", "names.txt", "--out", "mine")
+    told = geogaze(*words, "--json").last
+    assert (told["path"], told["layer"], told["stride"]) == ("channel-shift", "down", 8)
+    network.unlink()
+    write_scene(tmp_path / "scene.tif", make_values(64, 64))
+    asked = ("image", tmp_path / "scene.tif", "--model", "mine", "--json", "--rescale", "0,255")
+    assert geogaze(*asked).last["top_class"] in {"a", "b", "c"}
+
+
+def test_what_is_no_program_needs_one(geogaze: Geogaze, tmp_path: Path) -> None:
+    Path("names.txt").write_text("a\nb\nc")
+    bare = ("models", "import", checkpoint("gray-net", 3), "--classes", "names.txt")
+    assert "Say --arch" in geogaze(*bare).err
+    network = export(strangers.drawn(Residual()), tmp_path / "exported.pt2")
+    words = ("models", "import", network, "--classes", "names.txt", "--out", "mine")
+    for more, message in (
+        (("--input-size", 96), "takes images of 64 pixels"),
+        (("--bands", "a,b", "--mean", "0,0", "--std", "1,1"), "takes images of 3 band(s), not 2"),
+    ):
+        refused = geogaze(*words, *more)
+        assert refused.code == 2
+        assert message in " ".join(refused.err.split())
+    assert not Path("mine").exists()

@@ -8,14 +8,18 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import structlog
+
 from geogaze.config import Settings
-from geogaze.errors import DeviceAbsent
+from geogaze.errors import DeviceAbsent, UnsupportedArchitecture
 from geogaze.evidence.explainer import Explainer
 from geogaze.evidence.exported import GraphEngine
 from geogaze.evidence.runtimes.openvino import openvino_present
 from geogaze.models.bundles import Bundle
 from geogaze.models.methods import METHODS
 from geogaze.timing import timed
+
+log = structlog.get_logger()
 
 _LOADING = threading.Lock()
 _DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # of Linux, and of Linux under Windows
@@ -38,11 +42,17 @@ def load_engine(
         DeviceBroke: the device is there, and failed.
         OutOfMemory: the network does not fit, even alone; another worker may have more.
         InvalidBundle: its files are not those that it describes.
+        UnsupportedArchitecture: OpenVINO is asked for, and gives something else than the network.
     """
     reason = _needs_torch(bundle, settings, method, context)
     if reason is None:
         with _LOADING:  # lanes that ask at the same moment share one
-            return _kept_graph(bundle, settings.batch_size, settings.torch_threads)
+            found = _kept_graph(bundle, settings.batch_size, settings.torch_threads)
+        if isinstance(found, GraphEngine):
+            return found
+        if settings.runtime != "auto":
+            raise found
+        reason = f"The model {bundle.name!r}, whose graph runs wrongly on this machine,"
     if find_spec("torch") is None:
         raise DeviceAbsent(
             f"{reason} needs torch, which is not installed here: pip install 'geogaze[worker]'."
@@ -74,8 +84,15 @@ def _has_gpu() -> bool:
 
 
 @lru_cache(maxsize=2)
-def _kept_graph(bundle: Bundle, batch_size: int, threads: int) -> GraphEngine:
-    return GraphEngine(bundle, batch_size, threads)
+def _kept_graph(
+    bundle: Bundle, batch_size: int, threads: int
+) -> GraphEngine | UnsupportedArchitecture:
+    """The graph's engine, or why there is none: it is not tried again at the next unit."""
+    try:
+        return GraphEngine(bundle, batch_size, threads)
+    except UnsupportedArchitecture as error:
+        log.warning("graph not used", model=bundle.name, error=str(error))
+        return error.with_traceback(None)  # which holds the graph
 
 
 def drop_engines() -> None:

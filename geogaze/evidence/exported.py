@@ -17,12 +17,19 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from geogaze.errors import DeviceBroke, HostOutOfMemory, InvalidBundle, OutOfMemory
+from geogaze.errors import (
+    DeviceBroke,
+    HostOutOfMemory,
+    InvalidBundle,
+    OutOfMemory,
+    UnsupportedArchitecture,
+)
 from geogaze.evidence.explainer import Corner
 from geogaze.evidence.results import BatchResult
 from geogaze.evidence.runtimes.openvino import Graph, openvino_name
 from geogaze.files import file_sha256
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
+from geogaze.models.proof import Proof, known_image
 from geogaze.models.targets import Target
 from geogaze.scaling import unit_range
 from geogaze.timing import TIMING
@@ -44,6 +51,7 @@ class GraphEngine:
 
     Raises:
         InvalidBundle: a file is missing, is not the one described, or cannot be run.
+        UnsupportedArchitecture: OpenVINO gives something else than the bundle says.
         DeviceAbsent: OpenVINO is not installed.
     """
 
@@ -58,8 +66,24 @@ class GraphEngine:
                 f"OpenVINO cannot run {folder / GRAPH_FILE}: {error}. Import the weights anew, or "
                 "set GEOGAZE_RUNTIME to torch."
             ) from error
+        self._prove()
         self._mean = np.array(bundle.mean, dtype=np.float32)
         self._std = np.array(bundle.std, dtype=np.float32)
+
+    def _prove(self) -> None:
+        """Raises:
+        UnsupportedArchitecture: OpenVINO gives something else than the bundle says.
+        """
+        wanted = self.bundle.proof
+        if wanted is None:  # it was written when bundles had none
+            return
+        image = known_image(len(self.bundle.bands), self.bundle.input_size)
+        found = self.explain_batch(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
+        if not wanted.held_by(Proof.of(*found)):
+            raise UnsupportedArchitecture(
+                f"{openvino_name()} on this machine gives other evidence for "
+                f"{self.bundle.name!r} than its network does. Set GEOGAZE_RUNTIME to torch."
+            )
 
     @property
     def ran(self) -> dict[str, Any]:

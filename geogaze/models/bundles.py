@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geogaze.files import file_stem
+from geogaze.models.proof import Proof
 
 Probabilities = Literal["softmax", "sigmoid", "none"]
 """How logits become probabilities: of classes of which one is right, of classes that are right each
@@ -43,7 +44,8 @@ class Bundle(BaseModel):
     become such. ``mean`` and ``std`` are of values in 0..1; ``rescale`` says which of a scene's
     values become 0 and 1 where nobody says otherwise. ``stripped`` is the module that made
     probabilities of logits, which is left out. ``labels_pixels`` says that the network labels each
-    pixel, not an image, ``probabilities`` by which rule.
+    pixel, not an image, ``probabilities`` by which rule. ``proof`` is what the graph gives for a
+    known image.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -67,6 +69,7 @@ class Bundle(BaseModel):
     labels_pixels: bool = False
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     graph: str | None = Field(default=None, description="sha256:HEX of model.onnx, if there is one")
+    proof: Proof | None = Field(default=None, exclude=True)
     folder: Path | None = None
 
     @property

@@ -46,6 +46,7 @@ def read_bundle(folder: Path) -> Bundle:
             probabilities=properties.get("geogaze:probabilities", "softmax"),
             weights=f"sha256:{properties['geogaze:sha256']}",
             graph=_graph(item),
+            proof=item.get("assets", {}).get("graph", {}).get("geogaze:proof"),
             folder=folder.resolve(),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
@@ -156,5 +157,6 @@ def _graph_asset(bundle: Bundle) -> dict[str, Any]:
         "roles": ["mlm:model"],
         "mlm:artifact_type": "onnx",
         "geogaze:sha256": bundle.graph.removeprefix("sha256:"),
+        **({"geogaze:proof": bundle.proof.model_dump()} if bundle.proof else {}),
         "bands": [{"name": band} for band in bundle.bands],
     }

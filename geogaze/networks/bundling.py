@@ -117,7 +117,8 @@ def write_bundle(
             stripped=stripped,
             labels_pixels=labels_pixels,
             weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
-            graph=f"sha256:{exported}" if exported else None,
+            graph=f"sha256:{exported[0]}" if exported else None,
+            proof=exported[1] if exported else None,
             folder=out,
         )
         extra: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.files import file_sha256
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE
+from geogaze.models.proof import Proof, known_image
 from geogaze.networks.captured import Captured
 from geogaze.networks.explained import Explained, explained
 from geogaze.networks.split import Split
@@ -38,7 +39,7 @@ class _Stored:
 
 def write_graph(
     model: nn.Module, cut: Split | Captured, folder: Path, bands: int, size: int
-) -> str | None:
+) -> tuple[str, Proof] | None:
     """Write ``model.onnx`` beside a bundle's weights, into which it points.
 
     Args:
@@ -49,8 +50,9 @@ def write_graph(
         size: their side, pixels.
 
     Returns:
-        The file's sha256; None where no graph gives this network's evidence, or evidence of all
-        classes would cost more than of the few that are asked for, and none is written.
+        The file's sha256, and what it shall give for a known image; None where no graph gives this
+        network's evidence, or evidence of all classes would cost more than of the few that are
+        asked for, and none is written.
     """
     network = explained(cut)
     if network is None or _dear(network, bands, size):
@@ -62,7 +64,7 @@ def write_graph(
     _point(graph, _names(model, network), _places(folder / WEIGHTS_FILE))
     path = folder / GRAPH_FILE
     path.write_bytes(graph.SerializeToString(deterministic=True))
-    return file_sha256(path)
+    return file_sha256(path), _proof(network, bands, size)
 
 
 def write_whole_graph(
@@ -88,6 +90,12 @@ def write_whole_graph(
             f"{type(model).__name__} cannot be traced into a graph: {error}"
         ) from error
     path.write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def _proof(network: Explained, bands: int, size: int) -> Proof:
+    with torch.no_grad():
+        logits, evidence = network(torch.from_numpy(known_image(bands, size)))
+    return Proof.of(logits.numpy(), evidence.numpy())
 
 
 def _dear(network: Explained, bands: int, size: int) -> bool:

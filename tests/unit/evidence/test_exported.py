@@ -12,7 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from geogaze.config import Settings
-from geogaze.errors import DeviceAbsent, DeviceBroke, InvalidBundle, OutOfMemory
+from geogaze.errors import (
+    DeviceAbsent,
+    DeviceBroke,
+    InvalidBundle,
+    OutOfMemory,
+    UnsupportedArchitecture,
+)
 from geogaze.evidence import engines
 from geogaze.evidence.engine import Engine, EngineOptions
 from geogaze.evidence.engines import load_engine
@@ -150,6 +156,31 @@ def test_files_that_are_not_those_described_are_refused(
         (folder / name).write_bytes((folder / name).read_bytes() + b"x")
     with pytest.raises(InvalidBundle, match=name.replace(".", r"\.")):
         GraphEngine(read_bundle(folder))
+
+
+def test_a_graph_that_gives_something_else_is_not_used(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+    assert bundle.proof is not None
+    turned = {"evidence": bundle.proof.evidence[::-1]}
+    other = bundle.model_copy(update={"proof": bundle.proof.model_copy(update=turned)})
+    asked = Settings(device="cpu", torch_threads=1, runtime="openvino")
+    for _ in range(2):
+        with pytest.raises(UnsupportedArchitecture, match=r"other evidence .*GEOGAZE_RUNTIME"):
+            load_engine(other, asked)
+    auto = asked.model_copy(update={"runtime": "auto"})
+    with monkeypatch.context() as patch:
+        patch.setattr(GraphEngine, "__init__", None)  # it is not tried again
+        assert isinstance(load_engine(other, auto), Engine)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "torch" else object())
+    with pytest.raises(DeviceAbsent, match="runs wrongly on this machine, needs torch"):
+        load_engine(other, auto)
+
+
+def test_bundles_of_before_run_without_a_proof(bundle: Bundle) -> None:
+    before = bundle.model_copy(update={"proof": None})
+    assert isinstance(load_engine(before, Settings(device="cpu", torch_threads=1)), GraphEngine)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
+from api.layers import Layers
 from api.routes import pages
 from api.watching import Watching
 from geogaze.config import Settings, get_settings
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.watching = Watching(services.ledger)
+    app.state.layers = Layers(services.storage, settings.tiles_mb * 2**20)
     problems.install(app)
     load_processes()  # what a table names and is not there shows here
     all_metrics()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -107,6 +108,17 @@ class Client:
     def inputs(self, job: str) -> Document:
         """What a job was asked for: its inputs, complete, to be submitted again or changed."""
         return self._json("GET", f"/jobs/{job}/inputs")
+
+    def layers(self, job: str) -> list[Document]:
+        """A job's layers for maps: ``name``, ``title``, ``tilejson``, ``tiles``, ``legend``."""
+        found: list[Document] = self._json("GET", f"/jobs/{job}/layers")["layers"]
+        return found
+
+    def value(self, job: str, layer: str, lon: float, lat: float) -> float | None:
+        """The value of a layer's cell at a place in degrees; None where there is none."""
+        answer = self._json("GET", f"/jobs/{job}/layers/{quote(layer, safe='')}/point/{lon},{lat}")
+        value: float | None = answer["values"][0]
+        return value
 
     def results(self, job: str) -> dict[str, Document]:
         """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
         None, pattern=r"^https?://[^\s?#]+$", description="address that links start with"
     )
     cors_origins: tuple[str, ...] = Field((), description="web pages' origins that may ask; or *")
+    tiles_mb: int = Field(
+        512, gt=0, description="megabytes of layers that the API keeps for their tiles"
+    )
     max_body_bytes: int = Field(4 * 2**20, gt=0, description="longest body of a request")
 
     log_format: Literal["console", "json"] = "console"

@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import rasterio
+from rasterio.warp import transform
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -122,6 +123,14 @@ def test_a_job_over_http_makes_the_same_bytes_as_an_embedded_run(
     assert {"heat-boat", "heat-road", "overlay-boat", "overlay-road"} < set(files)
     with rasterio.open(f"/vsicurl/{href}") as led, rasterio.open(files["heat-boat"]) as fetched:
         np.testing.assert_array_equal(led.read(), fetched.read())  # by ranges, led to S3
+        x, y = fetched.xy(10, 15)
+        (lon,), (lat,) = transform(fetched.crs, "EPSG:4326", [x], [y])
+        assert client.value(accepted["jobID"], "heat-boat", lon, lat) == fetched.read(1)[10, 15]
+    (layer,) = (one for one in client.layers(accepted["jobID"]) if one["name"] == "heat-boat")
+    tile = httpx.get(layer["tiles"].format(z=0, x=0, y=0))
+    assert (tile.status_code, tile.headers["content-type"]) == (200, "image/png")
+    page = httpx.get(f"{stack.api_url}/jobs/{accepted['jobID']}", headers={"Accept": "text/html"})
+    assert page.text.startswith("<!doctype html>")
     remote = _digests(tmp_path / "remote")
     assert len(remote) == 6  # two layers, their overlays, the scene behind them and the classes
     assert remote == _embedded(scenes, bundle_folder, tmp_path / "embedded")

@@ -31,6 +31,8 @@ def body(scene: Path) -> dict[str, Any]:
         ("GET", ""),
         ("GET", "/results"),
         ("GET", "/inputs"),
+        ("GET", "/layers"),
+        ("GET", "/layers/heat-boat/tiles/WebMercatorQuad/0/0/0.png"),
         ("GET", "/skipped"),
         ("POST", "/retry"),
         ("DELETE", ""),

@@ -1,0 +1,112 @@
+"""The layers of finished jobs that have tiles: which there are, how they are drawn, their cells."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from api.dependencies import Services
+from api.results import products
+from geogaze.errors import ObjectNotFound
+from geogaze.gis.keeping import Kept
+from geogaze.gis.lattice import Lattice, read_lattice
+from geogaze.gis.tiles import Shown
+from geogaze.products.colormaps import render_stops
+from geogaze.storage import Storage
+from geogaze.version import VERSION
+
+_ITEMS = 256  # descriptions of jobs that are kept
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a job: its product, and how the job's Item says that it is drawn."""
+
+    job_id: UUID
+    name: str
+    made: Mapping[str, Any]
+    render: Mapping[str, Any]
+
+    @property
+    def tag(self) -> str:
+        """What tells its tiles from those of others, and of other releases."""
+        drawn = json.dumps(self.render, sort_keys=True)
+        named = f"{self.made['sha256']} {drawn} {VERSION}"
+        return f'"{hashlib.sha256(named.encode()).hexdigest()[:32]}"'
+
+    def address(self, base: str) -> str:
+        """Where it lies below the API's address."""
+        return f"{base}/jobs/{self.job_id}/layers/{quote(self.name, safe='')}"
+
+
+class Layers:
+    """Lattices of layers, kept for the tiles to come.
+
+    Args:
+        storage: where products lie.
+        most: bytes of lattices that are kept.
+    """
+
+    def __init__(self, storage: Storage, most: int) -> None:
+        self._storage, self._kept = storage, Kept(most)
+        self._renders = lru_cache(_ITEMS)(self._read_renders)
+
+    def of(self, services: Services, job_id: UUID) -> list[Layer]:
+        """All layers of a successful job that have tiles: those that its Item says how to colour.
+
+        Raises:
+            JobFailed, ResultsGone, ResultNotReady: it has no products.
+        """
+        made = products(services, job_id)
+        if "item" not in made:
+            return []
+        renders = self._renders(made["item"]["key"])
+        return [
+            Layer(job_id, name, made[name], render)
+            for name, render in renders.items()
+            if name in made and "colormap_name" in render
+        ]
+
+    def one(self, services: Services, job_id: UUID, name: str) -> Layer:
+        """A layer by its name in the results.
+
+        Raises:
+            ObjectNotFound: there is none, or none with tiles.
+            JobFailed, ResultsGone, ResultNotReady: the job has no products.
+        """
+        there = self.of(services, job_id)
+        for layer in there:
+            if layer.name == name:
+                return layer
+        names = ", ".join(layer.name for layer in there) or "none"
+        raise ObjectNotFound(f"Job {job_id} has no layer {name[:80]!r} to draw; it has {names}.")
+
+    def lattice(self, layer: Layer) -> Lattice:
+        """The cells of a layer.
+
+        Raises:
+            InvalidRequest: there are too many, or they lie nowhere on the earth.
+            ObjectNotFound: its file is gone.
+        """
+        return self._kept.get(layer.made["sha256"], lambda: self._read(layer.made))
+
+    def shown(self, layer: Layer) -> Shown:
+        """The cells of a layer and their colours. Raises what ``lattice`` does."""
+        return Shown(self.lattice(layer), render_stops(layer.render))
+
+    def _read(self, made: Mapping[str, Any]) -> Lattice:
+        path = self._storage.file(made["key"])
+        if path is not None and not path.is_file():
+            raise ObjectNotFound(f"{made['file']} is gone from storage; submit the job again.")
+        return read_lattice(path or self._storage.get(made["key"]), self._kept.most)
+
+    def _read_renders(self, key: str) -> dict[str, dict[str, Any]]:
+        item = json.loads(self._storage.get(key))
+        renders: dict[str, dict[str, Any]] = item["properties"].get("renders", {})
+        return renders

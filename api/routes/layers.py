@@ -1,0 +1,139 @@
+"""Layers of a job as maps ask for them: TileJSON, tiles, values, statistics, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from api.dependencies import JobId, With, base_url
+from api.layers import Layer, Layers
+from api.problems import documented
+from geogaze.errors import InvalidRequest
+from geogaze.gis.lattice import LONLAT
+from geogaze.gis.tiles import MAX_ZOOM, Place, ramp
+from geogaze.products.colormaps import render_stops
+
+router = APIRouter(prefix="/jobs/{job}/layers", tags=["layers"])
+
+_PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "A PNG."},
+    304: {"description": "The same as before."},
+    **documented(404, 410),
+}
+_KEPT = "private, max-age=3600"  # products never change, but a job may be removed
+
+
+class Side(IntEnum):
+    """Pixels along a side of a tile; the larger are for screens with two pixels for one."""
+
+    usual = 256
+    double = 512
+
+
+def _layers(request: Request) -> Layers:
+    layers: Layers = request.app.state.layers
+    return layers
+
+
+WithLayers = Annotated[Layers, Depends(_layers)]
+
+
+def _layer(job_id: JobId, layer: str, services: With, layers: WithLayers) -> Layer:
+    return layers.one(services, job_id, layer)
+
+
+OneLayer = Annotated[Layer, Depends(_layer)]
+
+
+@router.get("", responses=documented(404, 410))
+def layers(request: Request, job_id: JobId, services: With, known: WithLayers) -> dict[str, Any]:
+    """The layers of a successful job that maps can ask for in tiles."""
+    base = base_url(request)
+    return {
+        "layers": [
+            {
+                "name": layer.name,
+                "title": layer.render.get("title", layer.name),
+                "tilejson": f"{layer.address(base)}/tilejson.json",
+                "tiles": _tiles(layer, base),
+                "legend": f"{layer.address(base)}/legend.png",
+            }
+            for layer in known.of(services, job_id)
+        ]
+    }
+
+
+@router.get("/{layer}/tilejson.json", responses=documented(404, 410))
+def tilejson(request: Request, layer: OneLayer, known: WithLayers) -> dict[str, Any]:
+    """Where a layer's tiles are and what they show (TileJSON 3.0); `renders` is the Item's own."""
+    shown = known.shown(layer)
+    left, bottom, right, top = shown.lattice.bounds(LONLAT)
+    return {
+        "tilejson": "3.0.0",
+        "name": layer.render.get("title", layer.name),
+        "scheme": "xyz",
+        "tiles": [_tiles(layer, base_url(request))],
+        "minzoom": 0,
+        "maxzoom": shown.max_zoom,
+        "bounds": [left, bottom, right, top],
+        "center": [(left + right) / 2, (bottom + top) / 2, max(0, shown.max_zoom - 4)],
+        "renders": {layer.name: layer.render},
+    }
+
+
+@router.get(
+    "/{layer}/tiles/WebMercatorQuad/{z}/{x}/{y}.png", response_class=Response, responses=_PNG
+)
+def tile(
+    request: Request,
+    layer: OneLayer,
+    known: WithLayers,
+    z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
+    x: Annotated[int, Path(ge=0, lt=2**MAX_ZOOM)],
+    y: Annotated[int, Path(ge=0, lt=2**MAX_ZOOM)],
+    size: Annotated[Side, Query(description="Pixels along a side.")] = Side.usual,
+) -> Response:
+    """A tile of a layer, coloured as the job's Item says; clear where there is nothing."""
+    place = Place(z, x, y)
+    if not place.exists:
+        raise InvalidRequest(f"At zoom {z} columns and rows go from 0 to {2**z - 1}, not {x}, {y}.")
+    return _picture(request, layer, lambda: known.shown(layer).tile(place, size))
+
+
+@router.get("/{layer}/legend.png", response_class=Response, responses=_PNG)
+def legend(request: Request, layer: OneLayer) -> Response:
+    """The colours of a layer, from its lowest value (left) to its highest."""
+    return _picture(request, layer, lambda: ramp(render_stops(layer.render)))
+
+
+@router.get("/{layer}/point/{lon},{lat}", responses=documented(404, 410))
+def point(
+    layer: OneLayer,
+    known: WithLayers,
+    lon: Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False)],
+    lat: Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False)],
+) -> dict[str, Any]:
+    """The value of the cell at a place, as the file has it; null where there is none."""
+    value = known.lattice(layer).value(lon, lat)
+    return {"coordinates": [lon, lat], "values": [value], "band_names": [layer.name]}
+
+
+@router.get("/{layer}/statistics", responses=documented(404, 410))
+def statistics(layer: OneLayer, known: WithLayers) -> dict[str, Any]:
+    """Of all cells of a layer that were looked at: extremes, mean, percentiles, a histogram."""
+    return {layer.name: known.lattice(layer).statistics}
+
+
+def _tiles(layer: Layer, base: str) -> str:
+    return f"{layer.address(base)}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png"
+
+
+def _picture(request: Request, layer: Layer, draw: Callable[[], bytes]) -> Response:
+    """A picture of a layer, drawn where the client has none that is the same."""
+    headers = {"ETag": layer.tag, "Cache-Control": _KEPT}
+    if layer.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(draw(), media_type="image/png", headers=headers)

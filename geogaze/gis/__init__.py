@@ -1,0 +1,1 @@
+"""Finished layers as map clients ask for them. Knows neither queue nor web."""

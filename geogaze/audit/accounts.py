@@ -43,7 +43,7 @@ class Causal:
     the rise that the object keeps among other surroundings. ``stays`` is the share of tiles that
     are still called the class without it. ``forecast`` is the rank correlation, over all changed
     tiles, of evidence above ground on the object with the logit lost; ``rivals`` those of simpler
-    forecasts.
+    forecasts. ``relies`` are the shares of the rise that go with texture, shape and colour.
     """
 
     tiles: int
@@ -56,6 +56,7 @@ class Causal:
     stays: Figure
     forecast: Figure
     rivals: dict[str, Figure]
+    relies: dict[str, Figure]
     grounds: Grounds
 
 
@@ -150,6 +151,10 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
         cue: float(np.average([effect.probes[cue] for _, effect in known], weights=weights)) / level
         for cue in known[0][1].probes
     }
+    relies = {
+        what: share(rise - np.concatenate([effect.suppressed[what] for _, effect in known]))
+        for what in known[0][1].suppressed
+    }
     grounds = Grounds(
         tiles=int(seen.sum()),
         groups=len(np.unique(groups[seen])),
@@ -171,6 +176,7 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
         stays=mean(stays),
         forecast=ranked(forecast),
         rivals={"logit": ranked(logit), "area": ranked(area)},
+        relies=relies,
         grounds=grounds,
     )
 
@@ -179,7 +185,7 @@ def _nothing() -> Causal:
     """Of scenes without a tile to change, or without ground."""
     none = Figure(None)
     grounds = Grounds(0, 0, 0.0, 0.0, 0.0, none, none, {})
-    return Causal(0, none, none, none, none, none, none, none, none, {}, grounds)
+    return Causal(0, none, none, none, none, none, none, none, none, {}, {}, grounds)
 
 
 def _over(

@@ -45,6 +45,7 @@ class Effects:
         control: the logit after the same edit beside the object.
         alone: the logit with other ground around the object, mean of some draws.
         stays: share of the draws without object that are still called the class.
+        suppressed: texture, shape, colour → the logit above ground, both without it.
         probes: cue → mean change of the ground's logit.
     """
 
@@ -59,6 +60,7 @@ class Effects:
     control: Floats
     alone: Floats
     stays: Floats
+    suppressed: dict[str, Floats]
     probes: dict[str, float]
 
 
@@ -104,7 +106,12 @@ def change(
     ]
     columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     ground = np.full(len(columns["logit"]), as_is.logits[:, target].mean())
-    return Effects(ground=ground, probes=probes, **columns)
+    suppressed = {
+        what: columns.pop(what)
+        - _asked(engine, score, [taken(one) for one in grounds]).logits[:, target].mean()
+        for what, taken in edits.SUPPRESSED.items()
+    }
+    return Effects(ground=ground, probes=probes, suppressed=suppressed, **columns)
 
 
 def _batches(site: Site, places: Sequence[Place]) -> Iterator[list[Tile]]:
@@ -178,6 +185,10 @@ def _changed(
         "control": _asked(engine, score, control).logits[:, target],
         "alone": np.mean([answer.logits[:, target] for answer in alone], axis=0),
         "stays": np.mean([answer.present[:, target] for answer in without], axis=0),
+        **{
+            what: _asked(engine, score, [taken(one) for one in pictures]).logits[:, target]
+            for what, taken in edits.SUPPRESSED.items()
+        },
     }
 
 

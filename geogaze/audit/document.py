@@ -98,6 +98,7 @@ def _causal(causal: Causal) -> Document:
         **_figure("ratio_filled", causal.lost_filled),
         **_figure("alone", causal.alone),
         **_figure("stays", causal.stays),
+        **_figures("relies", causal.relies),
         "probes": causal.grounds.probes,
     }
 

@@ -17,6 +17,10 @@ _SOFT = 2.0  # sigma of the edge of what is put in
 _REACH = 12.0  # sigma of the surroundings that fill a hole
 _CAST = 0.06
 _SHARP = 1.0  # sigma of the blur
+_ALIKE = 0.15  # of values in 0..1: what differs by less is texture, by more an edge
+_NEAR = 4.0  # sigma of pixels over which texture is smoothed
+_PIECES = 6  # along a side, when shape is taken away
+_SHUFFLE = 0  # seed: the same for all tiles and models, so that they compare
 
 
 def hole_of(mask: Mask) -> Mask:
@@ -86,6 +90,34 @@ def sharpened(picture: Picture) -> Picture:
     """Sharper, by as much as blurring takes away."""
     return np.asarray(np.clip(2 * picture - blurred(picture), 0, 1))
 
+
+def untextured(picture: Picture) -> Picture:
+    """Without texture: smooth between its edges (a bilateral filter)."""
+    return np.stack([cv2.bilateralFilter(band, -1, _ALIKE, _NEAR) for band in picture])
+
+
+def unshaped(picture: Picture) -> Picture:
+    """Without shape: cut into squares that lie elsewhere."""
+    side = picture.shape[1]
+    ends = np.linspace(0, side, _PIECES + 1).astype(int)
+    small = int(np.diff(ends).min())
+    starts = [(top, left) for top in ends[:-1] for left in ends[:-1]]
+    order = np.random.default_rng(_SHUFFLE).permutation(len(starts))
+    shuffled = picture.copy()
+    for (top, left), other in zip(starts, order, strict=True):
+        row, col = starts[other]
+        piece = picture[:, row : row + small, col : col + small]
+        shuffled[:, top : top + small, left : left + small] = piece
+    return shuffled
+
+
+def uncoloured(picture: Picture) -> Picture:
+    """Without colour: the mean of its bands in each."""
+    return np.broadcast_to(picture.mean(axis=0, keepdims=True), picture.shape).copy()
+
+
+SUPPRESSED = {"texture": untextured, "shape": unshaped, "colour": uncoloured}
+"""What is taken from whole pictures in turn, to see what a class relies on (arXiv:2509.20234)."""
 
 PROBES = {"warmer": warmer, "cooler": cooler, "blurred": blurred, "sharpened": sharpened}
 """Cues that lie over a whole picture, tried on empty ground."""

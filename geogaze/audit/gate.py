@@ -75,12 +75,17 @@ def parse_gate(text: str, name: str) -> Gate:
     return Gate(text.strip(), found[1], name, found[3], limit)
 
 
+def value_of(one: Document, figure: str) -> float | None:
+    """A figure of a class in an audit's document."""
+    value: float | None = (one["causal"] if figure in _CAUSAL else one)[figure]
+    return value
+
+
 def passed(document: Document, gates: Sequence[Gate]) -> list[Passed]:
     """What became of each gate, by an audit's document."""
     found = []
     for gate in gates:
-        one = document["classes"][gate.name]
-        value = (one["causal"] if gate.figure in _CAUSAL else one)[gate.figure]
+        value = value_of(document["classes"][gate.name], gate.figure)
         failed = value is None or _COMPARED[gate.sign](value, gate.limit)
         found.append(Passed(gate, value, bool(failed)))
     return found

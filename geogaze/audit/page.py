@@ -57,6 +57,7 @@ def page(found: Document) -> str:
             f'<p class="verdict">{escape(one["words"])}</p>',
             f'<p class="why">{escape(one["why"])}</p>',
             _facts(found, one),
+            _beside(found, one),
             _world(one["causal"]),
             _balance(one, name),
             _places(one),
@@ -82,6 +83,37 @@ def _facts(found: Document, one: Document) -> str:
     )
 
 
+_BESIDE = {
+    "ratio": "share of the rise that the object carries, R",
+    "stays": "tiles still called so without their object",
+    "rise": "rises above ground without objects, logits",
+    "enrichment": "evidence per area on objects over that beside them",
+    "energy_share": "share of positive evidence on objects",
+    "pointing": "the strongest cell is on an object",
+    "forecast": "evidence foretells the loss",
+}
+
+
+def _beside(found: Document, one: Document) -> str:
+    """Another model's figures in a column of their own, where there is one."""
+    other = found.get("beside")
+    if other is None:
+        return ""
+    heads = ["", found["model"], other["model"]]
+    rows = [("verdict", one["verdict"], other["verdict"])]
+    for name, said in _BESIDE.items():
+        first, second = (
+            _told(_of(part if name in part else part["causal"], name)) for part in (one, other)
+        )
+        rows.append((said, first, second))
+    same = (
+        ""
+        if other["scenes"] == found["scenes"]
+        else '<p class="note">The two were not audited on the same scenes.</p>'
+    )
+    return _section("Two models", f"{_table(heads, rows)}{same}")
+
+
 def _world(causal: Document) -> str:
     if not causal["tiles"]:
         return _section("When the world is changed", "<p>No recognised tile could be changed.</p>")
@@ -100,12 +132,15 @@ def _world(causal: Document) -> str:
         (f"made {cue}", f"{share:+.0%}")
         for cue, share in sorted(causal["probes"].items(), key=lambda one: -one[1])
     ]
+    relies = [(what, _told(figure)) for what, figure in _all_of(causal, "relies").items()]
     return _section(
         "When the world is changed",
         f"<p>{causal['tiles']:,} recognised tiles were changed: objects taken out, surroundings "
         f"replaced.</p><figure>{gauge}</figure>{_table(['The class', '', ''], lines)}"
         "<p>Ground without objects, changed as a whole, gains of what the object does:</p>"
         f"{_table(['Cue', 'gain'], probes)}"
+        "<p>Of its rise the class loses, with tiles and ground alike changed as a whole:</p>"
+        f"{_table(['Without their', 'loss'], relies)}"
         '<p class="note">A cue that is the same all over a scene cannot show in R; these probes '
         "are for it.</p>",
     )

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from geogaze.audit.beside import read_other
 from geogaze.audit.gate import junit as junit_of
 from geogaze.audit.gate import parse_gate, passed
 from geogaze.cli.options import JsonOption, ModelOption, OverwriteOption
@@ -67,6 +68,10 @@ def audit(
     junit: Annotated[
         Path | None, typer.Option(help="Also write what became of --fail-if, for CI systems.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="Another model's audit.json of this class, to show beside this one."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +97,7 @@ def audit(
 
     name = spelled(parse_target(class_name, bundle), bundle)
     gates = [parse_gate(text, name) for text in fail_if or ()]
+    other = read_other(beside, name) if beside else None
     from geogaze.audit.auditing import audit as run
     from geogaze.audit.collecting import write_geopackage
     from geogaze.audit.document import document
@@ -101,7 +107,7 @@ def audit(
         found = run(
             bundle, class_name, truths, settings, tiles=tiles, seed=seed, on_progress=status.update
         )
-    told = document(found)
+    told = document(found) | ({"beside": other} if other else {})
     out_folder.mkdir(parents=True, exist_ok=True)
     page_file, document_file, tiles_file = (out_folder / name for name in _FILES)
     page_file.write_text(page(told), encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 
 from geogaze.audit import auditing
 from geogaze.audit.auditing import Audit, audit
+from geogaze.audit.beside import read_other
 from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
 from geogaze.audit.kinds import Truth, kinds_of
@@ -157,6 +158,9 @@ def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
     told = document(found)
     json.dumps(told, allow_nan=False)
     (one,) = told["classes"].values()
+    relies = one["causal"]["relies"]
+    assert relies["colour"] == pytest.approx(1, abs=0.05)  # green against blue is all it sees
+    assert abs(relies["texture"]) < 0.1
     assert {
         *("energy_share", "area_share", "enrichment", "enrichment_interval", "pointing"),
         *("baselines", "context", "balance", "causal", "forecast", "verdict", "tiles"),
@@ -176,6 +180,21 @@ def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
     for other in ("http:", "https:", "<script", "<link", "src=", "@import", "url("):
         assert other not in text, other
     assert found.verdict.words in text
+
+
+def test_two_models_stand_side_by_side(run: Callable[[Colours], Audit], tmp_path: Path) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps({**document(run(green)), "model": "<other>"}))
+    other = read_other(path, "boat")
+    text = page({**document(run(red)), "beside": other})
+    assert "&lt;other&gt;" in text
+    assert "<td>verdict</td><td>object</td><td>surroundings</td>" in text
+    assert "not audited on the same scenes" not in text
+    with pytest.raises(InvalidRequest, match="of boat, and not of 'ship'"):
+        read_other(path, "ship")
+    path.write_text('{"classes": {"boat": {}}}')
+    with pytest.raises(InvalidRequest, match="no audit"):
+        read_other(path, "boat")
 
 
 def test_a_scene_without_ground_of_some_kind_is_audited(

@@ -60,3 +60,18 @@ def test_cues_lie_over_the_whole_picture(picture: np.ndarray) -> None:
     sharp, blurred = edits.sharpened(picture), edits.blurred(picture)
     assert contrast(blurred) < contrast(picture) < contrast(sharp)
     assert all(laid(picture).shape == picture.shape for laid in edits.PROBES.values())
+
+
+def test_texture_shape_and_colour_are_taken_in_turn(picture: np.ndarray) -> None:
+    edge = (0.2 + 0.1 * picture).astype(np.float32)
+    edge[:, :, 32:] += 0.5  # of a shape: much more than texture
+    smooth = edits.untextured(edge)
+    assert np.abs(np.diff(smooth[:, :, :30])).mean() < 0.5 * np.abs(np.diff(edge[:, :, :30])).mean()
+    assert (smooth[:, :, 34] - smooth[:, :, 29]).mean() == pytest.approx(0.5, abs=0.1)
+    pieces = edits.unshaped(edge)
+    assert pieces[:, :60, :60].mean() == pytest.approx(edge[:, :60, :60].mean(), abs=0.03)
+    assert np.abs(pieces - edge).mean() > 0.1
+    grey = edits.uncoloured(edge)
+    assert (grey[0] == grey[-1]).all()
+    np.testing.assert_allclose(grey.mean(), edge.mean(), rtol=1e-5)
+    assert all(taken(edge).shape == edge.shape for taken in edits.SUPPRESSED.values())

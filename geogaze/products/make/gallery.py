@@ -30,10 +30,11 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px;
   padding: 0 1rem; }
-main { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(WIDEpx, 1fr)); }
+main { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(min(WIDE), 1fr)); }
 figure { border: 1px solid var(--line); border-radius: 8px; margin: 0; overflow: hidden; }
 img { display: block; height: auto; width: 100%; }
 figcaption { padding: .6rem .8rem; overflow-wrap: anywhere; }
+@media (max-width: 600px) { body { margin: 1rem auto; } h1 { font-size: 1.5rem; } }
 figcaption span { opacity: .7; }
 """
 
@@ -48,14 +49,14 @@ def write_gallery(title: str, entries: Sequence[Entry], target: Path, *, wide: b
         wide: whether pictures are sheets, which take a row each.
     """
     figures = "\n".join(_figure(entry) for entry in entries)
-    style = _STYLE.replace("WIDE", "720" if wide else "220")
+    style = _STYLE.replace("WIDE", "720px, 100%" if wide else "220px, 46%")  # of a phone, two
     target.write_text(
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title><style>{style}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n"
-        '<p>The figures: <a href="table.csv">table.csv</a>.</p>\n'
+        f"<body><header><h1>{escape(title)}</h1>\n"
+        '<p>The figures: <a href="table.csv">table.csv</a>.</p></header>\n'
         f"<main>\n{figures}\n</main></body></html>\n",
         encoding="utf-8",
     )

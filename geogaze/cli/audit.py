@@ -18,6 +18,7 @@ from geogaze.cli.terminal import FAILED, err, out, print_json
 from geogaze.cli.truths import truths_of
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.logs import configure_logging
 from geogaze.models.registry import DEFAULT_MODEL, find_bundle
 from geogaze.outputs import check_file
 
@@ -91,6 +92,7 @@ def audit(
     for file in (*(out_folder / name for name in _FILES), *([junit] if junit else [])):
         check_file(file, overwrite=overwrite)
     settings = get_settings()
+    configure_logging("error", settings.log_format)
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     truths = _truths(scenes, truth, cover or [], by)
     from geogaze.models.targets import parse_target, spelled

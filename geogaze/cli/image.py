@@ -15,6 +15,7 @@ from geogaze.cli.terminal import err, out, print_json, print_warnings
 from geogaze.config import Settings, get_settings
 from geogaze.errors import InvalidRequest, SceneUnreadable, UnknownClass
 from geogaze.files import file_stem
+from geogaze.logs import configure_logging
 from geogaze.models.methods import METHODS
 from geogaze.models.registry import DEFAULT_MODEL, find_bundle
 from geogaze.models.sureness import sureness
@@ -83,6 +84,7 @@ def image(
     from geogaze.scene.chips import Wanted, read_chip
 
     settings = get_settings()
+    configure_logging("error", settings.log_format)
     bundle = find_bundle(model, settings.model_folders, allow_path=True)
     asked = _asked(bundle, class_name, method)
     wanted = Wanted(

@@ -30,7 +30,8 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px;
   padding: 0 1rem; }
-main { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(min(WIDE), 1fr)); }
+main { display: grid; gap: 1.25rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(WIDE), 1fr)); }
 figure { border: 1px solid var(--line); border-radius: 8px; margin: 0; overflow: hidden; }
 img { display: block; height: auto; width: 100%; }
 figcaption { padding: .6rem .8rem; overflow-wrap: anywhere; }

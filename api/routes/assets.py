@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,8 +14,12 @@ from api.middleware import ASKED_HEAD
 from api.problems import documented
 from api.results import product_named, product_of_file
 from geogaze.errors import ObjectNotFound
+from geogaze.products.page.assembling import PAGE
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_CARRIED = 32 * 2**20  # most bytes of one answer that come through here from a bucket
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The file."},
@@ -30,9 +36,13 @@ def asset(request: Request, job_id: JobId, file: str, services: With) -> Respons
     """A file of a successful job, whole or by ranges.
 
     It is sent, or where objects lie in a bucket a fresh link to it there. The job's page is sent
-    always, as it reads the files beside it.
+    always, and so is what it reads of the files beside it: browsers follow links from page to
+    bucket only where the bucket allows it.
     """
-    return _sent(request, services, product_of_file(services, job_id, file))
+    made = product_of_file(services, job_id, file)
+    page = f"/jobs/{request.path_params['job']}/assets/{PAGE}"
+    by_page = request.headers.get("referer", "").partition("?")[0].endswith(page)
+    return _sent(request, services, made, by_page=by_page)
 
 
 @router.get("/{job}/results/{output}", response_class=Response, responses=_ANSWERS)
@@ -41,7 +51,9 @@ def result(request: Request, job_id: JobId, output: str, services: With) -> Resp
     return _sent(request, services, product_named(services, job_id, output))
 
 
-def _sent(request: Request, services: Services, made: dict[str, Any]) -> Response:
+def _sent(
+    request: Request, services: Services, made: dict[str, Any], *, by_page: bool = False
+) -> Response:
     """A product, a link to it, or its head."""
     tag = f'"{made["sha256"]}"'  # products never change, and are the same wherever they lie
     name = made["file"].rpartition("/")[2]
@@ -63,6 +75,34 @@ def _sent(request: Request, services: Services, made: dict[str, Any]) -> Respons
         return Response(media_type=made["type"], headers={**headers, **size})
     if made["type"].startswith("text/html"):  # what it links to lies here, as it must itself
         return Response(services.storage.get(made["key"]), media_type=made["type"], headers=headers)
+    if by_page and (carried := _carried(request, services, made, headers)):
+        return carried
     seconds = services.settings.presign_seconds
-    again = {"Cache-Control": f"private, max-age={seconds // 2}"}
+    again = {"Cache-Control": f"private, max-age={seconds // 2}", "Vary": "Referer"}
     return RedirectResponse(services.storage.link(made["key"], seconds), headers=again)
+
+
+def _carried(
+    request: Request, services: Services, made: dict[str, Any], headers: dict[str, str]
+) -> Response | None:
+    """A product in a bucket, or a range of it, brought here; None where that is too much."""
+    size, tag = made["size"], headers["ETag"]
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if request.headers.get("if-range", tag) != tag or not (asked and any(asked.groups())):
+        asked = None
+    start, stop = 0, size
+    if asked:
+        first, last = asked.groups()
+        start = int(first) if first else max(0, size - int(last))
+        stop = min(size, int(last) + 1) if first and last else size
+    headers = {**headers, "Accept-Ranges": "bytes", "Vary": "Referer"}
+    if asked and start >= stop:
+        beyond = {**headers, "Content-Range": f"bytes */{size}"}
+        return Response(status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=beyond)
+    if stop - start > _CARRIED:
+        return None
+    data = services.storage.get(made["key"], start, stop)
+    if not asked:
+        return Response(data, media_type=made["type"], headers=headers)
+    span = {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+    return Response(data, HTTPStatus.PARTIAL_CONTENT, {**headers, **span}, made["type"])

@@ -136,14 +136,14 @@ class Chaos:
         stack = self.stack
         return [*stack.workers, stack.dispatcher, self.standby, stack.api]
 
-    def run(self, seconds: float) -> dict[str, Any]:
-        """Faults for so long, then peace; the counts."""
+    def run(self, seconds: float, kills: int = 0) -> dict[str, Any]:
+        """Faults for so long, and until so many processes were killed, then peace; the counts."""
         with self.hosts, self.s3, self.stack:
             self.traffic.prepare()
             self.standby.start()
             try:
                 started = time.monotonic()
-                while time.monotonic() - started < seconds:
+                while time.monotonic() - started < seconds or self._kills() < kills:
                     self.traffic.step()
                     self.strike()
                     self.mend()
@@ -155,14 +155,10 @@ class Chaos:
             finally:
                 self.standby.stop()
         inside = Counter(line.split(b":")[0].split()[0] for line in self._fault_lines())
-        steps = Counter(
-            line.split(b":")[1].split()[0].decode()
-            for line in self._fault_lines()
-            if line.startswith(b"kill")
-        )
-        kills = self.counts["kill"] + inside[b"kill-child"] + inside[b"kill-worker"]
+        killed = [line for line in self._fault_lines() if line.startswith(b"kill")]
+        steps = Counter(line.split(b":")[1].split()[0].decode() for line in killed)
         return {
-            "kills": kills,
+            "kills": self._kills(),
             "flushes": self.counts["flush"],
             "restarts": self.counts["restart"],
             "s3_errors": self.s3.injected,
@@ -181,6 +177,10 @@ class Chaos:
             "crashes": self.counts["crash"],
             "seed": self.seed,
         }
+
+    def _kills(self) -> int:
+        inside = sum(line.startswith(b"kill-") for line in self._fault_lines())
+        return self.counts["kill"] + inside
 
     def _fault_lines(self) -> list[bytes]:
         return self.faults.read_bytes().splitlines() if self.faults.exists() else []

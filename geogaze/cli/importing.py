@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # torch takes its time to load
     from torch import nn
 
     from geogaze.evidence.findings import Admitted
+    from geogaze.networks.words import Texts
 
 
 def import_checkpoint(
@@ -61,6 +62,16 @@ def import_checkpoint(
         str | None, typer.Option(help="A module to explain at. Default: the last feature map.")
     ] = None,
     task: TaskOption = None,
+    text_embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Embeddings of texts, the classes of an image network such as CLIP's: .npy with "
+            "--classes, or .safetensors of a vector for each text by its name."
+        ),
+    ] = None,
+    logit_scale: Annotated[
+        float, typer.Option(min=0.001, help="What cosines are multiplied by, with texts.")
+    ] = 100.0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +91,8 @@ def import_checkpoint(
     from geogaze.evidence.findings import Said
     from geogaze.networks.bundling import check_target, write_bundle
 
-    names = _class_names(classes)
+    texts = _texts(text_embeddings) if text_embeddings else None
+    names = _class_names(classes, texts)
     taken = described_input(bands, mean, std, rescale)
     folder = bundle_folder or Path(checkpoint.stem)
     check_target(folder, names, overwrite=overwrite)
@@ -88,10 +100,10 @@ def import_checkpoint(
         if arch is None:
             model, arch, size = _program(checkpoint, len(taken.bands), input_size)
         else:
-            model, size = (
-                _weighted(checkpoint, arch, len(names), len(taken.bands)),
-                input_size or 224,
-            )
+            outputs, size = texts.features if texts else len(names), input_size or 224
+            model = _weighted(checkpoint, arch, outputs, len(taken.bands))
+        if texts:
+            model = texts.behind(model, logit_scale)
         found = admit(model, Said(names, taken.bands, size, layer, task))
         bundle = write_bundle(
             model,
@@ -110,6 +122,7 @@ def import_checkpoint(
             stripped=found.stripped,
             half=found.half,
             labels_pixels=found.labels_pixels,
+            features=texts.features if texts else None,
             check=partial(check_stored, found=found),
             overwrite=overwrite,
         )
@@ -183,7 +196,30 @@ def _report(bundle: Bundle, found: Admitted) -> dict[str, Any]:
     }
 
 
-def _class_names(source: str) -> tuple[str, ...]:
+def _texts(path: Path) -> Texts:
+    from geogaze.networks.words import read_texts
+
+    return read_texts(path)
+
+
+def _class_names(source: str, texts: Texts | None) -> tuple[str, ...]:
+    """Names of the classes, as many as texts where those are the classes.
+
+    Raises:
+        InvalidRequest: they cannot be read, repeat, or are not as many.
+    """
+    if texts and texts.names:
+        return texts.names
+    names = _listed(source)
+    if texts and len(names) != len(texts.embeddings):
+        raise InvalidRequest(
+            f"--text-embeddings has {len(texts.embeddings)} texts, but --classes {len(names)} "
+            "names: give a file with one name for each, in their order."
+        )
+    return names
+
+
+def _listed(source: str) -> tuple[str, ...]:
     if source == "imagenet":
         return next(iter(torchvision_catalogue().values())).classes
     try:

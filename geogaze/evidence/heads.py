@@ -26,9 +26,11 @@ from torchvision.models.convnext import LayerNorm2d
 from geogaze.evidence.cams.cam import find_cam
 from geogaze.models.targets import Target
 from geogaze.networks.heads import CHANNELWISE, ChannelParts, VectorParts, parts_of
+from geogaze.networks.words import Normalised
 
 _FORWARD_MODE = frozenset(
-    {nn.Flatten, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, LayerNorm2d} | CHANNELWISE - {nn.Mish}
+    {nn.Flatten, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, LayerNorm2d, Normalised}
+    | CHANNELWISE - {nn.Mish}
 )  # torch derives these in forward mode, many vectors at once, without a loop
 
 

@@ -44,8 +44,9 @@ class Bundle(BaseModel):
     become such. ``mean`` and ``std`` are of values in 0..1; ``rescale`` says which of a scene's
     values become 0 and 1 where nobody says otherwise. ``stripped`` is the module that made
     probabilities of logits, which is left out. ``labels_pixels`` says that the network labels each
-    pixel, not an image, ``probabilities`` by which rule. ``proof`` is what the graph gives for a
-    known image.
+    pixel, not an image, ``probabilities`` by which rule. ``features`` is the length of what the
+    network says of an image where classes are texts that this is compared with. ``proof`` is what
+    the graph gives for a known image.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -67,6 +68,7 @@ class Bundle(BaseModel):
     rescale: Ranges | None = None
     stripped: str | None = None
     labels_pixels: bool = False
+    features: int | None = Field(default=None, gt=0)
     weights: str = Field(description="sha256:HEX of model.safetensors, or torchvision:FILE")
     graph: str | None = Field(default=None, description="sha256:HEX of model.onnx, if there is one")
     proof: Proof | None = Field(default=None, exclude=True)

@@ -65,6 +65,7 @@ def write_bundle(
     rescale: Ranges | None = None,
     stripped: str | None = None,
     labels_pixels: bool = False,
+    features: int | None = None,
     check: Callable[[Bundle], None] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
@@ -74,7 +75,8 @@ def write_bundle(
     The folder appears whole or not at all. Its name becomes the model's. A ``registration`` that is
     known already spares its measuring. With ``overwrite``, a bundle that is there is replaced.
     Weights are stored in half precision, or as they are where ``half`` is False. ``labels_pixels``
-    is of networks that give maps of logits. ``agreement`` is how lower precisions of the trunk
+    is of networks that give maps of logits, ``features`` of those that compare so many with texts.
+    ``agreement`` is how lower precisions of the trunk
     agree with fp32, for the item. ``check`` is given the bundle as it lies on disk before it
     appears, and refuses it by raising.
 
@@ -116,6 +118,7 @@ def write_bundle(
             rescale=rescale,
             stripped=stripped,
             labels_pixels=labels_pixels,
+            features=features,
             weights=f"sha256:{file_sha256(folder / 'model.safetensors')}",
             graph=f"sha256:{exported[0]}" if exported else None,
             proof=exported[1] if exported else None,

@@ -12,6 +12,7 @@ from geogaze.networks.programs.cutting import split_program, step_named
 from geogaze.networks.programs.program import Program
 from geogaze.networks.split import Split
 from geogaze.networks.timm_cuts import cut_of_timm, of_timm
+from geogaze.networks.words import INSIDE, Worded
 
 
 def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -> Split | Captured:
@@ -26,6 +27,9 @@ def cut_at(model: nn.Module, layer: str | None = None, as_maps: AsMaps = maps) -
     Raises:
         UnsupportedArchitecture: there is no such layer, or, without one, the family is unknown.
     """
+    if isinstance(model, Worded):
+        inside = layer.removeprefix(INSIDE) if layer else layer
+        return model.cut(cut_at(model.network, inside, as_maps))
     at = layer
     if layer is not None and isinstance(model, Program):
         at = step_named(model, layer)

@@ -19,6 +19,7 @@ from geogaze.networks.likeness import likeness
 from geogaze.networks.programs.program import ARCHITECTURE, TEXT, Program
 from geogaze.networks.programs.steps import Recorded
 from geogaze.networks.storing import take_state
+from geogaze.networks.words import INSIDE, Worded
 
 
 def load_model(bundle: Bundle) -> nn.Module:
@@ -31,8 +32,10 @@ def load_model(bundle: Bundle) -> nn.Module:
     if bundle.folder is not None and bundle.architecture == ARCHITECTURE:
         return _program(bundle, bundle.folder)
     published = bundle.folder is None
-    classes, bands = len(bundle.classes), len(bundle.bands)
-    model = build(bundle.architecture, classes, bands, published=published)
+    outputs, bands = bundle.features or len(bundle.classes), len(bundle.bands)
+    model = build(bundle.architecture, outputs, bands, published=published)
+    if bundle.features:
+        model = Worded(model, len(bundle.classes), bundle.features)
     if bundle.stripped:
         take_off(model, bundle.stripped)
     state = _published(bundle) if bundle.folder is None else _stored(bundle, bundle.folder)
@@ -93,7 +96,7 @@ def _first_few(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more are" if more > 0 else " are")
 
 
-def _program(bundle: Bundle, folder: Path) -> Program:
+def _program(bundle: Bundle, folder: Path) -> nn.Module:
     """A network that lies in the bundle itself, its steps beside the weights."""
     state = _stored(bundle, folder)
     with safe_open(folder / WEIGHTS_FILE, "pt") as file:
@@ -103,7 +106,14 @@ def _program(bundle: Bundle, folder: Path) -> Program:
             f"{folder / WEIGHTS_FILE} has no program in it: import the .pt2 file anew with "
             "'geogaze models import'."
         )
-    return Program(Recorded.parsed(text), _widened(state))
+    wide = _widened(state)
+    if not bundle.features:
+        return Program(Recorded.parsed(text), wide)
+    inside = {k.removeprefix(INSIDE): v for k, v in wide.items() if k.startswith(INSIDE)}
+    network = Program(Recorded.parsed(text), inside)
+    model = Worded(network, len(bundle.classes), bundle.features)
+    take_state(model, wide)
+    return model
 
 
 def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import pyogrio
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from geogaze.models.item import read_bundle
 from geogaze.networks.loading import load_model
@@ -248,3 +248,19 @@ def test_what_is_no_program_needs_one(geogaze: Geogaze, tmp_path: Path) -> None:
         assert refused.code == 2
         assert message in " ".join(refused.err.split())
     assert not Path("mine").exists()
+
+
+def test_texts_are_classes(geogaze: Geogaze, tmp_path: Path) -> None:
+    vectors = torch.randn(2, 10, generator=torch.Generator().manual_seed(2))
+    save_file({"a ship": vectors[0], "a road": vectors[1]}, tmp_path / "t.safetensors")
+    bands = ("--bands", ",".join(S2), "--mean", thirteen(0.2), "--std", thirteen(0.1))
+    texts = ("--text-embeddings", tmp_path / "t.safetensors", "--logit-scale", 10, "--json")
+    told = geogaze(*words("s2-net", 10, *bands, *texts)).last
+    assert sorted(told["classes"]) == ["a road", "a ship"]
+    assert told["path"] == "channel-shift"
+    scores = load_model(read_bundle(Path("mine")))(torch.randn(4, 13, 64, 64))
+    assert scores.shape == (4, 2)
+    assert scores.abs().max() <= 10
+    np.save(tmp_path / "t.npy", vectors.numpy())
+    refused = geogaze(*words("s2-net", 10, *bands, "--text-embeddings", tmp_path / "t.npy"))
+    assert "has 2 texts, but --classes 10 names" in " ".join(refused.err.split())

@@ -7,7 +7,7 @@ const TARGET = "../../geogaze/products/page/vendor";
 
 for (const [name, globalName, alias] of [
   ["ol", "ol", {}],
-  ["geotiff", "GeoTIFF", { lerc: "./absent.js", "zstddec/stream": "./absent.js", zstddec: "./absent.js" }],
+  ["geotiff", "GeoTIFF", Object.fromEntries(["lerc", "pako", "zstddec", "zstddec/stream"].map((name) => [name, "./absent.js"]))],
 ]) {
   const { metafile, outputFiles } = await build({
     entryPoints: [`${name}.js`],

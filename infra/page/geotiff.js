@@ -1,2 +1,2 @@
 // What the page uses of geotiff.js.
-export { fromBlob, fromUrl } from "geotiff";
+export { addDecoder, BaseDecoder, fromBlob, fromUrl } from "geotiff";

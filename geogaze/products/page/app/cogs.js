@@ -1,5 +1,41 @@
 // Cloud-optimised GeoTIFFs: their levels, where they lie, and windows of them.
 
+import { inflated } from "./inflating.js";
+
+const DEFLATE = 8; // TIFF's numbers
+const FLOATS = 3;
+
+/** What GDAL deflates: unpacked by the browser, its floating-point predictor undone in one pass. */
+class Deflated extends GeoTIFF.BaseDecoder {
+  async decode(buffer) {
+    const { predictor, bitsPerSample } = this.parameters;
+    if (predictor !== FLOATS || Math.max(...[bitsPerSample].flat()) !== 32) return super.decode(buffer);
+    return floatsOf(new Uint8Array(await inflated(buffer, "deflate")), this.parameters.tileWidth);
+  }
+  decodeBlock(buffer) {
+    return inflated(buffer, "deflate");
+  }
+}
+GeoTIFF.addDecoder(DEFLATE, async () => Deflated, undefined, false);
+
+/**
+ * Float32 of one band from rows of differences (TIFF's technical note 3): a row holds the highest bytes of
+ * all its values, then the next ones, down to the lowest.
+ */
+function floatsOf(bytes, width) {
+  const row = 4 * width;
+  const values = new Uint8Array(bytes.length);
+  for (let start = 0; start < bytes.length; start += row) {
+    for (let i = 0, sum = 0, byte = 3; byte >= 0; byte--) {
+      for (let col = 0; col < width; col++, i++) {
+        sum = (sum + bytes[start + i]) & 255;
+        values[start + 4 * col + byte] = sum;
+      }
+    }
+  }
+  return values.buffer;
+}
+
 const NOT_AN_IMAGE = 4; // NewSubfileType's bit of masks
 
 const opened = new Map();

@@ -31,8 +31,13 @@ export function exact(value) {
   return Number.isNaN(value) ? "not looked at" : String(Number(value.toPrecision(7)));
 }
 
+/** A number with commas; toLocaleString takes longer to begin than the first heat may. */
+export function counted(number) {
+  return String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}
+
 /** Square metres in words. */
 export function areaOf(squareMetres) {
   if (squareMetres >= 1e5) return `${(squareMetres / 1e6).toPrecision(3)} km²`;
-  return `${Number(squareMetres.toPrecision(3)).toLocaleString("en")} m²`;
+  return `${counted(Number(squareMetres.toPrecision(3)))} m²`;
 }

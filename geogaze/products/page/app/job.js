@@ -1,6 +1,8 @@
 // A job as its STAC Item tells it: layers, how to draw them, and what the model says of each. A
 // comparison of two is told likewise: its layers are differences, and each knows the pair it is of.
 
+import { counted } from "./elements.js";
+
 const HEAT = "heat-";
 const DIFFERENCE = "difference-";
 const SIDES = ["first", "second"];
@@ -99,13 +101,13 @@ export function shortStandingOf(layer) {
 /** What has changed, at the threshold that the comparison was made with. */
 function changesOf({ figures: { changes, correlation } }, whole) {
   const words = [
-    `${changes.appeared.toLocaleString("en")} new`,
-    `${changes.vanished.toLocaleString("en")} gone`,
+    `${counted(changes.appeared)} new`,
+    `${counted(changes.vanished)} gone`,
   ];
   if (whole && correlation !== null) words.push(`correlation ${correlation.toFixed(3)}`);
   return words.join(", ");
 }
 
 function tilesOf(count) {
-  return count ? `${count.toLocaleString("en")} tile${count === 1 ? "" : "s"}` : "no tile";
+  return count ? `${counted(count)} tile${count === 1 ? "" : "s"}` : "no tile";
 }

@@ -1,6 +1,5 @@
 // The page: a job's folder is read, shown, and asked.
 
-import { openCog } from "./cogs.js";
 import { makeControls } from "./controls.js";
 import { $ } from "./elements.js";
 import { folderAt, folderOf } from "./folder.js";
@@ -38,8 +37,7 @@ async function start(folder) {
   if (link.mode === "minus" && !link.other) delete link.mode;
   link.threshold ??= job.compared?.level ?? USUAL.threshold;
   const state = makeState(link);
-  heatOf(layerOf(link.layer)); // is asked for while the page is put together
-  if (job.scene) openCog(job.folder, job.scene);
+  heatOf(layerOf(link.layer)); // is asked for while the page is put together; all else waits for it
 
   const maps = makeMap(job, state, layerOf, tell);
   const marks = makeMarks(job, maps, layerOf, state, tell);
@@ -52,9 +50,8 @@ async function start(folder) {
   $("controls").hidden = false;
   controls.fillOthers();
   const firstHeat = maps.start().then(() => performance.mark("first heat"));
-  const calm = firstHeat.then(() => settled(maps.map));
-  makeStrip($("strip"), ordered, state, calm);
   await firstHeat;
+  makeStrip($("strip"), ordered, state, settled(maps.map));
   for (const show of [marks.show, place, balance]) show();
 
   async function addJob(address) {

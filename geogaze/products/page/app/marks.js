@@ -2,7 +2,7 @@
 // the polygon.
 
 import { applyAffine, chainAffine, invertAffine } from "./affine.js";
-import { $, areaOf } from "./elements.js";
+import { $, areaOf, counted } from "./elements.js";
 import { heatOf, wholeOf } from "./heat.js";
 import { findPlaces, outline } from "./hotspots.js";
 import { listPlaces } from "./places.js";
@@ -73,7 +73,7 @@ export function makeMarks(job, { map, second, view }, layerOf, state, tell) {
     const area = areaOf(found.reduce((sum, { cells }) => sum + cells, 0) * each);
     const coarse = whole.every > 1.01 ? ` on means of ${whole.every.toFixed(0)} × ${whole.every.toFixed(0)} cells` : "";
     $("hotspots").textContent = places
-      ? `${places.toLocaleString("en")} ${layer.pair ? "change" : "hotspot"}${places === 1 ? "" : "s"}, ${area}${coarse}`
+      ? `${counted(places)} ${layer.pair ? "change" : "hotspot"}${places === 1 ? "" : "s"}, ${area}${coarse}`
       : layer.pair
         ? "No change: nothing differs that much."
         : "No hotspot: nothing is that hot.";

@@ -1,6 +1,6 @@
 // The list of places above the threshold, largest first.
 
-import { $, exact, make } from "./elements.js";
+import { $, counted, exact, make } from "./elements.js";
 
 const MOST = 50; // rows: more are on the map
 
@@ -19,7 +19,7 @@ export function listPlaces(places, go) {
   const head = make("tr", {}, ...["place", "area", "peak"].map((word) => make("th", { scope: "col" }, word)));
   const more = places.length - rows.length;
   $("places").querySelector("table").replaceChildren(
-    ...(more > 0 ? [make("caption", {}, `The ${MOST} largest of ${places.length.toLocaleString("en")}`)] : []),
+    ...(more > 0 ? [make("caption", {}, `The ${MOST} largest of ${counted(places.length)}`)] : []),
     make("thead", {}, head),
     make("tbody", {}, ...rows),
   );

@@ -1,6 +1,8 @@
 // The table of tiles, tiles.parquet: read by column and by range, as geogaze writes it (a page for
 // each column of a row group, plain values, deflated), and no other Parquet.
 
+import { inflated } from "./inflating.js";
+
 const MAGIC = 4; // bytes, and as many that say how long the description is
 
 /** What the file says of itself: `{ columns: [name], groups: [{ rows, chunks: [{ start, size }] }] }`. */
@@ -26,8 +28,7 @@ export async function readNumbers(folder, href, table, group, name, kind = Float
   const { start, size } = chunks[column];
   const reader = { bytes: new Uint8Array(await folder.bytes(href, start, start + size)), at: 0 };
   struct(reader); // the page's own description
-  const packed = new Blob([reader.bytes.subarray(reader.at)]).stream();
-  const data = await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  const data = await inflated(reader.bytes.subarray(reader.at), "gzip");
   if (!table.gaps[column]) return new kind(data);
   const levels = { bytes: new Uint8Array(data), at: 4 };
   const stop = 4 + new DataView(data).getUint32(0, true);

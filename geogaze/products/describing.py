@@ -17,11 +17,13 @@ from pystac.extensions.render import Render
 
 from geogaze.models.sureness import sureness
 from geogaze.models.targets import least
+from geogaze.products.columns import Values, described, hotspot_columns, tile_columns
 from geogaze.products.facts import JobFacts
 from geogaze.products.stac import About
 from geogaze.products.styles import heat_style, legend, spread_style
 from geogaze.products.tiles import Standing
 
+_TABLE = "https://stac-extensions.github.io/table/v1.2.0/schema.json"
 _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 
 
@@ -58,6 +60,25 @@ def classes(asset: pystac.Asset, about: About) -> None:
     about.renders[about.name] = Render.create(
         assets=[about.name], title="Best class of each cell", resampling="nearest"
     )
+
+
+def tiles(asset: pystac.Asset, about: About) -> None:
+    """The columns of the table of tiles, and how many rows it has."""
+    nowhere = any(standing.nowhere for standing in about.standing.values())
+    columns = tile_columns(about.job.layers, sureness(about.job.model.rule), nowhere=nowhere)
+    _table(asset, about, columns)
+    asset.extra_fields["table:row_count"] = about.job.tiles
+
+
+def hotspots(asset: pystac.Asset, about: About) -> None:
+    """The columns of the table of hotspots."""
+    _table(asset, about, hotspot_columns(sureness(about.job.model.rule)))
+
+
+def _table(asset: pystac.Asset, about: About, columns: dict[str, Values]) -> None:
+    if _TABLE not in about.item.stac_extensions:
+        about.item.stac_extensions.append(_TABLE)
+    asset.extra_fields |= described(columns)
 
 
 def _standing(standing: Standing) -> dict[str, Any]:

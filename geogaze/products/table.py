@@ -131,6 +131,7 @@ PRODUCTS = (
         roles=("data",),
         phase="publish",
         make="geogaze.products.make.tiles:make",
+        describe="geogaze.products.describing:tiles",
     ),
     Product(
         name="tiles-gpkg",
@@ -165,6 +166,7 @@ PRODUCTS = (
         roles=("data",),
         phase="publish",
         make="geogaze.products.make.hotspot_files:make_geoparquet",
+        describe="geogaze.products.describing:hotspots",
     ),
     Product(
         name="summary",

@@ -29,6 +29,25 @@ _CLASSES = {
 }
 
 
+_TABLE_FIELDS = {
+    "table:columns": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "minLength": 1},
+                "description": {"type": "string"},
+                "type": {"type": "string"},
+            },
+        },
+    },
+    "table:primary_geometry": {"type": "string"},
+    "table:row_count": {"type": "number"},
+}
+
+
 class _Validator(JsonSchemaSTACValidator):
     def _get_schema(self, schema_uri: str) -> dict[str, Any]:
         if schema_uri not in self.schema_cache:
@@ -56,6 +75,12 @@ def _schemas() -> dict[str, dict[str, Any]]:
             },
             "definitions": {"fields": {"properties": {"classification:classes": _CLASSES}}},
         }
+    table = f"{_BASE}/table/v1.2.0/schema.json"
+    found[table] = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": table,
+        "properties": {"assets": {"additionalProperties": {"properties": _TABLE_FIELDS}}},
+    }
     return found
 
 

@@ -13,34 +13,20 @@ import shapely
 from numpy.typing import NDArray
 
 from geogaze.models.sureness import Sureness, sureness
+from geogaze.products.columns import HOTSPOT
 from geogaze.products.facts import JobFacts
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.hotspots import Hotspots, job_hotspots
 from geogaze.products.make.inputs import JobInputs
-from geogaze.products.make.parquet import Column, Kind, ParquetWriter, Values, with_lengths
+from geogaze.products.make.parquet import KINDS, Column, Kind, ParquetWriter, Values, with_lengths
 from geogaze.products.outlined import by_class, layer_colours
 
 _SQL = {Kind.TEXT: "TEXT", Kind.INT32: "INTEGER", Kind.FLOAT: "REAL", Kind.DOUBLE: "REAL"}
 _GROUP = 2**16  # most in a row group
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
-_FIELDS = {
-    "id": Kind.TEXT,
-    "class": Kind.TEXT,
-    "area_m2": Kind.DOUBLE,
-    "cells": Kind.INT32,
-    "peak": Kind.FLOAT,
-    "mean": Kind.FLOAT,
-    "sum": Kind.DOUBLE,
-    "threshold": Kind.FLOAT,
-    "tile_{}": Kind.FLOAT,
-    "longitude": Kind.DOUBLE,
-    "latitude": Kind.DOUBLE,
-    "row": Kind.INT32,
-    "col": Kind.INT32,
-}
-_CLASS = list(_FIELDS).index("class")
+_CLASS = list(HOTSPOT).index("class")
 
 
 class Names(NamedTuple):
@@ -53,7 +39,7 @@ class Names(NamedTuple):
     @property
     def fields(self) -> dict[str, Kind]:
         """What is told of a hotspot, besides its outline."""
-        return {name.format(self.said.name): kind for name, kind in _FIELDS.items()}
+        return {name.format(self.said.name): KINDS[kind] for name, kind in HOTSPOT.items()}
 
 
 def _names(job: JobFacts) -> Names:

@@ -41,6 +41,16 @@ class Kind(IntEnum):
     TEXT = 106
 
 
+KINDS = {
+    "int32": Kind.INT32,
+    "float": Kind.FLOAT,
+    "double": Kind.DOUBLE,
+    "binary": Kind.BYTES,
+    "string": Kind.TEXT,
+}
+"""By the names that Parquet's tools have for them."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column's name and type; ``gaps`` where values may be missing.

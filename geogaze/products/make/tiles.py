@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geogaze.models.sureness import Sureness, sureness
+from geogaze.products.columns import tile_columns
 from geogaze.products.facts import TOP, JobFacts
 from geogaze.products.make.geoparquet import geo
 from geogaze.products.make.inputs import JobInputs, Pulse
-from geogaze.products.make.parquet import Column, Kind, ParquetWriter, Values, with_lengths
+from geogaze.products.make.parquet import KINDS, Column, ParquetWriter, Values, with_lengths
 from geogaze.products.tiles import Tiles, TileTable
 
 _GROUP_TILES = 2**17  # most in a row group
@@ -75,7 +76,7 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
     )
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     said = sureness(job.model.rule)
-    with ParquetWriter(target, _columns(layers, said, beside)) as file:
+    with ParquetWriter(target, _columns(job.layers, said, nowhere=tiles.told_nowhere)) as file:
         for box in tiles.slabs(most):
             table = tiles.read(box)
             corners = footprints(job, table)
@@ -86,17 +87,10 @@ def write_tiles(job: JobFacts, tiles: Tiles, target: Path, pulse: Pulse) -> None
         file.say({"geo": json.dumps(geo(job.grid.crs_wkt, [*low.tolist(), *high.tolist()]))})
 
 
-def _columns(layers: tuple[str, ...], said: Sureness, beside: tuple[str, ...]) -> list[Column]:
-    return [
-        Column("row", Kind.INT32),
-        Column("col", Kind.INT32),
-        Column("geometry", Kind.BYTES),
-        Column("valid_fraction", Kind.FLOAT, gaps=True),
-        Column("top_class", Kind.TEXT, gaps=True),
-        Column(f"top_{said.name}", Kind.FLOAT, gaps=True),
-        *(Column(f"{said.column}_{layer}", Kind.FLOAT, gaps=True) for layer in layers),
-        *(Column(f"nowhere_{layer}", Kind.FLOAT, gaps=True) for layer in beside),
-    ]
+def _columns(layers: tuple[str, ...], said: Sureness, *, nowhere: bool) -> list[Column]:
+    known = {"row", "col", "geometry"}
+    told = tile_columns(layers, said, nowhere=nowhere)
+    return [Column(name, KINDS[kind], gaps=name not in known) for name, kind in told.items()]
 
 
 def _values(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pyarrow.parquet
 import pyproj
 import pytest
 import rasterio
@@ -34,6 +35,12 @@ def test_a_folder_is_opened_as_its_files_say(
     tiles, hotspots = results.tiles(), results.hotspots()
     assert {"row", "col", "top_class", "p_road"} <= set(tiles.columns)
     assert {"class", "area_m2", "tile_probability"} <= set(hotspots.columns)
+    for name, rows in (("tiles", tiles), ("hotspots-parquet", None)):
+        told = results.item["assets"][name]
+        stored = pyarrow.parquet.read_schema(results.assets[name])
+        types = {column["name"]: column["type"] for column in told["table:columns"]}
+        assert types == {field.name: str(field.type).partition("<")[0] for field in stored}
+        assert told.get("table:row_count") == (None if rows is None else len(rows))
     assert tiles.crs == hotspots.crs == results.crs
     hot = results.array("road") >= 0.5
     assert hotspots[hotspots["class"] == "road"].cells.sum() == hot.sum() > 0

@@ -21,7 +21,7 @@ from tests.schemas.validation import validate
 from tests.unit.products.conftest import MakePlan
 
 STATISTICS = {"minimum": 0.0, "maximum": 3.5, "mean": 0.2, "stddev": 0.1}
-EXTENSIONS = {"file", "processing", "projection", "raster", "render"}
+EXTENSIONS = {"file", "processing", "projection", "raster", "render", "table"}
 
 
 RAN = [

@@ -85,12 +85,17 @@ class World:
 
 
 def trained(
-    world: World, folder: Path, settings: Settings, scenes: int = 3, epochs: int = 8
+    world: World,
+    folder: Path,
+    settings: Settings,
+    scenes: int = 3,
+    epochs: int = 8,
+    tested: int = SCENE,
 ) -> tuple[Bundle, float]:
-    """A network that knows this world alone, and its accuracy there."""
-    for part, first, count in (("train", 0, scenes), ("test", scenes, 1)):
+    """A network that knows this world alone, and its accuracy there, on a scene of a size."""
+    for part, first, count, size in (("train", 0, scenes, SCENE), ("test", scenes, 1, tested)):
         for number in range(first, first + count):
-            drawn = draw_patchwork(SCENE, 100 * world.seed + number, world.planting)
+            drawn = draw_patchwork(size, 100 * world.seed + number, world.planting)
             write_chips(drawn, folder / "chips" / part, SIDE)
     offer(_ARCHITECTURE, Small)
     recipe = Recipe(
@@ -208,11 +213,12 @@ def main() -> None:
     done = {(line["plant"], line["seed"]) for line in known}
     settings = Settings()
     for seed in range(asked.first, 0 if asked.summary else asked.first + asked.seeds):
-        plants = [
-            f"{kind}:{strength}" for strength in ("strong", "medium", "weak") for kind in CUES
-        ]
-        worlds = [World(plant, seed) for plant in plants]
-        worlds += [World("none", seed * asked.clean + number) for number in range(asked.clean)]
+        worlds = []
+        for number, strength in enumerate(("strong", "medium", "weak")):
+            # Clean ones among them, whenever it is interrupted.
+            clean = range(number, asked.clean, 3)
+            worlds += [World("none", seed * asked.clean + one) for one in clean]
+            worlds += [World(f"{kind}:{strength}", seed) for kind in CUES]
         for world in worlds:
             if (world.plant, world.seed) in done:
                 continue

@@ -139,10 +139,10 @@ def _world(causal: Document) -> str:
         f"replaced.</p><figure>{gauge}</figure>{_table(['The class', '', ''], lines)}"
         "<p>Ground without objects, changed as a whole, gains of what the object does:</p>"
         f"{_table(['Cue', 'gain'], probes)}"
-        "<p>Of its rise the class loses, with tiles and ground alike changed as a whole:</p>"
-        f"{_table(['Without their', 'loss'], relies)}"
         '<p class="note">A cue that is the same all over a scene cannot show in R; these probes '
-        "are for it.</p>",
+        "are for it.</p>"
+        "<p>Of its rise the class loses, with tiles and ground alike changed as a whole:</p>"
+        f"{_table(['Without their', 'loss'], relies)}",
     )
 
 

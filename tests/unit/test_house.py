@@ -67,3 +67,12 @@ def test_the_list_of_long_tests_shrinks(name: str) -> None:
 def test_what_is_shipped_finds_its_modules_as_others_do(room: str) -> None:
     patched = [name_of(p) for p in (ROOT / room).rglob("*.py") if "sys.path" in p.read_text()]
     assert not patched
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    paths = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    numbers = [int(path.name.partition("-")[0]) for path in paths]
+    assert len(numbers) > 20
+    assert len(set(numbers)) == len(numbers), [path.name for path in paths]
+    told = [path.read_text().split(". ", 1)[0].removeprefix("# ") for path in paths]
+    assert told == [str(number) for number in numbers]

@@ -185,7 +185,7 @@ def torchvisions() -> Iterator[Brought]:
         "shufflenet_v2_x0_5, regression", "shufflenet_v2_x0_5", classes=1, task="none", size=224
     )
     for arch in ("fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"):
-        yield Brought(arch, arch)
+        yield Brought(arch, arch, size=224)  # dilated, they look at all of a smaller image
     yield Brought("lraspp_mobilenet_v3_large, one logit", "lraspp_mobilenet_v3_large", classes=1)
     yield Brought(
         "lraspp_mobilenet_v3_large, multi-label", "lraspp_mobilenet_v3_large", task="sigmoid"

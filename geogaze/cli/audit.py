@@ -62,8 +62,8 @@ def audit(
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help="Exit with 1 where this holds, as 'enrichment[airplane]<2' or "
-            "'ratio[airplane]<0.7'; repeat it."
+            help="Exit with 1 where this holds: a figure of a class that is below or above a "
+            "number, see docs/audit.md; repeat it."
         ),
     ] = None,
     junit: Annotated[

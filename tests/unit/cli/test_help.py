@@ -132,5 +132,6 @@ def test_training_has_one_bar_for_each_phase(
         lambda self, name, **options: bars.append(name) or add_task(self, name, **options),
     )
     monkeypatch.setattr(training, "train", fit)
+    Path("chips").mkdir()
     assert geogaze("train", "chips", "-o", "mine").code == 2
     assert bars == ["training", "testing"]

@@ -114,6 +114,8 @@ def train(
     taken = described_input(bands, mean, std, rescale)
     settings = get_settings()
     scenes = None
+    if missing := next((given for given in data if not given.exists()), None):
+        raise InvalidRequest(f"There is no {missing}: name a folder of chips, or scenes.")
     if len(data) > 1 or not data[0].is_dir():
         scenes = labelled_scenes(data, truth, test, by, label)
     elif truth or by or label or test:

@@ -113,3 +113,9 @@ def test_a_softmax_is_taken_off_before_training(geogaze: Geogaze, tmp_path: Path
     assert bundle.stripped == "head.3"
     scores = load_model(bundle)(torch.randn(2, 3, 64, 64))
     assert not torch.allclose(scores.sum(dim=1), torch.ones(2), atol=1e-3)
+
+
+def test_chips_that_are_not_there_are_missed_by_name(geogaze: Geogaze) -> None:
+    done = geogaze("train", "chips", "--out", "mine")
+    assert done.code == 2
+    assert "There is no chips" in done.err

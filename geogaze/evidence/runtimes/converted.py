@@ -123,7 +123,7 @@ def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
     Raises:
         UnsupportedArchitecture: OpenVINO lacks an operation of it, or it cannot be traced.
     """
-    import openvino
+    from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     log.debug("network is being converted", runtime=openvino_name())
@@ -133,7 +133,10 @@ def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
             traced = TorchScriptPythonDecoder(
                 trunk, example_input=images.contiguous(), trace_kwargs=_UNCHECKED
             )
-            return openvino.convert_model(traced)
+            # What openvino.convert_model() does, but that it tells Google of each conversion.
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            model: openvino.Model = frontend.convert(frontend.load(traced))
+            return model
     except Exception as error:  # of no common kind
         raise UnsupportedArchitecture(
             f"OpenVINO cannot run this network ({type(error).__name__}: {error}). Set "

@@ -165,6 +165,18 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     assert far(convert(trunk, TILES, file / "cache", "fp32", 1)(some), trunk(some)) < 1e-5
 
 
+def test_nobody_is_told_of_a_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """openvino.convert_model() sends events to an analytics host, unless a user has declined."""
+    from openvino_telemetry import Telemetry
+
+    def tell(*_: Any, **__: Any) -> None:
+        raise AssertionError("telemetry")
+
+    monkeypatch.setattr(type(Telemetry), "__call__", tell)
+    trunk = network()
+    assert far(convert(trunk, TILES, None, "fp32", 1)(images()), trunk(images())) < 1e-5
+
+
 class Sized(nn.Module):
     """What tracing gets wrong: it looks at the size of the image."""
 

@@ -123,6 +123,7 @@ def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
     Raises:
         UnsupportedArchitecture: OpenVINO lacks an operation of it, or it cannot be traced.
     """
+    from openvino._offline_transformations import apply_moc_transformations
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -136,6 +137,7 @@ def converted(trunk: nn.Module, images: Tensor) -> openvino.Model:
             # What openvino.convert_model() does, but that it tells Google of each conversion.
             frontend = FrontEndManager().load_by_framework("pytorch")
             model: openvino.Model = frontend.convert(frontend.load(traced))
+            apply_moc_transformations(model, cf=False)  # what is kept compiles in half the time
             return model
     except Exception as error:  # of no common kind
         raise UnsupportedArchitecture(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.audit.balance import Bias, Floats
+from geogaze.audit.balance import Floats
 from geogaze.audit.causing import Effects
 from geogaze.audit.intervals import Figure, interval
 from geogaze.audit.localisation import spearman
@@ -22,14 +22,13 @@ from geogaze.audit.verdict import Grounds
 class Sheet:
     """Means over tiles of one sort, in logits: a balance sheet.
 
-    ``kinds`` are evidence by what lies under it, which with ``bias`` add up to ``logit``; ``areas``
+    ``kinds`` are evidence by what lies under it, which with the bias add up to ``logit``; ``areas``
     the share of the tiles that is of each kind; ``above`` the same evidence above that of ground
     without objects.
     """
 
     tiles: int
     logit: float
-    bias: float
     kinds: dict[str, float]
     areas: dict[str, float]
     above: dict[str, float]
@@ -64,7 +63,6 @@ def sheets(
     sites: Sequence[Measured],
     target: int,
     kinds: Sequence[str],
-    bias: Bias,
     samples: Samples,
 ) -> dict[str, Sheet]:
     """The balance sheet of each sort of tile there is."""
@@ -79,7 +77,6 @@ def sheets(
         sort: Sheet(
             int(which.sum()),
             float(logits[which].mean()),
-            bias.value,
             *(
                 dict(zip(kinds, map(float, values[which].mean(axis=0)), strict=True))
                 for values in (by_kind, areas, above)

@@ -129,7 +129,7 @@ def audit(
         showing=int(samples.shows.sum()),
         bias=biases[target],
         closures={one: bias.closure for one, bias in zip(bundle.classes, biases, strict=True)},
-        sheets=sheets(found, target, kinds, biases[target], samples),
+        sheets=sheets(found, target, kinds, samples),
         distances=distances(found, samples.right),
         placed=placed(found, target, samples, randomised, seed),
         causal=causal,

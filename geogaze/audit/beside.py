@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from geogaze.audit.gate import FIGURES, value_of
+from geogaze.audit.gate import FIGURES, interval_of, value_of
 from geogaze.errors import InvalidRequest
 
 Document = dict[str, Any]
@@ -23,7 +23,8 @@ def read_other(path: Path, name: str) -> Document:
         classes = list(found["classes"])
         one = found["classes"].get(name)
         if one is not None:
-            [value_of(one, figure) for figure in FIGURES]
+            for figure in FIGURES:
+                value_of(one, figure), interval_of(one, figure)
             _ = one["verdict"], one["words"], found["model"], found["scenes"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"{path} is no audit.json of this version ({error!r}).") from error

@@ -41,6 +41,7 @@ def _class(audit: Audit) -> Document:
         "context": _context(right) if right else {},
         "distance": audit.distances,
         "balance": _balance(right, audit.bias.value) if right else None,
+        "bias": audit.bias.value,
         "closes": audit.bias.closes,
         "closure": audit.bias.closure,
         "closure_of_all_classes": max(audit.closures.values()),

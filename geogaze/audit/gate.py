@@ -77,8 +77,19 @@ def parse_gate(text: str, name: str) -> Gate:
 
 def value_of(one: Document, figure: str) -> float | None:
     """A figure of a class in an audit's document."""
-    value: float | None = (one["causal"] if figure in _CAUSAL else one)[figure]
+    value: float | None = _holder(one, figure)[figure]
     return value
+
+
+def interval_of(one: Document, figure: str) -> list[float] | None:
+    """Its interval."""
+    ends: list[float] | None = _holder(one, figure)[f"{figure}_interval"]
+    return ends
+
+
+def _holder(one: Document, figure: str) -> Document:
+    held: Document = one["causal"] if figure in _CAUSAL else one
+    return held
 
 
 def passed(document: Document, gates: Sequence[Gate]) -> list[Passed]:

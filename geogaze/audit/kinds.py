@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from geogaze.audit.sites import OBJECTS, REST, Document
 from geogaze.errors import InvalidRequest
-from geogaze.scene.areas import read_area
+from geogaze.scene.areas import read_area, read_parted
 
 _TAKEN = {OBJECTS, REST, "bias", "logit", "residual"}  # by the lines of a balance sheet
 _MOST = 40  # kinds: a page and a table can tell no more of them apart
@@ -53,10 +54,11 @@ def kinds_of(
         raise InvalidRequest(
             f"{truths[0].objects.name} shows no {target!r} by {truths[0].by!r}: {shown}."
         )
+    read = cache(read_area)  # one file is often of all scenes
     for documents, truth in zip(parted, truths, strict=True):
         if taken := sorted((_TAKEN | set(documents)) & set(truth.covers)):
             raise InvalidRequest(f"--cover {taken[0]}: there is another kind of that name.")
-        documents |= {kind: read_area(str(path)) for kind, path in truth.covers.items()}
+        documents |= {kind: read(str(path)) for kind, path in truth.covers.items()}
     named = sorted({kind for documents in parted for kind in documents} - {OBJECTS})
     covers = dict.fromkeys(kind for truth in truths for kind in truth.covers)
     kinds = [OBJECTS, *(kind for kind in named if kind not in covers), *covers]
@@ -70,21 +72,18 @@ def kinds_of(
 
 def _parted(truth: Truth, target: str) -> dict[str, Document]:
     """A scene's objects and, told apart by a property, other kinds."""
-    document = read_area(str(truth.objects))
     if truth.by is None:
-        return {OBJECTS: document}
-    found: dict[str, list[object]] = {}
-    for feature in document.get("features", ()):
-        value = (feature.get("properties") or {}).get(truth.by)
-        if value is None:
-            continue
-        kind = str(value)
-        if _word(kind) == _word(target):
+        return {OBJECTS: read_area(str(truth.objects))}
+    found: dict[str, Document] = {}
+    for value, document in read_parted(truth.objects, truth.by).items():
+        kind = value
+        if _word(value) == _word(target):
             kind = OBJECTS
-        elif kind in _TAKEN:  # which mean something else here
-            kind = f"{truth.by} {kind}"
-        found.setdefault(kind, []).append(feature)
-    return {kind: {**document, "features": features} for kind, features in found.items()}
+        elif value in _TAKEN:  # which mean something else here
+            kind = f"{truth.by} {value}"
+        others = found[kind]["features"] if kind in found else []  # spelt in two ways
+        found[kind] = {**document, "features": [*others, *document["features"]]}
+    return found
 
 
 def _word(name: str) -> str:

@@ -18,8 +18,8 @@ from geogaze.audit.sites import FAR_METRES, Place, Site, Tile
 from geogaze.evidence.explainer import Explainer
 from geogaze.models.bundles import Bundle
 from geogaze.models.targets import Target
+from geogaze.scene.cutting import SHOWS
 
-SHOWS = 0.01  # share of a tile that objects cover at least, to show one
 _AT_ONCE = 64
 
 
@@ -62,7 +62,7 @@ class Measured:
     @cached_property
     def shows(self) -> NDArray[np.bool_]:
         """Tiles (n,) that show an object."""
-        return np.asarray(self.area > SHOWS)
+        return np.asarray(self.area >= SHOWS)
 
     @cached_property
     def empty(self) -> NDArray[np.bool_]:

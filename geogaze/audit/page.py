@@ -152,9 +152,7 @@ def _balance(one: Document, name: str) -> str:
     rows = [
         (kind, *(_signed(sheet["evidence"][kind]) for sheet in sheets.values())) for kind in kinds
     ]
-    bias = one["balance"]["bias"] if one["balance"] else None
-    if bias is not None:
-        rows.append(("bias", *(_signed(bias) for _ in sheets)))
+    rows.append(("bias", *(_signed(one["bias"]) for _ in sheets)))
     total = ("logit", *(_signed(sheet["logit"]) for sheet in sheets.values()))
     heads = ["", *(f"{_SORTS[sort]} ({sheet['tiles']:,})" for sort, sheet in sheets.items())]
     closed = (

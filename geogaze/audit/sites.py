@@ -20,9 +20,8 @@ from geogaze.models.bundles import Bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
-from geogaze.scene.aoi import locate, polygons_of
 from geogaze.scene.info import SceneInfo
-from geogaze.scene.outlined import Outlined
+from geogaze.scene.outlined import Outlined, located
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
@@ -155,18 +154,12 @@ def _area(document: Document | None, kind: str, scene: SceneInfo) -> Document | 
         InvalidRequest: it is no GeoJSON, or all objects lie elsewhere, which is another scene's
             file. Other ground need not be in every scene.
     """
-    if document is None or document.get("features") == []:
-        return None
     try:
-        return locate(document, scene)
+        area = located(document, scene)
     except AoiOutsideScene as error:
-        if kind != OBJECTS and _is_of_polygons(document):
-            return None
         raise InvalidRequest(f"The polygons of {kind} do not fit {scene.uri}: {error}") from error
-
-
-def _is_of_polygons(document: Document) -> bool:
-    try:
-        return bool(polygons_of(document))
-    except (KeyError, TypeError, ValueError):
-        return False
+    if area is None and kind == OBJECTS and document and document.get("features") != []:
+        raise InvalidRequest(
+            f"The polygons of {kind} do not fit {scene.uri}: all of them lie outside of it."
+        )
+    return area

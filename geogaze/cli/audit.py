@@ -117,6 +117,7 @@ def audit(
     write_geopackage(found.collect, tiles_file)
     held = passed(told, gates)
     if junit:
+        junit.parent.mkdir(parents=True, exist_ok=True)
         junit.write_text(junit_of(told, held), encoding="utf-8")
     if as_json:
         print_json(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from geogaze.cli.truths import truths_of
@@ -52,8 +52,9 @@ def labelled_scenes(
     pairs = list(zip(names, truths_of(names, truth), strict=True))
     if test:
         tested = [str(scene) for scene in test]
-        if both := set(tested) & set(names):
-            raise InvalidRequest(f"{min(both)} is to train by, so it cannot be to test by.")
+        trained = {scene.resolve() for scene in scenes}
+        if both := [scene for scene in test if scene.resolve() in trained]:
+            raise InvalidRequest(f"{both[0]} is to train by, so it cannot be to test by.")
         return Labelled(pairs, list(zip(tested, truths_of(tested, None), strict=True)), by, label)
     if len(pairs) < 2:
         raise InvalidRequest(
@@ -82,8 +83,9 @@ def cut_all(
         found[part] = Counter()
         for number, (scene, truth) in enumerate(pairs):
             areas = _areas(truth, scenes.by, scenes.label)
+            name = f"{number:03}-{Path(scene).stem}"  # others may be called alike
             drawn = replace(how, seed=cut.seed + number)
-            found[part] += cut_chips(scene, areas, folder / part, drawn, settings)
+            found[part] += cut_chips(scene, name, areas, folder / part, drawn, settings)
             say(number + 1, len(pairs))
     if alone := sorted(set(found["train"]) ^ set(found["test"])):
         raise InvalidRequest(
@@ -95,19 +97,18 @@ def cut_all(
 
 def _areas(truth: Path, by: str | None, label: str | None) -> dict[str, dict[str, Any]]:
     """GeoJSON polygons by class."""
-    from geogaze.scene.areas import read_area
+    from geogaze.scene.areas import read_area, read_parted
     from geogaze.scene.cutting import BACKGROUND
 
-    document = read_area(str(truth))
-    if by is None:
-        return {str(label): document}
-    found: dict[str, list[Any]] = {}
-    for feature in document.get("features", ()):
-        value = (feature.get("properties") or {}).get(by)
-        if value is not None:
-            found.setdefault(str(value), []).append(feature)
+    found = {str(label): read_area(str(truth))} if by is None else read_parted(truth, by)
     if not found:
         raise InvalidRequest(f"No feature of {truth} has a property {by!r}.")
-    if BACKGROUND in found:
-        raise InvalidRequest(f"{truth}: {BACKGROUND!r} is what no polygon covers, and no class.")
-    return {name: {**document, "features": features} for name, features in sorted(found.items())}
+    for name in found:
+        if name == BACKGROUND:
+            raise InvalidRequest(f"{truth}: {name!r} is what no polygon covers, and no class.")
+        if name in {"", ".", ".."} or "\0" in name or name != PurePath(name).name:
+            raise InvalidRequest(
+                f"{truth}: the class {name!r} would be a folder of chips, and cannot be one's "
+                "name: call it otherwise, without slashes."
+            )
+    return found

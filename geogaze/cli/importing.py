@@ -45,8 +45,12 @@ def import_checkpoint(
         ),
     ] = None,
     classes: Annotated[
-        str, typer.Option(help="imagenet, or a text file with one class name per line.")
-    ] = "imagenet",
+        str | None,
+        typer.Option(
+            help="imagenet, or a text file with one class name per line. Default: imagenet, or "
+            "the texts' own names."
+        ),
+    ] = None,
     input_size: Annotated[
         int | None,
         typer.Option(
@@ -70,8 +74,9 @@ def import_checkpoint(
         ),
     ] = None,
     logit_scale: Annotated[
-        float, typer.Option(min=0.001, help="What cosines are multiplied by, with texts.")
-    ] = 100.0,
+        float | None,
+        typer.Option(min=0.001, help="What cosines are multiplied by, with texts. Default: 100."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,6 +96,8 @@ def import_checkpoint(
     from geogaze.evidence.findings import Said
     from geogaze.networks.bundling import check_target, write_bundle
 
+    if logit_scale is not None and text_embeddings is None:
+        raise InvalidRequest("--logit-scale is of texts, and there are no --text-embeddings.")
     texts = _texts(text_embeddings) if text_embeddings else None
     names = _class_names(classes, texts)
     taken = described_input(bands, mean, std, rescale)
@@ -103,7 +110,7 @@ def import_checkpoint(
             outputs, size = texts.features if texts else len(names), input_size or 224
             model = _weighted(checkpoint, arch, outputs, len(taken.bands))
         if texts:
-            model = texts.behind(model, logit_scale)
+            model = texts.behind(model, 100.0 if logit_scale is None else logit_scale)
         found = admit(model, Said(names, taken.bands, size, layer, task))
         bundle = write_bundle(
             model,
@@ -202,15 +209,17 @@ def _texts(path: Path) -> Texts:
     return read_texts(path)
 
 
-def _class_names(source: str, texts: Texts | None) -> tuple[str, ...]:
+def _class_names(source: str | None, texts: Texts | None) -> tuple[str, ...]:
     """Names of the classes, as many as texts where those are the classes.
 
     Raises:
-        InvalidRequest: they cannot be read, repeat, or are not as many.
+        InvalidRequest: they cannot be read, repeat, are not as many, or the texts have names.
     """
     if texts and texts.names:
+        if source is not None:
+            raise InvalidRequest("--text-embeddings has names of its own: leave out --classes.")
         return texts.names
-    names = _listed(source)
+    names = _listed(source or "imagenet")
     if texts and len(names) != len(texts.embeddings):
         raise InvalidRequest(
             f"--text-embeddings has {len(texts.embeddings)} texts, but --classes {len(names)} "

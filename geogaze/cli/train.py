@@ -118,6 +118,11 @@ def train(
         raise InvalidRequest(f"There is no {missing}: name a folder of chips, or scenes.")
     if len(data) > 1 or not data[0].is_dir():
         scenes = labelled_scenes(data, truth, test, by, label)
+        if task == "sigmoid":
+            raise InvalidRequest(
+                "Chips of scenes are of one class each: leave out --task sigmoid, or bring chips "
+                "with labels.csv."
+            )
     elif truth or by or label or test:
         raise InvalidRequest("--truth, --by, --label and --test are of scenes, and not of chips.")
     recipe = Recipe(

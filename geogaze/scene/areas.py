@@ -58,6 +58,28 @@ def read_area(source: str) -> dict[str, Any]:
     return document
 
 
+def read_parted(path: Path, by: str) -> dict[str, dict[str, Any]]:
+    """A file's features, told apart by a property: a GeoJSON document of each value, as text.
+
+    Features without the property are left out.
+
+    Raises:
+        AoiOutsideScene: it cannot be read, or is no collection of features with properties.
+    """
+    document = {} if path.suffix.lower() in _VECTORS else read_area(str(path))
+    if "features" not in document:
+        raise AoiOutsideScene(
+            f"{path} holds no features with properties as GeoJSON has them, to tell apart by "
+            f"{by!r}: convert it, e.g. ogr2ogr {path.stem}.geojson {path.name}."
+        )
+    found: dict[str, list[Any]] = {}
+    for feature in document["features"]:
+        value = (feature.get("properties") or {}).get(by)
+        if value is not None:
+            found.setdefault(str(value), []).append(feature)
+    return {name: {**document, "features": features} for name, features in sorted(found.items())}
+
+
 def _from_wkt(text: str) -> dict[str, Any]:
     match = _WKT.match(text)
     number = match[1] if match else None

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.grid.lattice import WorkingGrid
-from geogaze.scene.aoi import locate
-from geogaze.scene.outlined import Outlined
+from geogaze.scene.outlined import Outlined, located
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.ranges import Ranges
 from geogaze.scene.readers import open_reader
@@ -44,15 +43,21 @@ class Cut:
 
 
 def cut_chips(
-    scene: str, areas: Mapping[str, dict[str, Any]], folder: Path, cut: Cut, settings: Settings
+    scene: str,
+    name: str,
+    areas: Mapping[str, dict[str, Any]],
+    folder: Path,
+    cut: Cut,
+    settings: Settings,
 ) -> Counter[str]:
-    """Write chips as ``<class>/<scene>-<row>-<col>.tif``, in the scene's own values.
+    """Write chips as ``<class>/<name>-<row>-<col>.tif``, in the scene's own values.
 
     A chip is of the class that covers most of it, of the background where none has a pixel of it;
     what lies between is left out, and so is what is not known in full.
 
     Args:
         scene: its address.
+        name: what its chips are called, which no other scene's are.
         areas: GeoJSON polygons by class.
         folder: where to.
         cut: how.
@@ -62,7 +67,8 @@ def cut_chips(
         How many there are of each class.
 
     Raises:
-        InvalidRequest: the scene or its polygons are no use; it is smaller than a chip.
+        InvalidRequest: the scene or its polygons are no use; it is smaller than a chip; none of
+            its polygons lies on it.
     """
     policy = SourcePolicy.local()
     with open_reader(scene, policy, settings) as reader:
@@ -79,30 +85,45 @@ def cut_chips(
                 f"{scene} has {working.height} × {working.width} pixels at this resolution; a chip "
                 f"has {cut.size} × {cut.size}."
             )
+        areas_here = {label: located(document, info) for label, document in areas.items()}
+        if areas and not any(areas_here.values()):
+            raise InvalidRequest(f"None of the polygons for {scene} lies on it.")
         outlined = {
-            name: Outlined(locate(document, info), working.transform)
-            for name, document in areas.items()
-            if document.get("features") != []
+            label: Outlined(area, working.transform) for label, area in areas_here.items() if area
         }
-        places = [
-            (top, left)
+        labels = {
+            (top, left): _label(outlined, top, left, cut.size)
             for top in range(0, working.height - cut.size + 1, cut.step)
             for left in range(0, working.width - cut.size + 1, cut.step)
-        ]
-        labels = {at: _label(outlined, *at, cut.size) for at in places}
+        }
         view = SceneView(reader, info, working, lenient=True)
-        found: Counter[str] = Counter()
-        for top, left in _chosen(labels, cut):
+
+        def written(top: int, left: int, label: str) -> bool:
+            """Write one chip, if all of it is known."""
             pixels = view.read((top, left, top + cut.size, left + cut.size))
             if pixels.damage or not pixels.known.all():
-                continue
-            name = labels[top, left]
-            assert name is not None
-            place = folder / name / f"{Path(scene).stem}-{top:05}-{left:05}.tif"
+                return False
+            place = folder / label / f"{name}-{top:05}-{left:05}.tif"
             place.parent.mkdir(parents=True, exist_ok=True)
             corner = working.transform @ Affine.translation(left, top)
             _write(place, pixels.values, cut.bands, info.crs_wkt, corner)
-            found[name] += 1
+            return True
+
+        found = Counter(
+            label
+            for at, label in labels.items()
+            if label not in {None, BACKGROUND} and written(*at, str(label))
+        )
+        empty = [at for at, label in labels.items() if label == BACKGROUND]
+        most = len(empty)
+        if cut.background is not None:
+            most = round(cut.background * max(1, found.total()))
+            drawn = np.random.default_rng(cut.seed).permutation(len(empty))
+            empty = [empty[at] for at in drawn]
+        for at in empty:
+            if found[BACKGROUND] == most:
+                break
+            found[BACKGROUND] += written(*at, BACKGROUND)
     return found
 
 
@@ -113,17 +134,6 @@ def _label(outlined: Mapping[str, Outlined], top: int, left: int, size: int) -> 
     if most is None or shares[most] == 0:
         return BACKGROUND
     return most if shares[most] >= SHOWS else None
-
-
-def _chosen(labels: Mapping[tuple[int, int], str | None], cut: Cut) -> list[tuple[int, int]]:
-    """Places of all chips with objects and of some without, in order."""
-    showing = [at for at, name in labels.items() if name not in {None, BACKGROUND}]
-    empty = [at for at, name in labels.items() if name == BACKGROUND]
-    if cut.background is not None:
-        most = round(cut.background * max(1, len(showing)))
-        drawn = np.random.default_rng(cut.seed).permutation(len(empty))[:most]
-        empty = [empty[at] for at in drawn]
-    return sorted([*showing, *empty])
 
 
 def _write(

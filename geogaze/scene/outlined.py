@@ -10,7 +10,32 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry import mapping, shape
 
-from geogaze.scene.aoi import inside_mask
+from geogaze.errors import AoiOutsideScene
+from geogaze.scene.aoi import inside_mask, locate, polygons_of
+from geogaze.scene.info import SceneInfo
+
+
+def located(document: dict[str, Any] | None, scene: SceneInfo) -> dict[str, Any] | None:
+    """The polygons of a GeoJSON document in a scene's CRS; None where none of them lies on it.
+
+    Raises:
+        AoiOutsideScene: it is no GeoJSON of polygons.
+    """
+    if document is None or document.get("features") == []:
+        return None
+    try:
+        return locate(document, scene)
+    except AoiOutsideScene:
+        if _of_polygons(document):
+            return None
+        raise
+
+
+def _of_polygons(document: dict[str, Any]) -> bool:
+    try:
+        return bool(polygons_of(document))
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 class Outlined:

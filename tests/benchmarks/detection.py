@@ -40,8 +40,9 @@ def by_probes(line: Line) -> float:
 def summary(lines: Sequence[Line]) -> dict[str, Any]:
     """ROC AUC, shares found, false alarms, forecasts, and what it cost."""
     spoilt = [line for line in lines if line["plant"] != "none" and line["lost"] >= SPOILT]
-    sound = [line for line in lines if line["lost"] < SPOILT]
-    clean = [line for line in sound if line["plant"] == "none"]
+    clean = [line for line in lines if line["plant"] == "none"]
+    fragile = [line for line in clean if line["lost"] >= SPOILT]  # for another cause
+    unlearnt = [line for line in lines if line["plant"] != "none" and line["lost"] < SPOILT]
     kinds = sorted({_kind(line) for line in lines} - {"none"})
     forecasts = [line["forecast"] for line in lines if line["forecast"] is not None]
     by_logit = [line["forecast_by_logit"] for line in lines if line["forecast"] is not None]
@@ -49,8 +50,9 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         "audits": len(lines),
         "networks": len({(line["plant"], line["seed"]) for line in lines}),
         "spoilt": len(spoilt),
-        "sound": len(sound),
+        "planted_not_learnt": len(unlearnt),
         "clean": len(clean),
+        "clean_but_fragile": len(fragile),
         "kinds": {kind: _of_kind(kind, lines, spoilt, clean) for kind in kinds},
         "auc": {
             "R, cues of ground": _auc(by_ground, spoilt, clean, ground=True),
@@ -60,9 +62,10 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         "found_but_mixed": _share(spoilt, _ALARMS - {Kind.MIXED}),
         "false_alarms": _share(clean, _ALARMS),
         "false_alarms_but_mixed": _share(clean, _ALARMS - {Kind.MIXED}),
-        "false_alarms_planted_not_learnt": _share(
-            [line for line in sound if line["plant"] != "none"], _ALARMS
+        "false_alarms_without_fragile": _share(
+            [line for line in clean if line["lost"] < SPOILT], _ALARMS
         ),
+        "false_alarms_planted_not_learnt": _share(unlearnt, _ALARMS),
         "verdicts": {
             name: {kind.value: sum(one["verdict"] == kind for one in group) for kind in Kind}
             for name, group in (("spoilt", spoilt), ("clean", clean))

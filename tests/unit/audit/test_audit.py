@@ -89,7 +89,7 @@ def test_a_network_that_sees_the_object_is_told_so(run: Callable[[Colours], Audi
     assert found.bias.value == pytest.approx(-0.9, abs=1e-5)
     right = found.sheets["right"]
     assert right.tiles == 41
-    assert sum(right.kinds.values()) + right.bias == pytest.approx(right.logit)
+    assert sum(right.kinds.values()) + found.bias.value == pytest.approx(right.logit)
     assert right.areas["objects"] + right.areas["green"] == pytest.approx(1, abs=0.01)
     assert right.areas["green"] > right.areas["objects"] > 0
     assert (found.causal.lost.value or 0) > 0.95

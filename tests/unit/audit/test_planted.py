@@ -57,14 +57,16 @@ def test_what_is_planted_and_not_learnt_is_no_bias() -> None:
             line("none", 0, "object", 0.0, 0.97),
             line("none", 1, "mixed", 0.0, 0.8),
             line("none", 2, "cannot tell", 0.0, 0.8),
+            line("none", 3, "global", 0.4, 0.95),
         ]
     )
-    assert (told["spoilt"], told["clean"]) == (2, 3)
+    assert (told["spoilt"], told["clean"], told["clean_but_fragile"]) == (2, 4, 1)
     assert told["found"] == {"of": 2, "are": 1, "share": 0.5}
-    assert told["false_alarms"] == {"of": 2, "are": 1, "share": 0.5}
-    assert told["false_alarms_but_mixed"]["are"] == 0
-    assert told["auc"]["R, cues of ground"] == pytest.approx(4 / 6)
+    assert told["false_alarms"]["are"] == 2  # whoever chooses by the outcome chooses the figure
+    assert told["false_alarms_without_fragile"] == {"of": 2, "are": 1, "share": 0.5}
+    assert told["false_alarms_but_mixed"]["are"] == 1
+    assert told["auc"]["R, cues of ground"] == pytest.approx(6 / 8)
     assert told["kinds"]["concrete"]["learnt"] == 2
-    assert told["cpu_hours"] == 0.06
+    assert told["cpu_hours"] == 0.07
     assert area_under_curve([2, 1], [1, 0]) == 0.875
     assert area_under_curve([], [1]) is None

@@ -20,12 +20,12 @@ def test_an_audit_is_written(
 ) -> None:
     words = ("audit", world.scene, "--class", "boat", "--model", bundle_folder, "--by", "class")
     gates = ("--fail-if", "rise[boat]<9", "--fail-if", "enrichment[boat]<0")
-    gates = (*gates, "--junit", tmp_path / "audit.xml")
+    gates = (*gates, "--junit", tmp_path / "reports" / "audit.xml")
     done = geogaze(*words, "--tiles", 4, "--out", tmp_path / "audit", *gates)
     assert done.code == 1, done.err
     assert "Failed: rise[boat]<9" in done.err
     assert "enrichment" not in done.err
-    assert 'tests="2" failures="1"' in (tmp_path / "audit.xml").read_text()
+    assert 'tests="2" failures="1"' in (tmp_path / "reports" / "audit.xml").read_text()
     told = json.loads((tmp_path / "audit" / "audit.json").read_text())
     one = told["classes"]["boat"]
     assert one["closes"]

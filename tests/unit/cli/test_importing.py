@@ -255,7 +255,12 @@ def test_texts_are_classes(geogaze: Geogaze, tmp_path: Path) -> None:
     save_file({"a ship": vectors[0], "a road": vectors[1]}, tmp_path / "t.safetensors")
     bands = ("--bands", ",".join(S2), "--mean", thirteen(0.2), "--std", thirteen(0.1))
     texts = ("--text-embeddings", tmp_path / "t.safetensors", "--logit-scale", 10, "--json")
-    told = geogaze(*words("s2-net", 10, *bands, *texts)).last
+    refused = geogaze(*words("s2-net", 10, *bands, *texts))
+    assert "names of its own: leave out --classes" in " ".join(refused.err.split())
+    alone = ("models", "import", "weights.pth", "--arch", "s2-net", "--out", "mine", *SIZE)
+    refused = geogaze(*alone, *bands, "--logit-scale", 10)
+    assert "no --text-embeddings" in refused.err
+    told = geogaze(*alone, *bands, *texts).last
     assert sorted(told["classes"]) == ["a road", "a ship"]
     assert told["path"] == "channel-shift"
     scores = load_model(read_bundle(Path("mine")))(torch.randn(4, 13, 64, 64))

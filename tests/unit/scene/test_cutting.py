@@ -44,7 +44,7 @@ AREAS = {
 
 
 def test_a_chip_is_of_what_covers_most_of_it(scene: Path, tmp_path: Path) -> None:
-    found = cut_chips(str(scene), AREAS, tmp_path, CUT, Settings())
+    found = cut_chips(str(scene), "port", AREAS, tmp_path, CUT, Settings())
     assert found == {"ship": 2, "background": 4}
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.tif")}
     assert {"ship/port-00000-00000.tif", "ship/port-00000-00128.tif"} < names
@@ -59,14 +59,33 @@ def test_a_chip_is_of_what_covers_most_of_it(scene: Path, tmp_path: Path) -> Non
 
 def test_chips_overlap_and_background_is_drawn(scene: Path, tmp_path: Path) -> None:
     cut = Cut(64, None, 32, CUT.bands, background=0.5)
-    found = cut_chips(str(scene), {"ship": AREAS["ship"]}, tmp_path, cut, Settings())
+    found = cut_chips(str(scene), "port", {"ship": AREAS["ship"]}, tmp_path, cut, Settings())
     assert found["ship"] > 4
     assert found["background"] == round(0.5 * found["ship"])
 
 
+def test_background_is_drawn_of_what_is_known(tmp_path: Path) -> None:
+    values = np.zeros((3, 128, 512), np.uint8)
+    values[:, :, :256] = 7  # of 16 chips, 8 are known
+    scene = str(write_scene(tmp_path / "half.tif", values, transform=WHERE, nodata=0))
+    for seed in range(4):
+        cut = Cut(64, None, 64, CUT.bands, background=1.0, seed=seed)
+        areas = {"ship": AREAS["ship"]}
+        found = cut_chips(scene, "half", areas, tmp_path / f"{seed}", cut, Settings())
+        assert found == {"ship": 2, "background": 2}
+
+
+def test_a_class_may_be_elsewhere_but_not_all(scene: Path, tmp_path: Path) -> None:
+    far = boxes((9000, 9000, 9100, 9100))
+    found = cut_chips(str(scene), "port", AREAS | {"tank": far}, tmp_path, CUT, Settings())
+    assert found == {"ship": 2, "background": 4}
+    with pytest.raises(InvalidRequest, match="lies on it"):
+        cut_chips(str(scene), "port", {"tank": far}, tmp_path, CUT, Settings())
+
+
 def test_chips_have_the_resolution_that_is_asked_for(scene: Path, tmp_path: Path) -> None:
     cut = Cut(32, 1.0, 32, CUT.bands, background=None)
-    found = cut_chips(str(scene), AREAS, tmp_path, cut, Settings())
+    found = cut_chips(str(scene), "port", AREAS, tmp_path, cut, Settings())
     assert found["ship"] == 2
     with rasterio.open(tmp_path / "ship" / "port-00000-00000.tif") as chip:
         assert chip.shape == (32, 32)
@@ -74,8 +93,8 @@ def test_chips_have_the_resolution_that_is_asked_for(scene: Path, tmp_path: Path
 
 def test_scenes_that_are_no_use_are_refused(scene: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="512 × 512"):
-        cut_chips(str(scene), AREAS, tmp_path, Cut(512, None, 64, CUT.bands), Settings())
+        cut_chips(str(scene), "port", AREAS, tmp_path, Cut(512, None, 64, CUT.bands), Settings())
     deep = write_scene(tmp_path / "deep.tif", np.ones((3, 64, 64), np.uint16), transform=WHERE)
     with pytest.raises(InvalidRequest, match="--rescale"):
-        cut_chips(str(deep), AREAS, tmp_path / "chips", CUT, Settings())
+        cut_chips(str(deep), "deep", AREAS, tmp_path / "chips", CUT, Settings())
     assert not (tmp_path / "chips").exists()

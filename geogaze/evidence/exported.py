@@ -52,6 +52,8 @@ class GraphEngine:
     Raises:
         InvalidBundle: a file is missing, is not the one described, or cannot be run.
         UnsupportedArchitecture: OpenVINO gives something else than the bundle says.
+        OutOfMemory: not even one tile fits.
+        DeviceBroke: OpenVINO failed.
         DeviceAbsent: OpenVINO is not installed.
     """
 
@@ -71,14 +73,22 @@ class GraphEngine:
         self._std = np.array(bundle.std, dtype=np.float32)
 
     def _prove(self) -> None:
-        """Raises:
-        UnsupportedArchitecture: OpenVINO gives something else than the bundle says.
+        """Try the graph on the image that its bundle tells of.
+
+        Raises:
+            UnsupportedArchitecture: OpenVINO gives something else than the bundle says.
+            OutOfMemory: not even one tile fits.
+            DeviceBroke: OpenVINO failed.
         """
         wanted = self.bundle.proof
         if wanted is None:  # it was written when bundles had none
             return
         image = known_image(len(self.bundle.bands), self.bundle.input_size)
-        found = self.explain_batch(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
+        try:
+            found = self.explain_batch(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
+        except RuntimeError as error:
+            self._smaller(1, error)  # always raises: there is no smaller batch
+            raise
         if not wanted.held_by(Proof.of(*found)):
             raise UnsupportedArchitecture(
                 f"{openvino_name()} on this machine gives other evidence for "

@@ -124,12 +124,12 @@ def _as_average(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
-    **options: Any,
+    ceil_mode: Any = 0,
+    **_options: Any,
 ) -> Tensor:
-    if dilation not in {1, (1, 1)}:
+    if dilation not in (1, (1, 1), [1, 1]):
         raise UnsupportedArchitecture("Dilated max pooling has no known registration.")
-    ceil_mode = options.get("ceil_mode", False)
-    return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode=ceil_mode)
+    return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode=bool(ceil_mode))
 
 
 def _normalises_maps(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> bool:

@@ -126,7 +126,13 @@ def register(cut: Split | Captured, bands: int, input_size: int) -> Registration
     except UnsupportedArchitecture:
         raise
     except Exception as error:  # its own words: of patches, or of fixed sizes
-        if _convolves(cut):
+        program = _convolving(cut)
+        if program and program.recorded.images[1] is None:
+            raise UnsupportedArchitecture(
+                f"Where the layer {cut.module!r} looks cannot be measured "
+                f"({type(error).__name__}: {error}). Name another with --layer."
+            ) from error
+        if program:
             raise UnsupportedArchitecture(
                 f"Where the layer {cut.module!r} looks cannot be measured, as the program is for "
                 f"images of {input_size} pixels alone: export it with free rows and columns, "
@@ -135,10 +141,11 @@ def register(cut: Split | Captured, bands: int, input_size: int) -> Registration
         return divided(cut, bands, input_size)
 
 
-def _convolves(cut: Split | Captured) -> bool:
-    """Whether it is a program whose cells look where convolutions do, and not at even parts."""
+def _convolving(cut: Split | Captured) -> Program | None:
+    """The program, if it is one, whose cells look where convolutions do, and not at even parts."""
     owner = cut.trunk if isinstance(cut, Split) else cut.model
-    return any(isinstance(part, Program) for part in owner.modules()) and not attends(owner)
+    programs = [part for part in owner.modules() if isinstance(part, Program)]
+    return programs[0] if programs and not attends(owner) else None
 
 
 def _near(a: float, b: float) -> bool:

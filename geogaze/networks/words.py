@@ -96,7 +96,7 @@ class Worded(nn.Module):
         if blocks:
             blocks = replace(blocks, heads=[self._behind(head) for head in blocks.heads])
         head = blocks.heads[-1] if blocks else self._behind(inner.head)
-        return replace(inner, head=head, blocks=blocks)
+        return replace(inner, head=head, blocks=blocks, module=f"{INSIDE}{inner.module}")
 
     def _behind(self, head: nn.Module) -> Any:
         """A head of the image network, and the comparison behind it."""

@@ -95,8 +95,10 @@ def run(
         # Only now: what was wrong in the request is told before what runs networks has loaded.
         from geogaze.evidence.engines import load_engine
         from geogaze.runner.local_job import LocalJob
+        from geogaze.runner.phases.explain import resolve_bundle
 
-        load_engine(plan.bundle, settings, plan.method, plan.context)  # missing weights show here
+        bundle = resolve_bundle(plan, settings)
+        load_engine(bundle, settings, plan.method, plan.context)  # missing weights show here
     with workspace(out, plan.content) as space, _kept_for_the_next(space):
         job = LocalJob(request, plan, settings, space, on_progress, partial(_show, out))
         if job.before:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.programs.program import STEPS, Program
@@ -47,6 +48,10 @@ class Stretch(nn.Module):
         self.program = program
         self._steps, self._takes, self._gives = (*counts.steps, *steps), takes, gives
         self._counts = counts.names
+
+    @override
+    def extra_repr(self) -> str:
+        return f"from {self._takes} by {len(self._steps)} steps to {self._gives}"
 
     def forward(self, given: Tensor) -> Any:
         """What the last step gives."""
@@ -180,7 +185,8 @@ def _known_head(
         if step.takes[:1] != (value,) or used or len(step.gives) != 1:
             return None
         given, value = shapes[value], step.gives[0]
-        found = [nn.Flatten()] if _flattens(step, given, shapes[value]) else _module(program, step)
+        laid = _flattens(step, given, shapes[value])
+        found = [nn.Flatten()] if laid else _module(program, step, len(given))
         if found is None:
             return None
         modules += found
@@ -193,8 +199,8 @@ def _flattens(step: Step, given: tuple[int, ...], gives: tuple[int, ...]) -> boo
     return step.kind in kinds and len(given) == 4 and gives == (given[0], prod(given[1:]))
 
 
-def _module(program: Program, step: Step) -> list[nn.Module] | None:
-    """A step as modules of torch; None where it has none."""
+def _module(program: Program, step: Step, axes: int) -> list[nn.Module] | None:
+    """A step on a tensor of so many axes as modules of torch; None where it has none."""
     rest = list(step.args[1:])
     if step.kind in _PLAIN and not rest and not step.options:
         return [_PLAIN[step.kind]()]
@@ -202,12 +208,13 @@ def _module(program: Program, step: Step) -> list[nn.Module] | None:
         return []
     if step.kind == "adaptive_avg_pool2d":
         return [nn.AdaptiveAvgPool2d(tuple(rest[0]))]
-    if step.kind == "mean" and rest and sorted(axis % 4 for axis in rest[0]) == [2, 3]:
+    over = rest[0] if rest and step.kind == "mean" else None
+    if over and axes == 4 and sorted(axis % 4 for axis in over) == [2, 3]:
         keeps = rest[1] if len(rest) > 1 else step.options.get("keepdim", False)
         return [nn.AdaptiveAvgPool2d(1), *([] if keeps else [nn.Flatten()])]
     if step.kind == "linear":
         weight, bias = (_weight(program, part) for part in [*rest, None][:2])
-        if weight is None:
+        if weight is None or (bias is None and any(rest[1:2])):  # no parameters
             return None
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
         layer.weight, layer.bias = weight, bias  # type: ignore[assignment]

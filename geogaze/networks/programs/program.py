@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.networks.programs.operators import DTYPES, MEMORY, operator_of
@@ -24,7 +25,11 @@ class Called(nn.Module):
 
     def __init__(self, step: Step) -> None:
         super().__init__()
-        self._call = operator_of(step.target)
+        self._call, self._step = operator_of(step.target), step
+
+    @override
+    def extra_repr(self) -> str:
+        return f"{self._step.target} {self._step.args} {self._step.options}"
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """What the operator gives."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -151,28 +151,40 @@ def _in_training() -> UnsupportedArchitecture:
 
 def _step(node: Mapping[str, Any]) -> Step:
     found: Any = operator_of(node["target"])
-    wanted = [one.name for one in found._schema.arguments] if hasattr(found, "_schema") else []  # noqa: SLF001
+    schema = getattr(found, "_schema", None)
+    wanted = [one.name for one in schema.arguments if not one.kwarg_only] if schema else []
     args: list[Any] = []
     options: dict[str, Any] = {}
     for given in node["inputs"]:
         value = _value(given["arg"])
-        in_order = not wanted or (not options and wanted[len(args)] == given["name"])
-        if in_order:
+        in_order = not options and wanted[len(args) : len(args) + 1] == [given["name"]]
+        if schema is None or in_order:
             args.append(value)
         else:
             options[given["name"]] = value
-    (output,) = node["outputs"]
-    ((kind, about),) = output.items()
-    several = kind == "as_tensors"
-    gives = (
-        tuple(one["name"] for one in about) if several else (about.get("as_name") or about["name"],)
-    )
+    gives, several = _gives(node["outputs"])
     path = [part.split(",")[1] for part in _called(node.get("metadata") or {})]
     step = Step(gives[0], node["target"], tuple(args), options, gives, several, (path or [""])[-1])
     switch = _TRAINS.get(step.kind)
     if switch and dict(zip(wanted, args, strict=False)).get(switch, options.get(switch)):
         raise _in_training()
     return step
+
+
+def _gives(outputs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], bool]:
+    """Names of what a call gives, and whether it gives several."""
+    pairs = [pair for output in outputs for pair in output.items()]
+    if len(pairs) > 1:  # what nobody uses has no name
+        first = next(about["name"] for kind, about in pairs if kind == "as_tensor")
+        names = [
+            about["name"] if kind == "as_tensor" else f"{first}.{number}"
+            for number, (kind, about) in enumerate(pairs)
+        ]
+        return tuple(names), True
+    ((kind, about),) = pairs
+    if kind == "as_tensors":
+        return tuple(one["name"] for one in about), True
+    return (about.get("as_name") or about["name"],), False
 
 
 def _called(metadata: Mapping[str, str]) -> Iterator[str]:

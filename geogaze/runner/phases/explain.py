@@ -10,6 +10,7 @@ from geogaze.evidence.engines import load_engine
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.models.bundles import Bundle
+from geogaze.models.item import read_bundle
 from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.chunk import explain_chunk
@@ -29,9 +30,13 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
     Raises:
         InvalidBundle: it has other weights here than where the job was planned.
     """
-    if plan.local:
+    if plan.local and plan.bundle.folder is None:  # one of torchvision's
         return plan.bundle
-    bundle = find_bundle(plan.bundle.name, settings.model_folders)
+    if plan.local:
+        assert plan.bundle.folder is not None
+        bundle = read_bundle(plan.bundle.folder)
+    else:
+        bundle = find_bundle(plan.bundle.name, settings.model_folders)
     if bundle.weights != plan.bundle.weights:
         raise InvalidBundle(
             f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "

@@ -178,6 +178,17 @@ def test_a_graph_that_gives_something_else_is_not_used(
         load_engine(other, auto)
 
 
+def test_a_proof_that_cannot_be_given_is_an_error_of_ours(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: GraphEngine, images: Any) -> Any:
+        raise RuntimeError("std::bad_alloc")
+
+    monkeypatch.setattr(GraphEngine, "explain_batch", fail)
+    with pytest.raises(OutOfMemory):
+        GraphEngine(bundle, 1, 1)
+
+
 def test_bundles_of_before_run_without_a_proof(bundle: Bundle) -> None:
     before = bundle.model_copy(update={"proof": None})
     assert isinstance(load_engine(before, Settings(device="cpu", torch_threads=1)), GraphEngine)

@@ -21,6 +21,7 @@ from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at, split
 from geogaze.networks.layouts import Tokens
 from geogaze.networks.loading import load_model
+from geogaze.networks.split import Split
 from geogaze.networks.words import Texts, Worded, read_texts
 from tests.unit.evidence.strangers import Net, drawn
 from tests.unit.networks.test_transformers import SIZE, network, pictures
@@ -33,9 +34,11 @@ def texts(count: int) -> Texts:
     return Texts(3 * drawn_texts, tuple(f"text {i}" for i in range(count)))
 
 
-def by_autograd(tower: nn.Module, words: Texts, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Grad-CAM of 20 cosines, written out, at the layer that the tower is cut at."""
-    cut, caught = split(tower), []
+def by_autograd(
+    tower: nn.Module, words: Texts, images: Tensor, at: Split | Captured | None = None
+) -> tuple[Tensor, Tensor]:
+    """Grad-CAM of 20 cosines, written out, at a layer; None for where the tower is cut."""
+    cut, caught = at or split(tower), []
 
     def catch(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         caught.append(output.detach().requires_grad_())
@@ -82,14 +85,36 @@ def test_evidence_is_of_the_cosine(name: str, route: str, count: int) -> None:
 
 
 def test_a_layer_inside_and_the_attention_of_blocks_see_texts_too() -> None:
-    whole = texts(4).behind(network("vit"), 20).double()
-    inside = cut_at(whole, "encoder.layers.encoder_layer_1.ln_1", Tokens(1))
+    tower, layer = network("vit").double(), "encoder.layers.encoder_layer_1.ln_1"
+    whole = texts(4).behind(tower, 20).double()
+    inside = cut_at(whole, layer, Tokens(1))
     assert isinstance(inside, Captured)
     assert cut_at(whole, inside.module, Tokens(1)).module == inside.module
     found = explain(inside, pictures(), own(range(4)))
-    torch.testing.assert_close(found.logits, whole(pictures()))
-    told = explain(cut_at(whole), pictures(), own(range(4)), "legrad")
-    assert told.evidence.shape == (2, 4, 4, 4)
+    scores, maps = by_autograd(tower, texts(4), pictures(), Captured(tower, layer, Tokens(1)))
+    torch.testing.assert_close(found.logits, scores)
+    torch.testing.assert_close(found.evidence, maps, rtol=1e-5, atol=1e-6)
+    told = explain(cut_at(whole), pictures(), own(range(4)), "legrad").evidence
+    assert told.shape == (2, 4, 4, 4)
+    apart = (told[:, :, None] - told[:, None]).abs().amax((3, 4))
+    assert apart[:, *torch.triu_indices(4, 4, 1)].min() > 0.01 * told.max(), "by each text"
+
+
+def test_a_tower_whose_part_is_called_network_is_cut_where_it_was() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = Net(FEATURES)
+            self.trunk, self.head = self.network.trunk, self.network.head
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(self.trunk(images))
+
+    whole = texts(4).behind(drawn(Wrapped()), 20)
+    for layer in (None, "network.network.trunk"):
+        cut = cut_at(whole, layer)
+        assert cut_at(whole, cut.module).module == cut.module
+        whole.get_submodule(cut.module)
 
 
 def test_a_bundle_of_it_is_let_in_written_and_read(
@@ -100,7 +125,7 @@ def test_a_bundle_of_it_is_let_in_written_and_read(
     whole = words.behind(drawn(Net(FEATURES)), 20)
     assert words.names is not None
     found = admit(whole, Said(words.names, ("r", "g", "b"), SIZE))
-    assert (found.route, found.layer) == ("channel-shift", "trunk")
+    assert (found.route, found.layer) == ("channel-shift", "network.trunk")
     bundle = write_bundle(
         *(whole, tmp_path / "mine"),
         architecture="tower",
@@ -114,6 +139,11 @@ def test_a_bundle_of_it_is_let_in_written_and_read(
     assert isinstance(again, Worded)
     images = pictures().float()
     torch.testing.assert_close(again(images), whole(images))
+    ours, theirs = (
+        explain(cut_at(one, bundle.module), images, own(range(7))).evidence
+        for one in (again, whole)
+    )
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_texts_of_another_network_are_refused() -> None:

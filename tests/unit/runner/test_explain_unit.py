@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,18 @@ def plan(scene: Path, bundle_folder: Path) -> Plan:
     return make_plan(
         ExplainRequest(scene=str(scene), model=str(bundle_folder)), Settings(), local=True
     )
+
+
+def test_a_plan_that_was_kept_finds_its_bundle_whole(scene: Path) -> None:
+    """What its graph shall give is not in the plan, and whoever runs it has to know."""
+    asked = ExplainRequest(scene=str(scene), model="aerial-scenes")
+    settings = Settings(source_folders=(scene.parent,))
+    for local in (True, False):
+        planned = make_plan(asked, settings, local=local)
+        kept = Plan.model_validate(json.loads(json.dumps(planned.kept())))
+        found = explain_phase.resolve_bundle(kept, settings)
+        assert found == explain_phase.resolve_bundle(planned, settings)
+        assert found.proof is not None
 
 
 def claim_of(plan: Plan, failures: int, root: int = 0) -> Claim:

@@ -31,7 +31,8 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml infra/constraints.txt
 $(VENV)/.installed-light: $(VENV)/.made pyproject.toml infra/constraints.txt
 	@echo "Installing geogaze without torch into $(VENV) …"
 	@$(PIP) install --no-compile --progress-bar off -c infra/constraints.txt -e '.[light]' | \
-	   awk '/^(Collecting|Using cached|Downloading)/ { printf "\r\033[K  %s", substr($$0, 1, 72); \
+	   awk '{ sub(/^ +/, "") } \
+	        /^(Collecting|Using cached|Downloading)/ { printf "\r\033[K  %s", substr($$0, 1, 72); \
 	        fflush() } /^Successfully|^Installing collected/ { printf "\r\033[K  %s\n", \
 	        substr($$0, 1, 72); fflush() }'
 	@cd / && $(abspath $(BIN))/python -c 'import geogaze, openvino, rasterio, rio_cogeo, pystac'

@@ -76,6 +76,12 @@ def base_url(request: Request) -> str:
     return (services.settings.public_url or str(request.base_url)).rstrip("/")
 
 
+def unchanged(request: Request, tag: str) -> bool:
+    """Whether the client has what this tag is of, as If-None-Match says."""
+    told = request.headers.get("if-none-match", "").split(",")
+    return not {"*", tag}.isdisjoint(one.strip().removeprefix("W/") for one in told)
+
+
 With = Annotated[Services, Depends(_services)]
 WithAll = Annotated[Services, Depends(_all_services)]
 """For what is nobody's own, and asked for without a tenant."""

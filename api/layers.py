@@ -13,7 +13,7 @@ from uuid import UUID
 
 from api.dependencies import Services
 from api.results import products
-from geogaze.errors import ObjectNotFound
+from geogaze.errors import InvalidRequest, ObjectNotFound
 from geogaze.gis.keeping import Kept
 from geogaze.gis.lattice import Lattice, read_lattice
 from geogaze.gis.tiles import Shown
@@ -101,6 +101,11 @@ class Layers:
         return Shown(self.lattice(layer), render_stops(layer.render))
 
     def _read(self, made: Mapping[str, Any]) -> Lattice:
+        if made["size"] > self._kept.most:  # before it is fetched
+            raise InvalidRequest(
+                f"{made['file']} has {made['size']:,} bytes, and {self._kept.most:,} are kept for "
+                "tiles (GEOGAZE_TILES_MB): read it by ranges instead."
+            )
         path = self._storage.file(made["key"])
         if path is not None and not path.is_file():
             raise ObjectNotFound(f"{made['file']} is gone from storage; submit the job again.")

@@ -83,7 +83,10 @@ function chosen() {
   return [...ticked, ...others];
 }
 
+let asking = 0; // counts what was asked: an answer to an earlier form is no answer to this
+
 function forget() {
+  asking += 1;
   $("quote").hidden = true;
   $("quote").replaceChildren();
   say($("refused"), null);
@@ -91,10 +94,12 @@ function forget() {
 
 async function quote() {
   forget();
+  const number = asking;
   const asked = inputs();
   const key = newKey(); // pressed twice, or sent again, it is one job
   await busy($("ask"), async () => {
     const told = await post(`${PROCESS}/quote`, { inputs: asked });
+    if (number !== asking) return;
     const start = make("button", { type: "button", class: "first" }, "Start");
     start.addEventListener("click", () =>
       busy(start, async () => {

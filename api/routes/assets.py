@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from api.dependencies import JobId, Services, With
+from api.dependencies import JobId, Services, With, unchanged
 from api.middleware import ASKED_HEAD
 from api.problems import documented
 from api.results import product_named, product_of_file
@@ -18,8 +18,8 @@ from geogaze.products.page.assembling import PAGE
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CARRIED = 32 * 2**20  # most bytes of one answer that come through here from a bucket
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_CARRIED = 8 * 2**20  # most bytes of one answer that come through here from a bucket
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The file."},
@@ -45,7 +45,7 @@ def asset(request: Request, job_id: JobId, file: str, services: With) -> Respons
     return _sent(request, services, made, by_page=by_page)
 
 
-@router.get("/{job}/results/{output}", response_class=Response, responses=_ANSWERS)
+@router.get("/{job}/results/{output:path}", response_class=Response, responses=_ANSWERS)
 def result(request: Request, job_id: JobId, output: str, services: With) -> Response:
     """A product of a successful job by its name in the results, as its file is."""
     return _sent(request, services, product_named(services, job_id, output))
@@ -58,7 +58,7 @@ def _sent(
     tag = f'"{made["sha256"]}"'  # products never change, and are the same wherever they lie
     name = made["file"].rpartition("/")[2]
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    if unchanged(request, tag):
         return Response(status_code=304, headers=headers)
     if (path := services.storage.file(made["key"])) is not None:
         if not path.is_file():
@@ -95,6 +95,8 @@ def _carried(
         first, last = asked.groups()
         start = int(first) if first else max(0, size - int(last))
         stop = min(size, int(last) + 1) if first and last else size
+        if first and last and int(last) < int(first):  # is no range, and so not asked for
+            asked, start, stop = None, 0, size
     headers = {**headers, "Accept-Ranges": "bytes", "Vary": "Referer"}
     if asked and start >= stop:
         beyond = {**headers, "Content-Range": f"bytes */{size}"}

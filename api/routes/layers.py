@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api.dependencies import JobId, With, base_url
+from api.dependencies import JobId, With, base_url, unchanged
 from api.layers import Layer, Layers
 from api.problems import documented
 from geogaze.errors import InvalidRequest
@@ -66,11 +66,15 @@ def layers(request: Request, job_id: JobId, services: With, known: WithLayers) -
     }
 
 
-@router.get("/{layer}/tilejson.json", responses=documented(404, 410))
+@router.get("/{layer:path}/tilejson.json", responses=documented(404, 410))
 def tilejson(request: Request, layer: OneLayer, known: WithLayers) -> dict[str, Any]:
     """Where a layer's tiles are and what they show (TileJSON 3.0); `renders` is the Item's own."""
     shown = known.shown(layer)
     left, bottom, right, top = shown.lattice.bounds(LONLAT)
+    east = right + 360 if right < left else right  # it lies across the antimeridian
+    middle = ((left + east) / 2 + 180) % 360 - 180
+    if east > right:
+        left, right = -180.0, 180.0
     return {
         "tilejson": "3.0.0",
         "name": layer.render.get("title", layer.name),
@@ -79,13 +83,13 @@ def tilejson(request: Request, layer: OneLayer, known: WithLayers) -> dict[str, 
         "minzoom": 0,
         "maxzoom": shown.max_zoom,
         "bounds": [left, bottom, right, top],
-        "center": [(left + right) / 2, (bottom + top) / 2, max(0, shown.max_zoom - 4)],
+        "center": [middle, (bottom + top) / 2, max(0, shown.max_zoom - 4)],
         "renders": {layer.name: layer.render},
     }
 
 
 @router.get(
-    "/{layer}/tiles/WebMercatorQuad/{z}/{x}/{y}.png", response_class=Response, responses=_PNG
+    "/{layer:path}/tiles/WebMercatorQuad/{z}/{x}/{y}.png", response_class=Response, responses=_PNG
 )
 def tile(
     request: Request,
@@ -103,13 +107,13 @@ def tile(
     return _picture(request, layer, lambda: known.shown(layer).tile(place, size))
 
 
-@router.get("/{layer}/legend.png", response_class=Response, responses=_PNG)
+@router.get("/{layer:path}/legend.png", response_class=Response, responses=_PNG)
 def legend(request: Request, layer: OneLayer) -> Response:
     """The colours of a layer, from its lowest value (left) to its highest."""
     return _picture(request, layer, lambda: ramp(render_stops(layer.render)))
 
 
-@router.get("/{layer}/point/{lon},{lat}", responses=documented(404, 410))
+@router.get("/{layer:path}/point/{lon},{lat}", responses=documented(404, 410))
 def point(
     layer: OneLayer,
     known: WithLayers,
@@ -121,7 +125,7 @@ def point(
     return {"coordinates": [lon, lat], "values": [value], "band_names": [layer.name]}
 
 
-@router.get("/{layer}/statistics", responses=documented(404, 410))
+@router.get("/{layer:path}/statistics", responses=documented(404, 410))
 def statistics(layer: OneLayer, known: WithLayers) -> dict[str, Any]:
     """Of all cells of a layer that were looked at: extremes, mean, percentiles, a histogram."""
     return {layer.name: known.lattice(layer).statistics}
@@ -134,6 +138,6 @@ def _tiles(layer: Layer, base: str) -> str:
 def _picture(request: Request, layer: Layer, draw: Callable[[], bytes]) -> Response:
     """A picture of a layer, drawn where the client has none that is the same."""
     headers = {"ETag": layer.tag, "Cache-Control": _KEPT}
-    if layer.tag in request.headers.get("if-none-match", ""):
+    if unchanged(request, layer.tag):
         return Response(status_code=304, headers=headers)
     return Response(draw(), media_type="image/png", headers=headers)

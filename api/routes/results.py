@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.dependencies import JobId, With, base_url
+from api.dependencies import JobId, With, base_url, unchanged
 from api.problems import documented
 from api.results import key_tag, preview_key, result_links
 from geogaze.errors import ResultNotReady
@@ -47,7 +47,7 @@ def preview(request: Request, job_id: JobId, services: With) -> Response:
     """Heat of every class as far as the job is, coarse; the contact sheet once it has succeeded."""
     key = preview_key(services, job_id)
     headers = {"Cache-Control": "no-cache", "ETag": f'"{key_tag(key)}"'}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    if unchanged(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(services.storage.get(key), media_type="image/png", headers=headers)
 

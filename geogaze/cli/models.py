@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from geogaze.cli import export, importing
 from geogaze.cli.options import JsonOption
@@ -39,7 +39,8 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([*(_facts(b) for b in bundles), *(_facts(b) for b in catalogue.values())])
         return
-    table = Table("model", "architecture", "classes", "input", "cell", "trained at", "like fp32")
+    name = Column("model", no_wrap=True)  # what --model takes: the others may fold
+    table = Table(name, "architecture", "classes", "input", "cell", "trained at", "like fp32")
     for bundle in bundles:
         table.add_row(
             f"[bold]{bundle.name}[/]",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from threading import Lock
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
 
+from geogaze.errors import InvalidRequest, StorageUnavailable
 from geogaze.gis.lattice import Lattice
+
+_PATIENCE = 10.0  # seconds: who waits holds a thread of the server's
+_REFUSAL = 2**12  # bytes that one counts for
+_AT_ONCE = 2  # lattices that are read, each of which may be as large as all that are kept
 
 
 class Kept:
@@ -15,17 +21,22 @@ class Kept:
 
     Args:
         most: bytes of all that are kept.
+        patience: seconds that somebody waits for what another reads.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._lock = Lock()
+    def __init__(self, most: int, patience: float = _PATIENCE) -> None:
+        self.most, self._patience = most, patience
+        self._lock, self._turns = Lock(), BoundedSemaphore(_AT_ONCE)
         self._lattices: OrderedDict[str, Future[Lattice]] = OrderedDict()
 
     def get(self, name: str, read: Callable[[], Lattice]) -> Lattice:
         """The lattice of a name; who asks first reads it, others wait for that.
 
-        What went wrong is told to all who waited, and tried again by the next.
+        A refusal is kept as a lattice is. What else went wrong is told to all who waited, and tried
+        again by the next.
+
+        Raises:
+            StorageUnavailable: it is still being read.
         """
         with self._lock:
             found = self._lattices.get(name)
@@ -34,12 +45,14 @@ class Kept:
             else:
                 self._lattices.move_to_end(name)
         if found is not None:
-            return found.result()
+            return self._waited(found)
         try:
-            lattice = read()
+            with self._turn():
+                lattice = read()
         except BaseException as error:
-            with self._lock:
-                self._lattices.pop(name, None)
+            if not isinstance(error, InvalidRequest):
+                with self._lock:
+                    self._lattices.pop(name, None)
             ours.set_exception(error)
             raise
         ours.set_result(lattice)
@@ -47,10 +60,35 @@ class Kept:
             self._make_room()
         return lattice
 
+    def _waited(self, found: Future[Lattice]) -> Lattice:
+        try:
+            return found.result(self._patience)
+        except TimeoutError as error:
+            if found.done():  # the reader's own
+                raise
+            raise _still_read() from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._patience):
+            raise _still_read()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     def _make_room(self) -> None:
         """Let go of the oldest ones that are read, but never of the last."""
-        sizes = {n: f.result().size for n, f in self._lattices.items() if f.done()}
+        sizes = {n: _size(f) for n, f in self._lattices.items() if f.done()}
         for name in list(sizes)[:-1]:
             if sum(sizes.values()) <= self.most:
                 return
             del sizes[name], self._lattices[name]
+
+
+def _size(found: Future[Lattice]) -> int:
+    return _REFUSAL if found.exception() else found.result().size
+
+
+def _still_read() -> StorageUnavailable:
+    return StorageUnavailable("The layer is still being read: ask again in some seconds.")

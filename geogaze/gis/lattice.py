@@ -92,20 +92,25 @@ class Lattice:
     def statistics(self) -> dict[str, float | list[list[float]]]:
         """Of all cells that were looked at, by the names that rio-tiler has for them."""
         cells = self.levels[0].values
-        known = cells[np.isfinite(cells)].astype(np.float64)
+        known = cells[np.isfinite(cells)]
         if not known.size:
             return {"count": 0, "valid_percent": 0.0}
-        low, high = np.percentile(known, _PERCENTILES)
         counts, edges = np.histogram(known, _BINS)
+        least, most = float(known.min()), float(known.max())
+        mean, deviation = (float(of(known, dtype=np.float64)) for of in (np.mean, np.std))
+        low, median, high = map(  # in place, as layers may be as large as memory allows
+            float,
+            np.percentile(known, (_PERCENTILES[0], 50, _PERCENTILES[1]), overwrite_input=True),
+        )
         return {
-            "min": float(known.min()),
-            "max": float(known.max()),
-            "mean": float(known.mean()),
-            "std": float(known.std()),
-            "median": float(np.median(known)),
+            "min": least,
+            "max": most,
+            "mean": mean,
+            "std": deviation,
+            "median": median,
             "count": known.size,
             "valid_percent": round(100 * known.size / cells.size, 2),
-            **{f"percentile_{p}": float(v) for p, v in zip(_PERCENTILES, (low, high), strict=True)},
+            **{f"percentile_{p}": v for p, v in zip(_PERCENTILES, (low, high), strict=True)},
             "histogram": [counts.tolist(), edges.tolist()],
         }
 

@@ -39,29 +39,32 @@ TURNED = Affine.translation(420_000, 5_710_000) @ Affine.rotation(20) @ Affine.s
 RENDER = {"rescale": [[0.0, 1.0]], "colormap_name": "inferno", "title": "Heat of boat"}
 
 
-@pytest.fixture(scope="module")
-def heat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A turned layer that rises from west to east in steps of 50 cells, empty in its north."""
-    folder = tmp_path_factory.mktemp("heat")
+def layer_of(folder: Path, crs: str, transform: Affine) -> Path:
+    """A layer that rises from west to east in steps of 50 cells, empty in its north."""
     cells = np.tile((np.arange(COLS) // 50 / 8).astype(np.float32), (ROWS, 1))
     cells[:100] = np.nan
     profile = {"width": COLS, "height": ROWS, "count": 1, "dtype": "float32", "nodata": np.nan}
     with rasterio.open(
-        folder / "plain.tif", "w", "GTiff", crs="EPSG:32631", transform=TURNED, **profile
+        folder / "plain.tif", "w", "GTiff", crs=crs, transform=transform, **profile
     ) as dataset:
         dataset.write(cells, 1)
     write_cog(folder / "plain.tif", folder / "heat.tif", block=128, COMPRESS="DEFLATE")
     return folder / "heat.tif"
 
 
-@pytest.fixture
-def job(ledger: Ledger, storage: FolderStorage, heat: Path) -> UUID:
+@pytest.fixture(scope="module")
+def heat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return layer_of(tmp_path_factory.mktemp("heat"), "EPSG:32631", TURNED)
+
+
+def finished(ledger: Ledger, storage: FolderStorage, heat: Path, name: str = "heat-boat") -> UUID:
+    """A job with a layer of that name, and classes, which have no tiles."""
     job = submit(ledger)
     end(ledger, job, JobState.SUCCESSFUL)
-    renders = {"heat-boat": RENDER, "classes": {"title": "Best class", "resampling": "nearest"}}
+    renders = {name: RENDER, "classes": {"title": "Best class", "resampling": "nearest"}}
     item = json.dumps({"properties": {"renders": renders}}).encode()
     files = {
-        "heat-boat": made(storage, job, "heat-boat.tif", heat.read_bytes(), COG),
+        name: made(storage, job, "heat-boat.tif", heat.read_bytes(), COG),
         "classes": made(storage, job, "classes.tif", b"", COG),
         "item": made(storage, job, "item.json", item, "application/geo+json"),
     }
@@ -69,6 +72,11 @@ def job(ledger: Ledger, storage: FolderStorage, heat: Path) -> UUID:
         assets = {"files": files, "skipped": []}
         session.execute(update(Job).where(Job.id == job).values(assets=assets))
     return job
+
+
+@pytest.fixture
+def job(ledger: Ledger, storage: FolderStorage, heat: Path) -> UUID:
+    return finished(ledger, storage, heat)
 
 
 def place_of(col: float, row: float) -> tuple[float, float]:
@@ -212,3 +220,24 @@ def test_objects_in_a_bucket_are_the_same(
     app.state.layers = Layers(app.state.services.storage, 2**24)
     monkeypatch.setattr(FolderStorage, "file", lambda self, key: None)
     assert http.get(path_of(job, place)).content == expected
+
+
+def test_a_layer_across_the_antimeridian_has_a_middle_there(
+    http: TestClient, ledger: Ledger, storage: FolderStorage, tmp_path: Path
+) -> None:
+    across = Affine.translation(700_000, 1_000_000) @ Affine.scale(500, -500)
+    job = finished(ledger, storage, layer_of(tmp_path, "EPSG:32660", across))
+    told = http.get(f"/jobs/{job}/layers/heat-boat/tilejson.json").json()
+    assert (told["bounds"][0], told["bounds"][2]) == (-180, 180)
+    assert abs(told["center"][0]) > 179
+
+
+def test_classes_with_slashes_have_layers_too(
+    http: TestClient, ledger: Ledger, storage: FolderStorage, heat: Path
+) -> None:
+    job = finished(ledger, storage, heat, "heat-Forest/Shrub")
+    (layer,) = http.get(f"/jobs/{job}/layers").json()["layers"]
+    assert http.get(layer["tilejson"]).json()["renders"] == {"heat-Forest/Shrub": RENDER}
+    picture(http.get(layer["legend"]))
+    found = http.get(f"/jobs/{job}/results/heat-Forest%2FShrub")
+    assert found.content == heat.read_bytes()

@@ -9,7 +9,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from geogaze.errors import ObjectNotFound
+from geogaze.errors import InvalidRequest, ObjectNotFound, StorageUnavailable
 from geogaze.gis.keeping import Kept
 from geogaze.gis.lattice import Lattice, Level
 
@@ -65,3 +65,36 @@ def test_what_went_wrong_is_tried_again() -> None:
     with pytest.raises(ObjectNotFound):
         kept.get("a", fail)
     assert kept.get("a", lattice).size == 100
+
+
+def test_a_refusal_is_kept() -> None:
+    kept = Kept(1000)
+    reads = []
+
+    def refuse() -> Lattice:
+        reads.append(1)
+        raise InvalidRequest("too large")
+
+    for _ in range(3):
+        with pytest.raises(InvalidRequest, match="too large"):
+            kept.get("a", refuse)
+    assert len(reads) == 1
+    assert kept.get("b", lattice).size == 100
+
+
+def test_nobody_waits_for_long() -> None:
+    kept, begun, go = Kept(1000, patience=0.01), threading.Event(), threading.Event()
+
+    def read() -> Lattice:
+        begun.set()
+        assert go.wait(30)
+        return lattice()
+
+    reader = threading.Thread(target=kept.get, args=("a", read))
+    reader.start()
+    assert begun.wait(30)
+    with pytest.raises(StorageUnavailable, match="still being read"):
+        kept.get("a", lattice)
+    go.set()
+    reader.join()
+    assert kept.get("a", lambda: pytest.fail("it is kept")).size == 100

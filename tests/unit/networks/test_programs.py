@@ -64,21 +64,6 @@ class Labelling(Residual):
         return self.fc(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Odd(Residual):
-    """Options by keyword, several results, ceilings, and a bias that is no parameter."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("raised", torch.tensor([3.0, -1.0, 0.5]))
-
-    def forward(self, images: Tensor) -> Any:
-        early = nn.functional.gelu(self.stem(images), approximate="tanh")
-        early = torch.add(early, self.block(early), alpha=0.5)
-        early = early - early.max(dim=1, keepdim=True)[0]
-        late = nn.functional.max_pool2d(self.down(early), 2, ceil_mode=True)
-        return nn.functional.linear(late.mean((-2, -1)), self.fc.weight, self.raised)
-
-
 def export(network: nn.Module, path: Path, batch: bool = True) -> Path:
     free = ({0: torch.export.Dim("batch")},) if batch else None
     with warnings.catch_warnings():
@@ -92,7 +77,7 @@ def export(network: nn.Module, path: Path, batch: bool = True) -> Path:
 
 @pytest.fixture(scope="module")
 def networks() -> dict[str, nn.Module]:
-    return {kind.__name__: drawn(kind()) for kind in (Residual, Gated, Labelling, Odd)}
+    return {kind.__name__: drawn(kind()) for kind in (Residual, Gated, Labelling)}
 
 
 @pytest.fixture(scope="module")
@@ -109,26 +94,6 @@ def program(path: Path) -> Program:
 
 def images() -> Tensor:
     return torch.randn(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(4))
-
-
-def test_operators_keep_their_options_and_results(
-    networks: dict[str, nn.Module], files: Path
-) -> None:
-    ours = program(files / "Odd.pt2")
-    torch.testing.assert_close(ours(images()), networks["Odd"](images()))
-    cut = split(ours)
-    torch.testing.assert_close(cut.head(cut.trunk(images())), networks["Odd"](images()))
-    admitted = admit(ours, Said(("a", "b", "c"), ("r", "g", "b"), SIZE))
-    assert (admitted.registration.stride, admitted.registration.cells) == (16, 4)
-
-
-def test_other_weights_give_other_evidence(files: Path) -> None:
-    """As who asks what an untrained network would say draws them."""
-    ours = program(files / "Residual.pt2")
-    before = explain(split(ours), images(), own(range(3))).evidence
-    ours.reset_parameters()
-    after = explain(split(ours), images(), own(range(3))).evidence
-    assert (after - before).abs().max() > 0.1 * before.abs().max()
 
 
 @pytest.mark.parametrize(("name", "route"), [("Residual", "channel-shift"), ("Gated", "head-vjp")])

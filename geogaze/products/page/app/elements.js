@@ -33,7 +33,8 @@ export function exact(value) {
 
 /** A number with commas; toLocaleString takes longer to begin than the first heat may. */
 export function counted(number) {
-  return String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  const [whole, ...part] = String(number).split(".");
+  return [whole.replace(/\B(?=(\d{3})+(?!\d))/g, ","), ...part].join(".");
 }
 
 /** Square metres in words. */

@@ -53,5 +53,5 @@ export function findPlaces({ values, width, height }, threshold) {
     place.cells++;
     if (values[i] > place.peak) Object.assign(place, { peak: values[i], at: [(i % width) + 0.5, Math.floor(i / width) + 0.5] });
   }
-  return [...places.values()].sort((one, other) => other.cells - one.cells);
+  return [...places.values()];
 }

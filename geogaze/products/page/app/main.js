@@ -29,14 +29,19 @@ async function start(folder) {
   const known = new Map(ordered.map((layer) => [layer.id, layer]));
   const all = () => [...known.values()];
   const layerOf = (id) => known.get(id) ?? null;
-  const link = readLink(location.hash);
-  if (link.job) await addJob(link.job).catch(tell);
-  if (!layerOf(link.layer)) link.layer = ordered[0].id;
-  if (!layerOf(link.other)) delete link.other;
-  if (!["one", "swipe", "beside", "minus"].includes(link.mode)) delete link.mode;
-  if (link.mode === "minus" && !link.other) delete link.mode;
-  link.threshold ??= job.compared?.level ?? USUAL.threshold;
-  const state = makeState(link);
+  const linked = () => {
+    const found = readLink(location.hash);
+    if (!layerOf(found.layer)) delete found.layer;
+    if (!layerOf(found.other)) delete found.other;
+    if (!["one", "swipe", "beside", "minus"].includes(found.mode)) delete found.mode;
+    if (found.mode === "minus" && !found.other) delete found.mode;
+    return found;
+  };
+  const second = readLink(location.hash).job;
+  if (second) await addJob(second).catch(tell);
+  const link = { layer: ordered[0].id, ...linked() };
+  const usual = { ...USUAL, threshold: job.compared?.level ?? USUAL.threshold };
+  const state = makeState({ ...usual, ...link });
   heatOf(layerOf(link.layer)); // is asked for while the page is put together; all else waits for it
 
   const maps = makeMap(job, state, layerOf, tell);
@@ -46,7 +51,7 @@ async function start(folder) {
   makeKeys({ state, layers: all, marks, showWhole, map: maps.map });
   const place = makePlace(job, all, state, tell);
   const balance = makeBalance(job, all, state, tell);
-  tieView(maps, marks, state);
+  tieView(maps, marks, state, usual, linked);
   $("controls").hidden = false;
   controls.fillOthers();
   const firstHeat = maps.start().then(() => performance.mark("first heat"));
@@ -56,6 +61,7 @@ async function start(folder) {
 
   async function addJob(address) {
     const second = await readJob(folderAt(address.replace(/[^/]*$/, "")), SECOND);
+    if (job.compared || second.compared) throw new Error("A comparison stands alone: no other job is laid beside it");
     if (second.crs !== job.crs || second.wkt !== job.wkt) {
       throw new Error(`${address} is in ${second.crs || "another CRS"}, this job in ${job.crs || "one without a code"}`);
     }
@@ -94,7 +100,7 @@ function settled(map) {
 }
 
 /** The view starts as the link has it, and the link follows the view. */
-function tieView({ map, view, extent }, marks, state) {
+function tieView({ map, view, extent }, marks, state, usual, linked) {
   const { centre, zoom } = state.get();
   map.updateSize();
   view.fit(extent, { size: map.getSize(), padding: [24, 24, 24, 24] });
@@ -105,15 +111,15 @@ function tieView({ map, view, extent }, marks, state) {
   });
   let own = location.hash;
   state.on(null, (values) => {
-    own = writeLink(values, USUAL);
+    own = writeLink(values, usual);
     history.replaceState(null, "", own);
   });
   window.addEventListener("hashchange", () => {
     if (location.hash === own) return;
-    const link = readLink(location.hash);
+    const link = linked();
     if (link.centre) view.setCenter(marks.fromScene(link.centre));
     if (link.zoom !== undefined) view.setResolution(2 ** -link.zoom);
-    state.set({ ...USUAL, layer: state.get().layer, ...link });
+    state.set({ ...usual, layer: state.get().layer, ...link });
   });
 }
 

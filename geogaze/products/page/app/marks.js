@@ -5,7 +5,7 @@ import { applyAffine, chainAffine, invertAffine } from "./affine.js";
 import { $, areaOf, counted } from "./elements.js";
 import { heatOf, wholeOf } from "./heat.js";
 import { findPlaces, outline } from "./hotspots.js";
-import { listPlaces } from "./places.js";
+import { listPlaces, MOST } from "./places.js";
 import { tileAt } from "./tiles.js";
 
 const line = (color, width) => new ol.style.Style({ stroke: new ol.style.Stroke({ color, width }) });
@@ -45,7 +45,7 @@ export function makeMarks(job, { map, second, view }, layerOf, state, tell) {
     const number = ++asked;
     if (!layer || threshold <= 0 || mode === "minus") {
       put("hotspots", null);
-      listPlaces([]);
+      listPlaces([], 0);
       $("hotspots").textContent = mode === "minus" || threshold > 0 ? "" : "Raise the threshold to see hotspots.";
       return;
     }
@@ -64,8 +64,9 @@ export function makeMarks(job, { map, second, view }, layerOf, state, tell) {
     const each = across * down * layer.job.cell ** 2;
     const listed = found
       .sort((one, other) => other.cells - one.cells)
+      .slice(0, MOST)
       .map(({ cells, peak, at }) => ({ area: areaOf(cells * each), peak, at: onMapOf(at) }));
-    listPlaces(listed, (at) => {
+    listPlaces(listed, found.length, (at) => {
       view.animate({ center: at, resolution: Math.min(view.getResolution(), NEAR), duration: 200 });
       state.set({ at: toScene(at) });
     });

@@ -2,12 +2,12 @@
 
 import { $, counted, exact, make } from "./elements.js";
 
-const MOST = 50; // rows: more are on the map
+export const MOST = 50; // rows: more are on the map
 
-/** Fill the list: `{ area, peak, at }` each, in words and numbers; `go` is told where somebody wants to go. */
-export function listPlaces(places, go) {
+/** Fill the list: of `count` places the largest, `{ area, peak, at }` each, in words and numbers; `go` is told where somebody wants to go. */
+export function listPlaces(places, count, go) {
   $("places").hidden = !places.length;
-  const rows = places.slice(0, MOST).map(({ area, peak, at }, i) =>
+  const rows = places.map(({ area, peak, at }, i) =>
     make(
       "tr",
       {},
@@ -17,9 +17,9 @@ export function listPlaces(places, go) {
     ),
   );
   const head = make("tr", {}, ...["place", "area", "peak"].map((word) => make("th", { scope: "col" }, word)));
-  const more = places.length - rows.length;
+  const more = count - rows.length;
   $("places").querySelector("table").replaceChildren(
-    ...(more > 0 ? [make("caption", {}, `The ${MOST} largest of ${counted(places.length)}`)] : []),
+    ...(more > 0 ? [make("caption", {}, `The ${MOST} largest of ${counted(count)}`)] : []),
     make("thead", {}, head),
     make("tbody", {}, ...rows),
   );

@@ -86,4 +86,7 @@ def test_a_worker_with_other_weights_refuses(shared: Plan, bundle_folder: Path) 
 def test_a_local_plan_uses_the_bundle_it_was_made_with(shared: Plan) -> None:
     local = shared.model_copy(update={"local": True})
     found: Bundle = resolve_bundle(local, Settings(model_folders=()))
-    assert found is local.bundle
+    assert found == local.bundle
+    other = local.bundle.model_copy(update={"weights": "sha256:" + "0" * 64})
+    with pytest.raises(InvalidBundle, match="was accepted with sha256:0000"):
+        resolve_bundle(local.model_copy(update={"bundle": other}), Settings())

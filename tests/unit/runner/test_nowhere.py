@@ -85,4 +85,5 @@ def test_each_tile_tells_it_and_the_item_all_of_them(bundle: Path, tmp_path: Pat
     best = best.sort_values(["row", "col"])
     for name in CLASSES:
         of = (best.top_class == name).to_numpy()
-        assert best.nowhere_top[of].tolist() == pytest.approx(found[f"nowhere_{name}"][of].tolist())
+        # One row instead of four is multiplied: float32 rounds differently, by the whole's scale.
+        np.testing.assert_allclose(best.nowhere_top[of], found[f"nowhere_{name}"][of], atol=1e-5)

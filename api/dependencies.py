@@ -35,7 +35,7 @@ def _all_services(request: Request) -> Services:
     return services
 
 
-def _services(request: Request) -> Services:
+def seen_by(request: Request) -> Services:
     """The services, whose ledger shows the caller's own jobs alone."""
     services = _all_services(request)
     return replace(services, ledger=services.ledger.of(tenant_of(request, services.settings)))
@@ -63,7 +63,12 @@ def claimed_tenant(headers: Headers, settings: Settings) -> str:
     return headers.get(settings.tenant_header, "")[: _LONGEST + 1]
 
 
-def _job_id(job: str) -> UUID:
+def job_id(job: str) -> UUID:
+    """A job's id.
+
+    Raises:
+        JobNotFound: no job can have it.
+    """
     try:
         return UUID(job)
     except ValueError as error:
@@ -82,7 +87,7 @@ def unchanged(request: Request, tag: str) -> bool:
     return not {"*", tag}.isdisjoint(one.strip().removeprefix("W/") for one in told)
 
 
-With = Annotated[Services, Depends(_services)]
+With = Annotated[Services, Depends(seen_by)]
 WithAll = Annotated[Services, Depends(_all_services)]
 """For what is nobody's own, and asked for without a tenant."""
-JobId = Annotated[UUID, Depends(_job_id)]
+JobId = Annotated[UUID, Depends(job_id)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from api.openapi import dialect_30
 from geogaze.errors import InvalidRequest
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import Process
+from geogaze.processes.wanted import is_of
 
 _QUALIFIED = frozenset({"value", "mediaType", "encoding", "schema", "format"})
 
@@ -24,7 +25,7 @@ def summary(process: Process, base: str) -> dict[str, Any]:
         "description": process.description,
         "version": process.version,
         "jobControlOptions": list(process.job_control),
-        "outputTransmission": ["reference"],
+        "outputTransmission": list(process.transmission),
         "links": [link.model_dump(exclude_none=True)],
     }
 
@@ -93,12 +94,6 @@ def _href(given: Any) -> Any:
     return given.get("href") if isinstance(given, dict) else given
 
 
-def is_wanted(name: str, outputs: Iterable[str]) -> bool:
-    """Whether a product is among those asked for, itself or as one of a kind."""
-    wanted = set(outputs)
-    return not wanted or name in wanted or any(_is_of(name, kind) for kind in wanted)
-
-
 def check_outputs(
     process: Process, outputs: Mapping[str, Output], products: Collection[str]
 ) -> None:
@@ -128,11 +123,4 @@ def check_outputs(
 
 def _described(name: str, outputs: Mapping[str, Any]) -> str:
     """The name in the description of a product: its own, or its kind's (``heat-{class}``)."""
-    return name if name in outputs else next(kind for kind in outputs if _is_of(name, kind))
-
-
-def _is_of(name: str, kind: str) -> bool:
-    """Whether a product is one of a kind: ``heat-airplane`` of ``heat-{class}``."""
-    before, template, after = kind.partition("{class}")
-    fits = name.startswith(before) and name.endswith(after)
-    return bool(template) and fits and len(name) >= len(before) + len(after)
+    return name if name in outputs else next(kind for kind in outputs if is_of(name, kind))

@@ -11,6 +11,7 @@ from geogaze.ledger.records import JobStatus
 from geogaze.processes.limits import check_values
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import all_processes, phase_references
+from geogaze.processes.wanted import Mode, Wanted
 
 
 class Link(BaseModel):
@@ -41,12 +42,15 @@ class Format(BaseModel):
 
 
 class Output(BaseModel):
-    """How a product is wanted. Products are large: they come by reference, never by value."""
+    """How a product is wanted: by its value, or as a link to it.
+
+    Where nothing is said it comes the first way of the process's `outputTransmission`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     format: Format | None = None
-    transmissionMode: Literal["reference"] = "reference"  # noqa: N815
+    transmissionMode: Mode | None = None  # noqa: N815
 
 
 def _describe_inputs(schema: dict[str, Any]) -> None:
@@ -91,13 +95,25 @@ class Execute(BaseModel):
         "description ('heat-{class}' for all of the kind) or of the results ('heat-airplane'). "
         "Without: all.",
     )
-    response: Literal["document", "raw"] = "document"
+    response: Literal["document", "raw"] = Field(
+        default="document",
+        description="Of the results: JSON, or the products themselves: one as it is, several as "
+        "multipart/related, links alone as headers `Link`.",
+    )
     subscriber: Subscriber | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _check(cls, values: Any) -> Any:
         return check_values(values)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it says of the results."""
+        outputs = self.outputs or {}
+        modes = {name: how.transmissionMode for name, how in outputs.items()}
+        said = {name: mode for name, mode in modes.items() if mode}
+        return Wanted(tuple(outputs), said, self.response == "raw")
 
 
 def _name_phases(schema: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 from api.dependencies import Services
-from api.descriptions import is_wanted
 from geogaze.errors import (
     InvalidRequest,
     JobFailed,
@@ -20,6 +19,7 @@ from geogaze.errors import (
 )
 from geogaze.ledger.states import JobState
 from geogaze.processes.explain.so_far import so_far
+from geogaze.processes.wanted import Wanted
 
 
 def preview_key(services: Services, job_id: UUID) -> str:
@@ -113,7 +113,7 @@ def item_of(services: Services, job_id: UUID) -> dict[str, Any]:
 
 
 def result_links(services: Services, job_id: UUID, base: str) -> dict[str, dict[str, Any]]:
-    """The results document of a successful job: its links work as long as the job is kept.
+    """Links to what is wanted of a successful job; they work as long as the job is kept.
 
     Args:
         services: the process's.
@@ -123,13 +123,18 @@ def result_links(services: Services, job_id: UUID, base: str) -> dict[str, dict[
     Raises:
         JobFailed, ResultsGone, ResultNotReady: it is none.
     """
-    outputs = services.ledger.request(job_id).get("outputs", ())
+    wanted = Wanted.of(services.ledger.request(job_id))
     return {
-        name: {
-            "href": f"{base}/jobs/{job_id}/assets/{quote(made['file'])}",
-            "type": made["type"],
-            "title": made["file"],
-        }
+        name: link_of(made, job_id, base)
         for name, made in products(services, job_id).items()
-        if is_wanted(name, outputs)
+        if wanted.includes(name)
+    }
+
+
+def link_of(made: dict[str, Any], job_id: UUID, base: str) -> dict[str, Any]:
+    """A link to a product, under an address that stays."""
+    return {
+        "href": f"{base}/jobs/{job_id}/assets/{quote(made['file'])}",
+        "type": made["type"],
+        "title": made["file"],
     }

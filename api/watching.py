@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -51,7 +52,7 @@ class Watching:
         self._ledger, self._pause = ledger, pause
         self._watched: dict[UUID, _Watched] = {}
 
-    async def changes(self, job_id: UUID) -> AsyncIterator[Seen]:
+    async def changes(self, job_id: UUID) -> AsyncGenerator[Seen]:
         """A job as it is, and again whenever it has changed, until it has ended.
 
         A watcher that is slow misses what was between: each time it gets the last there is.
@@ -75,6 +76,15 @@ class Watching:
             if not watched.watchers:
                 self._watched.pop(job_id, None)
                 watched.task.cancel()
+
+    async def ended(self, job_id: UUID, seconds: float) -> bool:
+        """Wait until a job has ended, for so many seconds at most; whether it has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), aclosing(self.changes(job_id)) as changes:
+                async for seen in changes:
+                    if seen.ended:
+                        return True
+        return False
 
     def _look(self, job_id: UUID, last: Seen | None) -> Seen:
         status = self._ledger.status(job_id)

@@ -73,7 +73,7 @@ class Client:
                     "POST",
                     f"/processes/{process}/execution",
                     json=body,
-                    headers={"Idempotency-Key": key},
+                    headers={"Idempotency-Key": key, "Prefer": "respond-async"},
                 )
             except RemoteRefusal:
                 raise
@@ -122,7 +122,8 @@ class Client:
 
     def results(self, job: str) -> dict[str, Document]:
         """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""
-        return self._json("GET", f"/jobs/{job}/results")
+        links = {"transmissionMode": "reference"}  # whatever was asked for when it was submitted
+        return self._json("GET", f"/jobs/{job}/results", params=links)
 
     def retry(self, job: str) -> Document:
         """Go on with a failed job, redoing only what is missing; its status."""

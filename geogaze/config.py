@@ -148,6 +148,12 @@ class Settings(BaseSettings):
     tiles_mb: int = Field(
         512, gt=0, description="megabytes of layers that the API keeps for their tiles"
     )
+    value_bytes: int = Field(
+        2**20, gt=0, description="most bytes of products that one answer carries by value"
+    )
+    sync_seconds: float = Field(
+        25.0, gt=0, description="most that an execution waits whose client prefers no other way"
+    )
     max_body_bytes: int = Field(4 * 2**20, gt=0, description="longest body of a request")
 
     log_format: Literal["console", "json"] = "console"

@@ -62,7 +62,7 @@ export function showJob(id, trouble) {
     if ($("view").querySelector("iframe")) return;
     $("nothing").hidden = true;
     try {
-      const results = await ask(`${path}/results`);
+      const results = await ask(`${path}/results?transmissionMode=reference`);
       if (last !== "successful") return;
       showFiles(path, results);
       if (results[VIEWER]) showViewer(`${path}/assets/${encodeURIComponent(results[VIEWER].title)}`);

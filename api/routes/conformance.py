@@ -5,14 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.problems import documented
+from api.written import Negotiated
 
-router = APIRouter()
+router = APIRouter(route_class=Negotiated)
 
 _CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = [
     f"{_CONF}/{name}"
     for name in (
-        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "callback"),
+        *("core", "ogc-process-description", "json", "html", "oas30"),
+        *("job-list", "dismiss", "callback"),
     )
 ]
 

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from api.dependencies import JobId, With, base_url
 from api.documents import JobList, Link, StatusInfo, status_info
 from api.problems import documented
+from api.written import Negotiated
 from geogaze.errors import IllegalTransition, InvalidRequest
 from geogaze.ledger.states import JobState
+from geogaze.processes.wanted import KEPT
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Negotiated)
 
 
 @router.get("", response_model=JobList, response_model_exclude_none=True, responses=documented())
@@ -80,7 +82,7 @@ def inputs(response: Response, job_id: JobId, services: With) -> dict[str, Any]:
     """What was asked for: the inputs of a job, complete. Submitted again they make the same."""
     response.headers["Cache-Control"] = "private, max-age=3600"  # they never change
     asked = services.ledger.request(job_id)
-    return {name: value for name, value in asked.items() if name != "outputs" and value is not None}
+    return {name: value for name, value in asked.items() if name not in KEPT and value is not None}
 
 
 @router.delete(

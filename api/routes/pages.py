@@ -17,48 +17,14 @@ from starlette.routing import Match
 from starlette.types import Scope
 from typing_extensions import override
 
+from api.dependencies import base_url, job_id, seen_by
+from api.documents import status_info
+from api.routes.landing import landing_page
+from api.written import AGAIN, HEADERS, prefers_html, written
+from geogaze.errors import GeogazeError
 from geogaze.products.page.assembling import look
 
 PAGE = Path(__file__).parent.parent / "page"
-_ONLY_OURS = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'self'"
-)
-_AGAIN = {"Cache-Control": "no-cache"}
-_HEADERS = {
-    **_AGAIN,
-    "Content-Security-Policy": _ONLY_OURS,
-    "Referrer-Policy": "same-origin",  # a job's address is nobody else's business
-    "Vary": "Accept",
-}
-
-
-def prefers_html(headers: Headers, query: QueryParams) -> bool:
-    """Whether a page is wanted rather than a document: said by ``f``, else by ``Accept``.
-
-    HTML must be named, and wanted more than JSON: what takes anything gets the document.
-    """
-    if "f" in query:
-        return query["f"] == "html"
-    wanted = [_weighed(part) for part in headers.get("accept", "").split(",")]
-    html = max((weight for name, weight in wanted if name == "text/html"), default=0.0)
-    json = max(
-        (weight for name, weight in wanted if name == "application/json"),
-        default=max((weight for name, weight in wanted if name == "*/*"), default=0.0),
-    )
-    return html > json
-
-
-def _weighed(part: str) -> tuple[str, float]:
-    """A media type of ``Accept`` and its weight, 0 to 1."""
-    name, *parameters = (piece.strip() for piece in part.lower().split(";"))
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return name, float(parameter[2:])
-            except ValueError:
-                return name, 0.0
-    return name, 1.0
 
 
 class _ForPeople(APIRoute):
@@ -76,15 +42,15 @@ router = APIRouter(route_class=_ForPeople, include_in_schema=False)
 
 
 @router.get("/")
-def jobs() -> HTMLResponse:
+def jobs(request: Request) -> HTMLResponse:
     """Jobs, and a form for a new one."""
-    return _page("")
+    return _page("", landing_page(request, Response()))
 
 
 @router.get("/jobs/{job}")
-def job(job: str) -> HTMLResponse:
+def job(request: Request, job: str) -> HTMLResponse:
     """A job. Whether there is one, and whose, shows when the page asks for it."""
-    return _page("../")
+    return _page("../", _status(request, job))
 
 
 def install(app: FastAPI) -> None:
@@ -93,14 +59,26 @@ def install(app: FastAPI) -> None:
     app.mount("/page", _Files(directory=PAGE), name="page")
 
 
-def _page(root: str) -> HTMLResponse:
-    """The page at an address from which ``root`` leads to the API's."""
-    shell = (PAGE / "index.html").read_text(encoding="utf-8")
-    return HTMLResponse(shell.replace("{{root}}", root), headers=_HEADERS)
+def _status(request: Request, job: str) -> dict[str, Any] | None:
+    """The document of a job, if whoever asks may see it."""
+    try:
+        status = seen_by(request).ledger.status(job_id(job))
+    except GeogazeError:
+        return None
+    return status_info(status, base_url(request)).model_dump(mode="json", exclude_none=True)
+
+
+def _page(root: str, document: dict[str, Any] | None) -> HTMLResponse:
+    """The page at an address from which ``root`` leads to the API's, with what the document of the
+    same address says.
+    """
+    shell = (PAGE / "index.html").read_text(encoding="utf-8").replace("{{root}}", root)
+    said = written(document) if document else ""
+    return HTMLResponse(shell.replace("{{document}}", said), headers=HEADERS)
 
 
 def _look(request: Request) -> Response:
-    return Response(look(), media_type="text/css", headers=_AGAIN)
+    return Response(look(), media_type="text/css", headers=AGAIN)
 
 
 class _Files(StaticFiles):
@@ -109,5 +87,5 @@ class _Files(StaticFiles):
     @override
     def file_response(self, *args: Any, **options: Any) -> Response:
         answer = super().file_response(*args, **options)
-        answer.headers.update(_AGAIN)
+        answer.headers.update(AGAIN)
         return answer

@@ -13,21 +13,26 @@ from pydantic import BaseModel
 
 from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary
-from api.documents import Execute, Link, Output, StatusInfo, status_info
+from api.documents import Execute, Link, StatusInfo, status_info
 from api.problems import documented
 from api.results import item_of
+from api.routes.results import RESULTS
+from api.transmission import MOST_LINKS, results
+from api.watching import Watching
+from api.written import Negotiated
 from geogaze.config import Settings
 from geogaze.doors import resolve
 from geogaze.errors import InvalidRequest, NoQuote
 from geogaze.ledger.submission import known
 from geogaze.processes.explain.quote import Quote
+from geogaze.processes.plan import ProcessPlan
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.submit import asked_for, submit
 from geogaze.processes.table import Process, all_processes, find_process
 
 log = structlog.get_logger()
 
-router = APIRouter()
+router = APIRouter(route_class=Negotiated)
 
 
 @router.get("/processes", tags=["processes"], responses=documented())
@@ -55,7 +60,11 @@ def process(request: Request, process: str) -> dict[str, Any]:
     response_model=StatusInfo,
     response_model_exclude_none=True,
     responses={
-        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+        **RESULTS,
+        201: {
+            "description": "A job that goes on; its status.",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        },
         **documented(404, 409, 413, 422),
     },
 )
@@ -74,26 +83,29 @@ async def execute(
         ),
     ] = None,
     prefer: Annotated[
-        str | None, Header(description="Jobs are asynchronous whatever is preferred.")
+        str | None, Header(description="`respond-async`: do not wait, where the process lets wait.")
     ] = None,
 ) -> Any:
-    """Start a job. Always asynchronous: poll the ``Location`` until it ends.
+    """Start a job: poll the ``Location`` until it ends.
 
-    The job is in the database before this answers.
+    The job is in the database before this answers. Where the process lists ``sync-execute`` and
+    ``respond-async`` is not preferred, the answer are its results, or the job where it takes
+    longer than this server lets wait.
     """
     wanted = find_process(process)
-    asked, outputs = _asked(wanted, body)
+    asked = _asked(wanted, body)
     subscriber = _subscriber(body, request, services.settings)
     tenant = tenant_of(request, services.settings)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
-    database, document = services.ledger.database, asked_for(asked, outputs)
+    database, document = services.ledger.database, asked_for(asked, body.wanted)
     job = await run_in_threadpool(
         known, database, tenant, idempotency_key, wanted.id, document, subscriber
     )
     if job is None:
         complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
         plan = await services.planner.plan(wanted, complete)  # on threads nobody else waits for
-        check_outputs(wanted, outputs, plan.products)
+        check_outputs(wanted, body.outputs or {}, plan.products)
+        _check_links(body, plan)
         job = await run_in_threadpool(
             submit,
             services.ledger,
@@ -102,14 +114,21 @@ async def execute(
             tenant=tenant,
             idempotency_key=idempotency_key,
             subscriber=subscriber,
-            outputs=outputs,
+            wanted=body.wanted,
         )
         log.info("job accepted", job=str(job), process=wanted.id, **plan.logged())
+    base = base_url(request)
+    watching: Watching = request.app.state.watching
+    waits = "sync-execute" in wanted.job_control and not _prefers_async(prefer)
+    if waits and await watching.ended(job, services.settings.sync_seconds):
+        answer = await run_in_threadpool(results, request, services, job, base)
+        answer.headers.append("Link", f'<{base}/jobs/{job}>; rel="monitor"')
+        return answer
     status = await run_in_threadpool(services.ledger.status, job)
-    response.headers["Location"] = f"{base_url(request)}/jobs/{status.id}"
+    response.headers["Location"] = f"{base}/jobs/{status.id}"
     if _prefers_async(prefer):
         response.headers["Preference-Applied"] = "respond-async"
-    return status_info(status, base_url(request))
+    return status_info(status, base)
 
 
 @router.post(
@@ -126,21 +145,30 @@ async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     wanted = find_process(process)
     if wanted.quote is None:
         raise NoQuote(f"Nobody can tell what a job of {process!r} would take: just run it.")
-    asked, outputs = _asked(wanted, body)
+    asked = _asked(wanted, body)
     complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
     plan = await services.planner.plan(wanted, complete)
-    check_outputs(wanted, outputs, plan.products)
+    check_outputs(wanted, body.outputs or {}, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}
     pace = await run_in_threadpool(services.ledger.pace, wanted.id, alike)
     answer: BaseModel = resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _asked(process: Process, body: Execute) -> tuple[ProcessRequest, dict[str, Output]]:
-    """What a body asks for, and the products it names."""
-    outputs = body.outputs or {}
+def _asked(process: Process, body: Execute) -> ProcessRequest:
+    """What a body asks for, without what makes only products that it does not name."""
     request = process.request.parse(plain_inputs(process.request, body.inputs))
-    return request.narrowed(outputs), outputs
+    return request.narrowed(body.outputs or {})
+
+
+def _check_links(body: Execute, plan: ProcessPlan) -> None:
+    """Refuse more products by raw reference than the head of an answer holds."""
+    named = [name for name in plan.products if "{class}" not in name]
+    if body.response == "raw" and sum(map(body.wanted.includes, named)) > MOST_LINKS:
+        raise InvalidRequest(
+            f"response: at most {MOST_LINKS} products come raw; name some in outputs, or ask for "
+            "a document."
+        )
 
 
 def _prefers_async(prefer: str | None) -> bool:

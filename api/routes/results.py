@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from api.dependencies import JobId, With, base_url, unchanged
 from api.problems import documented
 from api.results import key_tag, preview_key, result_links
+from api.transmission import results as results_as_wished
+from api.written import Negotiated
 from geogaze.errors import ResultNotReady
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Negotiated)
 
-_RESULTS = {
-    "heat-airplane": {
-        "href": "https://heat.example.org/jobs/…/assets/heat-airplane.tif",
-        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
-        "title": "heat-airplane.tif",
-    }
+RESULTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A document, or raw: one product, or several as multipart/related.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "additionalProperties": True},
+                "example": {
+                    "heat-airplane": {
+                        "href": "https://heat.example.org/jobs/…/assets/heat-airplane.tif",
+                        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+                        "title": "heat-airplane.tif",
+                    }
+                },
+            },
+            "multipart/related": {},
+            "application/octet-stream": {},
+        },
+    },
+    204: {"description": "Raw, by reference: the links are headers."},
 }
+"""Answers with what came of a job."""
 
 
 @router.get(
     "/{job}/results",
+    response_class=Response,
     responses={
-        200: {"content": {"application/json": {"example": _RESULTS}}},
+        **RESULTS,
+        304: {"description": "The same as before."},
+        307: {"description": "Where one raw product lies that is too large to be sent from here."},
         **documented(404, 410),
     },
 )
-def results(request: Request, job_id: JobId, services: With) -> dict[str, dict[str, Any]]:
-    """Links to a successful job's products; they work for as long as the job is kept."""
-    return result_links(services, job_id, base_url(request))
+def results(
+    request: Request,
+    job_id: JobId,
+    services: With,
+    mode: Annotated[
+        Literal["reference"] | None,
+        Query(alias="transmissionMode", description="Links, whatever was asked for at execution."),
+    ] = None,
+) -> Response:
+    """A successful job's products, as the execution asked for them: most as links, which work for
+    as long as the job is kept.
+    """
+    base = base_url(request)
+    if mode == "reference":
+        return JSONResponse(result_links(services, job_id, base))
+    return results_as_wished(request, services, job_id, base)
 
 
 @router.get(

@@ -1,4 +1,6 @@
-"""The process ``echo``: what goes in comes out. To try a service, its queue and its callbacks."""
+"""The process ``echo``: what goes in comes out. To try a service, its queue and its callbacks;
+tools that test for the standard expect one.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ def _as_json(values: Any) -> Any:
 
 
 _JSON = AfterValidator(_as_json)
+_MEDIA_TYPE = "application/json"
 
 
 class EchoRequest(ProcessRequest):
@@ -59,7 +62,7 @@ class EchoPlan(ProcessPlan):
     @property
     @override
     def products(self) -> frozenset[str]:
-        return frozenset(ECHO.outputs())
+        return frozenset({ECHO.id, *self.inputs})
 
 
 def make_plan(request: EchoRequest, settings: Settings, *, local: bool = False) -> EchoPlan:
@@ -75,5 +78,14 @@ ECHO = Process(
     request=EchoRequest,
     plan="geogaze.processes.echo:make_plan",
     order=(Step("echo", "geogaze.runner.phases.echo:run", 100, "echoing"),),
-    outputs=lambda: {"echo": Output("The inputs that were given", "application/json")},
+    outputs=lambda: {
+        "echo": Output("The inputs that were given", _MEDIA_TYPE),
+        **{
+            name: Output(f"The input {name}, where it was given", _MEDIA_TYPE)
+            for name in EchoRequest.model_fields
+            if name != "pause"
+        },
+    },
+    job_control=("sync-execute", "async-execute", "dismiss"),
+    transmission=("value", "reference"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,9 @@ from geogaze.ledger.submission import DEFAULT_TENANT, PhasePlan, Submission
 from geogaze.processes.plan import ProcessPlan
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import find_process
+from geogaze.processes.wanted import Wanted
+
+_ALL = Wanted()
 
 
 def phases_of(plan: ProcessPlan) -> tuple[PhasePlan, ...]:
@@ -30,10 +32,9 @@ def phases_of(plan: ProcessPlan) -> tuple[PhasePlan, ...]:
     )
 
 
-def asked_for(request: ProcessRequest, outputs: Iterable[str] = ()) -> dict[str, Any]:
+def asked_for(request: ProcessRequest, wanted: Wanted = _ALL) -> dict[str, Any]:
     """What was asked for, as the ledger keeps it."""
-    document = request.model_dump(mode="json")
-    return {**document, "outputs": sorted(outputs)} if outputs else document
+    return {**request.model_dump(mode="json"), **wanted.kept()}
 
 
 def submit(
@@ -44,7 +45,7 @@ def submit(
     tenant: str = DEFAULT_TENANT,
     idempotency_key: str | None = None,
     subscriber: dict[str, Any] | None = None,
-    outputs: Iterable[str] = (),
+    wanted: Wanted = _ALL,
 ) -> UUID:
     """Write a planned job into the ledger; its id.
 
@@ -56,14 +57,14 @@ def submit(
         idempotency_key: a word of the client's; the same one returns the same job.
         subscriber: OGC's ``successUri``, ``failedUri``, ``inProgressUri``, and ``base``, the
             address of the API that was asked.
-        outputs: products that were asked for by name; none: all.
+        wanted: which products were asked for, and how.
 
     Raises:
         IdempotencyKeyReused: the key came before, with another request.
     """
     return ledger.submit(
         Submission(
-            request=asked_for(request, outputs),
+            request=asked_for(request, wanted),
             plan=plan.kept(),
             phases=phases_of(plan),
             content=plan.content,

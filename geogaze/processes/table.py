@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from geogaze.doors import resolve
 from geogaze.errors import ProcessNotFound
 from geogaze.processes.request import ProcessRequest
+from geogaze.processes.wanted import Mode
 from geogaze.version import VERSION
 
 PROCESSES = {
@@ -66,7 +67,9 @@ class Process:
         quote: reference to the function ``(plan, settings, tiles_per_second=…)`` that says what a
             job takes; None where nobody can tell.
         alike: inputs that jobs share which run at the same pace.
-        job_control: the standard's ``jobControlOptions``.
+        job_control: the standard's ``jobControlOptions``; with ``sync-execute`` among them, whoever
+            does not prefer otherwise waits for the results.
+        transmission: how products may come, the usual way first.
         version: of the process.
     """
 
@@ -80,6 +83,7 @@ class Process:
     quote: str | None = None
     alike: tuple[str, ...] = ()
     job_control: tuple[str, ...] = ("async-execute", "dismiss")
+    transmission: tuple[Mode, ...] = ("reference", "value")
     version: str = field(default=VERSION)
 
 

@@ -1,4 +1,4 @@
-"""The phase echo: the inputs, as a file."""
+"""The phase echo: the inputs, together and each as a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     while (left := until - time.monotonic()) > 0:
         pulse(0)
         time.sleep(min(left, _STEP_SECONDS))
-    path = scratch / "echo.json"
-    path.write_text(json.dumps(plan.inputs))
-    files = {"echo": keep(resources, claim, path, "application/json")}
+    files = {}
+    for name, value in {"echo": plan.inputs, **plan.inputs}.items():
+        path = scratch / f"{name}.json"
+        path.write_text(json.dumps(value))
+        files[name] = keep(resources, claim, path, "application/json")
     return Outcome({"assets": {"files": files, "skipped": []}})

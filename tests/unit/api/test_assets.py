@@ -143,7 +143,7 @@ def test_a_jobs_page_reads_files_in_a_bucket_through_here(
     for referer in (page.replace(str(job), str(uuid4())), "https://maps.example/", "//[", ""):
         led = http.get(path, headers={"Referer": referer}, follow_redirects=False)
         assert (led.status_code, led.headers["vary"]) == (307, "Referer"), referer
-    monkeypatch.setattr("api.routes.assets._CARRIED", 10)
+    monkeypatch.setattr("api.sending._CARRIED", 10)
     led = http.get(path, headers={"Referer": page}, follow_redirects=False)
     assert led.status_code == 307, "it is too much"
 

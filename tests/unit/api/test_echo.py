@@ -20,19 +20,17 @@ from tests.unit.api.testing import TestClient
 from tests.unit.api.working import work_off
 
 EXECUTION = "/processes/echo/execution"
+LATER = {"Prefer": "respond-async"}
+MEDIA_TYPE = "application/json"
 INPUTS = {"string": "hé", "number": 1.5, "array": [1, "two", None], "object": {"deep": {"er": []}}}
 
 
 def start(http: TestClient, inputs: dict[str, Any], **others: Any) -> str:
-    answer = http.post(EXECUTION, json={"inputs": inputs, **others})
+    answer = http.post(EXECUTION, json={"inputs": inputs, **others}, headers=LATER)
     assert answer.status_code == 201, answer.text
     assert answer.json()["processID"] == "echo"
     path: str = urlsplit(answer.headers["Location"]).path
     return path
-
-
-def content(http: TestClient, link: dict[str, str]) -> Any:
-    return http.get(link["href"]).json()
 
 
 def test_what_goes_in_comes_out(http: TestClient, settings: Settings) -> None:
@@ -46,9 +44,11 @@ def test_what_goes_in_comes_out(http: TestClient, settings: Settings) -> None:
     status = http.get(job).json()
     assert (status["status"], status["progress"], status["tiles"]) == ("successful", 100, 0)
     results = http.get(f"{job}/results").json()
-    assert set(results) == {"echo"}
-    assert results["echo"]["type"] == "application/json"
-    assert content(http, results["echo"]) == INPUTS
+    each = {name: {"value": value, "mediaType": MEDIA_TYPE} for name, value in INPUTS.items()}
+    assert results == {"echo": {"value": INPUTS, "mediaType": MEDIA_TYPE}, **each}
+    links = http.get(f"{job}/results?transmissionMode=reference").json()
+    assert links["array"]["type"] == MEDIA_TYPE
+    assert http.get(links["array"]["href"]).json() == INPUTS["array"]
     assert http.get(f"{job}/skipped").json() == {"skipped": []}
     assert [found["jobID"] for found in http.get("/jobs?processID=echo").json()["jobs"]] == [
         status["jobID"]
@@ -62,7 +62,9 @@ def test_qualified_inputs_and_outputs_are_the_standards(
     wrapped = {"string": {"value": "yes", "mediaType": "text/plain"}}
     job = start(http, wrapped, outputs={"echo": {"format": {"mediaType": "application/json"}}})
     work_off(settings)
-    assert content(http, http.get(f"{job}/results").json()["echo"]) == {"string": "yes"}
+    assert http.get(f"{job}/results").json() == {
+        "echo": {"value": {"string": "yes"}, "mediaType": MEDIA_TYPE}
+    }
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_a_job_that_failed_goes_on(
     assert http.get(job).json()["status"] == "failed"
     assert http.post(f"{job}/retry").json()["status"] == "running"
     work_off(settings)
-    assert content(http, http.get(f"{job}/results").json()["echo"]) == INPUTS
+    assert http.get(f"{job}/results").json()["echo"]["value"] == INPUTS
 
 
 def test_a_worker_of_another_version_says_what_it_lacks(
@@ -154,7 +156,7 @@ def test_the_python_client_starts_any_process(
 def test_a_key_stands_for_a_job_of_one_process(
     http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = {"Idempotency-Key": "monday"}
+    headers = {"Idempotency-Key": "monday", **LATER}
     first = http.post(EXECUTION, json={"inputs": {}}, headers=headers)
     again = http.post(EXECUTION, json={"inputs": {}}, headers=headers)
     assert first.json()["jobID"] == again.json()["jobID"]

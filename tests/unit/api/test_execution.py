@@ -269,18 +269,6 @@ def test_bad_bodies(http: TestClient, ledger: Ledger, content: bytes, says: str)
     assert ledger.jobs(limit=9) == []
 
 
-def test_products_never_come_by_value(http: TestClient, ledger: Ledger, scene: Path) -> None:
-    body = {
-        "inputs": {"scene": str(scene), "model": "tiny"},
-        "outputs": {
-            "item": {"transmissionMode": "reference"},
-            "tiles": {"transmissionMode": "value"},
-        },
-    }
-    check_problem(http.post(EXECUTION, json=body), 400)
-    assert ledger.jobs(limit=9) == []
-
-
 def test_unknown_processes_are_not_found(http: TestClient, scene: Path) -> None:
     answer = http.post(
         "/processes/paint/execution", json={"inputs": {"scene": str(scene), "model": "tiny"}}

@@ -40,7 +40,7 @@ def test_browsers_get_a_page_and_programs_a_document(http: TestClient, ledger: L
 
 def test_other_addresses_and_methods_are_as_they_were(http: TestClient) -> None:
     asked = {"Accept": CHROMIUM}
-    assert http.get("/jobs", headers=asked).headers["content-type"] == JSON
+    assert http.get("/models", headers=asked).headers["content-type"] == JSON
     assert http.delete(f"/jobs/{uuid4()}", headers=asked).status_code == 404
     assert http.put("/", headers=asked).headers["allow"] == "GET, HEAD"
 
@@ -51,9 +51,10 @@ def test_all_that_a_page_asks_for_is_there_and_the_services_own(http: TestClient
         policy = page.headers["content-security-policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
-        links = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+        shell, _, _ = page.text.partition('<footer id="document">')
+        links = re.findall(r'(?:src|href)="([^"]*)"', shell)
         assert len(links) > 4
-        for link in set(links) - {"data:,", "?f=json"}:
+        for link in set(links) - {"data:,"}:
             assert link.startswith(root)
             assert http.get(f"/{link.removeprefix(root)}").status_code == 200, link
         own = re.sub(r'<script (type="module" )?src=', "", page.text)

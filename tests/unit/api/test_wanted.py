@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from api.descriptions import check_outputs, is_wanted
+from api.descriptions import check_outputs
 from api.documents import Output
 from geogaze.errors import InvalidRequest
 from geogaze.processes.table import Output as Described
 from geogaze.processes.table import Process
+from geogaze.processes.wanted import is_wanted
 from tests.unit.extending.average import AVERAGE
 
 COG = "image/tiff; application=geotiff"

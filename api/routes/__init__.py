@@ -14,6 +14,7 @@ ROUTERS = [
     "api.routes.events:router",
     "api.routes.results:router",
     "api.routes.assets:router",
+    "api.routes.provenance:router",
     "api.routes.layers:router",
 ]
 """Where each room's routes are; the application resolves all of them when it is made."""

@@ -158,6 +158,15 @@ class Ledger:
         with Session(self.database) as session:
             return self._visible(session, job_id).request
 
+    def plan(self, job_id: UUID) -> dict[str, Any]:
+        """What a job was planned to do.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        with Session(self.database) as session:
+            return self._visible(session, job_id).plan
+
     def assets(self, job_id: UUID) -> dict[str, Any] | None:
         """The files of a successful job (``files``) and the items it went on without (``skipped``).
 

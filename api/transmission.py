@@ -58,7 +58,8 @@ def results(request: Request, services: Services, job_id: UUID, base: str) -> Re
             f'<{one.link["href"]}>; rel="item"; type="{one.link["type"]}"; title="{quote(name)}"'
             for name, one in chosen.items()
         )
-        return Response(status_code=204, headers={"Link": ", ".join(links)})
+        told = ", ".join(links)
+        return Response(status_code=204, headers={"Link": told} if told else None)
     boundary = uuid4().hex
     body = b"".join(_parts(services, chosen, boundary))
     return Response(body, media_type=f"multipart/related; boundary={boundary}")

@@ -62,7 +62,7 @@ class EchoPlan(ProcessPlan):
     @property
     @override
     def products(self) -> frozenset[str]:
-        return frozenset({ECHO.id, *self.inputs})
+        return frozenset(ECHO.outputs())  # of which those are made whose input is given
 
 
 def make_plan(request: EchoRequest, settings: Settings, *, local: bool = False) -> EchoPlan:

@@ -73,7 +73,10 @@ def test_qualified_inputs_and_outputs_are_the_standards(
         ({"inputs": {"text": "no"}}, "text"),
         ({"inputs": {"pause": 1e9}}, "pause"),
         ({"inputs": {"scene": "port.tif"}}, "scene"),
-        ({"inputs": {}, "outputs": {"heat-boat": {}}}, "there are echo"),
+        (
+            {"inputs": {}, "outputs": {"heat-boat": {}}},
+            "there are array, echo, number",
+        ),
     ],
 )
 def test_what_is_not_an_echos_is_refused(http: TestClient, body: Any, says: str) -> None:

@@ -16,5 +16,6 @@ ROUTERS = [
     "api.routes.assets:router",
     "api.routes.provenance:router",
     "api.routes.layers:router",
+    "api.routes.catalogue:router",
 ]
 """Where each room's routes are; the application resolves all of them when it is made."""

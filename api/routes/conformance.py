@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api import catalogue
 from api.problems import documented
 from api.written import Negotiated
 
@@ -11,15 +12,18 @@ router = APIRouter(route_class=Negotiated)
 
 _CONF = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = [
-    f"{_CONF}/{name}"
-    for name in (
-        *("core", "ogc-process-description", "json", "html", "oas30"),
-        *("job-list", "dismiss", "callback"),
-    )
+    *(
+        f"{_CONF}/{name}"
+        for name in (
+            *("core", "ogc-process-description", "json", "html", "oas30"),
+            *("job-list", "dismiss", "callback"),
+        )
+    ),
+    *catalogue.CONFORMANCE,
 ]
 
 
 @router.get("/conformance", tags=["service"], responses=documented())
 def conformance() -> dict[str, list[str]]:
-    """The parts of the standard that this service implements."""
+    """The parts of standards that this service implements."""
     return {"conformsTo": CONFORMANCE}

@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api import openapi
+from api import catalogue, openapi
 from api.dependencies import base_url
 from api.documents import Link
 from api.problems import documented
+from api.routes.conformance import CONFORMANCE
 
 router = APIRouter()
 
@@ -38,8 +39,11 @@ def landing_page(request: Request, response: Response) -> dict[str, Any]:
         Link(href=f"{base}/processes", rel=f"{_REL}/processes"),
         Link(href=f"{base}/jobs", rel=f"{_REL}/job-list"),
     ]
+    stac = catalogue.landing(base)
     return {
+        **stac,
         "title": "geogaze",
         "description": "Where on the map does a neural network look?",
-        "links": [link.model_dump(exclude_none=True) for link in links],
+        "conformsTo": CONFORMANCE,
+        "links": [*(link.model_dump(exclude_none=True) for link in links), *stac["links"]],
     }

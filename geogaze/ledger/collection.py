@@ -12,7 +12,7 @@ from geogaze.errors import IllegalTransition
 from geogaze.ledger.database import Database
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job, Unit, now
+from geogaze.ledger.tables import Entry, Job, Unit, now
 from geogaze.ledger.transitions import lock_job
 
 _AT_ONCE = 500
@@ -50,7 +50,9 @@ class Collection:
             return [(row.id, row.content) for row in rows]
 
     def released(self, job_id: UUID) -> None:
-        """Note that a dismissed job's objects are gone; its units go too, its record stays."""
+        """Note that a dismissed job's objects are gone; its record stays, without its units and
+        its place in the catalogue.
+        """
         with Session(self._database) as session, session.begin():
             lock_job(session, job_id)
             busy = session.scalar(
@@ -65,6 +67,7 @@ class Collection:
             if busy:
                 return  # a worker that has not noticed yet may still write
             session.execute(delete(Unit).where(Unit.job_id == job_id))
+            session.execute(delete(Entry).where(Entry.job_id == job_id))
             session.execute(update(Job).where(Job.id == job_id).values(released=now()))
 
     def living(self, prefixes: set[str]) -> set[str]:

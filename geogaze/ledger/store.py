@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition, JobNotFound
 from geogaze.grid.rectangles import Rectangle
+from geogaze.ledger.catalogue import Catalogue
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
@@ -44,6 +45,11 @@ class Ledger:
     def of(self, tenant: str) -> Ledger:
         """The same ledger, with one tenant's jobs alone."""
         return Ledger(self.database, tenant)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The Items of these jobs."""
+        return Catalogue(self.database, self._tenant)
 
     def create_tables(self) -> None:
         """Make the tables of an embedded ledger; servers are migrated by Alembic instead."""

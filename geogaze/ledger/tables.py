@@ -229,3 +229,43 @@ class Delivery(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index("deliveries_due", "delivered", "next_attempt_at"),)
+
+
+class Entry(Base):
+    """A finished job in the catalogue: what is searched of its STAC Item, which lies in storage.
+
+    ``datetime`` is the Item's, None where the job has no Item; ``west`` to ``north`` are its box
+    in degrees, west beyond east where it crosses the 180th meridian, and ``geometry`` is GeoJSON;
+    None where it has no place on Earth.
+    """
+
+    __tablename__ = "entries"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    datetime: Mapped[float | None] = mapped_column(Float(53))
+    model: Mapped[str | None] = mapped_column(Text)
+    west: Mapped[float | None] = mapped_column(Float(53))
+    south: Mapped[float | None] = mapped_column(Float(53))
+    east: Mapped[float | None] = mapped_column(Float(53))
+    north: Mapped[float | None] = mapped_column(Float(53))
+    geometry: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+
+    __table_args__ = (Index("entries_datetime", "datetime", "job_id"),)
+
+
+class EntryLayer(Base):
+    """A heat layer of a job in the catalogue: its class, and in how many tiles and how surely the
+    model sees it; None where it does not say.
+    """
+
+    __tablename__ = "entry_layers"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("entries.job_id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column("class", Text)
+    probability: Mapped[float | None] = mapped_column(Float(53))
+    tiles: Mapped[int | None]

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Lead, WorkerSeen
+from tests.unit.ledger.test_catalogue import CatalogueSuite
 from tests.unit.ledger.test_collection import CollectionSuite
 from tests.unit.ledger.test_deliveries import DeliveriesSuite
 from tests.unit.ledger.test_lists import ListsSuite
@@ -74,6 +75,10 @@ class TestSubmission(OnPostgres, SubmissionSuite):
 
 
 class TestReuse(OnPostgres, ReuseSuite):
+    pass
+
+
+class TestCatalogue(OnPostgres, CatalogueSuite):
     pass
 
 

@@ -1,0 +1,1 @@
+"""The catalogue and its features, by the checks and the clients of others."""

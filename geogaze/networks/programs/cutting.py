@@ -137,7 +137,9 @@ def _shapes(program: Program) -> dict[str, tuple[int, ...]]:
     """The shape of what every step gives for two images; of what is no tensor, ()."""
     bands, rows, cols = program.recorded.images
     found: dict[str, tuple[int, ...]] = {}
-    images = torch.zeros(2, bands or 3, rows or _USUAL, cols or _USUAL)
+    kinds = (weight.dtype for weight in program.parameters() if weight.is_floating_point())
+    shape = (2, bands or 3, rows or _USUAL, cols or _USUAL)
+    images = torch.zeros(shape, dtype=next(kinds, torch.float32))
     held: dict[str, Any] = {program.recorded.takes: images}
     with torch.no_grad():
         for step in program.recorded.steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import warnings
@@ -119,6 +120,13 @@ def test_it_is_the_network_and_explained_as_that_is(
     torch.testing.assert_close(evidence.logits, logits)
     torch.testing.assert_close(evidence.evidence, maps, rtol=1e-4, atol=1e-6)
     assert cut.module == "down"
+
+
+def test_it_is_cut_in_double_precision_too(networks: dict[str, nn.Module], files: Path) -> None:
+    network = copy.deepcopy(networks["Residual"]).double()
+    evidence = explain(split(program(files / "Residual.pt2").double()), images().double(), own([1]))
+    maps, _ = _by_autograd(network, images().double())
+    torch.testing.assert_close(evidence.evidence, maps[:, 1:2], rtol=1e-9, atol=1e-12)
 
 
 def _by_autograd(network: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ For the command line alone, as areas of interest from files are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +26,11 @@ _NAMES = ("name", "id", "fid")  # columns that may name a zone, in any case
 
 
 class Zone(NamedTuple):
-    """A zone's name, and its polygons in the CRS that was asked for."""
+    """A zone's name, its polygons in the CRS that was asked for, and what its file says of it."""
 
     name: str
     area: shapely.Geometry
+    properties: dict[str, Any]
 
 
 def read_zones(path: Path, crs_wkt: str) -> list[Zone]:
@@ -47,8 +49,8 @@ def read_zones(path: Path, crs_wkt: str) -> list[Zone]:
     try:
         geojson = path.suffix.lower() in {".geojson", ".json"}
         crs, features = _from_geojson(path) if geojson else _from_layer(path)
-        there = pyproj.Transformer.from_crs(crs, crs_wkt, always_xy=True)
-        zones = [Zone(name, _moved(area, there)) for name, area in features]
+        there = _way(crs, crs_wkt)
+        zones = [Zone(_name(said, fid), _moved(area, there), said) for fid, said, area in features]
     except (OSError, ValueError, KeyError, TypeError, ShapelyError, ProjError) as error:
         raise InvalidRequest(
             f"{path} cannot be read as polygons: {error}. It takes GeoJSON, GeoPackage, shapefile "
@@ -59,7 +61,11 @@ def read_zones(path: Path, crs_wkt: str) -> list[Zone]:
     return zones
 
 
-def _from_geojson(path: Path) -> tuple[Any, list[tuple[str, Any]]]:
+_Features = Iterable[tuple[Any, dict[str, Any], Any]]
+"""Of each its number in the file, its columns and its polygons."""
+
+
+def _from_geojson(path: Path) -> tuple[Any, _Features]:
     document = json.loads(path.read_text(encoding="utf-8-sig"))
     several = document["type"] == "FeatureCollection"
     features = document["features"] if several else [document]
@@ -67,13 +73,14 @@ def _from_geojson(path: Path) -> tuple[Any, list[tuple[str, Any]]]:
     for number, feature in enumerate(features, start=1):
         if feature["type"] == "Feature" and feature["geometry"] is None:
             continue
-        own = feature.get("properties") or {}
-        columns = {"fid": feature.get("id"), **{key.lower(): own[key] for key in own}}
-        found.append((_name(columns, number), polygons_of(feature)))
-    return named_crs(document), [(name, shapely.union_all(_valid(each))) for name, each in found]
+        area = shapely.union_all(_valid(polygons_of(feature)))
+        fid = feature.get("id")
+        said = feature.get("properties") or {}
+        found.append((number if fid is None else fid, said, area))
+    return named_crs(document), found
 
 
-def _from_layer(path: Path) -> tuple[Any, Iterator[tuple[str, Any]]]:
+def _from_layer(path: Path) -> tuple[Any, _Features]:
     if not path.is_file():
         raise OSError("there is no such file")
     need("pyogrio", "vectors", f"Reading {path.name}, which is no GeoJSON,")
@@ -87,30 +94,50 @@ def _from_layer(path: Path) -> tuple[Any, Iterator[tuple[str, Any]]]:
         meta, fids, blobs, values = pyogrio.raw.read(path, layer=layers[0], return_fids=True)
     except (DataLayerError, DataSourceError) as error:
         raise OSError(error) from error
-    fields = [field.lower() for field in meta["fields"]]
+    columns = [_plain(column) for column in values]
 
-    def each() -> Iterator[tuple[str, Any]]:
+    def each() -> _Features:
         for row, blob in enumerate(blobs):
             if blob is not None:
-                columns = {"fid": fids[row]} | {
-                    field: column[row] for field, column in zip(fields, values, strict=True)
+                said = {
+                    field: column[row]
+                    for field, column in zip(meta["fields"], columns, strict=True)
                 }
                 area = shapely.force_2d(shapely.from_wkb(blob))
-                yield _name(columns, row + 1), shapely.union_all(_valid([area]))
+                yield int(fids[row]), said, shapely.union_all(_valid([area]))
 
     return meta["crs"] or "OGC:CRS84", each()
 
 
-def _name(columns: dict[str, Any], number: int) -> str:
+def _plain(column: Any) -> list[Any]:
+    """A column's values as Python's own; what is missing is None."""
+    return [
+        None if isinstance(value, float) and math.isnan(value) else value
+        for value in column.tolist()
+    ]
+
+
+def _name(said: dict[str, Any], fid: Any) -> str:
+    columns = {key.lower(): value for key, value in said.items()}
     known = (columns.get(name) for name in _NAMES)
-    return next((str(value) for value in known if value not in {None, ""}), str(number))
+    return next((str(value) for value in known if value not in {None, ""}), str(fid))
 
 
 def _valid(areas: list[Any]) -> list[Any]:
     return [shapely.make_valid(area) for area in areas]
 
 
-def _moved(area: Any, there: pyproj.Transformer) -> Any:
+def _way(crs: Any, wanted: str) -> pyproj.Transformer | None:
+    """From a CRS to another; None where they are one, and edges stay as straight as they are."""
+    there, here = pyproj.CRS(crs), pyproj.CRS(wanted)
+    if there.equals(here, ignore_axis_order=True):
+        return None
+    return pyproj.Transformer.from_crs(there, here, always_xy=True)
+
+
+def _moved(area: Any, there: pyproj.Transformer | None) -> Any:
+    if there is None:
+        return area
     longest = max(np.ptp(shapely.get_coordinates(area), axis=0), default=0) or 1
     fine = shapely.segmentize(area, longest / _STEPS)
     moved = shapely.transform(fine, lambda at: np.stack(there.transform(*at.T), axis=1))

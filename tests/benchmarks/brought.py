@@ -83,7 +83,9 @@ class Brought:
 
     ``make`` builds it, from a number of classes; None stands for torchvision's of the name
     ``arch``. ``names`` is how many class names come with it, where that is another number.
-    ``proposed`` says that its owner takes the layer that the door proposes.
+    ``proposed`` says that its owner takes the layer that the door proposes, ``exported`` that it
+    comes as a program, which needs no architecture. ``watched`` is where the network as it was has
+    the layer, if that is called otherwise.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Brought:
     places: Places = as_they_are
     names: int | None = None
     proposed: bool = False
+    exported: bool = False
+    watched: str = ""
     spatial: bool = True
 
     def built(self) -> nn.Module:

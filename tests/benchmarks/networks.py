@@ -1,10 +1,11 @@
 """Networks brought to the door: ``python -m tests.benchmarks.networks [--match TEXT] [--json]``.
 
 Each comes as its owner would bring it: a checkpoint, and a name of torchvision's or a function of
-one's own. A row says what ``geogaze models import`` found, how far the maps of all classes are from
-a plain autograd loop over the network as it was, how many cells a bright square lands beside its
-place, and whether a scene ran; or the sentence by which it was refused. Fails where anything breaks
-later than at the door. With timm importable, some of its networks are among them.
+one's own, or a program of torch.export alone. A row says what ``geogaze models import`` found, how
+far the maps of all classes are from a plain autograd loop over the network as it was, how many
+cells a bright square lands beside its place, and whether a scene ran; or the sentence by which it
+was refused. Fails where anything breaks later than at the door. With timm importable, some of its
+networks are among them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from geogaze.networks.cuts import cut_at
 from geogaze.networks.loading import load_model
 from tests.benchmarks.brought import Brought, checkpoints, images_of, owns, torchvisions
 from tests.benchmarks.plain import Watched, off, square_off
+from tests.benchmarks.programs import programs
 from tests.benchmarks.timms import timms, timms_by_name
 from tests.factories import make_scene
 
@@ -122,9 +124,8 @@ def _brought(brought: Brought, folder: Path) -> Row:
         return Row(brought.name, says=_sentence(done), broke=_badly_refused(done, folder))
     found = json.loads(done.out.splitlines()[-1])
     bundle = read_bundle(folder / "mine")
-    watched = Watched(
-        network, bundle.module or "", brought.places, bundle.stripped, bundle.probabilities
-    )
+    layer = brought.watched or bundle.module or ""
+    watched = Watched(network, layer, brought.places, bundle.stripped, bundle.probabilities)
     ours, plain, exact = _maps(brought, bundle, watched)
     difference = off(ours, exact)
     by_plain = doubled = None
@@ -159,7 +160,8 @@ def _words(
     names = folder / "names.txt"
     names.write_text("\n".join(f"class {i}" for i in range(brought.names or brought.classes)))
     words: list[object] = ["models", "import", checkpoint, "--out", folder / "mine"]
-    words += ["--arch", _OWN if brought.make else brought.arch, "--classes", names]
+    words += ["--classes", names]
+    words += [] if brought.exported else ["--arch", _OWN if brought.make else brought.arch]
     words += ["--input-size", brought.size, "--rescale", "0,255", "--json"]
     words += ["--bands", ",".join(f"B{i + 1:02d}" for i in range(brought.bands))]
     for option, value in (("--mean", _MEAN), ("--std", _STD)):
@@ -222,6 +224,7 @@ def everything() -> Iterator[Brought]:
     yield from torchvisions()
     yield from checkpoints()
     yield from owns()
+    yield from programs()
     yield from timms()
     yield from timms_by_name()
 

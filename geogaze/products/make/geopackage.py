@@ -79,11 +79,12 @@ BEGIN DELETE FROM "{r}" WHERE id = OLD."fid"; END;
 
 
 class Layer(NamedTuple):
-    """A table: its name, a title, and its columns' SQL types."""
+    """A table: its name, a title, its columns' SQL types, and of what kind its geometries are."""
 
     name: str
     title: str
     columns: Mapping[str, str]
+    kind: str = "POLYGON"
 
 
 class GeoPackageWriter:
@@ -171,7 +172,7 @@ class GeoPackageWriter:
         columns = "".join(f', "{name}" {kind}' for name, kind in names.items())
         self._file.execute(
             f'CREATE TABLE "{layer.name}" (fid INTEGER PRIMARY KEY NOT NULL, '
-            f"{_GEOMETRY} POLYGON{columns})"
+            f"{_GEOMETRY} {layer.kind}{columns})"
         )
         if self._indexed:
             self._file.execute(
@@ -203,8 +204,8 @@ class GeoPackageWriter:
             contents, ("layer_styles", "attributes", "layer_styles", _NO_TIME, *[None] * 4, None)
         )
         file.execute(
-            "INSERT INTO gpkg_geometry_columns VALUES (?, ?, 'POLYGON', ?, 0, 0)",
-            (layer.name, _GEOMETRY, self._srs),
+            "INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)",
+            (layer.name, _GEOMETRY, layer.kind, self._srs),
         )
         extensions = "INSERT INTO gpkg_extensions VALUES (?, ?, ?, ?, ?)"
         place = ("gpkg_spatial_ref_sys", "definition_12_063")

@@ -28,7 +28,8 @@ def districts(heat: Path) -> geopandas.GeoDataFrame:
         shapely.Polygon([affine @ at for at in ((a, b), (c, b), (c, d), (a, d))])
         for a, b, c, d in boxes
     ]
-    return geopandas.GeoDataFrame({"Name": ["left", "right", "far"]}, geometry=areas, crs=crs)
+    columns = {"Name": ["left", "right", "far"], "class": ["a", "b", "c"], "Rank": [3, 1, 2]}
+    return geopandas.GeoDataFrame(columns, geometry=areas, crs=crs)
 
 
 @pytest.mark.parametrize("kind", ["geojson", "gpkg"])
@@ -54,8 +55,38 @@ def test_zones_are_read_placed_and_measured(
         assert line["mean"] == pytest.approx(seen.mean(), rel=1e-3)
         assert line["sum"] == pytest.approx(seen.sum(), rel=1e-3)
         assert line.hot_share == pytest.approx((seen >= 0.3).mean(), abs=1e-3)
+        assert line.Rank == {"left": 3, "right": 1}[name], "the polygons' own columns are kept"
     assert told.loc["far", "area_m2"] == 0
+    assert (told["class"].unique().tolist(), told.own_class.tolist()) == (["boat"], ["a", "b", "c"])
     assert np.isnan(told.loc["far", "mean"])
+
+
+def test_zones_as_a_layer_for_a_map(
+    geogaze: Geogaze, heat: Path, districts: geopandas.GeoDataFrame, tmp_path: Path
+) -> None:
+    source, layer, again = (tmp_path / name for name in ("d.gpkg", "z.gpkg", "again.gpkg"))
+    districts["Seen"] = [1.5, None, 2.0]
+    districts.to_file(source)
+    for before, after in ((source, layer), (layer, again)):
+        done = geogaze("zones", heat, before, "--out", after, "--class", "boat,road")
+        assert done.code == 0, done.err
+    lines = geogaze("zones", heat, source, "--out", tmp_path / "z.csv")
+    assert lines.code == 0
+    told = pd.read_csv(tmp_path / "z.csv").set_index(["zone", "class"])
+    found = geopandas.read_file(layer, layer="zones")
+    assert found.crs == districts.crs
+    assert found.geometry.geom_equals(districts.geometry).all()
+    assert found.Rank.tolist() == [3, 1, 2]
+    assert found["class"].tolist() == ["a", "b", "c"]
+    assert found.Seen.isna().tolist() == [False, True, False]
+    for name in ("boat", "road"):
+        for figure in ("area_m2", "mean", "hot_share"):
+            expected = [told.loc[(zone, name), figure] for zone in found.zone]
+            np.testing.assert_allclose(found[f"{name}_{figure}"], expected, rtol=1e-6)
+    twice = geopandas.read_file(again, layer="zones")
+    np.testing.assert_array_equal(twice.own_boat_mean, found.boat_mean)
+    np.testing.assert_allclose(twice.boat_mean, found.boat_mean, rtol=1e-6)
+    assert twice.zone.tolist() == twice.Name.tolist()
 
 
 def test_all_classes_as_json(

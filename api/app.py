@@ -10,12 +10,15 @@ from fastapi import FastAPI
 from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
+from api.door import Door
 from api.layers import Layers
 from api.routes import pages
+from api.tokens import Tokens
 from api.watching import Watching
 from geogaze.config import Settings, get_settings
 from geogaze.doors import resolve
 from geogaze.ledger.database import connect
+from geogaze.ledger.keys import Keys
 from geogaze.ledger.store import Ledger
 from geogaze.metrics.table import all_metrics
 from geogaze.processes.planner import Planner
@@ -31,9 +34,11 @@ Grad-CAM heat for every class of an image classifier over whole georeferenced sc
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The HTTP application."""
+def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -> FastAPI:
+    """The HTTP application; ``tokens`` judges those of an issuer, by default the settings' own."""
     settings = settings or get_settings()
+    if settings.oidc_issuer and tokens is None:
+        tokens = Tokens(settings)
     database = connect(settings.database_url)
     services = Services(settings, Ledger(database), open_storage(settings), Planner(settings))
 
@@ -62,5 +67,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(resolve(router))
     openapi.install(app)
     pages.install(app)
-    middleware.install(app, settings)
+    middleware.install(app, settings, Door(settings, Keys(database), tokens))
     return app

@@ -7,16 +7,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
-from starlette.datastructures import Headers
 
+from api.access import caller_of
 from geogaze.config import Settings
-from geogaze.errors import InvalidRequest, JobNotFound
+from geogaze.errors import JobNotFound
+from geogaze.ledger.quotas import Quota
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.submission import DEFAULT_TENANT
 from geogaze.processes.planner import Planner
 from geogaze.storage import Storage
-
-_LONGEST = 255
 
 
 @dataclass(frozen=True)
@@ -38,29 +36,17 @@ def _all_services(request: Request) -> Services:
 def seen_by(request: Request) -> Services:
     """The services, whose ledger shows the caller's own jobs alone."""
     services = _all_services(request)
-    return replace(services, ledger=services.ledger.of(tenant_of(request, services.settings)))
+    quota = Quota.of(services.settings)
+    return replace(services, ledger=services.ledger.of(tenant_of(request), quota))
 
 
-def tenant_of(request: Request, settings: Settings) -> str:
-    """Who asks, as the gateway in front says.
+def tenant_of(request: Request) -> str:
+    """Whose request it is.
 
     Raises:
-        InvalidRequest: the gateway does not say.
+        NotAdmitted: nobody knows.
     """
-    tenant = claimed_tenant(request.headers, settings)
-    if not 0 < len(tenant) <= _LONGEST:
-        raise InvalidRequest(
-            f"The header {settings.tenant_header} must name the tenant in 1 to {_LONGEST} "
-            f"characters; it has {len(tenant)}{'' if len(tenant) <= _LONGEST else ' or more'}."
-        )
-    return tenant
-
-
-def claimed_tenant(headers: Headers, settings: Settings) -> str:
-    """Who is said to ask, whatever that is; for the log it is cut short."""
-    if settings.tenant_header is None:
-        return DEFAULT_TENANT
-    return headers.get(settings.tenant_header, "")[: _LONGEST + 1]
+    return caller_of(request).tenant
 
 
 def job_id(job: str) -> UUID:

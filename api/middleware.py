@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.dependencies import claimed_tenant
+from api.admission import Admitted
+from api.door import Door, claimed_tenant
 from api.problems import describe_bug, describe_http
+from api.rates import Rates
 from geogaze.config import Settings
 
 log = structlog.get_logger()
@@ -27,6 +29,7 @@ ASKED_HEAD = "geogaze.asked_head"
 _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 _EXPOSED = [
     *("Location", "Preference-Applied", "Retry-After", "X-Request-Id"),
+    *("RateLimit", "RateLimit-Policy", "WWW-Authenticate"),
     *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),  # for readers of COGs
 ]
 
@@ -56,7 +59,7 @@ class Logged:
 
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(
-            request=name, tenant=claimed_tenant(headers, self._settings)
+            request=name, tenant=claimed_tenant(headers, self._settings), caller=None
         ):
             try:
                 await self._app(scope, receive, answer)
@@ -154,8 +157,9 @@ class Prefixed:
         await self._app(scope, receive, send)
 
 
-def install(app: FastAPI, settings: Settings) -> None:
+def install(app: FastAPI, settings: Settings, door: Door) -> None:
     """Put all of it around an application."""
+    app.add_middleware(Admitted, routes=app, door=door, rates=Rates(settings))
     app.add_middleware(Headed)
     app.add_middleware(Prefixed)
     app.add_middleware(Limited, longest=settings.max_body_bytes)

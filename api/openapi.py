@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
+from api.access import Need, needs
 from api.dependencies import base_url
 from api.problems import Problem
 
@@ -26,6 +27,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/openapi.json")
+@needs(Need.NOTHING)
 def openapi(request: Request) -> JSONResponse:
     """The description, as OpenAPI 3.1."""
     document = {**_document(request.app), "servers": [{"url": base_url(request)}]}
@@ -33,6 +35,7 @@ def openapi(request: Request) -> JSONResponse:
 
 
 @router.get("/openapi-3.0.json")
+@needs(Need.NOTHING)
 def openapi_of_old(request: Request) -> JSONResponse:
     """The description, as OpenAPI 3.0."""
     document = dialect_30({**_document(request.app), "servers": [{"url": base_url(request)}]})
@@ -41,6 +44,7 @@ def openapi_of_old(request: Request) -> JSONResponse:
 
 
 @router.get("/docs")
+@needs(Need.NOTHING)
 def page() -> HTMLResponse:
     """The description to read and to try, without any other host."""
     return get_swagger_ui_html(
@@ -54,7 +58,7 @@ def page() -> HTMLResponse:
 
 def install(app: FastAPI) -> None:
     """Describe an application that has all of its routes."""
-    app.mount("/docs/ui", StaticFiles(directory=_PAGE), name="docs")
+    app.mount("/docs/ui", needs(Need.NOTHING)(StaticFiles(directory=_PAGE)), name="docs")
     app.include_router(router)
 
 

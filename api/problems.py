@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -69,7 +70,23 @@ def problem(
 
 def describe(error: GeogazeError) -> JSONResponse:
     """An expected error as problem document."""
-    return problem(error.status, error.slug, error.title, str(error))
+    headers = dict(getattr(error, "headers", {}))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="geogaze"'
+    if (seconds := getattr(error, "seconds", None)) is not None:
+        headers["Retry-After"] = str(ceil(seconds))
+    return problem(error.status, error.slug, error.title, str(error), headers)
+
+
+def describe_away(error: Exception) -> JSONResponse:
+    """A database that cannot be asked, as problem document."""
+    log.error("database failed", error=str(error))
+    return describe(
+        DatabaseUnavailable(
+            "The ledger cannot be used; try again soon. (Operators: does it run, and was "
+            "'alembic upgrade head' run on it?)"
+        )
+    )
 
 
 def describe_http(error: HTTPException, path: str) -> JSONResponse:
@@ -104,13 +121,7 @@ def install(app: FastAPI) -> None:
         return describe_http(error, request.url.path)
 
     def _database(request: Request, error: Exception) -> JSONResponse:
-        log.error("database failed", error=str(error))
-        return describe(
-            DatabaseUnavailable(
-                "The ledger cannot be used; try again soon. (Operators: does it run, and was "
-                "'alembic upgrade head' run on it?)"
-            )
-        )
+        return describe_away(error)
 
     for kind in DATABASE_AWAY:
         app.exception_handler(kind)(_database)

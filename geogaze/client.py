@@ -8,6 +8,7 @@ client.download(job["jobID"], Path("out"))
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -30,13 +31,24 @@ Document = dict[str, Any]
 
 
 class Client:
-    """Talks OGC API – Processes to a geogaze server."""
+    """Talks OGC API – Processes to a geogaze server.
 
-    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+    Args:
+        url: its address.
+        timeout: seconds that it may be silent.
+        key: a key of the server's, or a token; None takes that of ``GEOGAZE_API_KEY``, if any. It
+            is sent to the server, and not along where that leads on to another host.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 30.0, key: str | None = None) -> None:
+        key = key if key is not None else os.environ.get("GEOGAZE_API_KEY")
+        shown = {"Authorization": f"Bearer {key.strip()}"} if key and key.strip() else {}
         try:
-            self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+            self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=shown)
         except httpx.InvalidURL as error:
             raise RemoteRefusal(f"{url!r} is not the address of an API: {error}") from error
+        except UnicodeEncodeError as error:
+            raise RemoteRefusal("GEOGAZE_API_KEY has characters that no key has.") from error
 
     def __enter__(self) -> Self:
         return self

@@ -132,6 +132,25 @@ class Settings(BaseSettings):
     tenant_header: str | None = Field(
         None, description="header in which a gateway names the tenant; unset: there is one tenant"
     )
+    keys: bool = Field(False, description="whether callers must show a key (geogaze keys create)")
+    oidc_issuer: str | None = Field(
+        None, pattern=r"^https://", description="whose OpenID Connect tokens are taken"
+    )
+    oidc_audience: str | None = Field(None, description="whom these tokens must be for")
+    oidc_tenant_claim: str = Field("sub", description="claim of a token that is the tenant")
+    request_rate: str | None = Field(
+        None, description="requests that a tenant may make: 1200/minute; unset: as many as it likes"
+    )
+    submit_rate: str | None = Field(None, description="… of those that start or change jobs")
+    rate_store: str = Field(
+        "memory://", description="where requests are counted; memory: by each API process"
+    )
+    quota_jobs: int | None = Field(None, gt=0, description="open jobs that a tenant may have")
+    quota_tiles: int | None = Field(None, gt=0, description="tiles of a tenant in a day")
+    quota_bytes: int | None = Field(None, gt=0, description="bytes of products of a tenant")
+    top_priority: Literal["low", "normal", "high"] = Field(
+        "high", description="most urgent priority that may be asked for"
+    )
     callback_hosts: tuple[str, ...] = Field((), description="hosts that may be told of jobs' ends")
     callback_secret: SecretStr | None = Field(None, description="signs what they are told")
     callback_attempts: int = Field(12, gt=0, description="tries to deliver one message")

@@ -3,7 +3,8 @@
 import { $, say } from "./elements.js";
 import { showJob } from "./job.js";
 import { showJobs, watchVisibility } from "./jobs.js";
-import { root } from "./service.js";
+import { ask, root } from "./service.js";
+import { letSignOut } from "./signing.js";
 import { startForm } from "./submit.js";
 
 const trouble = (text) => say($("trouble"), text);
@@ -19,6 +20,12 @@ $("theme").addEventListener("click", () => {
     // A browser that keeps nothing: it holds for this page.
   }
 });
+
+letSignOut();
+ask("session").then(
+  (caller) => ($("sign-out").hidden = /^(anybody|gateway)$/.test(caller.name)),
+  () => null, // what is wrong shows where something is asked for
+);
 
 const job = location.href.slice(root.href.length).match(/^jobs\/([^/?#]+)/)?.[1];
 if (job) {

@@ -22,6 +22,10 @@ export async function ask(path, options = {}) {
   } catch {
     throw new Refused("The service does not answer.", 0);
   }
+  if (answer.status === 401) {
+    await (await import("./signing.js")).signIn();
+    return ask(path, options);
+  }
   const document = await answer.json().catch(() => null);
   if (answer.ok && document) return document;
   const detail = document?.detail ?? document?.title;

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from api import catalogue
+from api.access import Need, needs
 from api.catalogue import GEOJSON, ItemNotFound, catalogued, collection_named, link
 from api.dependencies import Services, With, base_url
 from api.problems import documented
@@ -109,6 +110,7 @@ def search(
 
 
 @router.post("/search", response_class=GeoJSON, responses=documented(413))
+@needs(Need.READ)
 def search_by_body(request: Request, services: WithAllEntered, body: SearchBody) -> GeoJSON:
     """The same, for shapes and filters that are too long for an address."""
     return GeoJSON(_page(request, services, "/search", body.search(), body))

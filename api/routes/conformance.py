@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api import catalogue
+from api.access import Need, needs
 from api.problems import documented
 from api.written import Negotiated
 
@@ -24,6 +25,7 @@ CONFORMANCE = [
 
 
 @router.get("/conformance", tags=["service"], responses=documented())
+@needs(Need.NOTHING)
 def conformance() -> dict[str, list[str]]:
     """The parts of standards that this service implements."""
     return {"conformsTo": CONFORMANCE}

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api import catalogue, openapi
+from api.access import Need, needs
 from api.dependencies import base_url
 from api.documents import Link
 from api.problems import documented
@@ -18,6 +19,7 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
 @router.get("/", tags=["service"], summary="Landing page", responses=documented())
+@needs(Need.NOTHING)
 def landing_page(request: Request, response: Response) -> dict[str, Any]:
     """Where everything is. Browsers get a page of the jobs, unless `f=json` is said."""
     response.headers["Vary"] = "Accept"

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from api.access import Need, needs
 from api.dependencies import WithAll
 from api.problems import documented
 from geogaze.ledger.database import Database
@@ -50,6 +51,7 @@ def _family(metric: Metric, database: Database) -> _Family:
         **documented(),
     },
 )
+@needs(Need.ADMIN)
 def metrics(services: WithAll) -> Response:
     """Jobs, units and workers of all tenants in figures, as Prometheus reads them."""
     registry = CollectorRegistry()

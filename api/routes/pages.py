@@ -17,6 +17,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 from typing_extensions import override
 
+from api.access import Need, needs
 from api.dependencies import base_url, job_id, seen_by
 from api.documents import status_info
 from api.routes.landing import landing_page
@@ -42,12 +43,14 @@ router = APIRouter(route_class=_ForPeople, include_in_schema=False)
 
 
 @router.get("/")
+@needs(Need.IF_KNOWN)
 def jobs(request: Request) -> HTMLResponse:
     """Jobs, and a form for a new one."""
     return _page("", landing_page(request, Response()))
 
 
 @router.get("/jobs/{job}")
+@needs(Need.IF_KNOWN)
 def job(request: Request, job: str) -> HTMLResponse:
     """A job. Whether there is one, and whose, shows when the page asks for it."""
     return _page("../", _status(request, job))
@@ -56,7 +59,7 @@ def job(request: Request, job: str) -> HTMLResponse:
 def install(app: FastAPI) -> None:
     """Give an application the page's scripts and styles."""
     app.add_route("/page/look.css", _look, include_in_schema=False)
-    app.mount("/page", _Files(directory=PAGE), name="page")
+    app.mount("/page", needs(Need.NOTHING)(_Files(directory=PAGE)), name="page")
 
 
 def _status(request: Request, job: str) -> dict[str, Any] | None:
@@ -77,6 +80,7 @@ def _page(root: str, document: dict[str, Any] | None) -> HTMLResponse:
     return HTMLResponse(shell.replace("{{document}}", said), headers=HEADERS)
 
 
+@needs(Need.NOTHING)
 def _look(request: Request) -> Response:
     return Response(look(), media_type="text/css", headers=AGAIN)
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
+from api.access import Need, needs
 from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary
 from api.documents import Execute, Link, StatusInfo, status_info
@@ -36,6 +37,7 @@ router = APIRouter(route_class=Negotiated)
 
 
 @router.get("/processes", tags=["processes"], responses=documented())
+@needs(Need.NOTHING)
 def processes(
     request: Request, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
 ) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def processes(
 
 
 @router.get("/processes/{process}", tags=["processes"], responses=documented(404))
+@needs(Need.NOTHING)
 def process(request: Request, process: str) -> dict[str, Any]:
     """Inputs and outputs of a process."""
     return description(find_process(process), base_url(request))
@@ -95,7 +98,7 @@ async def execute(
     wanted = find_process(process)
     asked = _asked(wanted, body)
     subscriber = _subscriber(body, request, services.settings)
-    tenant = tenant_of(request, services.settings)
+    tenant = tenant_of(request)
     # Before planning: what was accepted once stays accepted, also where the scene is gone by now.
     database, document = services.ledger.database, asked_for(asked, body.wanted)
     job = await run_in_threadpool(
@@ -136,6 +139,7 @@ async def execute(
     tags=["processes"],
     responses={200: {"model": Quote}, **documented(404, 413)},
 )
+@needs(Need.READ)
 async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     """What a job would take: tiles, layers, bytes, and seconds once you had one like it.
 

@@ -16,6 +16,7 @@ from geogaze.cli import (
     demo,
     hotspots,
     image,
+    keys,
     local,
     methods,
     models,
@@ -104,6 +105,7 @@ hotspots.add_to(app)
 zones.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
+keys.add_to(app)
 
 
 def main() -> None:

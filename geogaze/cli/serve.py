@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from geogaze.config import get_settings
+from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
 
 _LAST_SECONDS = 5
@@ -22,11 +23,15 @@ def api(
     """Serve the HTTP API (OGC API – Processes).
 
     Example:
-        GEOGAZE_DATABASE_URL=postgresql+psycopg://… geogaze api --host 0.0.0.0
+        GEOGAZE_KEYS=true GEOGAZE_DATABASE_URL=postgresql+psycopg://… geogaze api --host 0.0.0.0
     """
     import uvicorn
 
+    from api.door import OPEN_ELSEWHERE, is_loopback, is_open
+
     settings = get_settings()
+    if is_open(settings) and not is_loopback(host):
+        raise InvalidRequest(f"--host {host}: {OPEN_ELSEWHERE}")
     configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
         "api.app:create_app",

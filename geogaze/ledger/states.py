@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from geogaze.errors import IllegalTransition
 
+URGENCY = {"low": -1, "normal": 0, "high": 1}
+"""What priorities are, as numbers: jobs of higher ones go first."""
+
 
 class JobState(StrEnum):
     """Of a job; the values are those of OGC API – Processes."""

@@ -19,6 +19,7 @@ from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.catalogue import Catalogue
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
+from geogaze.ledger.quotas import Quota
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
 from geogaze.ledger.states import JobState, UnitState, check_job_step
 from geogaze.ledger.steps import begin_anew, job_step
@@ -36,15 +37,19 @@ class Ledger:
     Args:
         database: where it is.
         tenant: whose jobs are seen; None for the operator, who sees all.
+        quota: what a tenant may have.
     """
 
-    def __init__(self, database: Database, tenant: str | None = None) -> None:
+    def __init__(
+        self, database: Database, tenant: str | None = None, quota: Quota | None = None
+    ) -> None:
         self.database = database
         self._tenant = tenant
+        self._quota = quota or Quota()
 
-    def of(self, tenant: str) -> Ledger:
-        """The same ledger, with one tenant's jobs alone."""
-        return Ledger(self.database, tenant)
+    def of(self, tenant: str, quota: Quota | None = None) -> Ledger:
+        """The same ledger, with one tenant's jobs alone, and no more of them than its quota."""
+        return Ledger(self.database, tenant, quota)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -57,7 +62,7 @@ class Ledger:
 
     def submit(self, job: Submission) -> UUID:
         """Accept a job; see :func:`geogaze.ledger.submission.accept`."""
-        return accept(self.database, job)
+        return accept(self.database, job, self._quota)
 
     def status(self, job_id: UUID) -> JobStatus:
         """Where a job stands.

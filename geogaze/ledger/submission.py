@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from geogaze.errors import IdempotencyKeyReused
 from geogaze.grid.rectangles import Division
 from geogaze.ledger.database import Database
+from geogaze.ledger.quotas import Quota
 from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState
 from geogaze.ledger.tables import Job, Phase, Unit, new_id, now
 from geogaze.ledger.transitions import advance, open_phase
@@ -91,7 +92,7 @@ class Submission:
         return next(phase for phase in self.phases if phase.units)
 
 
-def accept(database: Database, job: Submission) -> UUID:
+def accept(database: Database, job: Submission, quota: Quota = Quota()) -> UUID:  # noqa: B008  frozen
     """Accept a job: its row, the counts of its phases and the units of the first.
 
     What an earlier job of the same tenant and content has done is taken over. A job whose
@@ -99,12 +100,13 @@ def accept(database: Database, job: Submission) -> UUID:
 
     Raises:
         IdempotencyKeyReused: the key came before, with another process, request or subscriber.
+        QuotaExceeded: its tenant has enough.
     """
     asked = (database, job.tenant, job.idempotency_key, job.process, job.request, job.subscriber)
     if earlier := known(*asked):
         return earlier
     try:
-        return _insert(database, job)
+        return _insert(database, job, quota)
     except IntegrityError:
         # Another process has just accepted the same key.
         if earlier := known(*asked):
@@ -154,9 +156,11 @@ def _addresses(subscriber: dict[str, Any] | None) -> dict[str, Any]:
     return {name: uri for name, uri in (subscriber or {}).items() if name.endswith("Uri")}
 
 
-def _insert(database: Database, job: Submission) -> UUID:
+def _insert(database: Database, job: Submission, quota: Quota) -> UUID:
     job_id, first = uuid4(), job.first
     with Session(database) as session, session.begin():
+        tiles = sum(phase.grid.items for phase in job.phases if phase.grid)
+        quota.check(session, job.tenant, tiles, job.priority)
         source = _source(session, job)
         moment = session.scalar(select(now()))
         session.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Enum, Float, ForeignKey, Index, String, Text, Uuid
+from sqlalchemy import JSON, BigInteger, Boolean, Enum, Float, ForeignKey, Index, String, Text, Uuid
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -71,6 +71,7 @@ class Job(Base):
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
     ``content`` do the same in their shared phase. ``released`` is when the objects of a
     dismissed job were removed. ``warnings`` are the plan's, for the user.
+    ``size`` is the bytes of its products.
     ``request``, ``plan`` and ``assets`` grow with the classes asked for, so they are fetched only
     where they are looked at.
     """
@@ -92,6 +93,7 @@ class Job(Base):
     message: Mapped[str] = mapped_column(Text, default="")
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     assets: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
+    size: Mapped[int | None] = mapped_column(BigInteger, deferred=True)
     last_error: Mapped[str | None] = mapped_column(Text)
     served: Mapped[float] = mapped_column(Float(53), default=0.0)
     created: Mapped[float] = mapped_column(Float(53))
@@ -212,6 +214,22 @@ class WorkerSeen(Base):
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     slots: Mapped[int]
     seen: Mapped[float] = mapped_column(Float(53))
+
+
+class Key(Base):
+    """A key of the API, of which only the digest of its secret is kept."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64))
+    created: Mapped[float] = mapped_column(Float(53))
+    expires: Mapped[float | None] = mapped_column(Float(53))
+    revoked: Mapped[float | None] = mapped_column(Float(53))
+    last_used: Mapped[float | None] = mapped_column(Float(53))
 
 
 class Delivery(Base):

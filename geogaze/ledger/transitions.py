@@ -64,7 +64,9 @@ def advance(session: Session, job_id: UUID, phase: str, assets: dict[str, Any] |
         session.execute(update(Job).where(Job.id == job_id).values(phase=later.name))
         open_phase(session, job_id, later.name, later.total)
         return
-    session.execute(update(Job).where(Job.id == job_id).values(assets=assets))
+    files = (assets or {}).get("files", {}).values()
+    size = sum(file.get("size", 0) for file in files)
+    session.execute(update(Job).where(Job.id == job_id).values(assets=assets, size=size))
     close_job(session, job_id, JobState.SUCCESSFUL, "done")
 
 

@@ -14,12 +14,14 @@ from geogaze.ledger.tables import Job, Lead, WorkerSeen
 from tests.unit.ledger.test_catalogue import CatalogueSuite
 from tests.unit.ledger.test_collection import CollectionSuite
 from tests.unit.ledger.test_deliveries import DeliveriesSuite
+from tests.unit.ledger.test_keys import KeysSuite
 from tests.unit.ledger.test_lists import ListsSuite
 from tests.unit.ledger.test_machine import LedgerMachine, steps
 from tests.unit.ledger.test_phases import PhasesSuite
 from tests.unit.ledger.test_poison import PoisonSuite
 from tests.unit.ledger.test_progress import ProgressSuite
 from tests.unit.ledger.test_queue import QueueSuite
+from tests.unit.ledger.test_quotas import QuotasSuite
 from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
 from tests.unit.ledger.test_submission import SubmissionSuite
@@ -87,6 +89,14 @@ class TestCollection(OnPostgres, CollectionSuite):
 
 
 class TestDeliveries(OnPostgres, DeliveriesSuite):
+    pass
+
+
+class TestKeys(OnPostgres, KeysSuite):
+    pass
+
+
+class TestQuotas(OnPostgres, QuotasSuite):
     pass
 
 

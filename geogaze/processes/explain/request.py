@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from geogaze.errors import InvalidRequest
 from geogaze.grid.tiling import MAX_OVERLAP
+from geogaze.ledger.states import URGENCY
 from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.explain.scales import Scales
@@ -45,8 +46,6 @@ OverlaysWord = Annotated[Overlays, BeforeValidator(_drawn)]
 LayerNames = Annotated[
     tuple[Annotated[str, Field(max_length=600)], ...], Field(min_length=1, max_length=10_000)
 ]
-
-_URGENCY = {"low": -1, "normal": 0, "high": 1}
 
 
 class ExplainRequest(ProcessRequest):
@@ -249,7 +248,7 @@ class ExplainRequest(ProcessRequest):
     @property
     @override
     def urgency(self) -> int:
-        return _URGENCY[self.priority]
+        return URGENCY[self.priority]
 
     @override
     def with_results(self, item_of: Callable[[UUID], dict[str, Any]]) -> Self:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from geogaze.config import Settings
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import WorkerSeen, now
-from tests.unit.api.testing import TestClient, due
+from tests.unit.api.testing import TestClient, due, make_app
 from tests.unit.ledger.suite import patience, submit
 
 Values = dict[tuple[str, ...], float]
@@ -56,13 +56,9 @@ def test_slots_are_those_of_living_workers(http: TestClient, ledger: Ledger) -> 
     assert figures(http)["geogaze_worker_slots"] == {(): 2}
 
 
-def test_no_tenant_is_needed(http: TestClient, app: FastAPI) -> None:
-    services = app.state.services
-    app.state.services = services.__class__(
-        services.settings.model_copy(update={"tenant_header": "X-Tenant"}),
-        services.ledger,
-        services.storage,
-        services.planner,
-    )
-    assert http.get("/jobs").status_code == 400
-    assert figures(http)["geogaze_worker_slots"] == {(): 0}
+def test_no_tenant_is_needed(settings: Settings) -> None:
+    """A gateway keeps others out: Prometheus has no tenant."""
+    gated = make_app(settings.model_copy(update={"tenant_header": "X-Tenant"}))
+    with TestClient(gated) as http:
+        assert http.get("/jobs").status_code == 400
+        assert figures(http)["geogaze_worker_slots"] == {(): 0}

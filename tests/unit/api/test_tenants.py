@@ -77,7 +77,7 @@ def test_a_gateway_that_names_nobody_is_refused(
     check_problem(http.post(EXECUTION, json=body, headers=headers), 400)
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/models", "/processes/explain", "/conformance"])
+@pytest.mark.parametrize("path", ["/", "/health", "/processes/explain", "/conformance"])
 def test_what_is_nobodys_own_needs_no_tenant(http: TestClient, path: str) -> None:
     """Load balancers ask for /health, and no gateway is between."""
     assert http.get(path).status_code == 200

@@ -73,7 +73,11 @@ EXPECTED: dict[str, Expected] = {
     "POST /session": Expected("read", "/session", status=204),
     "GET /models": Expected("read", "/models"),
     "POST /processes/{process}/execution": Expected(
-        "submit", "/processes/echo/execution", status=201, json=_ECHO
+        "submit",
+        "/processes/echo/execution",
+        status=201,
+        json=_ECHO,
+        headers={"Prefer": "respond-async"},
     ),
     "POST /processes/{process}/quote": Expected(
         "read", "/processes/explain/quote", status=400, json={"inputs": {}}

@@ -17,6 +17,7 @@ from tests.unit.api.testing import TestClient, make_app
 
 USER = {Scope.READ, Scope.SUBMIT}
 ECHO = {"inputs": {"string": "hello"}}
+AT_ONCE = {"Prefer": "respond-async"}
 EXECUTION = "/processes/echo/execution"
 
 Serve = Callable[..., TestClient]
@@ -30,7 +31,8 @@ def serve(settings: Settings) -> Any:
 
     def make(url: str = "http://testserver", **changes: Any) -> TestClient:
         app = make_app(settings.model_copy(update=changes))
-        made.append(TestClient(app, url, raise_server_exceptions=False))
+        client = TestClient(app, url, raise_server_exceptions=False, headers=AT_ONCE)
+        made.append(client)
         return made[-1]
 
     yield make

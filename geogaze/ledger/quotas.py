@@ -85,12 +85,12 @@ class Quota:
         session.execute(select(_one_at_a_time(tenant)))
         ours = Job.tenant == tenant
         if self.jobs is not None:
-            wanted = select(func.count()).where(ours, Job.state.in_(OPEN_JOB))
-            self._refuse("jobs", session.scalar(wanted) or 0, 1, self.jobs, "open jobs")
+            counted = select(func.count()).where(ours, Job.state.in_(OPEN_JOB))
+            self._refuse("jobs", session.scalar(counted) or 0, 1, self.jobs, "open jobs")
         if self.tiles is not None:
             begun = case((Job.state.in_(OPEN_JOB), Phase.items), else_=Phase.items_done)
             recent: tuple[ColumnElement[bool], ...] = (ours, Job.created > now() - _DAY)
-            wanted = (
+            begun_today = (
                 select(func.coalesce(func.sum(begun - Phase.items_reused), 0))
                 .join(Job, Job.id == Phase.job_id)
                 .where(*recent)
@@ -98,12 +98,12 @@ class Quota:
             oldest = select(func.min(Job.created) + _DAY - now()).where(*recent)
             left = session.scalar(oldest) or _DAY
             self._refuse(
-                "tiles", session.scalar(wanted) or 0, tiles, self.tiles, "tiles in a day", left
+                "tiles", session.scalar(begun_today) or 0, tiles, self.tiles, "tiles in a day", left
             )
         if self.bytes is not None:
             kept = (ours, Job.state == JobState.SUCCESSFUL)
-            wanted = select(func.coalesce(func.sum(Job.size), 0)).where(*kept)
-            had = int(session.scalar(wanted) or 0)
+            bytes_kept = select(func.coalesce(func.sum(Job.size), 0)).where(*kept)
+            had = int(session.scalar(bytes_kept) or 0)
             self._refuse("bytes", had, 0 if had < self.bytes else 1, self.bytes, "bytes kept")
 
     def _refuse(
@@ -131,4 +131,4 @@ def _lock_postgresql(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(_one_at_a_time, "sqlite")
 def _lock_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)  # its transactions write one by one
+    return str(compiler.process(element.clauses, **options))  # its transactions write one by one

@@ -27,6 +27,13 @@ _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 ASKED_HEAD = "geogaze.asked_head"
 """In the scope of a GET of which only the head is sent."""
 _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+_SAFER = {
+    "X-Content-Type-Options": "nosniff",  # a product is what it says, never a script
+    "Referrer-Policy": "same-origin",  # a job's address is nobody else's business
+    "X-Frame-Options": "SAMEORIGIN",  # the page shows a job's own in a frame
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Of every answer that does not say otherwise."""
 _EXPOSED = [
     *("Location", "Preference-Applied", "Retry-After", "X-Request-Id"),
     *("RateLimit", "RateLimit-Policy", "WWW-Authenticate"),
@@ -54,7 +61,10 @@ class Logged:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = name
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = name
+                for header, value in _SAFER.items():
+                    headers.setdefault(header, value)
             await send(message)
 
         started = time.perf_counter()
@@ -70,7 +80,9 @@ class Logged:
                 await describe_bug()(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path", None)
-                tell = log.debug if route in {"/health", "/metrics"} else log.info
+                tell = (
+                    log.debug if route in {"/health", "/livez", "/metrics", "/readyz"} else log.info
+                )
                 tell(
                     "request",
                     method=scope["method"],

@@ -59,6 +59,8 @@ EXPECTED: dict[str, Expected] = {
     "GET /": Expected("nothing", "/"),
     "GET /conformance": Expected("nothing", "/conformance"),
     "GET /health": Expected("nothing", "/health"),
+    "GET /livez": Expected("nothing", "/livez"),
+    "GET /readyz": Expected("nothing", "/readyz"),
     "GET /processes": Expected("nothing", "/processes"),
     "GET /processes/{process}": Expected("nothing", "/processes/echo"),
     "GET /openapi.json": Expected("nothing", "/openapi.json"),

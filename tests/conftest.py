@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.factories import make_bundle, make_scene
+from tests.factories import made_once, make_bundle, make_scene
 from tests.hosts import Host, make_authority
 
 # Before any test loads torch: small networks on shared cores are quickest on one thread.
@@ -26,11 +27,18 @@ DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "sha
 EXIT_SECONDS = float(os.environ.get("GEOGAZE_TEST_EXIT_SECONDS", "60"))
 
 
+def pytest_collection_finish() -> None:
+    """The million objects of what is imported by now live on: nobody looks through them again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Once all is told: whoever still runs after a while is shown, all threads, and ended.
 
     A worker of pytest-xdist waits here for the others' tests, and is ended by who started it.
     """
+    gc.unfreeze()  # or extensions tell at exit of what they take for leaks
     if not hasattr(config, "workerinput"):
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
 
@@ -46,6 +54,16 @@ def _logs() -> Iterator[None]:
 def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle ``tiny`` of three classes: 64-pixel tiles, stride 32, random weights."""
     return make_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def graph_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of ResNet-18 and its graph. Tracing takes seconds: copy it to change it."""
+    return made_once(
+        tmp_path_factory,
+        "small",
+        lambda folder: make_bundle(folder, architecture="resnet18", graph=True),
+    )
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
@@ -63,6 +67,25 @@ def make_scene(path: Path, height: int = 200, width: int = 260, **options: Any) 
     return write_scene(
         path, make_values(height, width, bands=bands, dtype=dtype, seed=seed), **options
     )
+
+
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder of the run's: whichever of pytest's processes asks first makes it.
+
+    For what takes seconds to make and nobody changes. Its last part is ``name``.
+    """
+    base = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    whole = base / "made-once" / name
+    whole.parent.mkdir(exist_ok=True)
+    with whole.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = whole.with_suffix(".done")
+        if not done.exists():
+            make(whole)
+            done.touch()
+    return whole
 
 
 def make_bundle(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from torch import Tensor
 from torchvision.models import get_model_weights
@@ -63,9 +64,15 @@ def _near(architecture: str, parameters: int) -> bool:
     return abs(parameters - published) <= max(_PUBLISHED * _WIDEST, published // 10)
 
 
+@cache
+def _published(architecture: str) -> dict[str, tuple[int, ...]]:
+    """Its shapes; building it takes tenths of a second."""
+    return _shapes(build(architecture, _PUBLISHED).state_dict())
+
+
 def _classes(architecture: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """With how many classes the shapes are an architecture's; 0 where they are not."""
-    own = _shapes(build(architecture, _PUBLISHED).state_dict())
+    own = _published(architecture)
     if own.keys() != shapes.keys():
         return 0
     other = [name for name, shape in own.items() if shapes[name] != shape]

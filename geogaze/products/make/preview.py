@@ -129,7 +129,7 @@ def write_preview(
         panels.append(_Panel(layer.name, picture, layer.caption, layer.standing.won == 0))
     peak = max((layer.heat.peak for layer in layers), default=0.0)
     sheet = _sheet(job, panels, peak)
-    sheet.save(target, compress_level=3)  # 3 % larger, half the time
+    sheet.save(target, compress_level=1)  # a fifth larger than at 6, in a quarter of the time
     return sheet
 
 

@@ -15,7 +15,7 @@ from geogaze.config import Settings
 from geogaze.models.item import read_bundle
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner import embedded
-from tests.factories import make_bundle, make_scene
+from tests.factories import make_scene
 
 _WITHOUT = """
 import importlib.abc, importlib.machinery, sys
@@ -36,9 +36,8 @@ importlib.util.find_spec = lambda name, *rest: None if name in ABSENT else found
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("light") / "small"
-    return make_bundle(folder, architecture="resnet18", graph=True)
+def bundle(graph_bundle_folder: Path) -> Path:
+    return graph_bundle_folder
 
 
 def without_torch(code: str) -> subprocess.CompletedProcess[str]:

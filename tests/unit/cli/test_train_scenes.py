@@ -13,7 +13,7 @@ from tests.unit.cli.conftest import Geogaze
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
-SHORT = ("--arch", "shufflenet_v2_x0_5", "--init", "random", "--input-size", 64, "--gsd", 1.0)
+SHORT = ("--arch", "squeezenet1_1", "--init", "random", "--input-size", 64, "--gsd", 1.0)
 QUICK = ("--epochs", 0, "--warm-up", 1, "--batch", 8)
 
 

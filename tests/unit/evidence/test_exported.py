@@ -27,7 +27,7 @@ from geogaze.evidence.exported import GraphEngine
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.targets import Target
-from tests.factories import make_bundle, make_values
+from tests.factories import make_values
 
 CORNERS = [(row, col) for row in (0, 16, 64) for col in (0, 32, 40, 64)]
 TARGETS: list[Sequence[Target] | None] = [
@@ -38,9 +38,8 @@ TARGETS: list[Sequence[Target] | None] = [
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("exported") / "small"
-    return read_bundle(make_bundle(folder, architecture="resnet18", graph=True))
+def bundle(graph_bundle_folder: Path) -> Bundle:
+    return read_bundle(graph_bundle_folder)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from geogaze.config import Settings
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.embedded import RunReport, run
-from tests.factories import make_scene
+from tests.factories import made_once, make_scene
 
 Explain = Callable[..., RunReport]
 
@@ -28,8 +28,12 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def wide_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """128-pixel tiles of 4 × 4 cells, stride 32, first centre 0. Batch statistics fit the scenes,
-    so that what the network sees shows in what it says."""
+    """128-pixel tiles of 4 × 4 cells, stride 32, first centre 0, with a graph. Batch statistics
+    fit the scenes, so that what the network sees shows in what it says."""
+    return made_once(tmp_path_factory, "wide", _write_wide)
+
+
+def _write_wide(folder: Path) -> None:
     from geogaze.networks.architectures import build
     from geogaze.networks.bundling import write_bundle
 
@@ -42,7 +46,6 @@ def wide_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         model(torch.nn.functional.interpolate(coarse, 128) + 0.3 * torch.randn(16, 3, 128, 128))
         model.fc.weight.normal_(0, 0.1)
-    folder = tmp_path_factory.mktemp("wide") / "wide"
     classes = ("boat", "field", "road")
     write_bundle(
         model.eval(),
@@ -52,7 +55,6 @@ def wide_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_size=128,
         gsd=0.5,
     )
-    return folder
 
 
 @pytest.fixture(scope="session")

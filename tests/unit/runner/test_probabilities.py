@@ -131,6 +131,7 @@ def one_logit(big_scene: Path, tmp_path_factory: pytest.TempPathFactory) -> RunR
         input_size=128,
         gsd=0.5,
         probabilities="sigmoid",
+        graph=False,
     )
     asked = ExplainRequest(scene=str(big_scene), model=str(folder / "one"))
     return run(asked, folder / "out", Settings(device="cpu", torch_threads=1, batch_size=8))

@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpx
 
 from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal
+from geogaze.uploading import Document, Sending
 
 ENDED = frozenset({"successful", "failed", "dismissed"})
 _POLL_SECONDS = (0.5, 5.0)  # first and longest pause
@@ -27,7 +28,9 @@ _AWAY_SECONDS = 300.0  # an API that restarts or is replaced is back by then
 _SEND_AGAIN_SECONDS = (1.0, 5.0)
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}  # what gateways say, or busy
 
-Document = dict[str, Any]
+
+class SceneRefused(RemoteRefusal):
+    """The API answered that it cannot read the scene where it is said to lie."""
 
 
 class Client:
@@ -97,6 +100,21 @@ class Client:
             f"{lost} The job may have been accepted all the same: asked for again with the key "
             f"{key!r}, it is not made twice."
         ) from lost
+
+    def upload(
+        self, path: Path, *, on_bytes: Callable[[int, int], None] = lambda sent, of: None
+    ) -> str:
+        """Bring a scene to the server; the address that jobs take. It goes on where it broke off.
+
+        Args:
+            path: the file.
+            on_bytes: told how many of its bytes are there, and how many it has.
+
+        Raises:
+            RemoteRefusal: it is too large, no scene, or was changed meanwhile.
+            RemoteError: the server or its storage stayed away.
+        """
+        return Sending(self._json, self._http, path, on_bytes).run()
 
     def quote(self, inputs: Document, *, process: str = "explain") -> Document:
         """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
@@ -235,6 +253,8 @@ class Client:
         message = problem.get("detail") or problem.get("title") or answer.text[:500]
         if str(problem.get("type", "")).endswith(":job-failed"):
             raise JobFailed(message)
+        if str(problem.get("type", "")).endswith(":scene-unreadable"):
+            raise SceneRefused(f"{message} (HTTP {answer.status_code})")
         refused = answer.is_client_error and answer.status_code not in _LATER
         kind = RemoteRefusal if refused else RemoteError
         raise kind(f"{message} (HTTP {answer.status_code})")

@@ -120,6 +120,20 @@ class Settings(BaseSettings):
         10.0, gt=0, description="a dispatcher that is silent so long is replaced by one standing by"
     )
 
+    # What is uploaded
+    upload_bytes: int = Field(
+        20 * 2**30, ge=0, description="largest scene that may be uploaded; 0: none may"
+    )
+    upload_part_bytes: int = Field(
+        16 * 2**20,
+        gt=0,
+        description="bytes of one part, unless the storage wants other ones; where storage is a "
+        "folder at most max_body_bytes",
+    )
+    upload_seconds: float = Field(
+        86400.0, gt=0, le=86400, description="time that an upload may take, pauses included"
+    )
+
     # What is kept
     retention: float = Field(
         30 * 86400.0, gt=0, description="seconds after its end that a job's products are kept"

@@ -15,6 +15,7 @@ from geogaze.errors import StorageUnavailable
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.records import JOBS, PARTS, content_prefix, job_prefix
 from geogaze.storage import Storage
+from geogaze.uploads import Uploads
 
 log = structlog.get_logger()
 
@@ -30,6 +31,7 @@ class Sweeper:
         self._settings = settings
         self._collection = collection
         self._storage = storage
+        self._uploads = Uploads(settings, storage)
         self._stop = threading.Event()
 
     def release(self) -> int:
@@ -60,6 +62,8 @@ class Sweeper:
         expired = self._collection.expire(self._settings.retention)
         if expired:
             log.info("jobs expired", jobs=len(expired))
+        if uploads := self._uploads.expire(self._stop.is_set):
+            log.info("uploads expired", uploads=uploads)
         removed = self.release() + self.collect(JOBS) + self.collect(PARTS)
         if not self._stop.is_set():
             self._storage.abort_uploads(_UPLOAD_SECONDS)  # last: not every S3 service can

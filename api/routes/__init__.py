@@ -18,5 +18,6 @@ ROUTERS = [
     "api.routes.provenance:router",
     "api.routes.layers:router",
     "api.routes.catalogue:router",
+    "api.routes.uploads:router",
 ]
 """Where each room's routes are; the application resolves all of them when it is made."""

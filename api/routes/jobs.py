@@ -16,6 +16,8 @@ from geogaze.errors import IllegalTransition, InvalidRequest
 from geogaze.ledger.states import JobState
 from geogaze.processes.wanted import KEPT
 
+_TOLD = 1e-6  # seconds that documents tell times to: a job is found by the time that it tells
+
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Negotiated)
 
 
@@ -46,8 +48,8 @@ def jobs(
         offset=offset,
         states=status or (),
         processes=process or (),
-        created_from=since,
-        created_to=until,
+        created_from=since and since - _TOLD,
+        created_to=until and until + _TOLD,
         min_seconds=min_duration,
         max_seconds=max_duration,
     )

@@ -18,7 +18,9 @@ from geogaze.cli.options import (
     on_a_server,
     takes,
 )
+from geogaze.cli.sending import sent
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
+from geogaze.client import SceneRefused
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.explain.request import ExplainRequest
@@ -39,17 +41,28 @@ def submit(
         str | None, typer.Option("--key", help="Asked again with it, you get the same job.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it ends.")] = False,
+    send: Annotated[
+        bool, typer.Option("--upload", help="Send files, also where the server may read them.")
+    ] = False,
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a scene to a geogaze server.
+    """Submit a scene to a geogaze server. A file that it cannot read is uploaded first.
 
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
     with geogaze.Client(api) as client:
         inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)
-        status = client.submit(inputs, idempotency_key=key)
+        if send:
+            inputs["scene"] = sent(client, inputs["scene"], quiet=as_json)
+        try:
+            status = client.submit(inputs, idempotency_key=key)
+        except SceneRefused:
+            there = sent(client, inputs["scene"], quiet=as_json)
+            if there == inputs["scene"]:
+                raise
+            status = client.submit({**inputs, "scene": there}, idempotency_key=key)
         accepted = (
             f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"
         )

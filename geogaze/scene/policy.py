@@ -16,23 +16,32 @@ from geogaze.errors import SceneUnreadable
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _HTTPS_PORT = 443
+UPLOADS = "uploads/"
+"""What the keys of uploaded objects start with."""
 
 
 @dataclass(frozen=True)
 class SourcePolicy:
     """Where scenes may come from; None instead of a list allows any.
 
-    A host stands for itself on HTTPS's own port; ``host:port`` for another port.
+    A host stands for itself on HTTPS's own port; ``host:port`` for another port. ``uploads`` is
+    where storage keeps what was uploaded, ``BUCKET/PREFIX/``, where that is a bucket.
     """
 
     folders: tuple[Path, ...] | None = ()
     buckets: tuple[str, ...] | None = ()
     hosts: tuple[str, ...] | None = ()
+    uploads: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> SourcePolicy:
         """The operator's allow-list, for requests from others."""
-        return cls(settings.source_folders, settings.source_buckets, settings.source_hosts)
+        folders, place = settings.source_folders, uploads_place(settings)
+        if not place.startswith("s3://"):
+            own = (Path(place),)
+            return cls((*folders, *own), settings.source_buckets, settings.source_hosts)
+        uploads = place.removeprefix("s3://")
+        return cls(folders, settings.source_buckets, settings.source_hosts, uploads)
 
     @classmethod
     def local(cls) -> SourcePolicy:
@@ -74,7 +83,8 @@ class SourcePolicy:
         bucket, _, key = uri.partition("://")[2].partition("/")  # keys may have ? and #
         steps = unquote(key).split("/")
         known = _BUCKET.fullmatch(bucket) if self.buckets is None else bucket in self.buckets
-        if not known or {"", ".", ".."} & set(steps):
+        ours = self.uploads is not None and f"{bucket}/{key}".startswith(self.uploads)
+        if not (known or ours) or {"", ".", ".."} & set(steps):
             raise self._refusal(uri)
         return f"{bucket}/{key}"
 
@@ -123,6 +133,13 @@ class SourcePolicy:
             f"{_listed('https hosts', self.hosts)} "
             "(GEOGAZE_SOURCE_FOLDERS, GEOGAZE_SOURCE_BUCKETS, GEOGAZE_SOURCE_HOSTS)."
         )
+
+
+def uploads_place(settings: Settings) -> str:
+    """The address below which storage keeps what was uploaded, with a slash at its end."""
+    if settings.storage.startswith("s3://"):
+        return f"{settings.storage.rstrip('/')}/{UPLOADS}"
+    return f"{Path(settings.storage).resolve()}/{UPLOADS}"
 
 
 def is_remote(uri: str) -> bool:

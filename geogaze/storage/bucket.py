@@ -37,19 +37,20 @@ class S3Storage(Storage):
         return s3_client(self._settings)
 
     @cached_property
-    def _signer(self) -> S3Client:
+    def signer(self) -> S3Client:
+        """The client that makes addresses for others, who may see another endpoint."""
         return s3_client(self._settings, endpoint=self._settings.s3_public_endpoint)
 
     @override
     def put(self, key: str, data: bytes) -> None:
-        with self._errors(key):
+        with self.errors(key):
             self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)
 
     @override
     def take_file(self, key: str, path: Path, media_type: str) -> None:
         from boto3.s3.transfer import TransferConfig
 
-        with self._errors(key):
+        with self.errors(key):
             self.client.upload_file(
                 str(path),
                 self.bucket,
@@ -66,7 +67,7 @@ class S3Storage(Storage):
         if stop is not None and stop <= start:
             return b""  # S3 would ignore such a range and send everything
         span = f"bytes={start}-{'' if stop is None else stop - 1}"
-        with self._errors(key):
+        with self.errors(key):
             answer = self.client.get_object(
                 Bucket=self.bucket,
                 Key=self.prefix + key,
@@ -76,12 +77,12 @@ class S3Storage(Storage):
 
     @override
     def get_file(self, key: str, path: Path) -> None:
-        with self._errors(key):
+        with self.errors(key):
             self.client.download_file(self.bucket, self.prefix + key, str(path))
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:
-        with self._errors(prefix):
+        with self.errors(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
@@ -97,7 +98,7 @@ class S3Storage(Storage):
     def remove(self, keys: list[str]) -> None:
         for start in range(0, len(keys), _DELETE_AT_ONCE):
             batch = keys[start : start + _DELETE_AT_ONCE]
-            with self._errors(batch[0]):
+            with self.errors(batch[0]):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket,
                     Delete={"Objects": [{"Key": self.prefix + key} for key in batch]},
@@ -111,7 +112,7 @@ class S3Storage(Storage):
     @override
     def abort_uploads(self, seconds: float) -> int:
         old = datetime.now(UTC) - timedelta(seconds=seconds)
-        with self._errors(self.prefix):
+        with self.errors(self.prefix):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=self.prefix
             )
@@ -119,7 +120,7 @@ class S3Storage(Storage):
         stale = [one for one in uploads if one["Initiated"] < old]
         for one in stale:
             # It may have ended in the meantime.
-            with suppress(ObjectNotFound), self._errors(one["Key"]):
+            with suppress(ObjectNotFound), self.errors(one["Key"]):
                 self.client.abort_multipart_upload(
                     Bucket=self.bucket, Key=one["Key"], UploadId=one["UploadId"]
                 )
@@ -131,14 +132,15 @@ class S3Storage(Storage):
 
     @override
     def link(self, key: str, seconds: int) -> str:
-        return self._signer.generate_presigned_url(
+        return self.signer.generate_presigned_url(
             "get_object",
             Params={"Bucket": self.bucket, "Key": self.prefix + key},
             ExpiresIn=seconds,
         )
 
     @contextmanager
-    def _errors(self, key: str) -> Iterator[None]:
+    def errors(self, key: str) -> Iterator[None]:
+        """Name what boto3 raises as storage does."""
         away, refused = s3_errors()
         try:
             yield

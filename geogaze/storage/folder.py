@@ -31,12 +31,12 @@ class FolderStorage(Storage):
 
     @override
     def put(self, key: str, data: bytes) -> None:
-        with self._landing(key) as draft:
+        with self.landing(key) as draft:
             draft.write_bytes(data)
 
     @override
     def take_file(self, key: str, path: Path, media_type: str) -> None:
-        with path.open("rb"), self._landing(key) as draft:  # what cannot be read is not our fault
+        with path.open("rb"), self.landing(key) as draft:  # what cannot be read is not our fault
             try:
                 path.replace(draft)  # products are large, and scratch often lies on the same disk
             except OSError:
@@ -44,7 +44,8 @@ class FolderStorage(Storage):
                 path.unlink()
 
     @contextmanager
-    def _landing(self, key: str) -> Iterator[Path]:
+    def landing(self, key: str) -> Iterator[Path]:
+        """A file to write, which becomes the object where that ends well."""
         target = self.path(key)
         with self._errors(key):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -147,7 +147,7 @@ class TestS3(StorageContract):
 
     def test_an_object_that_a_head_does_not_find_is_missing(self, storage: S3Storage) -> None:
         """Answers to HEAD have no body, so no name for the error; transfers may ask by it."""
-        with pytest.raises(ObjectNotFound, match="no object 'nowhere'"), storage._errors("nowhere"):
+        with pytest.raises(ObjectNotFound, match="no object 'nowhere'"), storage.errors("nowhere"):
             storage.client.head_object(Bucket=storage.bucket, Key=storage.prefix + "nowhere")
 
     @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class TestFolder(StorageContract):
 
     def test_an_unfinished_write_is_not_seen(self, storage: FolderStorage) -> None:
         storage.put("jobs/1/a", TEN)
-        with storage._landing("jobs/1/a") as scratch:
+        with storage.landing("jobs/1/a") as scratch:
             scratch.write_bytes(b"half")
             assert storage.get("jobs/1/a") == TEN
             assert list(storage.keys("jobs/1/")) == ["jobs/1/a"]
@@ -160,7 +160,7 @@ class TestFolder(StorageContract):
     def test_drafts_of_killed_processes_are_collected(self, storage: FolderStorage) -> None:
         (storage.root / "elsewhere").mkdir(parents=True)
         (storage.root / "elsewhere" / ".hidden").write_bytes(b"not ours")
-        with pytest.raises(KeyboardInterrupt), storage._landing("jobs/1/heat.tif") as draft:  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt), storage.landing("jobs/1/heat.tif") as draft:  # noqa: PT012
             draft.write_bytes(b"half")
             left = draft.with_name(f"{draft.name}1")  # a process that is killed cleans up nothing
             left.write_bytes(b"half")

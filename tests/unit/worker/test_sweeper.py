@@ -23,6 +23,7 @@ from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Unit
 from geogaze.storage import Storage, open_storage
+from geogaze.uploads import Uploads
 from tests.unit.ledger.suite import patience, submission
 from worker import sweeper as sweeper_module
 from worker.sweeper import Sweeper
@@ -262,6 +263,19 @@ def test_the_whole_storage_is_searched_only_now_and_then(monkeypatch: pytest.Mon
     monkeypatch.setattr(sweeper_module.time, "monotonic", lambda: clock)
     due = list(sweeper_module._ticks(Stop(), 3.0))
     assert due == [False, False, True, False, False, True]
+
+
+def test_uploads_go_when_their_time_is_over(
+    ledger: Ledger, storage: Storage, sweeper: Sweeper
+) -> None:
+    for moment, digit in ((0.0, "a"), (time.time(), "b")):  # one of 1970, one of now
+        uploads = Uploads(sweeper._settings, storage, clock=lambda moment=moment: moment)
+        upload = uploads.begin("default", "port.tif", 10, digit * 64)
+        uploads.take(upload, 1, b"0123456789")
+    sweeper.collect_all()
+    assert sorted(storage.keys("uploads/")) == [
+        *(f"uploads/{upload.id}/parts/00001", f"uploads/{upload.id}/upload.json"),
+    ]
 
 
 def test_a_search_ends_when_it_is_told_to(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from geogaze import client as client_module
@@ -65,6 +66,28 @@ def test_a_folder_is_named_to_the_server_file_by_file(
     assert asked == [str(scene), str(scene.parent / "quay.tif")]
     quoted = geogaze("quote", "port.tif", "quay.tif", "--model", "tiny", "--json")
     assert quoted.last["tiles"] > 0
+
+
+def test_a_file_that_the_server_cannot_read_is_uploaded(
+    geogaze: Geogaze, server: Server, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = TestClient(server.app)._transport
+
+    def connect(self: Client, url: str, **_: Any) -> None:
+        self._http = httpx.Client(transport=transport, base_url="http://testserver")
+
+    monkeypatch.setattr(Client, "__init__", connect)
+    mine = make_scene(tmp_path / "mine.tif", 96, 96, seed=1)
+    for words, is_sent in (((mine,), True), ((scene,), False), ((scene, "--upload"), True)):
+        job = geogaze("submit", *words, "--model", "tiny", "--json").last["jobID"]
+        asked = server.ledger.request(UUID(job))["scene"]
+        assert ("/uploads/" in asked) is is_sent
+        assert Path(asked).read_bytes() == words[0].read_bytes()
+    refused = geogaze("submit", tmp_path / "nowhere.tif", "--model", "tiny")
+    assert refused.code == 2
+    assert "nowhere.tif" in refused.err
+    (tmp_path / "notes.tif").write_text("no pixels")
+    assert "GeoTIFF" in geogaze("submit", tmp_path / "notes.tif", "--model", "tiny").err
 
 
 def test_the_same_key_submits_once(geogaze: Geogaze, server: Server, scene: Path) -> None:

@@ -58,10 +58,6 @@ def _uploads(services: With) -> Uploads:
     return Uploads(services.settings, services.storage)
 
 
-def _tenant(request: Request, services: With) -> str:
-    return tenant_of(request, services.settings)
-
-
 def _found(
     upload: str, uploads: Annotated[Uploads, Depends(_uploads)], services: With, request: Request
 ) -> Upload:
@@ -69,7 +65,7 @@ def _found(
         upload_id = UUID(upload)
     except ValueError as error:
         raise UploadNotFound(f"There is no upload {upload[:80]!r}.") from error
-    return uploads.find(_tenant(request, services), upload_id)
+    return uploads.find(tenant_of(request), upload_id)
 
 
 All = Annotated[Uploads, Depends(_uploads)]
@@ -77,15 +73,13 @@ One = Annotated[Upload, Depends(_found)]
 
 
 @router.post("", status_code=201, responses=documented(413), response_model_exclude_none=True)
-def begin(
-    request: Request, response: Response, announced: Announced, uploads: All, services: With
-) -> UploadInfo:
+def begin(request: Request, response: Response, announced: Announced, uploads: All) -> UploadInfo:
     """Announce a scene. The same one again goes on where it was, also after a break.
 
     PUT each part that is ``missing`` to its ``href``, in any order; ask ``GET /uploads/{upload}``
     for further ones and fresh links; then ``POST /uploads/{upload}/complete``.
     """
-    upload = uploads.begin(_tenant(request, services), **announced.model_dump())
+    upload = uploads.begin(tenant_of(request), **announced.model_dump())
     response.headers["Location"] = f"{base_url(request)}/uploads/{upload.id}"
     return _told(request, uploads, upload)
 

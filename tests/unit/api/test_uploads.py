@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from geogaze import uploading
 from geogaze.client import Client
@@ -19,7 +18,7 @@ from geogaze.errors import RemoteError, RemoteRefusal
 from geogaze.storage import FolderStorage
 from geogaze.uploads import Uploads
 from tests.factories import make_scene
-from tests.unit.api.testing import TestClient
+from tests.unit.api.testing import TestClient, make_app
 
 PART = 4096
 LATER = {"Prefer": "respond-async"}
@@ -242,10 +241,9 @@ def test_what_is_not_taken_is_refused_at_once(
     assert not storage.path("uploads").exists()
 
 
-def test_an_upload_is_its_tenants(app: FastAPI, http: TestClient, local: Path) -> None:
-    services = app.state.services
-    gateway = services.settings.model_copy(update={"tenant_header": "X-Tenant"})
-    object.__setattr__(services, "settings", gateway)
+def test_an_upload_is_its_tenants(settings: Settings, local: Path) -> None:
+    app = make_app(settings.model_copy(update={"tenant_header": "X-Tenant"}))
+    http = TestClient(app, raise_server_exceptions=False)
     body = {"name": local.name, "size": 10, "sha256": "1" * 64}
     ours, theirs = {"X-Tenant": "us"}, {"X-Tenant": "them"}
     one = http.post("/uploads", json=body, headers=ours).json()
@@ -253,6 +251,7 @@ def test_an_upload_is_its_tenants(app: FastAPI, http: TestClient, local: Path) -
     assert http.get(f"/uploads/{one['id']}", headers=theirs).status_code == 404
     assert http.get(f"/uploads/{one['id']}", headers=ours).status_code == 200
     assert http.get(f"/uploads/{uuid4()}", headers=ours).status_code == 404
+    app.state.services.ledger.database.dispose()
 
 
 def test_the_client_tells_why_a_file_is_refused(client: Client, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     source_buckets: tuple[str, ...] = Field((), description="S3 buckets scenes may be read from")
     source_hosts: tuple[str, ...] = Field(
         (), description="HTTPS hosts scenes may be read from; HOST:PORT for another port than 443"
+    )
+    source_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="networks that hosts may lie in by their names, besides public ones"
     )
     model_folders: tuple[Path, ...] = Field((), description="folders of bundles")
     max_scene_pixels: int = Field(100_000_000_000, gt=0)

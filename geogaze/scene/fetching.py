@@ -15,6 +15,7 @@ import httpx
 
 from geogaze.s3 import presigned_url
 from geogaze.scene.asking import RangeUnread
+from geogaze.scene.reaching import reaching
 from geogaze.scene.source import Source
 from geogaze.scene.version import version_of
 
@@ -50,7 +51,14 @@ class Ranges:
         self.requests = 0
         limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
         timeout = httpx.Timeout(settings.silence_seconds, connect=settings.connect_seconds)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+        # A store's endpoint is the operator's own word; hosts are others'.
+        own = source.policy.hosts is None or self._path.startswith("/vsis3/")
+        self._client = httpx.AsyncClient(
+            timeout=timeout,
+            limits=limits,
+            follow_redirects=False,
+            transport=reaching(settings, anywhere=own, limits=limits),
+        )
 
     async def close(self) -> None:
         """Hang up."""

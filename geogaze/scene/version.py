@@ -110,10 +110,15 @@ def _whole(settings: Settings) -> float:
 async def _ask(url: str, uri: str, policy: SourcePolicy, settings: Settings, most: int) -> Look:
     import httpx
 
+    from geogaze.scene.reaching import reaching
+
     headers = {"Range": _range(most), "Accept-Encoding": "identity"}
 
     # By GET: signed links are often for nothing else.
-    async with httpx.AsyncClient(timeout=_whole(settings), headers=headers) as client:
+    way = reaching(settings, anywhere=policy.hosts is None, limits=httpx.Limits())
+    async with httpx.AsyncClient(
+        timeout=_whole(settings), headers=headers, transport=way
+    ) as client:
         for _ in range(_HOPS):
             async with client.stream("GET", url) as answer:
                 if answer.next_request is None:

@@ -48,6 +48,7 @@ def test_nothing_may_be_read_unless_the_operator_says_so() -> None:
         ("MESSAGES_PER_SLOT", "0"),
         ("RETENTION", "-1"),
         ("LOG_FORMAT", "xml"),
+        ("SOURCE_NETWORKS", '["10.0.0.0/33"]'),
     ],
 )
 def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

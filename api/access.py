@@ -14,7 +14,7 @@ from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from geogaze.errors import GeogazeError
-from geogaze.ledger.keys import Scope
+from geogaze.ledger.scopes import Scope
 
 _ATTRIBUTE = "geogaze_needs"
 _STATE = "caller"

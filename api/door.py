@@ -13,7 +13,8 @@ from api.access import Caller, NotAdmitted, NotAllowed
 from api.tokens import Tokens
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.keys import PREFIX, Keys, Scope
+from geogaze.ledger.keys import PREFIX, Keys
+from geogaze.ledger.scopes import Scope
 from geogaze.ledger.submission import DEFAULT_TENANT
 
 COOKIE = "geogaze-key"

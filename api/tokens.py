@@ -14,7 +14,7 @@ from jwt import PyJWK, PyJWKSet
 from api.access import Caller, NotAdmitted
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.keys import Scope
+from geogaze.ledger.scopes import Scope
 
 Fetch = Callable[[str], dict[str, Any]]
 

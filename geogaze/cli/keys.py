@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -17,10 +17,11 @@ from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import err, out, print_json
 from geogaze.config import get_settings
 from geogaze.errors import DatabaseUnavailable
-from geogaze.ledger.database import DATABASE_AWAY, connect
-from geogaze.ledger.keys import KeyRecord, Keys, Scope
-from geogaze.ledger.submission import DEFAULT_TENANT
+from geogaze.ledger.scopes import Scope
 from geogaze.logs import configure_logging
+
+if TYPE_CHECKING:
+    from geogaze.ledger.keys import KeyRecord, Keys
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ def group() -> None:
 @keys.command()
 def create(
     name: Annotated[str, typer.Argument(help="What to know it by, such as whose it is.")],
-    tenant: Annotated[str, typer.Option(help="Whose jobs it opens.")] = DEFAULT_TENANT,
+    tenant: Annotated[str, typer.Option(help="Whose jobs it opens.")] = "default",
     scope: Annotated[
         list[Scope] | None, typer.Option(help="What it may do; repeat it.  [default: read, submit]")
     ] = None,
@@ -112,6 +113,9 @@ def rotate(
 
 @contextmanager
 def _keys() -> Iterator[Keys]:
+    from geogaze.ledger.database import DATABASE_AWAY, connect  # other commands need no database
+    from geogaze.ledger.keys import Keys
+
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
     database = connect(settings.database_url)

@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError, InvalidRequest
 from geogaze.ledger.database import Database
+from geogaze.ledger.scopes import Scope
 from geogaze.ledger.tables import Key, now
 
 PREFIX = "geogaze_"
@@ -23,14 +23,6 @@ _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{12}})_([\w-]{{43}})", re.ASCII)
 _NOBODYS = "0" * 64
 _USED_SECONDS = 60  # how exactly it is known when a key was last used
 _LONGEST = 255
-
-
-class Scope(StrEnum):
-    """What a caller may do. None contains another: who scrapes metrics need see no job."""
-
-    READ = "read"  # look at the tenant's jobs and products
-    SUBMIT = "submit"  # start, retry, cancel and remove its jobs
-    ADMIN = "admin"  # see what concerns all tenants: metrics, workers
 
 
 class KeyNotFound(GeogazeError):

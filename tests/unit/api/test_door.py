@@ -11,7 +11,8 @@ from sqlalchemy import exc
 from api.door import Door
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.keys import Keys, Scope
+from geogaze.ledger.keys import Keys
+from geogaze.ledger.scopes import Scope
 from tests.unit.api.test_execution import check_problem
 from tests.unit.api.testing import TestClient, make_app
 

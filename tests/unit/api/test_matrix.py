@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from starlette.routing import Mount
 
 from geogaze.config import Settings
-from geogaze.ledger.keys import Keys, Scope
+from geogaze.ledger.keys import Keys
+from geogaze.ledger.scopes import Scope
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Key

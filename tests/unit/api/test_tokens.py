@@ -17,7 +17,7 @@ from api.app import create_app
 from api.tokens import IssuerAway, Tokens
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.keys import Scope
+from geogaze.ledger.scopes import Scope
 from tests.unit.api.testing import TestClient
 
 ISSUER, AUDIENCE = "https://id.example/realm", "geogaze-api"

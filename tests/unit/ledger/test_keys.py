@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import InvalidRequest
-from geogaze.ledger.keys import KeyNotFound, Keys, Scope
+from geogaze.ledger.keys import KeyNotFound, Keys
+from geogaze.ledger.scopes import Scope
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Key
 from tests.unit.ledger.suite import OnSqlite, Suite

@@ -192,7 +192,7 @@ def _child(folder: Path, log: Path, tests: tuple[str, ...]) -> None:
         from hypothesis import Phase, settings
 
         settings.register_profile("quick", phases=[Phase.explicit, Phase.generate], database=None)
-        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-n", "0"]
         options += ["-p", "no:schemathesis"]
         options += ["-o", "timeout=150", "-o", "timeout_method=thread", "--hypothesis-seed=0"]
         options += ["--hypothesis-profile=quick"]  # does not shrink

@@ -52,6 +52,8 @@ _HTML = {"Accept": "text/html"}
 _ECHO = {"inputs": {"string": "hello"}}
 _LAYER = "/layers/heat-boat"
 
+ANNOUNCED = {"name": "port.tif", "size": 1000, "sha256": "0" * 64}
+
 EXPECTED: dict[str, Expected] = {
     # for anybody: what is nobody's own
     "GET / (pages)": Expected("nothing", "/", headers=_HTML),
@@ -114,6 +116,15 @@ EXPECTED: dict[str, Expected] = {
     "GET /queryables": Expected("read", "/queryables"),
     "GET /search": Expected("read", "/search"),
     "POST /search": Expected("read", "/search", json={}),
+    "POST /uploads": Expected("submit", "/uploads", status=201, json=ANNOUNCED),
+    "GET /uploads/{upload}": Expected("read", "/uploads/{upload}", owned=True),
+    "PUT /uploads/{upload}/parts/{number}": Expected(
+        "submit", "/uploads/{upload}/parts/1", owned=True, status=400, json={}
+    ),
+    "POST /uploads/{upload}/complete": Expected(
+        "submit", "/uploads/{upload}/complete", owned=True, status=409
+    ),
+    "DELETE /uploads/{upload}": Expected("submit", "/uploads/{upload}", owned=True, status=204),
     # for operators
     "GET /metrics": Expected("admin", "/metrics"),
 }

@@ -22,7 +22,7 @@ from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Key
 from geogaze.storage import FolderStorage
-from tests.unit.api.matrix import CALLERS, EXPECTED
+from tests.unit.api.matrix import ANNOUNCED, CALLERS, EXPECTED
 from tests.unit.api.test_assets import COG, made
 from tests.unit.api.test_jobs import end
 from tests.unit.api.test_layers import RENDER, heat
@@ -121,6 +121,8 @@ def test_the_matrix(
     http: TestClient, app: FastAPI, callers: dict[str, dict[str, str]], make_job: Any
 ) -> None:
     job = make_job()
+    begun = http.post("/uploads", json=ANNOUNCED, headers=callers["own"])
+    upload = begun.headers["location"].rpartition("/")[2]
     lines, wrong, counts = [], [], Counter[int]()
     for route in routes_of(app):
         expected, row = EXPECTED[route], []
@@ -128,7 +130,7 @@ def test_the_matrix(
         for caller in CALLERS:
             if expected.needs == "submit" and caller == "own" and expected.owned:
                 job = make_job()  # it may be changed for those who come after
-            path = expected.path.format(job=job)
+            path = expected.path.format(job=job, upload=upload)
             headers = {**expected.headers, **callers[caller]}
             http.cookies.clear()
             answer = http.request(method, path, json=expected.json, headers=headers)

@@ -20,7 +20,6 @@ from geogaze.cli.options import (
 )
 from geogaze.cli.sending import sent
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
-from geogaze.client import SceneRefused
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.explain.request import ExplainRequest
@@ -52,6 +51,8 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
+    from geogaze.client import SceneRefused
+
     with geogaze.Client(api) as client:
         inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)
         if send:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete
 
 from geogaze.ledger.database import connect
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Job, Lead, WorkerSeen
+from geogaze.ledger.tables import Job, Key, Lead, WorkerSeen
 from tests.unit.ledger.test_catalogue import CatalogueSuite
 from tests.unit.ledger.test_collection import CollectionSuite
 from tests.unit.ledger.test_deliveries import DeliveriesSuite
@@ -37,7 +37,7 @@ def server(empty_database_url: str) -> Iterator[Engine]:
 
 def emptied(server: Engine) -> Engine:
     with server.begin() as connection:
-        for table in (Job, Lead, WorkerSeen):  # units, counts and messages go with their job
+        for table in (Job, Key, Lead, WorkerSeen):  # units, counts and messages go with their job
             connection.execute(delete(table))
     return server
 

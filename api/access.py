@@ -70,7 +70,7 @@ def needs(need: Need) -> Callable[[Endpoint], Endpoint]:
     """Say what a route needs: a decorator of its endpoint, below the route's own."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _ATTRIBUTE, need)
+        vars(endpoint)[_ATTRIBUTE] = need
         return endpoint
 
     return mark

@@ -12,7 +12,7 @@ from rasterio.enums import Resampling
 
 from geogaze.config import Settings
 from geogaze.errors import SceneUnreadable
-from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.policy import SourcePolicy, uploads_place
 from geogaze.scene.rasterfile import open_dataset
 from geogaze.scene.readers import open_reader
 from tests.factories import make_scene
@@ -162,7 +162,9 @@ def test_users_at_their_own_terminal_are_shown_no_servers_list(uri: str) -> None
 
 def test_policies_come_from_the_settings(folder: Path) -> None:
     settings = Settings(source_folders=(folder,), source_buckets=("b",), source_hosts=("h",))
-    assert SourcePolicy.of(settings) == SourcePolicy((folder,), ("b",), ("h",))
+    kept = Path(uploads_place(settings))  # what was uploaded may be read, too
+    assert kept.is_absolute()
+    assert SourcePolicy.of(settings) == SourcePolicy((folder, kept), ("b",), ("h",))
 
 
 @pytest.mark.parametrize(

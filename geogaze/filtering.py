@@ -26,7 +26,7 @@ from geogaze.errors import InvalidRequest
 from geogaze.intervals import instant
 
 LONGEST = 2000
-_NESTED = 8  # parentheses, and negations: at worst 50 ms (measured)
+_NESTED = 8  # parentheses, and negations: at worst 63 ms (measured)
 _DEEPEST = 24  # of an expression in JSON
 
 Kind = Literal["text", "number", "time", "id"]

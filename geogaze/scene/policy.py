@@ -25,7 +25,7 @@ class SourcePolicy:
     """Where scenes may come from; None instead of a list allows any.
 
     A host stands for itself on HTTPS's own port; ``host:port`` for another port. ``uploads`` is
-    where storage keeps what was uploaded, ``BUCKET/PREFIX/``, where that is a bucket.
+    the address below which storage keeps what was uploaded; refusals do not tell it.
     """
 
     folders: tuple[Path, ...] | None = ()
@@ -36,12 +36,8 @@ class SourcePolicy:
     @classmethod
     def of(cls, settings: Settings) -> SourcePolicy:
         """The operator's allow-list, for requests from others."""
-        folders, place = settings.source_folders, uploads_place(settings)
-        if not place.startswith("s3://"):
-            own = (Path(place),)
-            return cls((*folders, *own), settings.source_buckets, settings.source_hosts)
-        uploads = place.removeprefix("s3://")
-        return cls(folders, settings.source_buckets, settings.source_hosts, uploads)
+        lists = (settings.source_folders, settings.source_buckets, settings.source_hosts)
+        return cls(*lists, uploads=uploads_place(settings))
 
     @classmethod
     def local(cls) -> SourcePolicy:
@@ -83,7 +79,7 @@ class SourcePolicy:
         bucket, _, key = uri.partition("://")[2].partition("/")  # keys may have ? and #
         steps = unquote(key).split("/")
         known = _BUCKET.fullmatch(bucket) if self.buckets is None else bucket in self.buckets
-        ours = self.uploads is not None and f"{bucket}/{key}".startswith(self.uploads)
+        ours = self.uploads is not None and f"s3://{bucket}/{key}".startswith(self.uploads)
         if not (known or ours) or {"", ".", ".."} & set(steps):
             raise self._refusal(uri)
         return f"{bucket}/{key}"
@@ -108,8 +104,9 @@ class SourcePolicy:
         if self.folders is None:
             path = path.expanduser()
         resolved = path.resolve()
+        allowed = (*(self.folders or ()), *([Path(self.uploads)] if self.uploads else ()))
         if self.folders is not None and not any(
-            resolved.is_relative_to(folder.resolve()) for folder in self.folders
+            resolved.is_relative_to(folder.resolve()) for folder in allowed
         ):
             home = uri.startswith("~")
             raise self._refusal(uri, "this server cannot know whose home ~ is" if home else "")

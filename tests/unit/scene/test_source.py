@@ -162,9 +162,20 @@ def test_users_at_their_own_terminal_are_shown_no_servers_list(uri: str) -> None
 
 def test_policies_come_from_the_settings(folder: Path) -> None:
     settings = Settings(source_folders=(folder,), source_buckets=("b",), source_hosts=("h",))
-    kept = Path(uploads_place(settings))  # what was uploaded may be read, too
-    assert kept.is_absolute()
-    assert SourcePolicy.of(settings) == SourcePolicy((folder, kept), ("b",), ("h",))
+    found = SourcePolicy.of(settings)
+    assert found == SourcePolicy((folder,), ("b",), ("h",), uploads_place(settings))
+
+
+def test_what_was_uploaded_is_read_and_its_folder_told_to_nobody(tmp_path: Path) -> None:
+    settings = Settings(storage=str(tmp_path / "kept"))
+    policy, uploads = SourcePolicy.of(settings), Path(uploads_place(settings))
+    (uploads / "1").mkdir(parents=True)
+    scene = make_scene(uploads / "1" / "scene.tif")
+    assert policy.gdal_path(str(scene)) == str(scene)
+    for other in (uploads.parent / "jobs" / "1" / "heat.tif", uploads / ".." / "jobs" / "x.tif"):
+        with pytest.raises(SceneUnreadable, match="not an allowed source") as refused:
+            policy.gdal_path(str(other))
+        assert "uploads" not in str(refused.value).replace(str(other), "")
 
 
 @pytest.mark.parametrize(

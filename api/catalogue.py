@@ -13,7 +13,7 @@ import structlog
 
 from api.dependencies import Services
 from api.results import product_named
-from geogaze.errors import GeogazeError, ObjectNotFound
+from geogaze.errors import GeogazeError, InvalidRequest, ObjectNotFound
 from geogaze.filtering import CLASSES
 from geogaze.intervals import instant, written
 from geogaze.ledger.catalogue import Extent, Layer, NewEntry
@@ -35,6 +35,7 @@ CONFORMANCE = [
     *(f"{_FEATURES}-3/1.0/conf/{name}" for name in ("queryables", "filter", "features-filter")),
     *(f"http://www.opengis.net/spec/cql2/1.0/conf/{name}" for name in CLASSES),
 ]
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)  # of JSON of another shape
 _READERS = 8  # Items that are fetched at once
 
 
@@ -175,15 +176,20 @@ def enter_missing(services: Services) -> None:
 
 
 def _entry(services: Services, job_id: UUID, assets: dict[str, Any]) -> NewEntry:
-    """What is searched of a job's Item; nothing where it has none."""
+    """What is searched of a job's Item; nothing where it has none, or none that can be read, so
+    that one such does not close the catalogue.
+    """
     made = assets.get("files", {}).get("item")
     if made is None:
         return NewEntry(job_id)
     try:
-        document = json.loads(services.storage.get(made["key"]))
-    except ObjectNotFound:
-        log.warning("item lost", job=str(job_id), key=made["key"])
+        return _searched(job_id, json.loads(services.storage.get(made["key"])))
+    except (ObjectNotFound, InvalidRequest, *_UNREADABLE) as error:
+        log.warning("item lost", job=str(job_id), key=made["key"], error=repr(error))
         return NewEntry(job_id)
+
+
+def _searched(job_id: UUID, document: dict[str, Any]) -> NewEntry:
     bbox, about = document.get("bbox"), document["properties"]
     return NewEntry(
         job_id,

@@ -49,14 +49,7 @@ class ItemsQuery(BaseModel):
         Raises:
             InvalidRequest: it asks for nothing that can be looked for.
         """
-        return _search(
-            limit=self.limit,
-            bbox=_numbers(self.bbox),
-            when=self.datetime,
-            wanted=self.filter,
-            language=self.filter_lang,
-            token=self.token,
-        )
+        return _search(self, _numbers(self.bbox), self.filter_lang)
 
 
 class SearchQuery(ItemsQuery):
@@ -69,12 +62,9 @@ class SearchQuery(ItemsQuery):
     def search(self) -> Search:
         """What it asks for. Raises what the others do."""
         return _search(
-            limit=self.limit,
-            bbox=_numbers(self.bbox),
-            when=self.datetime,
-            wanted=self.filter,
-            language=self.filter_lang,
-            token=self.token,
+            self,
+            _numbers(self.bbox),
+            self.filter_lang,
             intersects=_json(self.intersects),
             ids=self.ids.split(",") if self.ids else None,
             collections=self.collections.split(",") if self.collections else None,
@@ -114,12 +104,9 @@ class SearchBody(BaseModel):
     def search(self) -> Search:
         """What it asks for. Raises what the others do."""
         return _search(
-            limit=self.limit,
-            bbox=self.bbox,
-            when=self.datetime,
-            wanted=self.filter,
-            language=self.filter_lang or "cql2-json",
-            token=self.token,
+            self,
+            self.bbox,
+            self.filter_lang or "cql2-json",
             intersects=self.intersects,
             ids=self.ids,
             collections=self.collections,
@@ -127,13 +114,10 @@ class SearchBody(BaseModel):
 
 
 def _search(
-    *,
-    limit: int,
+    asked: ItemsQuery | SearchBody,
     bbox: list[float] | None,
-    when: str | None,
-    wanted: str | dict[str, Any] | None,
     language: Language,
-    token: str | None,
+    *,
     intersects: Any = None,
     ids: list[str] | None = None,
     collections: list[str] | None = None,
@@ -143,16 +127,17 @@ def _search(
     shape = None if intersects is None else geometry_of(intersects, "intersects")
     if bbox is not None:
         shape = area_of(bbox)
-    since, until = (None, None) if when is None else interval(when)
+    since, until = (None, None) if asked.datetime is None else interval(asked.datetime)
+    wanted = asked.filter
     return Search(
-        limit=min(limit, MOST),
+        limit=min(asked.limit, MOST),
         processes=collections,
         jobs=None if ids is None else [job for one in ids if (job := _job(one))],
         shape=shape,
         since=since,
         until=until,
         condition=None if wanted is None else QUERYABLES.condition(wanted, language),
-        after=None if token is None else _place(token),
+        after=None if asked.token is None else _place(asked.token),
     )
 
 

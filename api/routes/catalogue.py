@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -75,9 +76,8 @@ def items(
 ) -> GeoJSON:
     """Items of a collection, newest first."""
     process = collection_named(collection)
-    asked = query.search()
-    path = f"/collections/{process.id}/items"
-    page = _page(request, services, path, Search(**{**vars(asked), "processes": [process.id]}))
+    asked = replace(query.search(), processes=[process.id])
+    page = _page(request, services, f"/collections/{process.id}/items", asked)
     page["links"] += [
         link("collection", f"{base_url(request)}/collections/{process.id}"),
         link("parent", f"{base_url(request)}/collections/{process.id}"),

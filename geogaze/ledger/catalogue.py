@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from geogaze.errors import JobNotFound
 from geogaze.filtering import Queryable, Queryables
 from geogaze.ledger.database import Database
 from geogaze.ledger.states import JobState
@@ -188,15 +187,6 @@ class Catalogue:
         jobs = [(row.job_id, row.process) for row in page[: asked.limit]]
         last = page[asked.limit - 1] if more else None
         return Found(jobs, matched, last and Place(last.datetime, last.job_id))
-
-    def one(self, process: str, job_id: UUID) -> None:
-        """Make sure of an entry.
-
-        Raises:
-            JobNotFound: no such job of the process is in the catalogue.
-        """
-        if not self.search(Search(1, processes=[process], jobs=[job_id])).jobs:
-            raise JobNotFound(f"There is no finished job {job_id} of {process!r}.")
 
     def extent(self, process: str) -> Extent:
         """What a process's Items cover."""

@@ -17,6 +17,7 @@ from geogaze.client import Client
 from geogaze.config import Settings
 from geogaze.errors import RemoteRefusal
 from geogaze.storage import S3Storage, open_storage
+from geogaze.storage.parts import parts_of
 from geogaze.uploads import Uploads
 from infra.services import S3Endpoint
 from tests.factories import write_scene
@@ -123,5 +124,8 @@ def test_what_expires_leaves_nothing(settings: Settings, storage: S3Storage, lar
     assert httpx.put(href, content=large.read_bytes()[: upload.part_size]).status_code == 200
     assert httpx.put(href, content=b"more or less").is_client_error, "its size is signed"
     assert old.received(upload) == {1}
+    second = large.read_bytes()[upload.part_size :][: upload.part_size]
+    parts_of(storage).put(upload.key, upload.parts, 2, second)  # by whoever may write there
+    assert old.received(upload) == {1, 2}
     assert Uploads(settings, storage).expire() == 1
     assert nothing_left(storage)

@@ -216,6 +216,9 @@ def test_a_lost_item_hides_no_other(
     check_problem(http.get(f"/collections/explain/items/{jobs[1]}"), 404)
     never_read = catalogued(ledger, storage)
     storage.remove([f"jobs/{never_read}/publish/0/1/item.json"])
+    for text in (b"II*", b"[]", b'{"properties": {"datetime": "once"}}'):
+        unreadable = catalogued(ledger, storage)
+        storage.put(f"jobs/{unreadable}/publish/0/1/item.json", text)
     assert found(http.get("/search")) == [str(jobs[2]), str(jobs[0])]
 
 

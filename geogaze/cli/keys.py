@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import err, out, print_json
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _DAY = 86_400.0
 _HOUR = 3600.0
+_ID = 12  # characters
 
 keys = typer.Typer(no_args_is_help=True)
 
@@ -73,7 +74,8 @@ def listed(
     if as_json:
         print_json([_document(record) for record in records])
         return
-    table = Table("id", "state", "tenant", "name", "scopes", "expires", "last used", box=None)
+    whole = Column("id", no_wrap=True, min_width=_ID)  # revoke and rotate take no less
+    table = Table(whole, "state", "tenant", "name", "scopes", "expires", "last used", box=None)
     for record in records:
         times = (_day(record.expires), _day(record.last_used))
         scopes = ", ".join(sorted(record.scopes))

@@ -59,10 +59,13 @@ def submit(
             inputs["scene"] = sent(client, inputs["scene"], quiet=as_json)
         try:
             status = client.submit(inputs, idempotency_key=key)
-        except SceneRefused:
+        except SceneRefused as refused:
             there = sent(client, inputs["scene"], quiet=as_json)
             if there == inputs["scene"]:
-                raise
+                near = "://" not in str(there)
+                raise SceneRefused(
+                    f"{refused}{' Nor is such a file here, to be uploaded.' if near else ''}"
+                ) from refused
             status = client.submit({**inputs, "scene": there}, idempotency_key=key)
         accepted = (
             f"Accepted as [bold]{status['jobID']}[/]. Follow it: geogaze watch {status['jobID']}"

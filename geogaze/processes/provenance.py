@@ -6,9 +6,9 @@ The document is that of the draft of OGC API – Processes, Part 1, version 2.0,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from geogaze.intervals import written
 from geogaze.ledger.records import JobStatus
 from geogaze.version import VERSION
 
@@ -63,7 +63,7 @@ def provenance(
             activity: {
                 "prov:type": _name(f"geogaze:process/{status.process}"),
                 "geogaze:status": status.state.value,
-                **{name: _moment(at) for name, at in times.items() if at is not None},
+                **{name: written(at) for name, at in times.items() if at is not None},
                 **{name: value for name, value in ran.items() if value},
             }
         },
@@ -117,7 +117,3 @@ def _model(bundle: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _name(qualified: str) -> dict[str, str]:
     return {"$": qualified, "type": "prov:QUALIFIED_NAME"}
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

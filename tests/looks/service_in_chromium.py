@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from geogaze.client import Client
 from geogaze.config import Settings
 from geogaze.demo.scene import write_demo_scene
+from geogaze.ledger.keys import Keys
+from geogaze.ledger.scopes import Scope
 from tests.looks.visiting import Visit, picture
 from tests.unit.api.serving import served
 from tests.unit.api.testing import make_app, make_settings
@@ -70,6 +72,34 @@ def tab_to(page: Page, element: str) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"no key leads to {element}")
+
+
+def test_who_has_no_key_is_asked_for_one(browser: Browser, tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, tmp_path / "models" / "none").model_copy(
+        update={"keys": True}
+    )
+    app = make_app(settings)
+    _, key = Keys(app.state.services.ledger.database).create(
+        "anna", tenant="harbour", scopes={Scope.READ}
+    )
+    with served(app) as url:
+        page = browser.new_page(**PHONE)
+        page.goto(url)
+        expect(page.locator("#key")).to_be_focused()
+        page.keyboard.type("geogaze_wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-refused")).to_contain_text("There is no such key")
+        check(page, "key-refused")
+        page.locator("#key").fill(key)
+        page.keyboard.press("Enter")
+        expect(page.locator("#sign-in")).to_be_hidden()
+        expect(page.locator("#none")).to_be_visible()
+        page.reload()
+        expect(page.locator("#none")).to_be_visible()
+        assert key not in page.evaluate("document.cookie")
+        check(page, "signed-in")
+        page.locator("#sign-out").click()
+        expect(page.locator("#key")).to_be_focused()
 
 
 def test_a_job_by_keys_alone_from_the_form_to_the_map(browser: Browser, service: Service) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition, JobNotFound
 from geogaze.grid.rectangles import Rectangle
-from geogaze.ledger.catalogue import Catalogue
 from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.quotas import Quota
@@ -26,6 +25,9 @@ from geogaze.ledger.steps import begin_anew, job_step
 from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, Phase, Unit, now
 from geogaze.ledger.transitions import close_job, tell
+
+if TYPE_CHECKING:
+    from geogaze.ledger.catalogue import Catalogue
 
 _NEWEST = (Job.created.desc(), Job.id.desc())  # as the indices have them
 _ALIKE_AMONG = 50  # inputs are looked into, job by job
@@ -54,6 +56,8 @@ class Ledger:
     @property
     def catalogue(self) -> Catalogue:
         """The Items of these jobs."""
+        from geogaze.ledger.catalogue import Catalogue  # reads filters, which is the API's alone
+
         return Catalogue(self.database, self._tenant)
 
     def create_tables(self) -> None:

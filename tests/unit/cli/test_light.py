@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from geogaze.config import Settings
 from geogaze.models.item import read_bundle
@@ -19,10 +22,6 @@ from tests.factories import make_scene
 
 _WITHOUT = """
 import importlib.abc, importlib.machinery, sys
-ABSENT = {
-    *("torch", "torchvision", "captum", "onnx", "onnxscript", "safetensors", "rio_cogeo"),
-    *("pandas", "geopandas", "pyarrow", "pyogrio", "boto3", "botocore"),
-}
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ABSENT:
@@ -40,9 +39,43 @@ def bundle(graph_bundle_folder: Path) -> Path:
     return graph_bundle_folder
 
 
-def without_torch(code: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _WITHOUT + code]
+def installed_by(*extras: str) -> set[str]:
+    """The distributions that ``geogaze[…]`` brings, by their canonical names."""
+    found: set[tuple[str, str]] = set()
+    todo = [("geogaze", extra) for extra in ("", *extras)]
+    while todo:
+        name, extra = todo.pop()
+        if (name, extra) in found:
+            continue
+        found.add((name, extra))
+        for line in metadata.requires(name) or ():
+            needed = Requirement(line)
+            # What is for no extra counts once, with "".
+            if needed.marker is not None and not needed.marker.evaluate({"extra": extra}):
+                continue
+            todo += [(canonicalize_name(needed.name), one) for one in ("", *needed.extras)]
+    return {name for name, _ in found}
+
+
+def outside(*extras: str) -> set[str]:
+    """The modules of what is installed here, for tests or other extras, and not by these."""
+    here = installed_by(*extras)
+    return {
+        module
+        for module, distributions in metadata.packages_distributions().items()
+        if here.isdisjoint(map(canonicalize_name, distributions))
+    }
+
+
+def without(absent: set[str], code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"ABSENT = {absent!r}\n{_WITHOUT}{code}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def without_torch(code: str) -> subprocess.CompletedProcess[str]:
+    absent = outside("light")
+    assert absent >= {"torch", "boto3", "geopandas", "fastapi", "cql2"}
+    return without(absent, code)
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
@@ -102,6 +135,15 @@ def test_so_do_workers_and_the_shipped_model() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("openvino")
+
+
+@pytest.mark.parametrize("extra", ["light", "worker"])
+def test_workers_and_dispatchers_need_nothing_of_the_apis(extra: str) -> None:
+    absent = outside(extra)
+    assert "cql2" in absent
+    modules = ("app", "broker", "child", "dispatcher", "sweeper", "tasks")
+    done = without(absent, f"import {', '.join(f'worker.{name}' for name in modules)}")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ class Lanes:
             self._changed.wait_for(lambda: self._ended > ended or self._failure, seconds)
             self._raise_failure()
 
+    def end(self) -> None:
+        """Start no more units and hand back those in hand, each after its batch; does not wait.
+
+        Who starts units, on another thread, is told so by :class:`Stopped`.
+        """
+        self._worker.stop()
+        with self._changed:
+            self._failure = self._failure or Stopped()
+            self._changed.notify_all()
+
     def close(self, patience: float = 0.0, grace: float | None = None) -> None:
         """Let units end for some seconds, then hand the rest back after their batch.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -98,13 +99,21 @@ class LocalJob:
             GeogazeError: the job failed.
             DatabaseUnavailable: the ledger does not keep what units hand in.
         """
+        lanes = Lanes(self._worker, self._settings.lanes, on_settled=self._settled)
+        # Ctrl-C is raised on the main thread, wherever that is: in the middle of a transaction it
+        # would leave the ledger locked. So that thread does nothing but wait.
+        with ThreadPoolExecutor(1, "job") as apart:
+            working = apart.submit(self._give_out, lanes)
+            try:
+                return working.result()
+            except BaseException:
+                lanes.end()
+                raise
+
+    def _give_out(self, lanes: Lanes) -> JobStatus:
+        """Give out units until the job has ended."""
         ledger, job_id, progress = self._ledger, self._id, self._progress
         progress.show(ledger.status(job_id))
-        lanes = Lanes(
-            self._worker,
-            self._settings.lanes,
-            on_settled=self._settled,
-        )
         left, pauses = None, 0
         try:
             while (status := ledger.status(job_id)).state in OPEN_JOB:

@@ -65,7 +65,7 @@ class Service:
         raise AssertionError(f"{job} does not end")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: its worker looks for work all the time
 def service(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Service]:
     """The service, for all of these tests."""
     settings = make_settings(tmp_path_factory.mktemp("service"), bundle_folder)
@@ -109,7 +109,7 @@ def resting(service: Service) -> Iterator[Service]:
     service.working.set()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def explained(service: Service) -> str:
     """The path of a job of a scene that has succeeded."""
     inputs = {"scene": {"href": service.scene.as_uri()}, "model": "tiny", "classes": ["boat"]}

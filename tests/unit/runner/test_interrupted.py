@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from geogaze.errors import (
     UnitBroke,
 )
 from geogaze.evidence.engine import Engine
+from geogaze.ledger import database
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
@@ -189,6 +191,30 @@ def test_another_look_at_the_same_parts_goes_on_from_them(
     other = go("out", classes=["boat"], overwrite=True)
     assert other.reused == 0
     assert "heat-road" not in other.assets
+
+
+def test_ctrl_c_finds_the_main_thread_in_no_transaction(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is raised there, wherever that is: a transaction would stay open, the ledger locked."""
+    began: list[threading.Thread] = []
+    monkeypatch.setattr(
+        database, "_begin_immediate", partial(_noted, began, database._begin_immediate)
+    )
+    working = [0, 0]
+
+    def show(status: JobStatus, tiles: int) -> None:
+        working[:] = [working[0] or len(began), len(began)]
+
+    go("out", show)
+    first, last = working
+    assert last - first > TILES // UNIT
+    assert threading.main_thread() not in began[first:last]
+
+
+def _noted(began: list[threading.Thread], begin: Callable[[Any], None], connection: Any) -> None:
+    began.append(threading.current_thread())
+    begin(connection)
 
 
 def test_two_runs_of_the_same_work_do_not_meet(go: Go, tmp_path: Path) -> None:

@@ -17,8 +17,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GEOGAZE_", frozen=True)
 
     # Where things live
-    database_url: str = Field("sqlite:///geogaze.db", description="SQLAlchemy URL of the ledger")
-    broker_url: str = Field("redis://localhost:6379/0", description="Celery's broker")
+    # Addresses may hold passwords: they are not shown with the rest.
+    database_url: str = Field(
+        "sqlite:///geogaze.db", repr=False, description="SQLAlchemy URL of the ledger"
+    )
+    broker_url: str = Field("redis://localhost:6379/0", repr=False, description="Celery's broker")
     storage: str = Field("objects", description="s3://BUCKET[/PREFIX], or a folder")
     s3_endpoint: str | None = Field(None, description="S3 endpoint; unset for AWS itself")
     s3_public_endpoint: str | None = Field(
@@ -160,7 +163,9 @@ class Settings(BaseSettings):
     )
     submit_rate: str | None = Field(None, description="… of those that start or change jobs")
     rate_store: str = Field(
-        "memory://", description="where requests are counted; memory: by each API process"
+        "memory://",
+        repr=False,
+        description="where requests are counted; memory: by each API process",
     )
     quota_jobs: int | None = Field(None, gt=0, description="open jobs that a tenant may have")
     quota_tiles: int | None = Field(None, gt=0, description="tiles of a tenant in a day")

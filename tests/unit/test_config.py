@@ -65,6 +65,13 @@ def test_secrets_are_not_shown() -> None:
     assert settings.s3_secret_key.get_secret_value() == "secret-in-clear"
 
 
+@pytest.mark.parametrize("name", ["database_url", "broker_url", "rate_store"])
+def test_passwords_in_addresses_are_not_shown(name: str) -> None:
+    settings = Settings(**{name: "redis://me:in-clear@host/0"})
+    assert getattr(settings, name) == "redis://me:in-clear@host/0"
+    assert "in-clear" not in repr(settings)
+
+
 def test_settings_are_read_once_and_never_change() -> None:
     get_settings.cache_clear()
     assert get_settings() is get_settings()

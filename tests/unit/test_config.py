@@ -67,7 +67,7 @@ def test_secrets_are_not_shown() -> None:
 
 @pytest.mark.parametrize("name", ["database_url", "broker_url", "rate_store"])
 def test_passwords_in_addresses_are_not_shown(name: str) -> None:
-    settings = Settings(**{name: "redis://me:in-clear@host/0"})
+    settings = Settings.model_validate({name: "redis://me:in-clear@host/0"})
     assert getattr(settings, name) == "redis://me:in-clear@host/0"
     assert "in-clear" not in repr(settings)
 

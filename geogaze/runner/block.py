@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.arrays import unpacked
 from geogaze.grid.lattice import Box, overlap, slices
 from geogaze.grid.rectangles import Division
 from geogaze.grid.sketch import Sketch
@@ -37,10 +38,10 @@ def store_sketches(storage: Storage, prefix: str, sketches: list[Sketch]) -> Non
 
 def load_sketches(storage: Storage, part: Part) -> list[Sketch]:
     """Read back the sketches of a block's layers."""
-    with np.load(io.BytesIO(storage.get(f"{part.prefix}sketches.npz"))) as arrays:
-        ends = np.cumsum(arrays["sizes"])[:-1]
-        bins, counts = (np.split(arrays[name], ends) for name in ("bins", "counts"))
-        dropped = arrays["dropped"].tolist()
+    arrays = unpacked(storage.get(f"{part.prefix}sketches.npz"))
+    ends = np.cumsum(arrays["sizes"])[:-1]
+    bins, counts = (np.split(arrays[name], ends) for name in ("bins", "counts"))
+    dropped = arrays["dropped"].tolist()
     return [Sketch(*each) for each in zip(dropped, bins, counts, strict=True)]
 
 

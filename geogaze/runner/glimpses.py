@@ -18,6 +18,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
+from geogaze.arrays import unpacked
 from geogaze.errors import GeogazeError
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.database import DATABASE_AWAY
@@ -59,8 +60,7 @@ def load_glimpse(storage: Storage, part: Part, plan: Plan) -> Glimpse | None:
     data = load_behind(storage, part, len(plan.layers), plan.tiling.cells)
     if not data:
         return None
-    with np.load(io.BytesIO(data)) as arrays:
-        return Glimpse(arrays["heat"], arrays["picture"])
+    return Glimpse(**unpacked(data))
 
 
 class Gathering:

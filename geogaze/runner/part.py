@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geogaze.arrays import unpacked
 from geogaze.ledger.records import Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.storage import Storage
@@ -75,8 +76,8 @@ def store_chunk(
 
 def load_table(storage: Storage, part: Part, *, cells: bool = True) -> ChunkTable:
     """Read back a chunk's table, or without what it knows of ``cells``: none, then."""
-    with np.load(io.BytesIO(storage.get(f"{part.prefix}tiles.npz"))) as arrays:
-        kept = {name: arrays[name] for name in arrays if cells or name != "coverage"}
+    data = storage.get(f"{part.prefix}tiles.npz")
+    kept = unpacked(data, lambda name: cells or name != "coverage")
     kept.setdefault("coverage", np.empty((0, 0), dtype=np.float32))
     return ChunkTable(**kept)
 

@@ -18,6 +18,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 
+from geogaze.arrays import next_array
 from geogaze.grid.columns import Columns
 from geogaze.products.make.areas import CellAreas
 from geogaze.products.make.inputs import Heat, JobInputs, Pulse
@@ -154,8 +155,8 @@ def _kept(path: Path) -> Iterator[Hotspots]:
     kind = shapely.GeometryType.POLYGON
     with path.open("rb") as file:
         while file.peek(1):
-            columns = {name: np.load(file, allow_pickle=False) for name in _FIGURES}
-            corners, *offsets = (np.load(file, allow_pickle=False) for _ in range(3))
+            columns = {name: next_array(file) for name in _FIGURES}
+            corners, *offsets = (next_array(file) for _ in range(3))
             outline = shapely.from_ragged_array(kind, corners, offsets)
             yield Hotspots(**columns, outline=outline)
 

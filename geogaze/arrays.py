@@ -1,7 +1,8 @@
 """NumPy's files, read by one thread at a time.
 
-The head of each array in them is parsed as Python, and CPython before 3.11.9 may raise SystemError
-("AST constructor recursion depth mismatch") where two threads parse at once.
+The head of each array in them is parsed as Python, and CPython 3.11 counts how deep it is for all
+threads together: parsing in two at once it raises SystemError now and then ("AST constructor
+recursion depth mismatch", gh-106905).
 """
 
 from __future__ import annotations

@@ -22,8 +22,14 @@ from geogaze.models.sureness import sureness
 from geogaze.outputs import check_file
 
 if TYPE_CHECKING:  # they take their time to load
+    import numpy as np
+    from numpy.typing import NDArray
+
     from geogaze.models.bundles import Bundle
     from geogaze.runner.photo import PhotoExplanation
+    from geogaze.scene.chips import Chip
+
+    Mask = NDArray[np.bool_]
 
 Shown = Literal["image", "textbook"]
 
@@ -54,6 +60,14 @@ def image(
         str | None, typer.Option(help="The picture's bands for the model's, from 1, such as 4,3,2.")
     ] = None,
     rescale: RescaleOption = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AREA",
+            help="Of models that label pixels: explain the labels in this area, as WKT or a file; "
+            "of a picture without a place on Earth in columns and rows.",
+        ),
+    ] = None,
     overlay: Annotated[
         Path | None,
         typer.Option(
@@ -80,6 +94,8 @@ def image(
         geogaze image dog-and-cat.png --model vgg16 --normalize textbook
 
         geogaze image s2-chip.tif --model crops --rescale 0,10000
+
+        geogaze image town.tif --model land-cover --class building --within house.geojson
     """
     from geogaze.scene.chips import Wanted, read_chip
 
@@ -92,6 +108,7 @@ def image(
         ranges_of(rescale, len(bundle.bands)) or bundle.rescale,
         numbers_of(bands) if bands else None,
     )
+    _check_area(within, bundle, photo)
     if photo.is_dir():
         from geogaze.cli.folder import explain_folder
 
@@ -111,12 +128,13 @@ def image(
         chip = read_chip(photo, wanted, settings)
     except SceneUnreadable as error:
         raise SceneUnreadable(f"{error}. {advice}" if advice else str(error)) from error
+    inside = _area(within, photo, chip, settings)
     # Only now: what was wrong in the words or the picture is told before the network has loaded.
     from geogaze.runner.pictures import Looking
 
     layers, methods = asked
     looking = Looking(bundle, methods, layers, normalize == "textbook")
-    found = looking.explain(chip, settings)
+    found = looking.explain(chip, settings, inside)
     first = found[0][0]
     word = file_stem(first.shown) if looking.one else "sheet"
     target = overlay or Path(f"{photo.stem}-{word}.png")
@@ -168,6 +186,34 @@ def _asked(
             parse_target(word, bundle)
         return tuple(dict.fromkeys(words)), methods
     return (class_name,), methods
+
+
+def _check_area(within: str | None, bundle: Bundle, photo: Path) -> None:
+    """Refuse an area where it would mean nothing.
+
+    Raises:
+        InvalidRequest: the model gives scores of whole pictures, or there are several.
+    """
+    if within is None:
+        return
+    if not bundle.labels_pixels:
+        raise InvalidRequest(
+            f"{bundle.name} gives scores of a whole picture, not of its pixels: leave --within "
+            "out, or choose a model that labels pixels."
+        )
+    if photo.is_dir():
+        raise InvalidRequest(f"--within is an area of one picture, and {photo} is a folder.")
+
+
+def _area(within: str | None, photo: Path, chip: Chip, settings: Settings) -> Mask | None:
+    """The pixels that ``--within`` means."""
+    if within is None:
+        return None
+    from geogaze.scene.areas import read_area
+    from geogaze.scene.chip_area import chip_area
+
+    rows, cols = chip.values.shape[1:]
+    return chip_area(read_area(within), photo, (rows, cols), settings)
 
 
 def _told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -280,6 +280,11 @@ class Engine:
             if self.device.type == "cuda":
                 on_device(torch.cuda.set_device, self.device)  # each thread has its own
             yield
+
+    def within(self, places: NDArray[np.bool_]) -> AbstractContextManager[None]:
+        """See :class:`geogaze.evidence.explainer.LabelsPixels`."""
+        assert self._regions is not None, "asked of networks that label pixels"
+        return self._regions.within(torch.from_numpy(places)[None, None].to(self.device))
 
     def logits(self, images: Tensor) -> Tensor:
         """Plain inference: logits (B, classes) of normalised images (B, bands, T, T)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -79,5 +80,18 @@ class SharesTrunk(Protocol):
     ) -> Generator[BatchResult]:
         """As :meth:`Explainer.explain_tiles`, but the trunk runs once over the window, which has
         the bundle's halo (pixels) around all tiles; these lie at whole strides from each other.
+        """
+        ...
+
+
+@runtime_checkable
+class LabelsPixels(Protocol):
+    """An engine that can run networks which label pixels, and ask about some of the pixels."""
+
+    def within(self, places: NDArray[np.bool_]) -> AbstractContextManager[None]:
+        """Meanwhile a class's score in a tile is the sum of its logits over these pixels of it.
+
+        Args:
+            places: (T, T) of a tile, whatever is predicted there; at least one.
         """
         ...

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geogaze.evidence.explainer import Explainer
+from geogaze.errors import InvalidRequest
+from geogaze.evidence.explainer import Explainer, LabelsPixels
 from geogaze.grid.resample import lattice_offset, resample_matrix
 from geogaze.models.methods import METHODS
 from geogaze.models.targets import layer_names, parse_target
 from geogaze.products.colormaps import DEFAULT
-from geogaze.products.make.color import lay_over, stretch
+from geogaze.products.make.color import lay_over, outlined, stretch
 from geogaze.products.make.specks import softened_alone
 from geogaze.runner.letterbox import letterbox
 from geogaze.runner.textbook import stretched, textbook_heat, textbook_overlay
 from geogaze.scene.chips import Chip, colours_of, filled
+
+_HALF = 0.5  # of a pixel, as the model is shown it, that must lie within; of a speck the fullest
+
+Placing = Callable[
+    [NDArray[Any], int], tuple[NDArray[np.float32], NDArray[np.bool_], tuple[slice, slice]]
+]
+"""How an image comes into the model's square: see :func:`geogaze.runner.letterbox.letterbox`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ def explain_layers(
     method: str = "gradcam",
     *,
     textbook: bool = False,
+    within: NDArray[np.bool_] | None = None,
 ) -> list[PhotoExplanation]:
     """Evidence of some scores in one image.
 
@@ -68,17 +79,22 @@ def explain_layers(
             for the best class alone.
         method: a key of :data:`geogaze.models.methods.METHODS`.
         textbook: whether as textbooks do.
+        within: pixels (h, w) of the image whose labels are explained, whatever they are; of models
+            that label pixels.
 
     Raises:
         UnknownClass: the model has no such class.
+        InvalidRequest: the model does not label pixels, and ``within`` is given.
     """
     bundle, per_pixel = engine.bundle, METHODS[method].per_pixel
     image = colours_of(chip.values, bundle.bands)
     whole = np.ascontiguousarray(filled(chip, bundle.mean).transpose(1, 2, 0))
-    values, valid, inner = (stretched if textbook else letterbox)(whole, bundle.input_size)
+    place = stretched if textbook else letterbox
+    values, valid, inner = place(whole, bundle.input_size)
     targets = tuple(parse_target(layer, bundle) for layer in layers) if layers else None
     window = engine.prepare(values, valid, ((0.0, 1.0),))
-    (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
+    with _summed_within(engine, within, place):
+        (result,) = engine.explain_tiles(window, [(0, 0)], targets, method)
     share = result.probabilities[0]
     order = np.argsort(-result.logits[0])
     ranking = [(bundle.classes[i], float(share[i])) for i in order]
@@ -95,9 +111,31 @@ def explain_layers(
             heat = _enlarged(placed, image.shape[:2])
             seen = _enlarged(softened_alone(placed), image.shape[:2]) if per_pixel else heat
             overlay = lay_over(image, seen, DEFAULT)
+        if within is not None:
+            overlay = outlined(overlay, within)
         nowhere = None if result.nowhere is None else float(result.nowhere[0, k])
         found.append(PhotoExplanation(ranking, name, float(probability), heat, overlay, nowhere))
     return found
+
+
+@contextmanager
+def _summed_within(
+    engine: Explainer, within: NDArray[np.bool_] | None, place: Placing
+) -> Iterator[None]:
+    """Meanwhile a model that labels pixels is asked about these of the image, not about all."""
+    if within is None:
+        yield
+        return
+    if not isinstance(engine, LabelsPixels) or not engine.bundle.labels_pixels:
+        raise InvalidRequest(
+            f"{engine.bundle.name} gives a score of the whole picture, not of an area in it: "
+            "an area is for models that label pixels."
+        )
+    (share,), _, _ = place(within[:, :, None].astype(np.float32), engine.bundle.input_size)
+    if not (inside := share >= min(_HALF, share.max())).any():
+        raise InvalidRequest("The area holds no pixel of the picture.")
+    with engine.within(inside):
+        yield
 
 
 def _placed(

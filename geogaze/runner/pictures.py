@@ -39,12 +39,16 @@ class Looking:
         """Whether there is one map, which needs no sheet."""
         return len(self.methods) * len(self.layers or (None,)) == 1
 
-    def explain(self, chip: Chip, settings: Settings) -> list[list[PhotoExplanation]]:
-        """What a picture shows: by method, then by class."""
+    def explain(
+        self, chip: Chip, settings: Settings, within: NDArray[np.bool_] | None = None
+    ) -> list[list[PhotoExplanation]]:
+        """What a picture shows, or these pixels (h, w) of it: by method, then by class."""
         layers, found = self.layers, []
         for method in self.methods:
             engine = load_engine(self.bundle, settings, method)
-            found.append(explain_layers(engine, chip, layers, method, textbook=self.textbook))
+            found.append(
+                explain_layers(engine, chip, layers, method, textbook=self.textbook, within=within)
+            )
             # All methods explain what the first found best.
             layers = layers or (found[0][0].shown,)
         return found

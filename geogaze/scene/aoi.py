@@ -34,7 +34,7 @@ _CRS84 = re.compile(
 )
 _FARTHEST = 1e9  # metres, feet or degrees
 _MOST_LOOKED_AT = 16_000_000  # pixels of an area's box; in a larger one a sliver is found later
-_MALFORMED = (
+MALFORMED = (
     AttributeError,
     KeyError,
     TypeError,
@@ -68,7 +68,7 @@ def locate(aoi: dict[str, Any], scene: SceneInfo) -> dict[str, Any]:
             inside = area.intersection(shapely.make_valid(outline))
             if inside.area > 0:
                 inside = shape(transform_geom(crs, scene.crs_wkt, mapping(inside)))
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise AoiOutsideScene(
             f"The area of interest is not GeoJSON polygons ({error}). It takes a Polygon, "
             "MultiPolygon, GeometryCollection, Feature or FeatureCollection in longitude and "

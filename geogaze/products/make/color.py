@@ -13,6 +13,7 @@ from geogaze.products.colormaps import DIVERGING, Palette, colour_stops
 
 Value = TypeVar("Value", np.float32, np.uint8)
 _LEVELS = 255  # an odd number: one is the middle
+_HAIRS = 400  # of a line's width across an image
 _ALONE = 2**18
 """Multiplications that OpenBLAS does without its threads, which would wait for each other here:
 several blocks are drawn at once.
@@ -79,6 +80,16 @@ def lay_over(
     painter = Painter(colours)
     painted = painter.paint(image, painter.levels(heat))
     return image.copy() if painted is None else painted
+
+
+def outlined(image: NDArray[np.uint8], area: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """An image (h, w, 3) with the border of an area (h, w) drawn: white within black."""
+    rings, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    width = max(1, round(max(area.shape) / _HAIRS))
+    drawn = image.copy()
+    for colour, wide in ((0, 3 * width), (255, width)):
+        cv2.drawContours(drawn, rings, -1, (colour, colour, colour), wide, cv2.LINE_AA)
+    return drawn
 
 
 def stretch(

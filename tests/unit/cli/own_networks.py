@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from geogaze.networks.architectures import offer, withdraw
@@ -21,6 +23,8 @@ OWN: dict[str, Callable[[int], nn.Module]] = {
     "failing-net": strangers.Failing,
 }
 
+SIZE = ("--input-size", 64)
+
 
 @pytest.fixture
 def own_networks() -> Iterator[None]:
@@ -29,3 +33,17 @@ def own_networks() -> Iterator[None]:
     yield
     for name in OWN:
         withdraw(name)
+
+
+def checkpoint(arch: str, classes: int, seed: int = 0) -> Path:
+    """Weights of a network, and a file of so many names beside them."""
+    torch.manual_seed(seed)
+    Path("names.txt").write_text("\n".join(f"class {i}" for i in range(classes)))
+    torch.save({"state_dict": strangers.drawn(OWN[arch](classes)).state_dict()}, "weights.pth")
+    return Path("weights.pth")
+
+
+def words(arch: str, classes: int, *more: object) -> tuple[object, ...]:
+    """A command that imports a network of that kind, with drawn weights, as ``mine``."""
+    given = ("models", "import", checkpoint(arch, classes), "--arch", arch, "--out", "mine")
+    return (*given, "--classes", "names.txt", *SIZE, *more)

@@ -17,7 +17,13 @@ from geogaze.models.item import read_bundle
 from geogaze.networks.loading import load_model
 from tests.factories import make_values, write_scene
 from tests.unit.cli.conftest import Geogaze
-from tests.unit.cli.own_networks import OWN, own_networks  # noqa: F401  a fixture
+from tests.unit.cli.own_networks import (
+    OWN,
+    SIZE,
+    checkpoint,
+    own_networks,  # noqa: F401  a fixture
+    words,
+)
 from tests.unit.evidence import strangers
 from tests.unit.networks.test_programs import Residual, export
 
@@ -25,20 +31,6 @@ pytestmark = pytest.mark.usefixtures("own_networks")
 
 S2 = [f"B{number:02d}" for number in range(1, 13)]
 S2.insert(8, "B8A")
-SIZE = ("--input-size", 64)
-
-
-def checkpoint(arch: str, classes: int, seed: int = 0) -> Path:
-    """Weights of a network, and a file of so many names beside them."""
-    torch.manual_seed(seed)
-    Path("names.txt").write_text("\n".join(f"class {i}" for i in range(classes)))
-    torch.save({"state_dict": strangers.drawn(OWN[arch](classes)).state_dict()}, "weights.pth")
-    return Path("weights.pth")
-
-
-def words(arch: str, classes: int, *more: object) -> tuple[object, ...]:
-    given = ("models", "import", checkpoint(arch, classes), "--arch", arch, "--out", "mine")
-    return (*given, "--classes", "names.txt", *SIZE, *more)
 
 
 def thirteen(value: float) -> str:

@@ -24,6 +24,8 @@ from geogaze.config import Settings
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+REQUEST_NAME = "geogaze.request"
+"""In the scope: what logs call the request."""
 ASKED_HEAD = "geogaze.asked_head"
 """In the scope of a GET of which only the head is sent."""
 _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
@@ -55,6 +57,7 @@ class Logged:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        scope[REQUEST_NAME] = name
         status: int | None = None
 
         async def answer(message: Message) -> None:

@@ -135,6 +135,16 @@ class Client:
         found: list[Document] = self._json("GET", "/jobs", params=parameters)["jobs"]
         return found
 
+    def workers(self) -> list[Document]:
+        """Living workers: ``name``, ``device``, ``model``, ``slots``, ``seen``, ``units``.
+
+        Raises:
+            RemoteRefusal: the key is none of the scope ``admin``.
+            RemoteError: the server failed or is not there.
+        """
+        found: list[Document] = self._json("GET", "/workers")["workers"]
+        return found
+
     def inputs(self, job: str) -> Document:
         """What a job was asked for: its inputs, complete, to be submitted again or changed."""
         return self._json("GET", f"/jobs/{job}/inputs")

@@ -55,8 +55,12 @@ class Dispatcher:
         # An empty queue has lost what it is said to hold, or is about to have lost it to a worker.
         seconds = settings.redeliver_seconds if self._depth() else settings.lost_seconds
         freed = self._queue.sweep(redeliver_seconds=seconds, patience=Patience.of(settings))
-        if freed:
-            log.warning("units freed", units=freed)
+        for one in freed:
+            words = {"job": str(one.job), "phase": one.phase, "unit": one.position}
+            if one.worker is None:
+                log.warning("message lost", **words)
+            else:
+                log.warning("lease ran out", **words, worker=one.worker)
         wanted = round(self._queue.slots() * settings.messages_per_slot)
         messages = self._queue.dispatch(max(wanted, _FEWEST_MESSAGES))
         for message in messages:
@@ -78,6 +82,7 @@ class Dispatcher:
             priority=message.level,
             retry=False,
         )
+        log.debug("unit handed out", job=str(message.job), unit_id=str(message.unit))
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; outages of the broker and the database are waited out."""

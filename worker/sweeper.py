@@ -62,6 +62,8 @@ class Sweeper:
         expired = self._collection.expire(self._settings.retention)
         if expired:
             log.info("jobs expired", jobs=len(expired))
+        if forgotten := self._collection.forget_workers():
+            log.info("dead workers forgotten", workers=forgotten)
         if uploads := self._uploads.expire(self._stop.is_set):
             log.info("uploads expired", uploads=uploads)
         removed = self.release() + self.collect(JOBS) + self.collect(PARTS)

@@ -6,6 +6,7 @@ import { showJobs, watchVisibility } from "./jobs.js";
 import { ask, root } from "./service.js";
 import { letSignOut } from "./signing.js";
 import { startForm } from "./submit.js";
+import { showWorkers } from "./workers.js";
 
 const trouble = (text) => say($("trouble"), text);
 
@@ -22,12 +23,15 @@ $("theme").addEventListener("click", () => {
 });
 
 letSignOut();
+const job = location.href.slice(root.href.length).match(/^jobs\/([^/?#]+)/)?.[1];
 ask("session").then(
-  (caller) => ($("sign-out").hidden = /^(anybody|gateway)$/.test(caller.name)),
+  (caller) => {
+    $("sign-out").hidden = /^(anybody|gateway)$/.test(caller.name);
+    if (!job && caller.scopes.includes("admin")) showWorkers();
+  },
   () => null, // what is wrong shows where something is asked for
 );
 
-const job = location.href.slice(root.href.length).match(/^jobs\/([^/?#]+)/)?.[1];
 if (job) {
   showJob(decodeURIComponent(job), trouble);
 } else {

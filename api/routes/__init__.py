@@ -8,6 +8,7 @@ ROUTERS = [
     "api.routes.conformance:router",
     "api.routes.health:router",
     "api.routes.metrics:router",
+    "api.routes.workers:router",
     "api.routes.session:router",
     "api.routes.models:router",
     "api.routes.processes:router",

@@ -15,6 +15,7 @@ from api.access import Need, needs
 from api.dependencies import With, base_url, tenant_of
 from api.descriptions import check_outputs, description, plain_inputs, summary
 from api.documents import Execute, Link, StatusInfo, status_info
+from api.middleware import REQUEST_NAME
 from api.problems import documented
 from api.results import item_of
 from api.routes.results import RESULTS
@@ -118,6 +119,7 @@ async def execute(
             idempotency_key=idempotency_key,
             subscriber=subscriber,
             wanted=body.wanted,
+            request_id=request.scope.get(REQUEST_NAME),
         )
         log.info("job accepted", job=str(job), process=wanted.id, **plan.logged())
     base = base_url(request)

@@ -25,6 +25,7 @@ from geogaze.cli import (
     serve,
     train,
     view,
+    workers,
     zones,
 )
 from geogaze.cli.terminal import exit_code, print_error, print_json, told
@@ -105,6 +106,7 @@ hotspots.add_to(app)
 zones.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
+workers.add_to(app)
 keys.add_to(app)
 
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import psutil
@@ -37,7 +39,8 @@ def on_device(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """
     if threading.current_thread().name.startswith("device"):
         return work(*args, **options)
-    return _DEVICE.submit(work, *args, **options).result()
+    here = copy_context()  # the log names the unit there too
+    return _DEVICE.submit(here.run, partial(work, *args, **options)).result()
 
 
 # Made here, once: lanes that ask for the first time at the same moment must not get one each.

@@ -83,6 +83,19 @@ def _has_gpu() -> bool:
     return find_spec("torch") is not None and any(driver.exists() for driver in _DRIVERS)
 
 
+def device_name(settings: Settings) -> str:
+    """What networks run on here, for people: ``cpu``, or ``cuda:0 NVIDIA H200`` once it was used.
+
+    It wakes no device, and waits for none.
+    """
+    auto = "cuda" if _has_gpu() else "cpu"
+    device = auto if settings.device == "auto" else settings.device
+    torch = sys.modules.get("torch")
+    if device.startswith("cuda") and torch and torch.cuda.is_initialized():
+        return f"{device} {torch.cuda.get_device_name(device)}"
+    return device
+
+
 @lru_cache(maxsize=2)
 def _kept_graph(
     bundle: Bundle, batch_size: int, threads: int

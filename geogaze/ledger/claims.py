@@ -35,13 +35,7 @@ class Claims:
         self._database = database
         self._lease = lease_seconds
         self._patience = patience
-        self._plans: dict[UUID, tuple[dict[str, Any], frozenset[str]]] = {}
-
-    def report(self, worker: str, slots: int) -> None:
-        """Say that a worker process lives and how many units it takes at once."""
-        with Session(self._database) as session, session.begin():
-            moment = session.scalar(select(now())) or 0.0
-            session.merge(WorkerSeen(name=worker, slots=slots, seen=moment))
+        self._plans: dict[UUID, tuple[dict[str, Any], frozenset[str], str | None]] = {}
 
     def leave(self, worker: str) -> None:
         """Say that a worker process goes, or has gone; units it still held are due for the sweep.
@@ -84,7 +78,7 @@ class Claims:
             )
             if unit is None:
                 return None
-            plan, shared = self._plan(session, job)
+            plan, shared, request_id = self._plan(session, job)
             content = job.content if unit.phase in shared else None
             unit.prefix = attempt_prefix(
                 job.id, content, unit.phase, unit.position, unit.id, unit.attempt
@@ -105,10 +99,13 @@ class Claims:
                 token=token,
                 prefix=unit.prefix,
                 plan=plan,
+                request_id=request_id,
             )
 
-    def _plan(self, session: Session, job: Job) -> tuple[dict[str, Any], frozenset[str]]:
-        """The plan of a job and the phases whose parts are shared.
+    def _plan(
+        self, session: Session, job: Job
+    ) -> tuple[dict[str, Any], frozenset[str], str | None]:
+        """The plan of a job, the phases whose parts are shared, and what its request is called.
 
         They never change, and are fetched for the first of its units alone.
         """
@@ -116,7 +113,10 @@ class Claims:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
             shared = session.scalars(select(Phase.name).where(Phase.job_id == job.id, Phase.shared))
-            kept = self._plans[job.id] = (job.plan, frozenset(shared))
+            plan, request_id = session.execute(
+                select(Job.plan, Job.request_id).where(Job.id == job.id)
+            ).one()
+            kept = self._plans[job.id] = (plan, frozenset(shared), request_id)
         return kept
 
     def renew(self, claim: Claim) -> None:

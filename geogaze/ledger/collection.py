@@ -12,10 +12,11 @@ from geogaze.errors import IllegalTransition
 from geogaze.ledger.database import Database
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.tables import Entry, Job, Unit, now
+from geogaze.ledger.tables import Entry, Job, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import lock_job
 
 _AT_ONCE = 500
+_FORGET_SECONDS = 86_400.0
 
 
 class Collection:
@@ -38,6 +39,13 @@ class Collection:
                 ledger.dismiss(job, "expired")
                 expired.append(job)
         return expired
+
+    def forget_workers(self) -> int:
+        """Remove what was told of workers that have been dead for a day; how many."""
+        with Session(self._database) as session, session.begin():
+            old = WorkerSeen.seen < now() - _FORGET_SECONDS
+            gone = delete(WorkerSeen).where(old).returning(WorkerSeen.name)
+            return len(session.scalars(gone).all())
 
     def dismissed(self) -> list[tuple[UUID, str]]:
         """Jobs that were dismissed and whose objects are still to be removed, with content."""

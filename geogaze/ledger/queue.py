@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import WorkerLost
 from geogaze.ledger.database import Database
-from geogaze.ledger.records import Message
+from geogaze.ledger.records import Freed, Message
 from geogaze.ledger.retries import Patience
 from geogaze.ledger.states import OPEN_JOB, UnitState, unit_sources
 from geogaze.ledger.steps import move, unit_step
 from geogaze.ledger.tables import Job, Lead, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import lock_job, settle_failure
+from geogaze.ledger.workers import is_alive
 
 _IN_HAND = (UnitState.DISPATCHED, UnitState.RUNNING)
 LEVELS = 10
-_WORKER_SILENT_SECONDS = 60.0
 
 
 class Queue:
@@ -57,8 +57,7 @@ class Queue:
     def slots(self) -> int:
         """Units that all living workers together take at once."""
         with Session(self._database) as session:
-            alive = WorkerSeen.seen > now() - _WORKER_SILENT_SECONDS
-            return session.scalar(select(func.sum(WorkerSeen.slots)).where(alive)) or 0
+            return session.scalar(select(func.sum(WorkerSeen.slots)).where(is_alive())) or 0
 
     def dispatch(self, limit: int) -> list[Message]:
         """Mark units that are due as dispatched, and name them.
@@ -122,7 +121,9 @@ class Queue:
                 )
             )
         return [
-            Message(unit, min(before, LEVELS - 1)) for unit, _, before in chosen if unit in marked
+            Message(unit, min(before, LEVELS - 1), job)
+            for unit, job, before in chosen
+            if unit in marked
         ]
 
     def _in_hand(self, session: Session) -> tuple[Counter[UUID], Counter[str]]:
@@ -180,8 +181,8 @@ class Queue:
                 .limit(1)
             )
 
-    def sweep(self, *, redeliver_seconds: float, patience: Patience) -> int:
-        """Free units whose worker vanished or whose message got lost; return how many.
+    def sweep(self, *, redeliver_seconds: float, patience: Patience) -> list[Freed]:
+        """Free units whose worker vanished or whose message got lost, and name them.
 
         A unit that keeps losing its worker is split, skipped or fails its job.
         """
@@ -196,16 +197,17 @@ class Queue:
                 )
             ).all()
             jobs = session.scalars(select(Unit.job_id).where(*undelivered).distinct()).all()
-        freed = sum(self._settle_lost(unit, job, patience) for unit, job in expired)
+        settled = (self._settle_lost(unit, job, patience) for unit, job in expired)
+        freed = [one for one in settled if one]
         for job in jobs:
             with Session(self._database) as session, session.begin():
                 lock_job(session, job)
-                taken_back = session.scalars(
+                taken_back = session.execute(
                     unit_step(UnitState.PENDING, dispatched_at=None)
                     .where(Unit.job_id == job, *undelivered)
-                    .returning(Unit.id)
+                    .returning(Unit.phase, Unit.position)
                 ).all()
-            freed += len(taken_back)
+            freed += [Freed(job, phase, position, None) for phase, position in taken_back]
         return freed
 
     def take_back(self, *, patience: Patience) -> int:
@@ -220,9 +222,9 @@ class Queue:
             session.execute(
                 update(Unit).where(Unit.state == UnitState.DISPATCHED).values(dispatched_at=0.0)
             )
-        return self.sweep(redeliver_seconds=0.0, patience=patience)
+        return len(self.sweep(redeliver_seconds=0.0, patience=patience))
 
-    def _settle_lost(self, unit_id: UUID, job_id: UUID, patience: Patience) -> bool:
+    def _settle_lost(self, unit_id: UUID, job_id: UUID, patience: Patience) -> Freed | None:
         with Session(self._database) as session, session.begin():
             state = lock_job(session, job_id)
             unit = session.scalar(
@@ -235,18 +237,19 @@ class Queue:
                 .with_for_update()
             )
             if unit is None:
-                return False  # renewed, or handed in, in the meantime
+                return None  # renewed, or handed in, in the meantime
+            freed = Freed(job_id, unit.phase, unit.position, unit.worker)
             if state not in OPEN_JOB:
                 unit.token = unit.lease_until = unit.dispatched_at = None
                 move(session, unit, UnitState.PENDING)
-                return True
+                return freed
             lost = WorkerLost(
                 f"The work on unit {unit.position} of phase {unit.phase} lost its worker "
                 f"({unit.worker}), {unit.failures + 1} times by now; look at the workers' logs and "
                 "memory."
             )
             settle_failure(session, unit, lost, patience)
-        return True
+        return freed
 
     def next_due_in(self) -> float | None:
         """Seconds until some unit of an open job may be claimed; None if none ever will."""

@@ -145,7 +145,8 @@ class Claim:
     """The right to work on a unit, until the lease runs out or the token is replaced.
 
     ``rectangle`` holds the items of a unit that was split off, None for the plan's own unit at
-    ``root``. ``failures`` are the tries that are spent already.
+    ``root``. ``failures`` are the tries that are spent already, ``request_id`` is what logs call
+    the request that the job came by.
     """
 
     unit_id: UUID
@@ -159,6 +160,7 @@ class Claim:
     token: UUID
     prefix: str
     plan: dict[str, Any]
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,19 @@ class Message:
 
     unit: UUID
     level: int
+    job: UUID
+
+
+@dataclass(frozen=True)
+class Freed:
+    """A unit that was taken back: from a ``worker`` whose lease ran out, or, where that is None,
+    from the broker, which seems to have lost its message.
+    """
+
+    job: UUID
+    phase: str
+    position: int
+    worker: str | None
 
 
 PARTS = "parts/"

@@ -55,7 +55,8 @@ class Submission:
 
     ``request`` holds the inputs as given, ``plan`` the plan as JSON, ``phases`` what is to be done
     in their order. Jobs of one process and ``content`` do the same in their first phase.
-    ``subscriber`` has URIs by OGC's names. ``warnings`` are for whoever asked.
+    ``subscriber`` has URIs by OGC's names. ``warnings`` are for whoever asked; ``request_id`` is
+    what logs call the request, in at most 64 characters.
 
     Raises:
         ValueError: no phase has a unit, a name is too long, the last one skips items, or others'
@@ -72,6 +73,7 @@ class Submission:
     idempotency_key: str | None = None
     subscriber: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    request_id: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -176,6 +178,7 @@ def _insert(database: Database, job: Submission, quota: Quota) -> UUID:
                 idempotency_key=job.idempotency_key,
                 subscriber=job.subscriber,
                 warnings=list(job.warnings),
+                request_id=job.request_id,
                 message="waiting for a worker",
                 created=moment,
                 updated=moment,

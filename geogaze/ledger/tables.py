@@ -71,7 +71,7 @@ class Job(Base):
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
     ``content`` do the same in their shared phase. ``released`` is when the objects of a
     dismissed job were removed. ``warnings`` are the plan's, for the user.
-    ``size`` is the bytes of its products.
+    ``size`` is the bytes of its products, ``request_id`` what logs call the request it came by.
     ``request``, ``plan`` and ``assets`` grow with the classes asked for, so they are fetched only
     where they are looked at.
     """
@@ -94,6 +94,7 @@ class Job(Base):
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     assets: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
     size: Mapped[int | None] = mapped_column(BigInteger, deferred=True)
+    request_id: Mapped[str | None] = mapped_column(String(64), deferred=True)
     last_error: Mapped[str | None] = mapped_column(Text)
     served: Mapped[float] = mapped_column(Float(53), default=0.0)
     created: Mapped[float] = mapped_column(Float(53))
@@ -207,13 +208,20 @@ class Lead(Base):
 
 
 class WorkerSeen(Base):
-    """A worker process, and how many units it may have in hand."""
+    """A worker process, how many units it may have in hand, and what it says of itself.
+
+    What older releases do not tell is null.
+    """
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     slots: Mapped[int]
     seen: Mapped[float] = mapped_column(Float(53))
+    device: Mapped[str | None] = mapped_column(String(255))
+    model: Mapped[str | None] = mapped_column(String(255))
+    version: Mapped[str | None] = mapped_column(String(64))
+    started: Mapped[float | None] = mapped_column(Float(53))
 
 
 class Key(Base):

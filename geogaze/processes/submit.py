@@ -46,6 +46,7 @@ def submit(
     idempotency_key: str | None = None,
     subscriber: dict[str, Any] | None = None,
     wanted: Wanted = _ALL,
+    request_id: str | None = None,
 ) -> UUID:
     """Write a planned job into the ledger; its id.
 
@@ -58,6 +59,7 @@ def submit(
         subscriber: OGC's ``successUri``, ``failedUri``, ``inProgressUri``, and ``base``, the
             address of the API that was asked.
         wanted: which products were asked for, and how.
+        request_id: what logs call the request that it came by.
 
     Raises:
         IdempotencyKeyReused: the key came before, with another request.
@@ -74,5 +76,6 @@ def submit(
             idempotency_key=idempotency_key,
             subscriber=subscriber,
             warnings=plan.warnings,
+            request_id=request_id,
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 
@@ -42,7 +43,10 @@ class Heartbeat:
         self._renew_seconds = lease_seconds / 3
         self._on_left_behind = on_left_behind
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        said = copy_context()  # so that its lines in the log name the unit as the others do
+        self._thread = threading.Thread(
+            target=said.run, args=(self._beat,), daemon=True, name="heartbeat"
+        )
 
     def _beat(self) -> None:
         due = time.monotonic() + self._renew_seconds

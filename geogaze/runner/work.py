@@ -22,16 +22,19 @@ from geogaze.errors import (
     StorageUnavailable,
     UnitBroke,
 )
+from geogaze.evidence.engines import device_name
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.workers import Report, Workers
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
 from geogaze.runner.phases import Outcome, Resources, load_phases, perform
 from geogaze.runner.scratch import clean_scratch
+from geogaze.runner.watcher import DONE, HANDED_BACK, Watcher, model_of
 from geogaze.scene.readers import load_readers
 from geogaze.storage import open_storage
 
@@ -60,6 +63,7 @@ class Worker:
         claims: where units are claimed.
         on_items: told of the items of every batch.
         ends_with: errors after which it goes on no more, besides those that end any process.
+        watcher: told of batches and of units that end.
     """
 
     def __init__(
@@ -69,11 +73,15 @@ class Worker:
         *,
         on_items: ItemCallback = lambda items: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
+        watcher: Watcher | None = None,
     ) -> None:
         self.resources = resources
+        self._watcher = watcher or Watcher()
+        self._model: str | None = None
         self._ends_with = ends_with
         self._claims = claims
         self._queue = Queue(resources.ledger.database)
+        self._workers = Workers(resources.ledger.database)
         self._on_items = on_items
         self._stopping = threading.Event()
         self._name = process_name()
@@ -86,6 +94,7 @@ class Worker:
         *,
         on_items: ItemCallback = lambda items: None,
         ends_with: tuple[type[GeogazeError], ...] = (),
+        watcher: Watcher | None = None,
     ) -> Worker:
         """A worker on the database and storage that the settings name, with its parts loaded."""
         load_phases()
@@ -95,7 +104,7 @@ class Worker:
             engine, lease_seconds=settings.lease_seconds, patience=Patience.of(settings)
         )
         resources = Resources(settings, Ledger(engine), open_storage(settings))
-        return cls(resources, claims, on_items=on_items, ends_with=ends_with)
+        return cls(resources, claims, on_items=on_items, ends_with=ends_with, watcher=watcher)
 
     def enlist(self) -> None:
         """Take the place of a process that crashed, if one did, and say regularly that we live."""
@@ -118,12 +127,16 @@ class Worker:
     def _report(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._claims.report(self._name, self.resources.settings.lanes)
+                self._workers.report(self._about())
             except DATABASE_AWAY as error:
                 log.warning("worker not reported", error=str(error))
             except Exception:  # a worker that nobody hears of gets no work
                 log.exception("worker not reported")
             self._stopping.wait(_REPORT_SECONDS)
+
+    def _about(self) -> Report:
+        settings = self.resources.settings
+        return Report(self._name, settings.lanes, device_name(settings), self._model)
 
     def stop(self) -> None:
         """Hand back the units in hand, each after its batch."""
@@ -146,38 +159,51 @@ class Worker:
             return None  # it is handed out again
         if claim is None:
             return None
-        unit_log = log.bind(
-            job=str(claim.job_id),
-            phase=claim.phase,
-            unit=claim.position,
-            attempt=claim.attempt,
-        )
-        unit_log.debug("unit taken")
+        started, outcome = time.monotonic(), HANDED_BACK
+        with structlog.contextvars.bound_contextvars(**_words(claim)):
+            try:
+                outcome = self._attempt(claim, on_left_behind)
+            except GeogazeError as error:
+                outcome = error.slug
+                raise
+            finally:
+                self._watcher.on_ended(claim, outcome, time.monotonic() - started)
+        return claim
+
+    def _attempt(self, claim: Claim, on_left_behind: LaneCallback) -> str:
+        """Do a unit that was claimed; what came of it, in a word for figures."""
+        log.debug("unit taken")
+        self._model = model_of(claim) or self._model
+        failure: GeogazeError
         try:
             self._do(claim, on_left_behind)
-            unit_log.info("unit done")
         except StaleClaim as error:
             self._discard(claim)
-            unit_log.info("unit dropped", reason=str(error))
+            log.info("unit dropped", reason=str(error))
+            return error.slug
         except GeogazeError as error:
-            self._give_up(claim, error, unit_log)
-            if error.ends_process or isinstance(error, self._ends_with):
-                raise
+            failure = error
         except DATABASE_AWAY as error:
-            self._give_up(claim, DatabaseUnavailable(f"The database failed: {error}"), unit_log)
+            failure = DatabaseUnavailable(f"The database failed: {error}")
         except MemoryError as error:
-            self._give_up(claim, HostOutOfMemory(f"Memory ran out: {error}"), unit_log)
+            failure = HostOutOfMemory(f"Memory ran out: {error}")
         except Exception as error:
-            unit_log.exception("unit broke")
-            self._give_up(claim, _wrapped(error), unit_log)
+            log.exception("unit broke")
+            failure = _wrapped(error)
         except BaseException:
             # Told to stop: hand the unit back. What was written is left to the sweeper and must not
             # be removed here: the stop may have come right after the commit.
             with suppress(StaleClaim, *DATABASE_AWAY):  # the lease runs out by itself
                 self._claims.release(claim)
-            unit_log.info("unit handed back")
+            log.info("unit handed back")
             raise
-        return claim
+        else:
+            log.info("unit done")
+            return DONE
+        self._give_up(claim, failure)
+        if failure.ends_process or isinstance(failure, self._ends_with):
+            raise failure
+        return failure.slug
 
     def following(self, claim: Claim) -> UUID | None:
         """A unit of the same job that brings it to its end, if one is due.
@@ -210,6 +236,8 @@ class Worker:
                     self._ask(lambda: self._claims.check(claim))
                     asked = moment
                 self._on_items(items)
+                if items:
+                    self._watcher.on_items(claim, items)
 
             self._commit(claim, perform(self.resources, claim, pulse))
 
@@ -236,20 +264,18 @@ class Worker:
         with suppress(*DATABASE_AWAY):  # it may be back before the lease runs out
             whether_it_holds()
 
-    def _give_up(
-        self, claim: Claim, error: GeogazeError, unit_log: structlog.stdlib.BoundLogger
-    ) -> None:
+    def _give_up(self, claim: Claim, error: GeogazeError) -> None:
         try:
             again = self._claims.give_up(claim, error)
         except StaleClaim as stale:
             # Perhaps the database failed us just after it had committed: leave the part alone.
-            unit_log.info("unit dropped", reason=str(stale))
+            log.info("unit dropped", reason=str(stale))
             return
         except DATABASE_AWAY as away:
-            unit_log.warning("unit left to its lease", error=str(error), database=str(away))
+            log.warning("unit left to its lease", error=str(error), database=str(away))
             return
         self._discard(claim)
-        unit_log.warning("unit failed", error=str(error), again=again)
+        log.warning("unit failed", error=str(error), again=again)
 
     def _discard(self, claim: Claim) -> None:
         """Remove what an attempt wrote; while storage is out, it stays behind invisibly."""
@@ -257,6 +283,17 @@ class Worker:
             self.resources.storage.delete(claim.prefix)
         except StorageUnavailable as error:
             log.warning("part not removed", prefix=claim.prefix, error=str(error))
+
+
+def _words(claim: Claim) -> dict[str, object]:
+    """What each line of the log says of the unit that it is about."""
+    words: dict[str, object] = {
+        "job": str(claim.job_id),
+        "phase": claim.phase,
+        "unit": claim.position,
+        "attempt": claim.attempt,
+    }
+    return {**words, "request": claim.request_id} if claim.request_id else words
 
 
 def _wrapped(error: Exception) -> GeogazeError:

@@ -25,6 +25,7 @@ from tests.unit.ledger.test_quotas import QuotasSuite
 from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
 from tests.unit.ledger.test_submission import SubmissionSuite
+from tests.unit.ledger.test_workers import WorkersSuite
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,10 @@ class TestPoison(OnPostgres, PoisonSuite):
 
 
 class TestPhases(OnPostgres, PhasesSuite):
+    pass
+
+
+class TestWorkers(OnPostgres, WorkersSuite):
     pass
 
 

@@ -127,5 +127,6 @@ EXPECTED: dict[str, Expected] = {
     "DELETE /uploads/{upload}": Expected("submit", "/uploads/{upload}", owned=True, status=204),
     # for operators
     "GET /metrics": Expected("admin", "/metrics"),
+    "GET /workers": Expected("admin", "/workers"),
 }
 """By method and template, as :func:`routes_of` names them. A new route needs a line here."""

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import exc
+from sqlalchemy import exc, select
+from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.tables import Job
 from geogaze.processes.limits import DEEPEST, MOST_POINTS
 from tests.unit.api.test_execution import EXECUTION, check_problem, post_raw
 from tests.unit.api.testing import TestClient, make_app
@@ -274,6 +276,9 @@ def test_each_job_accepted_is_logged(changed: Any, logs: list[Any], scene: Path)
     (entry,) = told(logs, "job accepted")
     assert (entry["job"], entry["model"], entry["tenant"]) == (job, "tiny", "harbour")
     assert entry["request"] == "r1"
+    with Session(client.app.state.services.ledger.database) as session:
+        kept = session.scalars(select(Job.request_id)).all()
+    assert kept == ["r1"], "so that workers name it too"
     assert [(e["request"], e["tenant"]) for e in told(logs, "request")] == [
         ("r1", "harbour"),
         ("r2", "harbour"),

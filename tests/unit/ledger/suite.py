@@ -128,7 +128,7 @@ class Suite:
         return [message.unit for message in Queue(engine).dispatch(limit)]
 
     def sweep(self, engine: Engine, redeliver: float = 60.0) -> int:
-        return Queue(engine).sweep(redeliver_seconds=redeliver, patience=patience(ATTEMPTS))
+        return len(Queue(engine).sweep(redeliver_seconds=redeliver, patience=patience(ATTEMPTS)))
 
     def take(self, ledger: Ledger, claims: Claims) -> Claim:
         """Claim whatever is due."""

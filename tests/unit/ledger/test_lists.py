@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +39,7 @@ def asked(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
 def fetched(statements: list[tuple[str, Any]]) -> set[str]:
     """Of the columns that grow with a job's classes, those that the statements name."""
     texts = [text.replace('"', "") for text, _ in statements]
-    return {name for name in LARGE if any(f"jobs.{name}" in text for text in texts)}
+    return {name for name in LARGE if any(re.search(rf"jobs\.{name}\b", text) for text in texts)}
 
 
 class ListsSuite(Suite):

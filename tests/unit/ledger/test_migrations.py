@@ -192,6 +192,7 @@ def check_phases_by_name(engine: Engine) -> None:
         assert old.rows() == before
 
     migrate(engine, EXPANDED)
+    execute(engine, "ALTER TABLE jobs ADD COLUMN request_id VARCHAR(64)")  # later code needs it
     ledger, claims = Ledger(engine), Claims(engine, lease_seconds=30, patience=patience(1))
     check_described(ledger, jobs, failing)
     # While both are at work: one accepts a job, and the other does it.
@@ -207,6 +208,7 @@ def check_phases_by_name(engine: Engine) -> None:
     claims.give_up(claim_next(engine, claims, running), UnitBroke("broke"))
     halves = {claim_next(engine, claims, running).rectangle for _ in range(2)}
     assert halves == {(0, 10, 1, 15), (0, 15, 1, 20)}
+    execute(engine, "ALTER TABLE jobs DROP COLUMN request_id")
 
     migrate(engine, "head")
     assert differences(engine) == []
@@ -221,6 +223,11 @@ def check_phases_by_name(engine: Engine) -> None:
     for row in before["jobs"]:
         assert (after[row["id"]]["tiles"], after[row["id"]]["tile_cols"]) == (20, 20)
     migrate(engine, "base")
+
+
+def execute(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def claim_next(engine: Engine, claims: Claims, job: UUID) -> Claim:

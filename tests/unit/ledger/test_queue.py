@@ -17,6 +17,7 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Lead, Unit, WorkerSeen
+from geogaze.ledger.workers import Report, Workers
 from tests.unit.ledger.suite import ATTEMPTS, LEASE, OnSqlite, Suite, submission, submit
 
 
@@ -307,7 +308,7 @@ class QueueSuite(Suite):
     ) -> None:
         assert queue.slots() == 0
         for name, slots in (("a", 2), ("b", 3), ("b", 4), ("c", 8)):
-            claims.report(name, slots)
+            Workers(engine).report(Report(name, slots))
         assert queue.slots() == 14
         claims.leave("a")
         with Session(engine) as session, session.begin():

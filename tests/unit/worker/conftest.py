@@ -78,5 +78,6 @@ def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Task], None]:
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[Any]]:
     """What is logged, instead of rendered tracebacks."""
-    with structlog.testing.capture_logs() as entries:
+    merge = structlog.contextvars.merge_contextvars
+    with structlog.testing.capture_logs(processors=[merge]) as entries:
         yield entries

@@ -21,6 +21,7 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Lead, Unit
+from geogaze.ledger.workers import Report, Workers
 from tests.unit.ledger.suite import patience
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.conftest import AWAY
@@ -107,9 +108,8 @@ def test_due_units_are_sent_once(ledger: Ledger, dispatcher: Dispatcher, broker:
 def test_as_many_are_sent_as_workers_soon_take(
     ledger: Ledger, settings: Settings, dispatcher: Dispatcher
 ) -> None:
-    claims = Claims(ledger.database, lease_seconds=30, patience=patience(3))
     for name in ("a", "b"):
-        claims.report(name, 5)
+        Workers(ledger.database).report(Report(name, 5))
     submit(ledger, 100)
     assert dispatcher.round() == 10 * settings.messages_per_slot
 

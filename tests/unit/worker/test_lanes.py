@@ -192,14 +192,14 @@ def test_whatever_befalls_the_reporting_thread_it_reports_again(
     ledger: Ledger, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geogaze.runner.work._REPORT_SECONDS", 0.01)
-    report, errors = worker._claims.report, [*AWAY, KeyError("a bug")]
+    report, errors = worker._workers.report, [*AWAY, KeyError("a bug")]
 
     def shaky(*args: Any) -> None:
         if errors:
             raise errors.pop()
         report(*args)
 
-    monkeypatch.setattr(worker._claims, "report", shaky)
+    monkeypatch.setattr(worker._workers, "report", shaky)
     worker.enlist()
     try:
         wait_for(lambda: seen(ledger))
@@ -257,7 +257,7 @@ def test_a_process_takes_over_from_the_one_that_crashed(
         assert seen(ledger) == [(worker._name, settings.lanes)]
     finally:
         worker.stop()
-    assert Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3)) == 1
+    assert len(Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3))) == 1
     assert [unit.state for unit in rows(ledger)] == [UnitState.PENDING, UnitState.RUNNING]
 
 

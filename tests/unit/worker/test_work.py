@@ -66,7 +66,7 @@ def parts(worker: Worker) -> list[str]:
 
 
 def sweep(ledger: Ledger) -> int:
-    return Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3))
+    return len(Queue(ledger.database).sweep(redeliver_seconds=60, patience=patience(3)))
 
 
 def database_away() -> OperationalError:

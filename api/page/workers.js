@@ -1,0 +1,47 @@
+// Who is at work, for operators: a line for each worker, below the list of jobs.
+
+import { $, make } from "./elements.js";
+import { ask, place } from "./service.js";
+import { countOf } from "./words.js";
+
+const EVERY = 5000; // ms between two looks while the list is open, and …
+const SELDOM = 30000; // … while it is closed, for its title
+
+/** Show the workers, and keep them as they are. */
+export async function showWorkers() {
+  const box = $("workers");
+  if (box.hidden) box.addEventListener("toggle", () => box.open && look());
+  await look();
+  setTimeout(showWorkers, box.open ? EVERY : SELDOM);
+}
+
+async function look() {
+  if (document.hidden) return;
+  const [box, title] = [$("workers"), $("workers-title")];
+  try {
+    const { workers } = await ask("workers");
+    const units = workers.reduce((sum, worker) => sum + worker.units.length, 0);
+    title.textContent = workers.length
+      ? `${countOf(workers.length, "worker")}, ${countOf(units, "unit")} in hand`
+      : "No worker is alive";
+    $("workers-list").replaceChildren(...workers.map(lineOf));
+  } catch (refused) {
+    title.textContent = `Workers: ${refused.message}`;
+    $("workers-list").replaceChildren();
+  }
+  box.hidden = false;
+}
+
+function lineOf(worker) {
+  const about = [worker.device ?? "device unknown", worker.model, worker.version].filter(Boolean).join(" · ");
+  const units = worker.units.map((unit) =>
+    make("li", {}, make("a", { href: place(`jobs/${unit.job}`) }, unit.job.slice(0, 8)), ` ${wordsOf(unit)}`),
+  );
+  const idle = make("li", { class: "faint" }, "nothing in hand");
+  return make("li", {}, `${worker.host} `, make("small", {}, about), make("ul", {}, ...(units.length ? units : [idle])));
+}
+
+function wordsOf({ phase, unit, attempt, tenant }) {
+  const again = attempt > 1 ? `, attempt ${attempt}` : "";
+  return `${phase} ${unit}${again}${tenant === "default" ? "" : ` of ${tenant}`}`;
+}

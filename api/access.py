@@ -58,6 +58,10 @@ class NotAdmitted(GeogazeError):
     title = "Who are you?"
 
 
+class Ended(NotAdmitted):
+    """What the request shows was good once: whoever shows it did not guess it."""
+
+
 class NotAllowed(GeogazeError):
     """The caller is known, and may not."""
 

@@ -9,8 +9,10 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import Scope as AsgiScope
 
-from api.access import Caller, NotAdmitted, NotAllowed
-from api.tokens import Tokens
+from api.access import Caller, Ended, NotAdmitted, NotAllowed
+from api.knocks import Knocks
+from api.proxies import Address, asker_of, came_by_proxy
+from api.tokens import IssuerAway, Tokens
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.ledger.keys import PREFIX, Keys
@@ -39,6 +41,7 @@ class Door:
 
     def __init__(self, settings: Settings, keys: Keys, tokens: Tokens | None) -> None:
         self._settings, self._keys, self._tokens = settings, keys, tokens
+        self._knocks = Knocks(settings)
 
     @property
     def knows_operators(self) -> bool:
@@ -50,13 +53,20 @@ class Door:
 
         Raises:
             NotAdmitted: it shows nothing that is taken.
-            NotAllowed: nobody needs to show anything, but this is not loopback.
+            TooOften: its address has shown too much that is not.
+            NotAllowed: nobody needs to show anything, but this is not loopback; or a tenant is
+                named by one who is no proxy of ours.
             InvalidRequest: the gateway does not say who it is.
         """
         headers, header = Headers(scope=scope), self._settings.tenant_header
         if self.knows_operators and (key := shown(headers)):
-            return self._known(key)
+            return self._known(key, asker_of(scope))
         if header and (header in headers or not self.knows_operators):
+            if not came_by_proxy(scope):
+                raise NotAllowed(
+                    f"The header {header} is not taken from {(scope.get('client') or '?')[0]}, "
+                    "which is no network of GEOGAZE_TRUSTED_PROXIES."
+                )
             return _named(headers.get(header, ""), header)
         if self.knows_operators:
             raise NotAdmitted(f"This needs a key. {_SHOW}")
@@ -64,24 +74,34 @@ class Door:
             raise NotAllowed(OPEN_ELSEWHERE)
         return _ANYBODY
 
-    def _known(self, credential: str) -> Caller:
+    def _known(self, credential: str, asker: Address | None) -> Caller:
+        self._knocks.check(asker)
+        try:
+            return self._judged(credential)
+        except (Ended, IssuerAway):
+            raise  # it was no guess, or nobody can tell
+        except NotAdmitted:
+            self._knocks.count(asker)
+            raise
+
+    def _judged(self, credential: str) -> Caller:
         if self._settings.keys and credential.startswith(PREFIX):
             key = self._keys.find(credential)
             if key is None:
                 raise NotAdmitted(f"There is no such key. {_SHOW}")
             if key.state != "active":
-                raise NotAdmitted(f"The key {key.id} is {key.state}; ask for a new one.")
+                raise Ended(f"The key {key.id} is {key.state}; ask for a new one.")
             return Caller(key.tenant, f"key {key.id}", key.scopes)
         if self._tokens:
             return self._tokens.caller(credential)
         raise NotAdmitted(f"There is no such key. {_SHOW}")
 
 
-def claimed_tenant(headers: Headers, settings: Settings) -> str:
-    """Who is said to ask, whatever that is; for the log it is cut short."""
-    if settings.tenant_header is None:
+def claimed_tenant(scope: AsgiScope, settings: Settings) -> str:
+    """Who is said to ask by one who may say so; for the log it is cut short."""
+    if settings.tenant_header is None or not came_by_proxy(scope):
         return DEFAULT_TENANT
-    return headers.get(settings.tenant_header, "")[: _LONGEST + 1]
+    return Headers(scope=scope).get(settings.tenant_header, "")[: _LONGEST + 1]
 
 
 def is_open(settings: Settings) -> bool:

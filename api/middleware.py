@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.admission import Admitted
 from api.door import Door, claimed_tenant
 from api.problems import describe_bug, describe_http
+from api.proxies import Forwarded, came_by_proxy
 from api.rates import Rates
 from geogaze.config import Settings
 
@@ -28,7 +29,6 @@ REQUEST_NAME = "geogaze.request"
 """In the scope: what logs call the request."""
 ASKED_HEAD = "geogaze.asked_head"
 """In the scope of a GET of which only the head is sent."""
-_PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 _SAFER = {
     "X-Content-Type-Options": "nosniff",  # a product is what it says, never a script
     "Referrer-Policy": "same-origin",  # a job's address is nobody else's business
@@ -58,6 +58,7 @@ class Logged:
         given = headers.get("x-request-id", "")
         name = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         scope[REQUEST_NAME] = name
+        secure = _tls_alone(scope, self._settings)
         status: int | None = None
 
         async def answer(message: Message) -> None:
@@ -68,11 +69,13 @@ class Logged:
                 headers["X-Request-Id"] = name
                 for header, value in _SAFER.items():
                     headers.setdefault(header, value)
+                if secure:
+                    headers["Strict-Transport-Security"] = secure
             await send(message)
 
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(
-            request=name, tenant=claimed_tenant(headers, self._settings), caller=None
+            request=name, tenant=claimed_tenant(scope, self._settings), caller=None
         ):
             try:
                 await self._app(scope, receive, answer)
@@ -94,6 +97,19 @@ class Logged:
                     status=status,
                     seconds=round(time.perf_counter() - started, 4),
                 )
+
+
+def _tls_alone(scope: Scope, settings: Settings) -> str | None:
+    """The header by which browsers come by TLS alone from now on; None where there is none.
+
+    A proxy that says by which scheme it was asked is believed, else the public address is.
+    """
+    told = Headers(scope=scope).get("x-forwarded-proto") if came_by_proxy(scope) else None
+    public = (settings.public_url or "").partition(":")[0]
+    by_tls = scope["scheme"] == "https" or (told is None and public == "https")
+    if not by_tls or not settings.hsts_seconds:
+        return None
+    return f"max-age={settings.hsts_seconds}"
 
 
 class Limited:
@@ -157,26 +173,10 @@ class Headed:
         scope["route"] = got.get("route")
 
 
-class Prefixed:
-    """Takes the path that a proxy has cut off from ``X-Forwarded-Prefix``, for links."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        if scope["type"] == "http":
-            prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-            if _PREFIX.fullmatch(prefix):
-                scope["root_path"] = prefix
-        await self._app(scope, receive, send)
-
-
 def install(app: FastAPI, settings: Settings, door: Door) -> None:
     """Put all of it around an application."""
     app.add_middleware(Admitted, routes=app, door=door, rates=Rates(settings))
     app.add_middleware(Headed)
-    app.add_middleware(Prefixed)
     app.add_middleware(Limited, longest=settings.max_body_bytes)
     if settings.cors_origins:
         app.add_middleware(
@@ -186,4 +186,5 @@ def install(app: FastAPI, settings: Settings, door: Door) -> None:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Logged, settings=settings)  # the last one added is the outermost
+    app.add_middleware(Logged, settings=settings)
+    app.add_middleware(Forwarded, trusted=settings.trusted_proxies)  # the last is the outermost

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -18,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from api.access import Need, needs
 from api.dependencies import base_url
 from api.problems import Problem
+from api.written import HEADERS
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version="
 _PAGE = Path(__file__).parent / "swagger-ui"
@@ -47,13 +47,7 @@ def openapi_of_old(request: Request) -> JSONResponse:
 @needs(Need.NOTHING)
 def page() -> HTMLResponse:
     """The description to read and to try, without any other host."""
-    return get_swagger_ui_html(
-        openapi_url="openapi.json",
-        title="geogaze",
-        swagger_js_url="docs/ui/swagger-ui-bundle.js",
-        swagger_css_url="docs/ui/swagger-ui.css",
-        swagger_favicon_url="docs/ui/favicon-32x32.png",
-    )
+    return HTMLResponse((_PAGE / "index.html").read_text(encoding="utf-8"), headers=HEADERS)
 
 
 def install(app: FastAPI) -> None:

@@ -20,7 +20,7 @@ Headers = dict[str, str]
 
 
 class TooOften(GeogazeError):
-    """A tenant asks more often than it may."""
+    """A tenant, or an address, asks more often than it may."""
 
     status = 429
     slug = "too-often"
@@ -50,7 +50,7 @@ class Rates:
         told = {"requests": settings.request_rate, "changes": settings.submit_rate}
         setting = {"requests": "GEOGAZE_REQUEST_RATE", "changes": "GEOGAZE_SUBMIT_RATE"}
         self._rates = [
-            _Rate(name, setting[name], _parsed(rate, setting[name]))
+            _Rate(name, setting[name], rate_of(rate, setting[name]))
             for name, rate in told.items()
             if rate is not None
         ]
@@ -90,7 +90,12 @@ class Rates:
         return headers if policies else {}
 
 
-def _parsed(rate: str, setting: str) -> RateLimitItem:
+def rate_of(rate: str, setting: str) -> RateLimitItem:
+    """A rate as it is written in a setting.
+
+    Raises:
+        InvalidRequest: it cannot be read.
+    """
     try:
         return parse(rate)
     except ValueError as error:

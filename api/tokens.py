@@ -11,7 +11,7 @@ import httpx
 import jwt
 from jwt import PyJWK, PyJWKSet
 
-from api.access import Caller, NotAdmitted
+from api.access import Caller, Ended, NotAdmitted
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.ledger.scopes import Scope
@@ -75,7 +75,8 @@ class Tokens:
         """Who shows a token.
 
         Raises:
-            NotAdmitted: it is none of the issuer's for us, or has expired, or names no tenant.
+            NotAdmitted: it is none of the issuer's for us, or names no tenant.
+            Ended: it has expired.
             IssuerAway: nobody can tell now.
         """
         try:
@@ -89,6 +90,8 @@ class Tokens:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _REQUIRED},
             )
+        except jwt.ExpiredSignatureError as error:
+            raise Ended("The token has expired; get a new one.") from error
         except jwt.PyJWTError as error:
             raise NotAdmitted(f"The token is not taken: {error}.") from error
         tenant = claims.get(self._claim)

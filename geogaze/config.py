@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -158,6 +159,14 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(None, description="whom these tokens must be for")
     oidc_tenant_claim: str = Field("sub", description="claim of a token that is the tenant")
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description="networks of gateways and proxies, whose headers are believed",
+    )
+    wrong_key_rate: str | None = Field(
+        "60/minute",
+        description="keys and tokens that are none which one address may show; unset: any number",
+    )
     request_rate: str | None = Field(
         None, description="requests that a tenant may make: 1200/minute; unset: as many as it likes"
     )
@@ -170,6 +179,8 @@ class Settings(BaseSettings):
     quota_jobs: int | None = Field(None, gt=0, description="open jobs that a tenant may have")
     quota_tiles: int | None = Field(None, gt=0, description="tiles of a tenant in a day")
     quota_bytes: int | None = Field(None, gt=0, description="bytes of products of a tenant")
+    quota_uploads: int | None = Field(None, gt=0, description="uploads that a tenant may have")
+    quota_upload_bytes: int | None = Field(None, gt=0, description="… and bytes of them")
     top_priority: Literal["low", "normal", "high"] = Field(
         "high", description="most urgent priority that may be asked for"
     )
@@ -184,6 +195,9 @@ class Settings(BaseSettings):
     # How the API is reached
     public_url: str | None = Field(
         None, pattern=r"^https?://[^\s?#]+$", description="address that links start with"
+    )
+    hsts_seconds: int = Field(
+        31_536_000, ge=0, description="for which browsers come by TLS alone, once they did; 0: not"
     )
     cors_origins: tuple[str, ...] = Field((), description="web pages' origins that may ask; or *")
     tiles_mb: int = Field(

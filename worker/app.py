@@ -22,7 +22,7 @@ from geogaze.config import Settings, get_settings
 from geogaze.ledger.queue import LEVELS
 from geogaze.logs import configure_logging, forward_warnings
 from geogaze.runner.names import name_children, new_name
-from worker.broker import distrust_messages
+from worker.broker import distrust_messages, verifying
 
 QUEUE = "geogaze"
 
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 def make_app(settings: Settings) -> Celery:
     """Celery as it is run here; ``docs/decisions`` says why each setting is what it is."""
     distrust_messages()
-    app = Celery("geogaze", broker=settings.broker_url, include=["worker.tasks"])
+    app = Celery("geogaze", broker=verifying(settings.broker_url), include=["worker.tasks"])
     app.conf.update(
         task_default_queue=QUEUE,
         task_serializer="json",

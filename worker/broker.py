@@ -1,9 +1,10 @@
-"""Redis as the broker, with what it holds not trusted to be messages."""
+"""Redis as the broker: who it is is verified, and what it holds not trusted to be messages."""
 
 from __future__ import annotations
 
 from queue import Empty
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import structlog
 from kombu.exceptions import OperationalError
@@ -39,6 +40,18 @@ class Transport(redis.Transport):
     """Kombu's, with the channel above."""
 
     Channel = Channel
+
+
+def verifying(url: str) -> str:
+    """The broker's address, by which whoever answers there over TLS has to show a certificate.
+
+    Kombu asks for none unless told (``ssl_cert_reqs``), so that anybody in between could answer.
+    """
+    address = urlsplit(url)
+    if address.scheme != "rediss" or "ssl_cert_reqs" in parse_qs(address.query):
+        return url
+    query = "&".join(filter(None, (address.query, "ssl_cert_reqs=required")))
+    return urlunsplit(address._replace(query=query))
 
 
 def distrust_messages() -> None:

@@ -41,6 +41,7 @@ def api(
         root_path=root_path,
         log_level="warning",
         access_log=False,  # the API logs its requests itself
+        proxy_headers=False,  # … and judges whose to believe
         timeout_graceful_shutdown=_LAST_SECONDS,  # whoever watches a job would keep it up for ever
     )
 

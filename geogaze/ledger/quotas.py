@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -49,7 +50,8 @@ class Quota:
 
     Attributes:
         jobs: that have not ended.
-        tiles: begun within a day, without those that were taken over from earlier jobs.
+        tiles: begun within a day, without those that were taken over from earlier jobs; of a job
+            that began anew, those that it had still to do.
         bytes: of products that are kept.
         priority: the highest that its jobs may have.
     """
@@ -80,22 +82,50 @@ class Quota:
                 f"priority: {words.get(priority, priority)!r} is more urgent than "
                 f"{words[self.priority]!r}, which is the most here (GEOGAZE_TOP_PRIORITY)."
             )
-        if self.jobs is self.tiles is self.bytes is None:
-            return
-        session.execute(select(_one_at_a_time(tenant)))
+        self.wait_turn(session, tenant)
+        self._check_amounts(session, tenant, tiles)
+
+    def wait_turn(self, session: Session, tenant: str) -> None:
+        """Let others of the tenant's that are being accepted end; before any row is locked."""
+        if not self.jobs is self.tiles is self.bytes is None:
+            session.execute(select(_one_at_a_time(tenant)))
+
+    def check_retry(self, session: Session, tenant: str, job_id: UUID) -> None:
+        """Refuse that a job begins anew where that is too much, and count it from now on.
+
+        Within the transaction that begins it, once it was its turn.
+
+        Raises:
+            QuotaExceeded: it is.
+        """
+        left = select(func.coalesce(func.sum(Phase.items - Phase.items_done), 0))
+        tiles = session.scalar(left.where(Phase.job_id == job_id)) or 0
+        self._check_amounts(session, tenant, tiles)
+        again = exists().where(Job.id == Phase.job_id, Job.retried > now() - _DAY)
+        session.execute(
+            update(Phase)
+            .where(Phase.job_id == job_id, ~again)
+            .values(items_before=Phase.items_done)
+        )
+        session.execute(update(Job).where(Job.id == job_id).values(retried=now()))
+
+    def _check_amounts(self, session: Session, tenant: str, tiles: int) -> None:
         ours = Job.tenant == tenant
         if self.jobs is not None:
             counted = select(func.count()).where(ours, Job.state.in_(OPEN_JOB))
             self._refuse("jobs", session.scalar(counted) or 0, 1, self.jobs, "open jobs")
         if self.tiles is not None:
             begun = case((Job.state.in_(OPEN_JOB), Phase.items), else_=Phase.items_done)
-            recent: tuple[ColumnElement[bool], ...] = (ours, Job.created > now() - _DAY)
+            young = Job.created > now() - _DAY
+            before = case((young, Phase.items_reused), else_=func.coalesce(Phase.items_before, 0))
+            recent = (ours, or_(young, Job.retried > now() - _DAY))
             begun_today = (
-                select(func.coalesce(func.sum(begun - Phase.items_reused), 0))
+                select(func.coalesce(func.sum(begun - before), 0))
                 .join(Job, Job.id == Phase.job_id)
                 .where(*recent)
             )
-            oldest = select(func.min(Job.created) + _DAY - now()).where(*recent)
+            began = case((young, Job.created), else_=Job.retried)
+            oldest = select(func.min(began) + _DAY - now()).where(*recent)
             left = session.scalar(oldest) or _DAY
             self._refuse(
                 "tiles", session.scalar(begun_today) or 0, tiles, self.tiles, "tiles in a day", left

@@ -211,13 +211,17 @@ class Ledger:
         Raises:
             JobNotFound: there is none.
             IllegalTransition: it has not failed.
+            QuotaExceeded: its tenant has as much as it may have.
         """
         with Session(self.database) as session, session.begin():
+            tenant = session.scalar(select(Job.tenant).where(Job.id == job_id, *self._ours()))
+            self._quota.wait_turn(session, tenant or "")
             job = self._visible(session, job_id, lock=True)
             if job.state is not JobState.FAILED:
                 raise IllegalTransition(
                     f"Job {job_id} is {job.state}; only a failed job can be retried."
                 )
+            self._quota.check_retry(session, job.tenant, job_id)
             begin_anew(session, job_id)
             again = job_step(
                 JobState.RUNNING, message="running", problem=None, finished=None, updated=now()

@@ -71,7 +71,8 @@ class Job(Base):
     ``served`` is when a unit of the job was last dispatched: jobs take turns by it. Jobs of equal
     ``content`` do the same in their shared phase. ``released`` is when the objects of a
     dismissed job were removed. ``warnings`` are the plan's, for the user.
-    ``size`` is the bytes of its products, ``request_id`` what logs call the request it came by.
+    ``size`` is the bytes of its products, ``request_id`` what logs call the request it came by,
+    ``retried`` when it last began anew.
     ``request``, ``plan`` and ``assets`` grow with the classes asked for, so they are fetched only
     where they are looked at.
     """
@@ -101,6 +102,7 @@ class Job(Base):
     updated: Mapped[float] = mapped_column(Float(53))
     started: Mapped[float | None] = mapped_column(Float(53))
     finished: Mapped[float | None] = mapped_column(Float(53))
+    retried: Mapped[float | None] = mapped_column(Float(53), deferred=True)
     released: Mapped[float | None] = mapped_column(Float(53))
 
     __table_args__ = (
@@ -118,6 +120,7 @@ class Phase(Base):
     Whoever lowers ``remaining`` to 0 opens the next phase, by ``position``. What the columns of the
     plan mean, see :class:`geogaze.ledger.submission.PhasePlan`; ``items`` is how many it has and
     ``noun`` what they are. ``items_reused`` of the ``items_done`` were done by an earlier job.
+    ``items_before`` of them were done when the job began anew within a day, for its tenant's quota.
     ``items_seen`` is the most that was told, units at work included, and ``pace`` holds the marks
     of how it went of late (see :mod:`geogaze.ledger.pace`).
 
@@ -145,6 +148,7 @@ class Phase(Base):
     remaining: Mapped[int]
     items_done: Mapped[int] = mapped_column("tiles_done", default=0)
     items_reused: Mapped[int] = mapped_column("tiles_reused", default=0)
+    items_before: Mapped[int | None] = mapped_column(deferred=True)
     items_seen: Mapped[int] = mapped_column("tiles_seen", default=0, server_default="0")
     pace: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
 

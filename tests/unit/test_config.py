@@ -94,5 +94,5 @@ def _written(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return json.dumps(value)
+        return json.dumps([str(part) for part in value])
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)

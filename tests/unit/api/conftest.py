@@ -39,6 +39,23 @@ def http(app: FastAPI) -> Iterator[TestClient]:
 
 
 @pytest.fixture
+def serve(settings: Settings) -> Any:
+    """The API with other settings, as seen at an address of the server."""
+    made: list[TestClient] = []
+
+    def make(url: str = "http://testserver", **changes: Any) -> TestClient:
+        app = make_app(settings.model_copy(update=changes))
+        at_once = {"Prefer": "respond-async"}
+        client = TestClient(app, url, raise_server_exceptions=False, headers=at_once)
+        made.append(client)
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.app.state.services.ledger.database.dispose()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
 def ledger(app: FastAPI) -> Ledger:
     ledger: Ledger = app.state.services.ledger
     return ledger

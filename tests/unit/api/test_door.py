@@ -14,31 +14,13 @@ from geogaze.errors import InvalidRequest
 from geogaze.ledger.keys import Keys
 from geogaze.ledger.scopes import Scope
 from tests.unit.api.test_execution import check_problem
-from tests.unit.api.testing import TestClient, make_app
+from tests.unit.api.testing import Serve, TestClient, bearer, make_app
 
 USER = {Scope.READ, Scope.SUBMIT}
 ECHO = {"inputs": {"string": "hello"}}
-AT_ONCE = {"Prefer": "respond-async"}
 EXECUTION = "/processes/echo/execution"
 
-Serve = Callable[..., TestClient]
 NewKey = Callable[..., str]
-
-
-@pytest.fixture
-def serve(settings: Settings) -> Any:
-    """The API with other settings, as seen at an address of the server."""
-    made: list[TestClient] = []
-
-    def make(url: str = "http://testserver", **changes: Any) -> TestClient:
-        app = make_app(settings.model_copy(update=changes))
-        client = TestClient(app, url, raise_server_exceptions=False, headers=AT_ONCE)
-        made.append(client)
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.app.state.services.ledger.database.dispose()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -54,10 +36,6 @@ def new_key(locked: TestClient) -> NewKey:
         return keys.create("test", tenant=tenant, scopes=scopes)[1]
 
     return make
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_a_key_is_taken_in_either_header(locked: TestClient, new_key: NewKey) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,14 @@ def test_a_public_address_is_in_every_link(changed: Any) -> None:
 
 
 def test_the_page_to_read_needs_no_other_host(http: TestClient) -> None:
-    page = http.get("/docs").text
+    answer = http.get("/docs")
+    page = answer.text
     assert "http://" not in page
     assert "https://" not in page
-    for file, start in (("swagger-ui-bundle.js", "/*!"), ("swagger-ui.css", ".swagger-ui")):
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert not re.search(r"<script[^>]*>[^<]|<style| on\w+=", page), "what the policy refuses"
+    files = {"swagger-ui-bundle.js": "/*!", "swagger-ui.css": ".swagger-ui", "start.js": "//"}
+    for file, start in files.items():
         assert f"docs/ui/{file}" in page
         answer = http.get(f"/docs/ui/{file}")
         assert answer.status_code == 200

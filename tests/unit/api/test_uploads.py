@@ -254,6 +254,46 @@ def test_an_upload_is_its_tenants(settings: Settings, local: Path) -> None:
     app.state.services.ledger.database.dispose()
 
 
+@pytest.mark.parametrize(
+    ("quota", "told"),
+    [({"quota_uploads": 2}, "would be 3; 2 are"), ({"quota_upload_bytes": 25}, "30 bytes; 25 are")],
+)
+def test_a_tenant_has_no_more_than_its_quota(
+    settings: Settings, storage: FolderStorage, quota: dict[str, int], told: str
+) -> None:
+    app = make_app(settings.model_copy(update={"tenant_header": "X-Tenant", **quota}))
+    http = TestClient(app, raise_server_exceptions=False)
+    bodies = [{"name": "a.tif", "size": 10, "sha256": f"{n}" * 64} for n in range(3)]
+
+    def begin(body: dict[str, Any], tenant: str = "us") -> httpx.Response:
+        return http.post("/uploads", json=body, headers={"X-Tenant": tenant})
+
+    begun = [begin(body).json()["id"] for body in bodies[:2]]
+    before = sorted(storage.path("uploads").rglob("*"))
+    over = begin(bodies[2])
+    assert over.status_code == 429
+    assert told in over.json()["detail"]
+    assert over.headers["retry-after"] == "3600"
+    assert sorted(storage.path("uploads").rglob("*")) == before, "nothing is left of it"
+    assert begin(bodies[1]).json()["id"] == begun[1], "what was begun goes on"
+    assert begin(bodies[2], "them").status_code == 201
+    http.delete(f"/uploads/{begun[0]}", headers={"X-Tenant": "us"})
+    assert begin(bodies[2]).status_code == 201
+    app.state.services.ledger.database.dispose()
+
+
+def test_what_no_quota_ever_holds_is_refused_for_good(
+    settings: Settings, storage: FolderStorage
+) -> None:
+    app = make_app(settings.model_copy(update={"quota_upload_bytes": 9}))
+    body = {"name": "a.tif", "size": 10, "sha256": "1" * 64}
+    answer = TestClient(app, raise_server_exceptions=False).post("/uploads", json=body)
+    assert answer.status_code == 413
+    assert "GEOGAZE_QUOTA_UPLOAD_BYTES" in answer.json()["detail"]
+    assert not storage.path("uploads").exists()
+    app.state.services.ledger.database.dispose()
+
+
 def test_the_client_tells_why_a_file_is_refused(client: Client, tmp_path: Path) -> None:
     with pytest.raises(RemoteRefusal, match="cannot be read"):
         client.upload(tmp_path / "nowhere.tif")

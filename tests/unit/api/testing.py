@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +18,10 @@ with warnings.catch_warnings():  # Starlette would rather have httpx2
     warnings.filterwarnings("ignore", message="Using `httpx` with")
     from fastapi.testclient import TestClient
 
-__all__ = ["TestClient", "due", "make_app", "make_settings"]
+__all__ = ["Serve", "TestClient", "bearer", "due", "make_app", "make_settings"]
+
+Serve = Callable[..., TestClient]
+"""Of the fixture ``serve``."""
 
 
 def make_settings(folder: Path, bundle: Path) -> Settings:
@@ -44,3 +48,8 @@ def due(engine: Engine) -> UUID | None:
     """A unit that may be claimed now, as the dispatcher would hand it out."""
     messages = Queue(engine).dispatch(1)
     return messages[0].unit if messages else None
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}

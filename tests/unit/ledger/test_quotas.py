@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
+from geogaze.errors import SceneUnreadable
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.quotas import PriorityTooHigh, Quota, QuotaExceeded
+from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
 from tests.unit.ledger.suite import OnSqlite, Suite, submission
@@ -92,6 +95,42 @@ class QuotasSuite(Suite):
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(ask, range(8))) == 3
+
+    def test_a_retry_is_one_more_open_job(self, ledger: Ledger, claims: Claims) -> None:
+        ours = ledger.of("a", Quota(jobs=1))
+        failed = ours.submit(submission(tenant="a"))
+        claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
+        other = ours.submit(submission(tenant="a"))
+        with pytest.raises(QuotaExceeded, match="1 open jobs"):
+            ours.retry(failed)
+        assert ledger.status(failed).state is JobState.FAILED, "nothing has begun"
+        ledger.dismiss(other)
+        ours.retry(failed)
+
+    def test_a_retry_costs_the_tiles_that_are_left(
+        self, engine: Engine, ledger: Ledger, claims: Claims
+    ) -> None:
+        """Of a job of yesterday; what it did then is not counted again."""
+        ours = ledger.of("a", Quota(tiles=30))
+        failed = ours.submit(submission(3, tenant="a"))
+        claims.commit(self.take(ledger, claims), {}, items=10)
+        claims.give_up(self.take(ledger, claims), SceneUnreadable("damaged"))
+        self.age(engine, failed, 86_401)
+        ours.submit(submission(2, tenant="a"))
+        with pytest.raises(QuotaExceeded, match="20 tiles in a day and this asks for 20"):
+            ours.retry(failed)
+        more = ledger.of("a", Quota(tiles=40))
+        more.retry(failed)
+        with pytest.raises(QuotaExceeded, match="40 tiles in a day and this asks for 10") as told:
+            more.submit(submission(1, tenant="a"))
+        assert told.value.seconds == pytest.approx(86_400, abs=60)
+        self.age(engine, failed, 86_401)
+        more.submit(submission(2, tenant="a"))
+
+    def age(self, engine: Engine, job: UUID, seconds: float) -> None:
+        with Session(engine) as session, session.begin():
+            times = {"created": Job.created - seconds, "retried": Job.retried - seconds}
+            session.execute(update(Job).where(Job.id == job).values(times))
 
     def test_nobody_is_more_urgent_than_may_be(self, ledger: Ledger) -> None:
         usual = ledger.of("a", Quota(priority=0))

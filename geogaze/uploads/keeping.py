@@ -15,89 +15,28 @@ from contextlib import suppress
 from itertools import takewhile
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
 from geogaze.config import Settings
-from geogaze.errors import (
-    GeogazeError,
-    InvalidRequest,
-    ObjectNotFound,
-    SceneUnreadable,
-    SceneUnusable,
-)
+from geogaze.errors import InvalidRequest, ObjectNotFound, SceneUnreadable, SceneUnusable
+from geogaze.ledger.quotas import QuotaExceeded
 from geogaze.scene.policy import UPLOADS, SourcePolicy, uploads_place
 from geogaze.scene.readers import open_reader
 from geogaze.storage import Storage
 from geogaze.storage.parts import MOST, parts_of
+from geogaze.uploads.quota import UploadQuota
+from geogaze.uploads.upload import (
+    RECORD,
+    Upload,
+    UploadIncomplete,
+    UploadNotFound,
+    UploadRefused,
+    UploadTooLarge,
+    id_of,
+    start_of_ids,
+)
 
 _NAME = re.compile(r"[\w()+ -][\w.()+ -]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_RECORD = "upload.json"
 _PIECE = 8 * 2**20
-
-
-class UploadNotFound(GeogazeError):
-    """No upload has this id, or it has expired, or it was refused."""
-
-    status = 404
-    slug = "no-such-upload"
-    title = "There is no such upload"
-
-
-class UploadIncomplete(GeogazeError):
-    """An upload was said to be complete, and parts are missing."""
-
-    status = 409
-    slug = "upload-incomplete"
-    title = "Parts of the upload are missing"
-
-
-class UploadTooLarge(GeogazeError):
-    """More is to be uploaded than this server takes."""
-
-    status = 413
-    slug = "upload-too-large"
-    title = "The upload is too large"
-
-
-class UploadRefused(InvalidRequest):
-    """What was uploaded is not what was announced, or no scene; it is gone."""
-
-    slug = "upload-refused"
-    title = "The upload was refused"
-
-
-class Upload(BaseModel):
-    """An upload. ``parts`` is what the storage knows its parts by; ``expires`` seconds since 1970.
-
-    ``scene`` is the address that jobs take, once it is complete.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: UUID
-    tenant: str
-    name: str
-    size: int
-    sha256: str
-    part_size: int
-    parts: str
-    expires: float
-    scene: str | None = None
-
-    @property
-    def count(self) -> int:
-        """How many parts it has."""
-        return math.ceil(self.size / self.part_size)
-
-    @property
-    def key(self) -> str:
-        """The object that it becomes."""
-        return f"{UPLOADS}{self.id}/{self.name}"
-
-    def size_of(self, number: int) -> int:
-        """Bytes of a part, which count from 1."""
-        return min(self.part_size, self.size - (number - 1) * self.part_size)
 
 
 class Uploads:
@@ -114,6 +53,7 @@ class Uploads:
     ) -> None:
         self._settings, self._storage, self._clock = settings, storage, clock
         self._parts = parts_of(storage)
+        self._quota = UploadQuota.of(settings)
 
     def begin(self, tenant: str, name: str, size: int, sha256: str) -> Upload:
         """Expect a file, or go on with an upload of the same one.
@@ -126,8 +66,9 @@ class Uploads:
 
         Raises:
             InvalidRequest, UploadTooLarge: it is not expected here.
+            QuotaExceeded: its tenant has as much as it may have.
         """
-        if not _NAME.fullmatch(name) or name == _RECORD:
+        if not _NAME.fullmatch(name) or name == RECORD:
             raise InvalidRequest(
                 f"name: {name[:80]!r} is no file's name here: letters, digits, space and ._-+() "
                 "are taken, 128 at most, without a path."
@@ -139,10 +80,10 @@ class Uploads:
             raise UploadTooLarge(
                 f"{name!r} has {size:,} bytes; at most {most:,} are taken (GEOGAZE_UPLOAD_BYTES)."
             )
+        self._quota.check_alone(name, size)
         if size < 1:
             raise InvalidRequest(f"size: {name!r} is empty.")
-        known = hashlib.sha256("\0".join((tenant, name, str(size), sha256)).encode()).digest()
-        upload_id = UUID(bytes=known[:16])
+        upload_id = id_of(tenant, name, size, sha256)
         try:
             return self.find(tenant, upload_id)
         except UploadNotFound:
@@ -159,7 +100,23 @@ class Uploads:
             expires=self._clock() + self._settings.upload_seconds,
         )
         self._keep(upload)
+        if not self._quota.is_none:
+            # Once it is written: of two at once both may be refused, and never both be taken.
+            try:
+                self._quota.check(self.of(tenant), self._clock())
+            except QuotaExceeded:
+                self.remove(upload)
+                raise
         return upload
+
+    def of(self, tenant: str) -> list[Upload]:
+        """All uploads of a tenant that have not expired."""
+        found = []
+        for key in self._storage.keys(f"{UPLOADS}{start_of_ids(tenant)}"):
+            if key.endswith(f"/{RECORD}"):
+                with suppress(ObjectNotFound):  # it was removed meanwhile
+                    found.append(self._read(key))
+        return [one for one in found if one.tenant == tenant and one.expires >= self._clock()]
 
     def _part_size(self, size: int) -> int:
         wanted = self._settings.upload_part_bytes
@@ -174,7 +131,7 @@ class Uploads:
             UploadNotFound: there is none.
         """
         try:
-            upload = self._read(f"{UPLOADS}{upload_id}/{_RECORD}")
+            upload = self._read(f"{UPLOADS}{upload_id}/{RECORD}")
         except ObjectNotFound:
             upload = None
         if upload and upload.expires < self._clock():
@@ -276,7 +233,7 @@ class Uploads:
         """Remove uploads whose time is over, complete or not, until told to stop; how many."""
         removed = 0
         for key in takewhile(lambda key: not stop(), self._storage.keys(UPLOADS)):
-            if not key.endswith(f"/{_RECORD}"):
+            if not key.endswith(f"/{RECORD}"):
                 continue
             try:
                 upload = self._read(key)
@@ -294,7 +251,7 @@ class Uploads:
             return False
 
     def _keep(self, upload: Upload) -> None:
-        self._storage.put(f"{UPLOADS}{upload.id}/{_RECORD}", upload.model_dump_json().encode())
+        self._storage.put(f"{UPLOADS}{upload.id}/{RECORD}", upload.model_dump_json().encode())
 
     def _read(self, key: str) -> Upload:
         return Upload.model_validate_json(self._storage.get(key))

@@ -1,0 +1,19 @@
+"""Scenes that are uploaded: in parts, in any order, and none counts before it is checked."""
+
+from geogaze.uploads.keeping import Uploads
+from geogaze.uploads.upload import (
+    Upload,
+    UploadIncomplete,
+    UploadNotFound,
+    UploadRefused,
+    UploadTooLarge,
+)
+
+__all__ = [
+    "Upload",
+    "UploadIncomplete",
+    "UploadNotFound",
+    "UploadRefused",
+    "UploadTooLarge",
+    "Uploads",
+]

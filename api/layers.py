@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from api.dependencies import Services
+from fastapi import Depends, Request, Response
+
+from api.dependencies import JobId, Services, With, unchanged
+from api.problems import documented
 from api.results import products
 from geogaze.errors import InvalidRequest, ObjectNotFound
 from geogaze.gis.keeping import Kept
@@ -21,6 +24,14 @@ from geogaze.products.colormaps import render_stops
 from geogaze.storage import Storage
 from geogaze.version import VERSION
 
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "A PNG."},
+    304: {"description": "The same as before."},
+    **documented(404, 410),
+}
+"""Responses of a route that :func:`picture` answers, for its OpenAPI description."""
+
+_KEPT = "private, max-age=3600"  # products never change, but a job may be removed
 _ITEMS = 256  # descriptions of jobs that are kept
 
 
@@ -39,6 +50,12 @@ class Layer:
         drawn = json.dumps(self.render, sort_keys=True)
         named = f"{self.made['sha256']} {drawn} {VERSION}"
         return f'"{hashlib.sha256(named.encode()).hexdigest()[:32]}"'
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        title: str = self.render.get("title", self.name)
+        return title
 
     def address(self, base: str) -> str:
         """Where it lies below the API's address."""
@@ -115,3 +132,26 @@ class Layers:
         item = json.loads(self._storage.get(key))
         renders: dict[str, dict[str, Any]] = item["properties"].get("renders", {})
         return renders
+
+
+def _layers(request: Request) -> Layers:
+    layers: Layers = request.app.state.layers
+    return layers
+
+
+WithLayers = Annotated[Layers, Depends(_layers)]
+
+
+def _layer(job_id: JobId, layer: str, services: With, layers: WithLayers) -> Layer:
+    return layers.one(services, job_id, layer)
+
+
+OneLayer = Annotated[Layer, Depends(_layer)]
+
+
+def picture(request: Request, layer: Layer, draw: Callable[[], bytes]) -> Response:
+    """A picture of a layer, drawn where the client has none that is the same."""
+    headers = {"ETag": layer.tag, "Cache-Control": _KEPT}
+    if unchanged(request, layer.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(draw(), media_type="image/png", headers=headers)

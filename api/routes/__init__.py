@@ -18,6 +18,8 @@ ROUTERS = [
     "api.routes.assets:router",
     "api.routes.provenance:router",
     "api.routes.layers:router",
+    "api.routes.tilesets:router",  # whose last address takes whatever lies below a layer
+    "api.routes.wmts:router",
     "api.routes.catalogue:router",
     "api.routes.uploads:router",
 ]

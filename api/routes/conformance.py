@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api import catalogue
+from api import catalogue, tilesets
 from api.access import Need, needs
 from api.problems import documented
 from api.written import Negotiated
@@ -21,6 +21,7 @@ CONFORMANCE = [
         )
     ),
     *catalogue.CONFORMANCE,
+    *tilesets.CONFORMANCE,
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api import catalogue, openapi
+from api import catalogue, openapi, tilesets
 from api.access import Need, needs
 from api.dependencies import base_url
 from api.documents import Link
@@ -40,6 +40,7 @@ def landing_page(request: Request, response: Response) -> dict[str, Any]:
         Link(href=f"{base}/conformance", rel=f"{_REL}/conformance"),
         Link(href=f"{base}/processes", rel=f"{_REL}/processes"),
         Link(href=f"{base}/jobs", rel=f"{_REL}/job-list"),
+        Link(href=f"{base}/tileMatrixSets", rel=tilesets.SCHEMES),
     ]
     stac = catalogue.landing(base)
     return {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import JobId, With, base_url, unchanged
-from api.layers import Layer, Layers
+from api.dependencies import JobId, With, base_url
+from api.layers import PICTURE, Layer, OneLayer, WithLayers, picture
 from api.problems import documented
 from geogaze.errors import InvalidRequest
 from geogaze.gis.lattice import LONLAT
@@ -18,34 +17,12 @@ from geogaze.products.colormaps import render_stops
 
 router = APIRouter(prefix="/jobs/{job}/layers", tags=["layers"])
 
-_PNG: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/png": {}}, "description": "A PNG."},
-    304: {"description": "The same as before."},
-    **documented(404, 410),
-}
-_KEPT = "private, max-age=3600"  # products never change, but a job may be removed
-
 
 class Side(IntEnum):
     """Pixels along a side of a tile; the larger are for screens with two pixels for one."""
 
     usual = 256
     double = 512
-
-
-def _layers(request: Request) -> Layers:
-    layers: Layers = request.app.state.layers
-    return layers
-
-
-WithLayers = Annotated[Layers, Depends(_layers)]
-
-
-def _layer(job_id: JobId, layer: str, services: With, layers: WithLayers) -> Layer:
-    return layers.one(services, job_id, layer)
-
-
-OneLayer = Annotated[Layer, Depends(_layer)]
 
 
 @router.get("", responses=documented(404, 410))
@@ -56,7 +33,7 @@ def layers(request: Request, job_id: JobId, services: With, known: WithLayers) -
         "layers": [
             {
                 "name": layer.name,
-                "title": layer.render.get("title", layer.name),
+                "title": layer.title,
                 "tilejson": f"{layer.address(base)}/tilejson.json",
                 "tiles": _tiles(layer, base),
                 "legend": f"{layer.address(base)}/legend.png",
@@ -73,23 +50,23 @@ def tilejson(request: Request, layer: OneLayer, known: WithLayers) -> dict[str, 
     left, bottom, right, top = shown.lattice.bounds(LONLAT)
     east = right + 360 if right < left else right  # it lies across the antimeridian
     middle = ((left + east) / 2 + 180) % 360 - 180
-    if east > right:
-        left, right = -180.0, 180.0
     return {
         "tilejson": "3.0.0",
-        "name": layer.render.get("title", layer.name),
+        "name": layer.title,
         "scheme": "xyz",
         "tiles": [_tiles(layer, base_url(request))],
         "minzoom": 0,
         "maxzoom": shown.max_zoom,
-        "bounds": [left, bottom, right, top],
+        "bounds": list(shown.lattice.degrees),
         "center": [middle, (bottom + top) / 2, max(0, shown.max_zoom - 4)],
         "renders": {layer.name: layer.render},
     }
 
 
 @router.get(
-    "/{layer:path}/tiles/WebMercatorQuad/{z}/{x}/{y}.png", response_class=Response, responses=_PNG
+    "/{layer:path}/tiles/WebMercatorQuad/{z}/{x}/{y}.png",
+    response_class=Response,
+    responses=PICTURE,
 )
 def tile(
     request: Request,
@@ -104,13 +81,13 @@ def tile(
     place = Place(z, x, y)
     if not place.exists:
         raise InvalidRequest(f"At zoom {z} columns and rows go from 0 to {2**z - 1}, not {x}, {y}.")
-    return _picture(request, layer, lambda: known.shown(layer).tile(place, size))
+    return picture(request, layer, lambda: known.shown(layer).tile(place, size))
 
 
-@router.get("/{layer:path}/legend.png", response_class=Response, responses=_PNG)
+@router.get("/{layer:path}/legend.png", response_class=Response, responses=PICTURE)
 def legend(request: Request, layer: OneLayer) -> Response:
     """The colours of a layer, from its lowest value (left) to its highest."""
-    return _picture(request, layer, lambda: ramp(render_stops(layer.render)))
+    return picture(request, layer, lambda: ramp(render_stops(layer.render)))
 
 
 @router.get("/{layer:path}/point/{lon},{lat}", responses=documented(404, 410))
@@ -133,11 +110,3 @@ def statistics(layer: OneLayer, known: WithLayers) -> dict[str, Any]:
 
 def _tiles(layer: Layer, base: str) -> str:
     return f"{layer.address(base)}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png"
-
-
-def _picture(request: Request, layer: Layer, draw: Callable[[], bytes]) -> Response:
-    """A picture of a layer, drawn where the client has none that is the same."""
-    headers = {"ETag": layer.tag, "Cache-Control": _KEPT}
-    if unchanged(request, layer.tag):
-        return Response(status_code=304, headers=headers)
-    return Response(draw(), media_type="image/png", headers=headers)

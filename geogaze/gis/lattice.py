@@ -24,6 +24,7 @@ Bounds = tuple[float, float, float, float]
 LONLAT = CRS.from_epsg(4326)
 _CELL_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3
+_ALIKE = 1e-9  # share of a cell by which its sides may differ, as floats do
 _PERCENTILES = (2, 98)
 _BINS = 10
 
@@ -68,16 +69,33 @@ class Lattice:
         xs, ys = zip(*places, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
+    @cached_property
+    def code(self) -> int | None:
+        """The number of its CRS in the EPSG's registry, if it is exactly one of those."""
+        found: int | None = self.crs.to_epsg(confidence_threshold=100)
+        return found
+
+    @property
+    def square(self) -> bool:
+        """Whether its cells are square, and stand upright."""
+        a, b, _, d, e, _ = self.levels[0].transform[:6]
+        return not (b or d) and a > 0 and abs(a + e) <= _ALIKE * a
+
     def bounds(self, crs: CRS) -> Bounds:
         """What it covers in another CRS, or more."""
         left, bottom, right, top = transform_bounds(self.crs, crs, *self.corners)
         return left, bottom, right, top
 
-    def value(self, lon: float, lat: float) -> float | None:
-        """The value of the cell at a place in degrees, as the file has it; None where there is
-        none.
-        """
-        (x,), (y,) = transform_points(LONLAT, self.crs, [lon], [lat])
+    @cached_property
+    def degrees(self) -> Bounds:
+        """What it covers, in degrees; all the way round where it lies across the antimeridian."""
+        left, bottom, right, top = self.bounds(LONLAT)
+        return (-180.0, bottom, 180.0, top) if right < left else (left, bottom, right, top)
+
+    def value(self, x: float, y: float, crs: CRS = LONLAT) -> float | None:
+        """The value of the cell at a place, as the file has it; None where there is none."""
+        if crs != self.crs:
+            (x,), (y,) = transform_points(crs, self.crs, [x], [y])
         if not (math.isfinite(x) and math.isfinite(y)):
             return None
         finest = self.levels[0]

@@ -21,6 +21,9 @@ from geogaze.products.colormaps import Stop
 
 MERCATOR = CRS.from_epsg(3857)
 MAX_ZOOM = 24
+RAMP = (255, 16)
+"""Width and height of a legend, in pixels."""
+
 _HALF = math.pi * 6378137.0  # metres from the middle of the map to its edge
 _SHADES = 255  # besides 0, which is clear
 _FINER = 2  # zooms beyond the one whose pixels are as large as cells: colours blend between them
@@ -95,6 +98,15 @@ class Shown:
         shades = shades_of(values, self.stops)
         return png(shades, self._palette) if shades.any() else clear(side)
 
+    def cut(self, number: int, top: int, left: int, side: int) -> bytes:
+        """A tile of one of the lattice's levels, the finest first: each pixel a cell of it, from a
+        row and a column on; clear beyond its last ones.
+        """
+        values = self.lattice.levels[number].values[top : top + side, left : left + side]
+        shades = np.zeros((side, side), np.uint8)
+        shades[: values.shape[0], : values.shape[1]] = shades_of(values, self.stops)
+        return png(shades, self._palette) if shades.any() else clear(side)
+
     def _level_for(self, place: Place, side: int) -> Level:
         """The coarsest level whose cells are no larger than the tile's pixels."""
         left, _, right, _ = place.bounds
@@ -150,8 +162,9 @@ def clear(side: int) -> bytes:
     return png(np.zeros((side, side), np.uint8), nothing)
 
 
-def ramp(stops: Sequence[Stop], width: int = 255, height: int = 16) -> bytes:
+def ramp(stops: Sequence[Stop]) -> bytes:
     """The colours from the lowest value at the left to the highest, as PNG: a legend."""
+    width, height = RAMP
     across = np.linspace(1, _SHADES, width).round().astype(np.uint8)
     return png(np.tile(across, (height, 1)), _palette(stops))
 

@@ -72,6 +72,8 @@ EXPECTED: dict[str, Expected] = {
     "GET /page/look.css": Expected("nothing", "/page/look.css"),
     "MOUNT /page": Expected("nothing", "/page/main.js"),
     "DELETE /session": Expected("nothing", "/session", status=204),
+    "GET /tileMatrixSets": Expected("nothing", "/tileMatrixSets"),
+    "GET /tileMatrixSets/{tileMatrixSet}": Expected("nothing", "/tileMatrixSets/WebMercatorQuad"),
     # for callers
     "GET /session": Expected("read", "/session"),
     "POST /session": Expected("read", "/session", status=204),
@@ -106,6 +108,20 @@ EXPECTED: dict[str, Expected] = {
     "GET /jobs/{job}/layers/{layer:path}/legend.png": _job("read", f"{_LAYER}/legend.png"),
     "GET /jobs/{job}/layers/{layer:path}/point/{lon},{lat}": _job("read", f"{_LAYER}/point/2,51"),
     "GET /jobs/{job}/layers/{layer:path}/statistics": _job("read", f"{_LAYER}/statistics"),
+    "GET /jobs/{job}/layers/{layer:path}": _job("read", _LAYER),
+    "GET /jobs/{job}/layers/{layer:path}/map/tiles": _job("read", f"{_LAYER}/map/tiles"),
+    "GET /jobs/{job}/layers/{layer:path}/map/tiles/{tileMatrixSet}": _job(
+        "read", f"{_LAYER}/map/tiles/WebMercatorQuad"
+    ),
+    "GET /jobs/{job}/layers/{layer:path}/map/tiles/{tileMatrixSet}/{tileMatrix}/{tileRow}/"
+    "{tileCol}": _job("read", f"{_LAYER}/map/tiles/WebMercatorQuad/0/0/0"),
+    "GET /jobs/{job}/layers/{layer:path}/tileMatrixSets/SceneGrid": _job(
+        "read", f"{_LAYER}/tileMatrixSets/SceneGrid", status=404
+    ),
+    "GET /jobs/{job}/wmts": _job("read", "/wmts?service=WMTS&request=GetCapabilities"),
+    "GET /jobs/{job}/wmts/1.0.0/WMTSCapabilities.xml": _job(
+        "read", "/wmts/1.0.0/WMTSCapabilities.xml"
+    ),
     "GET /collections": Expected("read", "/collections"),
     "GET /collections/{collection}": Expected("read", "/collections/explain"),
     "GET /collections/{collection}/items": Expected("read", "/collections/explain/items"),

@@ -26,7 +26,8 @@ log = structlog.get_logger()
 STAC_VERSION = "1.1.0"
 GEOJSON = "application/geo+json"
 SCHEMA = "application/schema+json"
-QUERYABLES_REL = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+_REL = "http://www.opengis.net/def/rel/ogc/1.0"
+QUERYABLES_REL, GEODATA_REL = f"{_REL}/queryables", f"{_REL}/geodata"
 _STAC, _FEATURES = "https://api.stacspec.org/v1.0.0", "http://www.opengis.net/spec/ogcapi-features"
 CONFORMANCE = [
     *(f"{_STAC}/{name}" for name in ("core", "collections", "ogcapi-features", "item-search")),
@@ -162,6 +163,7 @@ def item(services: Services, job_id: UUID, process: str, base: str) -> dict[str,
         link("parent", here),
         link("collection", here),
         link("via", f"{base}/jobs/{job_id}", title="the job"),
+        link(GEODATA_REL, f"{base}/jobs/{job_id}/layers", title="its layers, as maps"),
         *document["links"],
     ]
     return document

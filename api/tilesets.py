@@ -6,7 +6,7 @@ from typing import Any
 
 from morecantile.models import TileMatrixSet
 
-from api.catalogue import link
+from api.catalogue import GEODATA_REL, link
 from api.layers import Layer
 from geogaze.gis.grids import OWN, WEB, Grid, web_document
 from geogaze.gis.lattice import Bounds, Lattice
@@ -23,7 +23,7 @@ CONFORMANCE = [
     *(f"{_TMS}/{name}" for name in ("tilesetmetadata", "json-tilesetmetadata")),
 ]
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
-SCHEME, SCHEMES, TILESETS = (
+_SCHEME, SCHEMES, _TILESETS = (
     f"{_REL}/{name}" for name in ("tiling-scheme", "tiling-schemes", "tilesets-map")
 )
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -60,12 +60,17 @@ def resource(layer: Layer, lattice: Lattice, base: str) -> dict[str, Any]:
         "extent": {"spatial": {"bbox": [list(lattice.degrees)], "crs": _CRS84}},
         "links": [
             link("self", address),
-            link(TILESETS, f"{address}/map/tiles", title="its map tiles"),
+            tilesets_link(layer, base),
             link("alternate", f"{address}/tilejson.json", title="as TileJSON"),
             link(f"{_REL}/legend", f"{address}/legend.png", _PNG, title="its colours"),
             link("describedby", f"{address}/statistics", title="its values"),
         ],
     }
+
+
+def tilesets_link(layer: Layer, base: str) -> dict[str, Any]:
+    """Where a layer's tilesets are."""
+    return link(_TILESETS, f"{layer.address(base)}/map/tiles", title="its map tiles")
 
 
 def tileset_list(layer: Layer, grids: dict[str, Grid], base: str) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def tileset(layer: Layer, grid: Grid, base: str) -> dict[str, Any]:
         "links": [
             *told["links"],
             link("item", tiles, _PNG, templated=True, title="a tile"),
-            link(f"{_REL}/geodata", address, title="the layer"),
+            link(GEODATA_REL, address, title="the layer"),
         ],
     }
 
@@ -111,7 +116,7 @@ def _in_short(layer: Layer, grid: Grid, base: str) -> dict[str, Any]:
         **({} if own else {"tileMatrixSetURI": str(document.uri)}),
         "links": [
             link("self", f"{address}/map/tiles/{document.id}"),
-            link(SCHEME, where, title="how it is cut"),
+            link(_SCHEME, where, title="how it is cut"),
         ],
     }
 

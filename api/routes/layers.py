@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.catalogue import link
 from api.dependencies import JobId, With, base_url
 from api.layers import PICTURE, Layer, OneLayer, WithLayers, picture
 from api.problems import documented
+from api.tilesets import tilesets_link
 from geogaze.errors import InvalidRequest
 from geogaze.gis.lattice import LONLAT
 from geogaze.gis.tiles import MAX_ZOOM, Place, ramp
@@ -30,6 +32,7 @@ def layers(request: Request, job_id: JobId, services: With, known: WithLayers) -
     """The layers of a successful job that maps can ask for in tiles."""
     base = base_url(request)
     return {
+        "wmts": f"{base}/jobs/{job_id}/wmts/1.0.0/WMTSCapabilities.xml",
         "layers": [
             {
                 "name": layer.name,
@@ -37,9 +40,10 @@ def layers(request: Request, job_id: JobId, services: With, known: WithLayers) -
                 "tilejson": f"{layer.address(base)}/tilejson.json",
                 "tiles": _tiles(layer, base),
                 "legend": f"{layer.address(base)}/legend.png",
+                "links": [link("self", layer.address(base)), tilesets_link(layer, base)],
             }
             for layer in known.of(services, job_id)
-        ]
+        ],
     }
 
 

@@ -66,15 +66,15 @@ def _answers() -> dict[int | str, dict[str, Any]]:
 
 def _parameters() -> list[dict[str, Any]]:
     """Of requests by key and value. Which ones a request needs depends on what it asks for."""
-    texts = ("version", "layer", "style", "format", "tileMatrixSet", "tileMatrix", "infoFormat")
+    texts = ("Version", "Layer", "Style", "Format", "TileMatrixSet", "TileMatrix", "InfoFormat")
     schemas = {
-        "service": {"type": "string", "enum": ["WMTS"]},
-        "request": {"type": "string", "enum": list(OPERATIONS)},
+        "Service": {"type": "string", "enum": ["WMTS"]},
+        "Request": {"type": "string", "enum": list(OPERATIONS)},
         **{name: {"type": "string"} for name in texts},
-        **{name: {"type": "integer", "minimum": 0} for name in ("tileRow", "tileCol", "i", "j")},
+        **{name: {"type": "integer", "minimum": 0} for name in ("TileRow", "TileCol", "I", "J")},
     }
     return [
-        {"name": name, "in": "query", "required": name in {"service", "request"}, "schema": schema}
+        {"name": name, "in": "query", "required": name in {"Service", "Request"}, "schema": schema}
         for name, schema in schemas.items()
     ]
 
@@ -94,25 +94,25 @@ def _parameters() -> list[dict[str, Any]]:
 def wmts(request: Request, job_id: JobId, services: With, known: WithLayers) -> Response:
     """WMTS 1.0.0 by key and value; names of parameters in any case."""
     asked = Asked(request.query_params.multi_items())
-    asked.one_of("service", ["WMTS"])
-    operation = asked("request")
+    asked.one_of("Service", ["WMTS"])
+    operation = asked("Request")
     if operation == "GetCapabilities":
-        accepted = asked.maybe("acceptVersions")
+        accepted = asked.maybe("AcceptVersions")
         if accepted and _VERSION not in accepted.split(","):
             message = f"There is version {_VERSION} alone, not {accepted[:80]!r}."
-            raise Refused(message, "VersionNegotiationFailed", "acceptVersions")
+            raise Refused(message, "VersionNegotiationFailed", "AcceptVersions")
         return _capabilities(request, job_id, services, known)
     if operation not in OPERATIONS:
         message = f"There is no {operation[:80]!r} here; there is {', '.join(OPERATIONS)}."
-        raise NotSupported(message, "OperationNotSupported", "request")
-    asked.one_of("version", [_VERSION])
+        raise NotSupported(message, "OperationNotSupported", "Request")
+    asked.one_of("Version", [_VERSION])
     layer = _layer(asked, known.of(services, job_id))
-    if asked.maybe("style"):
-        asked.one_of("style", [STYLE])
-    asked.one_of("format", ["image/png"])
+    if asked.maybe("Style"):
+        asked.one_of("Style", [STYLE])
+    asked.one_of("Format", ["image/png"])
     grids = grids_of(known.shown(layer))
-    grid = grids[asked.one_of("tileMatrixSet", grids)]
-    spot = Spot(asked("tileMatrix"), asked.number("tileRow"), asked.number("tileCol"))
+    grid = grids[asked.one_of("TileMatrixSet", grids)]
+    spot = Spot(asked("TileMatrix"), asked.number("TileRow"), asked.number("TileCol"))
     try:
         if operation == "GetTile":
             return picture(request, layer, lambda: grid.tile(spot))
@@ -143,13 +143,13 @@ def _capabilities(request: Request, job_id: JobId, services: Services, known: La
 
 def _layer(asked: Asked, layers: list[Layer]) -> Layer:
     named = {layer.name: layer for layer in layers}
-    return named[asked.one_of("layer", named)]
+    return named[asked.one_of("Layer", named)]
 
 
 def _info(asked: Asked, layer: Layer, grid: Grid, spot: Spot) -> Response:
     """The value of the cell below a pixel, as the file has it."""
-    kind = asked.one_of("infoFormat", INFO)
-    value = grid.value(spot, asked.number("i"), asked.number("j"))
+    kind = asked.one_of("InfoFormat", INFO)
+    value = grid.value(spot, asked.number("I"), asked.number("J"))
     if kind == "text/plain":
         return Response(f"{layer.name}: {'none' if value is None else value}\n", media_type=kind)
     feature = {"type": "Feature", "geometry": None, "properties": {layer.name: value}}

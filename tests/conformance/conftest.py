@@ -134,7 +134,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if "tests/conformance/" in report.nodeid and "[" in report.nodeid
     }
     if went:
-        terminalreporter.section("OGC API - Processes 1.0: requirement, outcome")
+        terminalreporter.section("OGC API: requirement, outcome")
         for name, outcome in sorted(went.items()):
             terminalreporter.write_line(f"{name:<62} {outcome}")
 

@@ -1,4 +1,5 @@
-"""The abstract tests of OGC API – Processes 1.0 (OGC 18-062r2, Annex A), by class: those claimed.
+"""The abstract tests of the classes that are claimed: of OGC API – Processes 1.0 (OGC 18-062r2),
+of OGC API – Tiles 1.0 (OGC 20-057), and of the tile matrix sets that it builds on (OGC 17-083r4).
 
 A test says which of them it is by :func:`meets`; its id then is the name. The table of them all,
 each with how it went, is printed by ``pytest -n 0 tests/conformance``.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-ABSTRACT_TESTS = {
+PROCESSES = {
     "core": (
         *("landingpage-op", "landingpage-success", "api-definition-op", "api-definition-success"),
         *("conformance-op", "conformance-success", "http"),
@@ -49,15 +50,40 @@ ABSTRACT_TESTS = {
     "callback": ("job-callback",),
     "dismiss": ("job-dismiss-op", "job-dismiss-success"),
 }
+TILES = {
+    "core": (
+        *("conformance-success", "tc-op", "tc-success", "tc-error"),
+        *("tc-tilematrix-definition", "tc-tilerow-definition", "tc-tilecol-definition"),
+    ),
+    "tileset": ("description",),
+    "tilesets-list": ("tileset-links",),
+    "geodata-tilesets": ("desc-links", "operation"),
+    "png": ("content",),
+    "oas30": ("completeness", "operation-id"),
+}
+MATRIX_SETS = {
+    "tilematrixset": ("model",),
+    "json-tilematrixset": ("ietf", "media-type", "model", "schema"),
+    "tilesetmetadata": ("identifier", "model"),
+    "json-tilesetmetadata": ("ietf", "media-type", "model", "schema"),
+}
+ABSTRACT_TESTS = {
+    **PROCESSES,
+    **{f"tiles/{name}": tests for name, tests in TILES.items()},
+    **{f"tiles/tms/{name}": tests for name, tests in MATRIX_SETS.items()},
+}
 """Names of abstract tests, by the class that they are of."""
 
+KNOWN = {f"{name}/{test}" for name, tests in ABSTRACT_TESTS.items() for test in tests}
 MET: set[str] = set()
 """Those that a test says it is."""
 
 
 def meets(conformance: str, *names: str) -> pytest.MarkDecorator:
-    """Run a test once for each abstract test that it is, under its name."""
-    assert set(names) <= set(ABSTRACT_TESTS[conformance]), "as the standard names them"
-    MET.update(f"{conformance}/{name}" for name in names)
+    """Run a test once for each abstract test that it is, under its name: by the class, and by what
+    is common to classes where it is of several.
+    """
     ids = [f"{conformance}/{name}" for name in names]
+    assert set(ids) <= KNOWN, "as the standard names them"
+    MET.update(ids)
     return pytest.mark.parametrize("requirement", ids, indirect=True, ids=ids)

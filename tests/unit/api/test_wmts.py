@@ -136,7 +136,7 @@ def test_a_turned_layer_has_the_webs_grid_alone(
     assert "SceneGrid" not in xml
     assert "EPSG::32631" not in xml
     refused = http.get(f"/jobs/{job}/wmts", params=TILE)
-    assert told(refused, 400) == ("InvalidParameterValue", "tileMatrixSet")
+    assert told(refused, 400) == ("InvalidParameterValue", "TileMatrixSet")
     place, down, across = pixel_of(*place_of(325, 250), 14)
     asked = {**INFO, "TILEMATRIXSET": "WebMercatorQuad", "TILEMATRIX": "14"}
     asked |= {"TILEROW": place.y, "TILECOL": place.x, "I": across, "J": down}
@@ -156,27 +156,27 @@ def told(answer: Any, status: int) -> tuple[str | None, str | None]:
 
 
 REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
-    ({"SERVICE": None}, 400, "MissingParameterValue", "service"),
-    ({"SERVICE": "WMS"}, 400, "InvalidParameterValue", "service"),
-    ({"REQUEST": None}, 400, "MissingParameterValue", "request"),
-    ({"REQUEST": "GetMap"}, 501, "OperationNotSupported", "request"),
-    ({"VERSION": None}, 400, "MissingParameterValue", "version"),
-    ({"VERSION": "2.0.0"}, 400, "InvalidParameterValue", "version"),
-    ({"LAYER": "<b>"}, 400, "InvalidParameterValue", "layer"),
-    ({"STYLE": "x"}, 400, "InvalidParameterValue", "style"),
-    ({"FORMAT": "image/jpeg"}, 400, "InvalidParameterValue", "format"),
-    ({"TILEMATRIX": None}, 400, "MissingParameterValue", "tileMatrix"),
+    ({"SERVICE": None}, 400, "MissingParameterValue", "Service"),
+    ({"SERVICE": "WMS"}, 400, "InvalidParameterValue", "Service"),
+    ({"REQUEST": None}, 400, "MissingParameterValue", "Request"),
+    ({"REQUEST": "GetMap"}, 501, "OperationNotSupported", "Request"),
+    ({"VERSION": None}, 400, "MissingParameterValue", "Version"),
+    ({"VERSION": "2.0.0"}, 400, "InvalidParameterValue", "Version"),
+    ({"LAYER": "<b>"}, 400, "InvalidParameterValue", "Layer"),
+    ({"STYLE": "x"}, 400, "InvalidParameterValue", "Style"),
+    ({"FORMAT": "image/jpeg"}, 400, "InvalidParameterValue", "Format"),
+    ({"TILEMATRIX": None}, 400, "MissingParameterValue", "TileMatrix"),
     ({"TILEMATRIX": "3"}, 400, "InvalidParameterValue", "TileMatrix"),
-    ({"TILEROW": "-1"}, 400, "InvalidParameterValue", "tileRow"),
-    ({"TILEROW": "9" * 5000}, 400, "InvalidParameterValue", "tileRow"),
+    ({"TILEROW": "-1"}, 400, "InvalidParameterValue", "TileRow"),
+    ({"TILEROW": "9" * 5000}, 400, "InvalidParameterValue", "TileRow"),
     ({"TILEROW": "2"}, 400, "TileOutOfRange", "TileRow"),
     ({"TILECOL": "2"}, 400, "TileOutOfRange", "TileCol"),
     (
         {"REQUEST": "GetCapabilities", "ACCEPTVERSIONS": "2.0.0"},
-        *(400, "VersionNegotiationFailed", "acceptVersions"),
+        *(400, "VersionNegotiationFailed", "AcceptVersions"),
     ),
     ({**INFO, "I": "256"}, 400, "PointIJOutOfRange", "I"),
-    ({**INFO, "INFOFORMAT": "text/html"}, 400, "InvalidParameterValue", "infoFormat"),
+    ({**INFO, "INFOFORMAT": "text/html"}, 400, "InvalidParameterValue", "InfoFormat"),
 ]
 
 

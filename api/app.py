@@ -11,6 +11,7 @@ from api import middleware, openapi, problems, routes
 from api.callbacks import calling
 from api.dependencies import Services
 from api.door import Door
+from api.features import Features
 from api.layers import Layers
 from api.routes import pages
 from api.tokens import Tokens
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     app.state.services = services
     app.state.watching = Watching(services.ledger)
     app.state.layers = Layers(services.storage, settings.tiles_mb * 2**20)
+    app.state.features = Features(services.storage, settings.features_mb * 2**20, settings.scratch)
     problems.install(app)
     load_processes()  # what a table names and is not there shows here
     all_metrics()

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from api.dependencies import Services
+from api.documents import FEATURES
 from api.results import product_named
 from geogaze.errors import GeogazeError, InvalidRequest, ObjectNotFound
 from geogaze.filtering import CLASSES
@@ -19,6 +20,7 @@ from geogaze.intervals import instant, written
 from geogaze.ledger.catalogue import Extent, Layer, NewEntry
 from geogaze.models.sureness import sureness_in
 from geogaze.processes.table import Process, all_processes
+from geogaze.products.product import GEOPACKAGE
 from geogaze.products.table import product_named as product_called
 
 log = structlog.get_logger()
@@ -153,6 +155,7 @@ def item(services: Services, job_id: UUID, process: str, base: str) -> dict[str,
     """
     made = product_named(services, job_id, "item")
     document: dict[str, Any] = json.loads(services.storage.get(made["key"]))
+    has_features = any(asset.get("type") == GEOPACKAGE for asset in document["assets"].values())
     for asset in document["assets"].values():
         asset["href"] = f"{base}/jobs/{job_id}/assets/{quote(asset['href'].removeprefix('./'))}"
     document["collection"] = process
@@ -164,6 +167,7 @@ def item(services: Services, job_id: UUID, process: str, base: str) -> dict[str,
         link("collection", here),
         link("via", f"{base}/jobs/{job_id}", title="the job"),
         link(GEODATA_REL, f"{base}/jobs/{job_id}/layers", title="its layers, as maps"),
+        *([link("service", f"{base}/jobs/{job_id}/features", title=FEATURES)] * has_features),
         *document["links"],
     ]
     return document

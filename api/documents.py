@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
@@ -12,6 +13,11 @@ from geogaze.processes.limits import check_values
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import all_processes, phase_references
 from geogaze.processes.wanted import Mode, Wanted
+from geogaze.products.product import GEOPACKAGE
+
+
+FEATURES = "its hotspots and tiles, by OGC API – Features"
+"""What the link to a job's features says."""
 
 
 class Link(BaseModel):
@@ -185,6 +191,8 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
                 title="its products",
             )
         )
+        if _has_features(status.process):
+            links.append(Link(href=f"{url}/features", rel="service", title=FEATURES))
     speed, left = status.items_per_second, status.seconds_left
     return StatusInfo(
         processID=status.process,
@@ -206,6 +214,17 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         lastError=status.last_error,
         warnings=list(status.warnings) or None,
         links=links,
+    )
+
+
+@cache
+def _has_features(process: str) -> bool:
+    """Whether jobs of a process have features: GeoPackages."""
+    return any(
+        output.media_type == GEOPACKAGE
+        for known in all_processes()
+        if known.id == process
+        for output in known.outputs().values()
     )
 
 

@@ -71,7 +71,7 @@ class Layers:
     """
 
     def __init__(self, storage: Storage, most: int) -> None:
-        self._storage, self._kept = storage, Kept(most)
+        self._storage, self._kept = storage, Kept[Lattice](most)
         self._renders = lru_cache(_ITEMS)(self._read_renders)
 
     def of(self, services: Services, job_id: UUID) -> list[Layer]:

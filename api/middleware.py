@@ -40,6 +40,7 @@ _EXPOSED = [
     *("Location", "Preference-Applied", "Retry-After", "X-Request-Id"),
     *("RateLimit", "RateLimit-Policy", "WWW-Authenticate"),
     *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),  # for readers of COGs
+    *("Content-Crs", "Link"),  # and of features
 ]
 
 

@@ -5,6 +5,7 @@ The standard's process descriptions speak the dialect of 3.0 too.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,47 @@ def install(app: FastAPI) -> None:
     """Describe an application that has all of its routes."""
     app.mount("/docs/ui", needs(Need.NOTHING)(StaticFiles(directory=_PAGE)), name="docs")
     app.include_router(router)
+
+
+def service_30(
+    app: FastAPI, prefix: str, address: str, varied: str, kinds: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """The description of the routes below a prefix, as those of a service of its own.
+
+    Args:
+        app: which has them.
+        prefix: what their paths begin with, up to the parameters that ``address`` has filled in.
+        address: of the service.
+        varied: the path parameter that is written out …
+        kinds: … its values, each with parameters that listing its items takes besides.
+    """
+    whole = _document(app)
+    filled = {*re.findall(r"{(\w+)}", prefix), varied}
+    paths: dict[str, Any] = {}
+    for path, methods in whole["paths"].items():
+        if not path.startswith(prefix):
+            continue
+        rest = path.removeprefix(prefix) or "/"
+        for kind in kinds if f"{{{varied}}}" in rest else [""]:
+            more = kinds[kind] if rest.endswith("/items") else []
+            paths[rest.replace(f"{{{varied}}}", kind)] = {
+                method: {
+                    **operation,
+                    "operationId": f"{operation['operationId']}{kind and f'_{kind}'}",
+                    "parameters": [p for p in operation["parameters"] if p["name"] not in filled]
+                    + more,
+                }
+                for method, operation in methods.items()
+            }
+    document = dialect_30(
+        {
+            "info": {"title": f"{app.title}: features", "version": app.version},
+            "servers": [{"url": address}],
+            "paths": paths,
+            "components": {"schemas": {"Problem": whole["components"]["schemas"]["Problem"]}},
+        }
+    )
+    return {"openapi": "3.0.3", **document}
 
 
 @cache

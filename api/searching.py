@@ -49,7 +49,7 @@ class ItemsQuery(BaseModel):
         Raises:
             InvalidRequest: it asks for nothing that can be looked for.
         """
-        return _search(self, _numbers(self.bbox), self.filter_lang)
+        return _search(self, None if self.bbox is None else numbers(self.bbox), self.filter_lang)
 
 
 class SearchQuery(ItemsQuery):
@@ -63,7 +63,7 @@ class SearchQuery(ItemsQuery):
         """What it asks for. Raises what the others do."""
         return _search(
             self,
-            _numbers(self.bbox),
+            None if self.bbox is None else numbers(self.bbox),
             self.filter_lang,
             intersects=_json(self.intersects),
             ids=self.ids.split(",") if self.ids else None,
@@ -188,9 +188,12 @@ def _job(name: str) -> UUID | None:
         return None
 
 
-def _numbers(text: str | None) -> list[float] | None:
-    if text is None:
-        return None
+def numbers(text: str) -> list[float]:
+    """The numbers of a bbox in an address.
+
+    Raises:
+        InvalidRequest: they are none.
+    """
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:

@@ -20,6 +20,9 @@ _ONLY_OURS = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
+_WRITTEN = frozenset(
+    f"application/{kind}" for kind in ("json", "geo+json", "schema+json", "vnd.oai.openapi+json")
+)
 AGAIN = {"Cache-Control": "no-cache"}
 HEADERS = {
     **AGAIN,
@@ -62,7 +65,7 @@ class Negotiated(APIRoute):
 
         async def negotiated(request: Request) -> Response:
             answer = await handler(request)
-            if answer.headers.get("content-type") != "application/json":
+            if answer.headers.get("content-type", "").partition(";")[0] not in _WRITTEN:
                 return answer
             answer.headers["Vary"] = "Accept"
             if not prefers_html(request.headers, request.query_params):
@@ -89,6 +92,8 @@ def written(document: Any) -> str:
         case dict():
             terms = (f"<dt>{escape(str(k))}</dt><dd>{written(v)}</dd>" for k, v in document.items())
             return f"<dl>{''.join(terms)}</dl>"
+        case [_, *_] if _is_figures(document):  # coordinates
+            return escape(json.dumps(document))
         case list():
             return f"<ul>{''.join(f'<li>{written(one)}</li>' for one in document)}</ul>"
         case str() if document.startswith(("http://", "https://")):
@@ -96,6 +101,12 @@ def written(document: Any) -> str:
         case str():
             return escape(document)
     return escape(json.dumps(document))
+
+
+def _is_figures(document: Any) -> bool:
+    if isinstance(document, list):
+        return all(map(_is_figures, document))
+    return isinstance(document, int | float)
 
 
 def prefers_html(headers: Headers, query: QueryParams) -> bool:

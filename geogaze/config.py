@@ -203,6 +203,11 @@ class Settings(BaseSettings):
     tiles_mb: int = Field(
         512, gt=0, description="megabytes of layers that the API keeps for their tiles"
     )
+    features_mb: int = Field(
+        2048,
+        gt=0,
+        description="megabytes of GeoPackages copied from a bucket that the API keeps for features",
+    )
     value_bytes: int = Field(
         2**20, gt=0, description="most bytes of products that one answer carries by value"
     )

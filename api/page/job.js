@@ -32,7 +32,7 @@ export function showJob(id, trouble) {
     say($("warnings"), (status.warnings ?? []).join(" "));
     say($("error"), !ended && status.lastError ? `It went on after: ${status.lastError}` : null);
     document.title = `${ended ? status.status : `${status.progress} %`} · ${$("title").textContent} · geogaze`;
-    if (status.status === "successful") showResults();
+    if (status.status === "successful") showResults(status.links);
     else leaveResults(status);
   }
 
@@ -58,13 +58,13 @@ export function showJob(id, trouble) {
     next.src = place(`${path}/preview?seen=${tag}`);
   }
 
-  async function showResults() {
+  async function showResults(links) {
     if ($("view").querySelector("iframe")) return;
     $("nothing").hidden = true;
     try {
       const results = await ask(`${path}/results?transmissionMode=reference`);
       if (last !== "successful") return;
-      showFiles(path, results);
+      showFiles(path, results, links);
       if (results[VIEWER]) showViewer(`${path}/assets/${encodeURIComponent(results[VIEWER].title)}`);
       else showSheet(results.preview);
     } catch (refused) {
@@ -100,11 +100,15 @@ function showViewer(address) {
   $("view").append(frame);
 }
 
-function showFiles(path, results) {
+function showFiles(path, results, links) {
   const items = Object.values(results).map((file) => {
     const href = place(`${path}/assets/${file.title.split("/").map(encodeURIComponent).join("/")}`);
     return make("li", {}, make("a", { href }, file.title));
   });
+  if (links.some((link) => link.rel === "service")) {
+    const href = place(`${path}/features?f=html`);
+    items.push(make("li", {}, make("a", { href }, "hotspots and tiles, for GIS clients")));
+  }
   $("files").querySelector("ul").replaceChildren(...items);
   $("files").hidden = false;
 }

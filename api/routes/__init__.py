@@ -20,6 +20,7 @@ ROUTERS = [
     "api.routes.layers:router",
     "api.routes.tilesets:router",  # whose last address takes whatever lies below a layer
     "api.routes.wmts:router",
+    "api.routes.features:router",
     "api.routes.catalogue:router",
     "api.routes.uploads:router",
 ]

@@ -51,6 +51,7 @@ def _job(needs: str, rest: str = "", **more: Any) -> Expected:
 _HTML = {"Accept": "text/html"}
 _ECHO = {"inputs": {"string": "hello"}}
 _LAYER = "/layers/heat-boat"
+_FEATURES = "/features/collections/hotspots"
 
 ANNOUNCED = {"name": "port.tif", "size": 1000, "sha256": "0" * 64}
 
@@ -121,6 +122,18 @@ EXPECTED: dict[str, Expected] = {
     "GET /jobs/{job}/wmts": _job("read", "/wmts?service=WMTS&request=GetCapabilities"),
     "GET /jobs/{job}/wmts/1.0.0/WMTSCapabilities.xml": _job(
         "read", "/wmts/1.0.0/WMTSCapabilities.xml"
+    ),
+    "GET /jobs/{job}/features": _job("read", "/features"),
+    "GET /jobs/{job}/features/api": _job("read", "/features/api"),
+    "GET /jobs/{job}/features/conformance": _job("read", "/features/conformance"),
+    "GET /jobs/{job}/features/collections": _job("read", "/features/collections"),
+    "GET /jobs/{job}/features/collections/{collection}": _job("read", _FEATURES),
+    "GET /jobs/{job}/features/collections/{collection}/queryables": _job(
+        "read", f"{_FEATURES}/queryables"
+    ),
+    "GET /jobs/{job}/features/collections/{collection}/items": _job("read", f"{_FEATURES}/items"),
+    "GET /jobs/{job}/features/collections/{collection}/items/{feature}": _job(
+        "read", f"{_FEATURES}/items/1"
     ),
     "GET /collections": Expected("read", "/collections"),
     "GET /collections/{collection}": Expected("read", "/collections/explain"),

@@ -21,12 +21,15 @@ from geogaze.ledger.scopes import Scope
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Key
+from geogaze.products.product import GEOPACKAGE
 from geogaze.storage import FolderStorage
+from tests.unit.api.featured import package_of
 from tests.unit.api.matrix import ANNOUNCED, CALLERS, EXPECTED
 from tests.unit.api.test_assets import COG, made
 from tests.unit.api.test_jobs import end
 from tests.unit.api.test_layers import RENDER, heat
 from tests.unit.api.testing import TestClient
+from tests.unit.gis.packages import outlines
 from tests.unit.ledger.suite import submission
 
 __all__ = ["heat"]
@@ -43,6 +46,7 @@ ITEM = {
     "links": [],
 }
 USER = {Scope.READ, Scope.SUBMIT}
+HOTSPOTS = package_of(outlines(2), "EPSG:32631")
 
 
 @pytest.fixture
@@ -89,6 +93,7 @@ def make_job(ledger: Ledger, storage: FolderStorage, heat: Path) -> Any:
             "heat-boat": made(storage, job, "heat-boat.tif", heat.read_bytes(), COG),
             "item": made(storage, job, "item.json", item, "application/geo+json"),
             "preview": made(storage, job, "preview.png", b"png", "image/png"),
+            "hotspots": made(storage, job, "hotspots.gpkg", HOTSPOTS, GEOPACKAGE),
         }
         with Session(ledger.database) as session, session.begin():
             assets = {"files": files, "skipped": []}

@@ -53,7 +53,7 @@ def test_the_oldest_make_room_but_the_last_stays() -> None:
     kept.get("c", lattice)  # 300 bytes: b was not asked for the longest
     kept.get("a", lambda: pytest.fail("it is kept"))
     kept.get("large", lambda: lattice(1000))
-    assert list(kept._lattices) == ["large"]
+    assert list(kept._held) == ["large"]
 
 
 def test_what_went_wrong_is_tried_again() -> None:

@@ -1,0 +1,41 @@
+"""Copies of objects on this machine's disk, for readers that need a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from geogaze.errors import StorageUnavailable
+
+
+class Copy:
+    """A copy of an object, which is there as long as somebody holds this.
+
+    Args:
+        folder: where; None: the system's for such things.
+        fetch: writes the object into a file.
+
+    Raises:
+        StorageUnavailable: the disk refused it; also what ``fetch`` raises.
+    """
+
+    def __init__(self, folder: Path | None, fetch: Callable[[Path], None]) -> None:
+        try:
+            handle, name = tempfile.mkstemp(prefix="geogaze-copy-", dir=folder)
+            os.close(handle)
+            self.path = Path(name)
+            gone = weakref.finalize(self, self.path.unlink, missing_ok=True)
+            try:
+                fetch(self.path)
+            except BaseException:
+                gone()
+                raise
+            self.size = self.path.stat().st_size
+        except OSError as error:
+            raise StorageUnavailable(
+                f"There is no room for a copy of an object: {error}. (Operators: GEOGAZE_SCRATCH "
+                "says where copies lie.)"
+            ) from error

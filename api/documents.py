@@ -15,7 +15,6 @@ from geogaze.processes.table import all_processes, phase_references
 from geogaze.processes.wanted import Mode, Wanted
 from geogaze.products.product import GEOPACKAGE
 
-
 FEATURES = "its hotspots and tiles, by OGC API – Features"
 """What the link to a job's features says."""
 

@@ -44,6 +44,22 @@ CONFORMANCE = [
     ),
     *(f"http://www.opengis.net/spec/cql2/1.0/conf/{name}" for name in CLASSES + SPATIAL_CLASSES),
 ]
+_FORM = {"in": "query", "required": False, "style": "form", "explode": False}
+_BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "limit": {
+        **_FORM,
+        "name": "limit",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100},
+    },
+    "bbox": {**_FORM, "name": "bbox", "schema": _BOX},
+    "datetime": {**_FORM, "name": "datetime", "schema": {"type": "string"}},
+    **{
+        name: {**_FORM, "name": name, "schema": {"type": "string", "format": "uri"}}
+        for name in ("crs", "bbox-crs", "filter-crs")
+    },
+}
+"""As the standard writes them."""
 _KEPT = "private, max-age=3600"  # products never change, but a job may be removed
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {GEOJSON: {}, "text/html": {}}, "description": "GeoJSON, or a page of it."},
@@ -126,9 +142,15 @@ def api(
     """This service's own description, as OpenAPI 3.0."""
     named = {c.name: _parameters(c) for c in known.of(services, job_id)}
     document = openapi.service_30(request.app, router.prefix, here, "collection", named)
-    # QGIS takes as many at once as it is told here, and there alone.
-    limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": MOST // 10}
-    document["components"]["parameters"] = {"limit": {"name": "limit", "in": "query", "schema": limit}}
+    # Some clients look for what a page may have here, and here alone.
+    document["components"]["parameters"] = _PARAMETERS
+    for operation in (of for path in document["paths"].values() for of in path.values()):
+        operation["parameters"] = [
+            {"$ref": f"#/components/parameters/{one['name']}"}
+            if one["name"] in _PARAMETERS
+            else one
+            for one in operation["parameters"]
+        ]
     return JSONResponse(document, media_type=f"{openapi.MEDIA_TYPE}3.0")
 
 

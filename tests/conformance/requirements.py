@@ -1,5 +1,6 @@
 """The abstract tests of the classes that are claimed: of OGC API – Processes 1.0 (OGC 18-062r2),
-of OGC API – Tiles 1.0 (OGC 20-057), and of the tile matrix sets that it builds on (OGC 17-083r4).
+of OGC API – Tiles 1.0 (OGC 20-057), of the tile matrix sets that it builds on (OGC 17-083r4), and
+of OGC API – Features, Parts 1 to 3 (OGC 17-069r4, 18-058r1, 19-079r2).
 
 A test says which of them it is by :func:`meets`; its id then is the name. The table of them all,
 each with how it went, is printed by ``pytest -n 0 tests/conformance``.
@@ -67,10 +68,45 @@ MATRIX_SETS = {
     "tilesetmetadata": ("identifier", "model"),
     "json-tilesetmetadata": ("ietf", "media-type", "model", "schema"),
 }
+FEATURES = {
+    "features-1/core": (
+        *("http", "root-op", "root-success", "api-definition-op", "api-definition-success"),
+        *("conformance-op", "conformance-success", "crs84"),
+        *("fc-md-op", "fc-md-success", "fc-md-links", "fc-md-items", "fc-md-items-links"),
+        *("fc-md-extent", "fc-md-extent-multi", "sfc-md-op", "sfc-md-success"),
+        *("fc-op", "fc-response", "fc-links", "fc-numberMatched", "fc-numberReturned"),
+        *("fc-timeStamp", "fc-limit-definition", "fc-limit-response"),
+        *("fc-bbox-definition", "fc-bbox-response", "fc-time-definition", "fc-time-response"),
+        *("query-param-invalid", "query-param-unknown", "f-op", "f-success", "f-links"),
+    ),
+    "features-1/geojson": ("definition", "content"),
+    "features-1/html": ("definition", "content"),
+    "features-1/oas30": (
+        *("completeness", "exceptions-codes", "oas-definition-1", "oas-definition-2"),
+        *("oas-impl", "security"),
+    ),
+    "features-2/crs": (
+        *("crs-uri", "default-crs", "storageCrs"),
+        *("crs-parameter", "crs-parameter-default", "crs-parameter-invalid"),
+        *("crs-parameter-transform", "bbox-crs-parameter", "bbox-crs-parameter-default"),
+        "bbox-crs-parameter-invalid",
+    ),
+    "features-3/queryables": ("get-conformance", "get-queryables-uris", "get-queryables"),
+    "features-3/queryables-query-parameters": ("get-conformance", "query-param"),
+    "features-3/filter": (
+        *("get-conformance", "filter-param", "filter-lang-default"),
+        *("expression-construction", "filter-crs-wgs84", "filter-crs-param"),
+    ),
+    "features-3/features-filter": (
+        *("get-conformance", "get-collections", "get-collection", "filter-on-items"),
+        "mixing-expression",
+    ),
+}
 ABSTRACT_TESTS = {
     **PROCESSES,
     **{f"tiles/{name}": tests for name, tests in TILES.items()},
     **{f"tiles/tms/{name}": tests for name, tests in MATRIX_SETS.items()},
+    **FEATURES,
 }
 """Names of abstract tests, by the class that they are of."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from shapely.geometry import shape
+
 from tests.conformance.conftest import Service
 from tests.conformance.requirements import PROCESSES, meets
 from tests.schemas.processes import check
@@ -162,3 +164,24 @@ def test_results_are_at_the_jobs_address(service: Service, explained: str) -> No
     results = service.document(f"{explained}/results")
     check(results, "results")
     assert results["heat-boat"]["href"]
+
+
+def test_a_job_as_workers_leave_it_has_features(service: Service, explained: str) -> None:
+    """Those of the files that it made, linked from its Item."""
+    found = service.document(f"{explained}/features/collections")["collections"]
+    assert [one["id"] for one in found] == ["tiles", "hotspots"]
+    item = service.get(f"/collections/explain/items/{explained.rpartition('/')[2]}").json()
+    assert [link["href"] for link in item["links"] if link["rel"] == "service"] == [
+        f"http://testserver{explained}/features"
+    ]
+    for one in found:
+        page = service.get(f"{explained}/features/collections/{one['id']}/items").json()
+        assert page["numberMatched"] == len(page["features"]) > 0
+        west, south, east, north = one["extent"]["spatial"]["bbox"][0]
+        assert 0 < east - west < 0.01
+        assert 0 < north - south < 0.01
+        assert shape(page["features"][0]["geometry"]).intersects(shape(item["geometry"]))
+    classes = {feature["properties"]["class"] for feature in page["features"]}
+    assert classes == {"boat"}
+    tiles = service.get(f"{explained}/features/collections/tiles/items").json()["features"]
+    assert {"row", "col", "top_class", "p_boat"} <= set(tiles[0]["properties"])

@@ -17,6 +17,9 @@ from tests.conformance import (  # noqa: F401  whose tests say what they meet
     test_tiles,
 )
 from tests.conformance.conftest import INPUTS, Service
+from tests.conformance.features import (  # noqa: F401
+    test_core as _core,
+)
 from tests.conformance.requirements import KNOWN, MET, meets
 from tests.schemas.processes import check
 

@@ -1,0 +1,1 @@
+"""OGC API – Features: its abstract tests, and the clients of others."""

@@ -64,7 +64,7 @@ def uri_of(frame: Frame, asked: str | None, named: str = "crs") -> str:
     return asked
 
 
-def queryables_of(frame: Frame, selection: Selection, uri: str = CRS84) -> Queryables:
+def _queryables(frame: Frame, selection: Selection, uri: str) -> Queryables:
     """What filters on a layer may name; shapes are told in a CRS."""
 
     def meets(shape: shapely.Geometry) -> ColumnElement[bool]:
@@ -92,7 +92,7 @@ def selected(frame: Frame, query: FeaturesQuery) -> Selection:
         interval(query.datetime)  # features have no time: any time has all of them
     if query.filter is not None:
         uri = uri_of(frame, query.filter_crs, "filter-crs")
-        known = queryables_of(frame, selection, uri)
+        known = _queryables(frame, selection, uri)
         selection.want(known.condition(query.filter, query.filter_lang))
     for name, value in (query.model_extra or {}).items():
         selection.want(_equal(frame, name, value))

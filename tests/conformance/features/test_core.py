@@ -7,7 +7,7 @@ from typing import Any
 import shapely
 from shapely.geometry import shape
 
-from api.routes.features import CONFORMANCE
+from api.feature_documents import CONFORMANCE
 from geogaze.gis.frames import CRS84
 from tests.conformance.features.conftest import COLLECTIONS, Features
 from tests.conformance.requirements import FEATURES, meets

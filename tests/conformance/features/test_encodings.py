@@ -95,8 +95,7 @@ def test_all_that_is_answered_is_defined(features: Features, definition: dict[st
     for path, operation in paths(definition):
         answer = features.get(path)
         content = operation["responses"]["200"]["content"]
-        kind = answer.headers["content-type"].partition(";")[0]
-        assert kind in content or set(content) == {JSON}, path
+        assert answer.headers["content-type"] in content, path
         for refused in (features.get(f"{path}?odd=1"), features.get(f"{path}/nowhere")):
             Draft4Validator(schema).validate(refused.json())
             said = operation["responses"][str(refused.status_code)]["content"]

@@ -18,7 +18,10 @@ from tests.conformance import (  # noqa: F401  whose tests say what they meet
 )
 from tests.conformance.conftest import INPUTS, Service
 from tests.conformance.features import (  # noqa: F401
-    test_core as _core,
+    test_crs,
+    test_encodings,
+    test_features,
+    test_filters,
 )
 from tests.conformance.requirements import KNOWN, MET, meets
 from tests.schemas.processes import check

@@ -8,7 +8,7 @@ from shapely.geometry import shape
 from api.catalogue import QUERYABLES_REL
 from geogaze.gis.frames import CRS84
 from tests.conformance.features.conftest import COLLECTIONS, Features
-from tests.conformance.features.test_core import middle
+from tests.conformance.features.test_features import middle
 from tests.conformance.requirements import meets
 from tests.unit.api.featured import COUNT, OWN
 

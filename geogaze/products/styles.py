@@ -70,17 +70,24 @@ def scale_note(style: Style, normalize: Normalize) -> str:
     }[normalize]
 
 
-_TURN = 0.618034  # of the colour circle from class to class: neighbours differ most
+# Each as far as can be from those before it, as the eye sees it (OKLab, of colours neither glaring
+# nor pale); after C. Glasbey and others (2007), "Colour displays for categorical images".
+_APART = (
+    "1f6fd0 f0e100 e14b0f 009600 ffa5ff 78005a 00e1f0 3c4b0f b44bb4 a5a578 3c1ea5 87a5ff 1ed269 "
+    "87693c ffc3a5 a50f00 009696 ff69a5 005a78 78ff96 ff8700 785a87 c3d2ff b47887 d278f0 8769f0 "
+    "b4d287 00784b b41e69 782da5 693c3c 5ab4c3"
+)
+_TURN = 0.618034  # of the colour circle, from one further class to the next
 
 
 def class_colours(count: int) -> list[tuple[int, int, int]]:
-    """A colour (RGB, 0..255) for each of so many classes."""
-    colours = []
-    for i in range(count):
+    """A colour (RGB, 0..255) for each of so many classes, the first ones furthest apart."""
+    colours = [(red, green, blue) for red, green, blue in map(bytes.fromhex, _APART.split())]
+    for i in range(count - len(colours)):
         bright = (0.95, 0.75, 0.55)[i % 3]
         rgb = colorsys.hsv_to_rgb(i * _TURN % 1, (0.85, 0.55)[i // 3 % 2], bright)
         colours.append((round(rgb[0] * 255), round(rgb[1] * 255), round(rgb[2] * 255)))
-    return colours
+    return colours[:count]
 
 
 class Category(NamedTuple):

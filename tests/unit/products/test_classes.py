@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from geogaze.grid.lattice import slices
@@ -167,10 +168,34 @@ def test_the_raster_has_values_colours_and_names(
     assert legend(plan.bundle.classes)[2]["description"] == "class 2"
 
 
-def test_neighbouring_classes_have_colours_far_apart() -> None:
-    found = np.array(class_colours(21), dtype=int)
-    assert len({tuple(colour) for colour in found.tolist()}) == 21
-    assert np.abs(np.diff(found, axis=0)).sum(axis=1).min() > 100
+def oklab(colours: NDArray[Any]) -> NDArray[np.float64]:
+    """B. Ottosson's OKLab (2020), in which distances are those that the eye sees."""
+    share = colours / 255
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    to_cones = [
+        [0.41222, 0.53633, 0.05145],
+        [0.21190, 0.68070, 0.10740],
+        [0.08830, 0.28172, 0.62998],
+    ]
+    to_lab = [
+        [0.21045, 0.79362, -0.00407],
+        [1.97800, -2.42859, 0.45059],
+        [0.02590, 0.78277, -0.80868],
+    ]
+    return np.cbrt(light @ np.transpose(to_cones)) @ np.transpose(to_lab)
+
+
+@pytest.mark.parametrize(("count", "apart"), [(5, 0.3), (21, 0.13), (32, 0.11)])
+def test_classes_have_colours_far_apart(count: int, apart: float) -> None:
+    """Hues at equal angles, in three brightnesses, were 0.05 apart."""
+    found = oklab(np.array(class_colours(count)))
+    between = np.linalg.norm(found[:, None] - found, axis=2) + 9 * np.eye(count)
+    assert between.min() > apart
+
+
+def test_there_is_a_colour_for_each_of_many_classes() -> None:
+    assert len(class_colours(1000)) == 1000
+    assert class_colours(1000)[:21] == class_colours(21)
 
 
 def test_a_top_layers_standing_names_its_classes(top_plan: Plan) -> None:

@@ -150,7 +150,7 @@ class Finished:
         """The column of a layer's probability or share as SQL has it; "" where it has none."""
         if layer == TOP:
             return f"top_{self.sureness.name}"
-        names = class_columns(self.layers, self.sureness)
+        names = class_columns(self.layers, self.sureness.column)
         columns = dict(zip(self.layers, names, strict=False))
         return columns.get(layer, "").replace('"', '""')
 

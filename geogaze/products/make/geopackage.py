@@ -45,10 +45,12 @@ CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT N
 CREATE TABLE gpkg_extensions (table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL,
   definition TEXT NOT NULL, scope TEXT NOT NULL,
   CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
-CREATE TABLE layer_styles (id INTEGER PRIMARY KEY, f_table_catalog TEXT, f_table_schema TEXT,
-  f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT,
-  useAsDefault BOOLEAN, description TEXT, owner TEXT, ui TEXT, update_time DATETIME);
 """
+# QGIS's own; readers list it as a second table, so it is there only if it holds something.
+_STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY, f_table_catalog TEXT,
+  f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT,
+  styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT, ui TEXT,
+  update_time DATETIME)"""
 
 _RTREE = "http://www.geopackage.org/spec130/#extension_rtree"
 _CRS_WKT = "http://www.geopackage.org/spec130/#extension_crs_wkt"
@@ -201,9 +203,6 @@ class GeoPackageWriter:
         contents = "INSERT INTO gpkg_contents VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?)"
         file.execute(contents, (layer.name, "features", layer.title, _NO_TIME, *box, self._srs))
         file.execute(
-            contents, ("layer_styles", "attributes", "layer_styles", _NO_TIME, *[None] * 4, None)
-        )
-        file.execute(
             "INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)",
             (layer.name, _GEOMETRY, layer.kind, self._srs),
         )
@@ -214,6 +213,9 @@ class GeoPackageWriter:
             rtree = (layer.name, _GEOMETRY, "gpkg_rtree_index", _RTREE, "write-only")
             file.execute(extensions, rtree)
         if self._style:
+            file.execute(_STYLES)
+            named = ("layer_styles", "attributes", "layer_styles", _NO_TIME, *[None] * 4, None)
+            file.execute(contents, named)
             style = (layer.name, _GEOMETRY, layer.name, self._style, "", 1, layer.title, _NO_TIME)
             file.execute(
                 "INSERT INTO layer_styles VALUES (1, '', '', ?, ?, ?, ?, ?, ?, ?, '', NULL, ?)",

@@ -60,6 +60,13 @@ def test_its_style_is_inside(tmp_path: Path) -> None:
     file.close()
 
 
+def test_without_a_style_there_is_one_table_to_open(tmp_path: Path) -> None:
+    """Readers warned of a second, empty one."""
+    with GeoPackageWriter(tmp_path / "p.gpkg", LAYER, UTM, "EPSG:32631") as file:
+        file.add(SQUARES, ROWS)
+    assert pyogrio.list_layers(tmp_path / "p.gpkg").tolist() == [["places", "Polygon"]]
+
+
 def test_a_crs_without_a_number_comes_along(tmp_path: Path) -> None:
     own = pyproj.CRS("+proj=laea +lat_0=12 +lon_0=34 +datum=WGS84 +units=m").to_wkt()
     crs = pyogrio.read_info(written(tmp_path / "p.gpkg", own, None), layer="places")["crs"]

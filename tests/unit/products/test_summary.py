@@ -48,7 +48,7 @@ def test_the_geopackage_of_tiles_says_what_the_parquet_does(
 
 
 def test_columns_that_sqlite_takes_for_one_are_kept_apart() -> None:
-    assert class_columns(("Ship", "ship", "SHIP", "car"), sureness("softmax")) == [
+    assert class_columns(("Ship", "ship", "SHIP", "car"), "p") == [
         *("p_Ship", "p_ship'", "p_SHIP''", "p_car")
     ]
 

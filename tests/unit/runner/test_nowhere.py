@@ -72,6 +72,9 @@ def test_each_tile_tells_it_and_the_item_all_of_them(bundle: Path, tmp_path: Pat
     assert found.top_class.isna().tolist() == [True] * 2 + [False] * 7
     assert found[names][:2].isna().all(axis=None)
     np.testing.assert_allclose(found[names][2:], wanted[2:].numpy(), rtol=1e-3, atol=1e-4)
+    packed = geopandas.read_file(report.assets["tiles-gpkg"], layer="tiles")
+    packed = packed.sort_values(["row", "col"])
+    np.testing.assert_array_equal(packed[names].to_numpy(float), found[names].to_numpy(float))
     item = json.loads(report.assets["item"].read_text())
     validate(item)
     for layer, name in zip(layers, names, strict=True):

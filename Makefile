@@ -108,6 +108,12 @@ looks: install-dev  ## Look at a job in Chromium and in QGIS: figures, and pictu
 	   tests/looks/page_in_chromium.py tests/looks/page_states.py tests/looks/service_in_chromium.py \
 	   tests/looks/layers_in_qgis.py $(ARGS)
 
+.PHONY: clients
+clients: install-dev  ## OWSLib, pystac-client, GDAL and QGIS against a server: a table by client and product
+	@command -v gdalinfo >/dev/null || infra/apt-install.sh gdal-bin
+	@/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || infra/apt-install.sh python3-qgis
+	LOOKS=$(LOOKS) $(BIN)/python -m pytest -s -n 0 --timeout 900 tests/looks/clients.py $(ARGS)
+
 lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

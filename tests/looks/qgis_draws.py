@@ -2,7 +2,7 @@
 
 Reads a task as JSON from standard input, and says as JSON what QGIS made of it:
 
-    {"layers": [file, …], the topmost first, or "definition": file,
+    {"layers": [file or {"provider": …, "uri": …}, …], the topmost first, or "definition": file,
      "extent": [west, south, east, north] in the first layer's CRS, else all of the first layer,
      "size": [width, height], "target": PNG}
 """
@@ -29,8 +29,13 @@ from qgis.PyQt.QtGui import QColor
 
 
 def opened(path):
-    """A layer as it is when a file is dragged in: its own style is taken, if it has one."""
-    if path.split("|")[0].endswith((".gpkg", ".geojson", ".parquet", ".fgb")):
+    """A layer as it is when a file is dragged in: its own style is taken, if it has one. Or one of
+    a server, by QGIS's name of what reads it.
+    """
+    if isinstance(path, dict):
+        kind = QgsVectorLayer if path["provider"] == "OAPIF" else QgsRasterLayer
+        layer = kind(path["uri"], "layer", path["provider"])
+    elif path.split("|")[0].endswith((".gpkg", ".geojson", ".parquet", ".fgb")):
         layer = QgsVectorLayer(path, path, "ogr")
     else:
         layer = QgsRasterLayer(path, path)

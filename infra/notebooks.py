@@ -47,10 +47,10 @@ def _run(source: str, place: str, names: dict[str, Any], count: int) -> list[dic
     last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
     printed = io.StringIO()
     with redirect_stdout(printed):
-        exec(compile(ast.Module(body, []), place, "exec"), names)  # noqa: S102
+        exec(compile(ast.Module(body, []), place, "exec"), names)  # noqa: S102  our own notebooks
         value = None
         if isinstance(last, ast.Expr):
-            value = eval(compile(ast.Expression(last.value), place, "eval"), names)  # noqa: S307
+            value = eval(compile(ast.Expression(last.value), place, "eval"), names)  # noqa: S307  ours
     outputs: list[dict[str, Any]] = []
     if text := printed.getvalue():
         outputs.append({"output_type": "stream", "name": "stdout", "text": _lines(text)})

@@ -30,6 +30,7 @@ from infra.services import S3, Postgres, Redis, Server, ServiceError
 from infra.services.server import LOOPBACK, log_tail
 
 _PROJECT = Path(__file__).resolve().parents[1]
+_ROLES = _PROJECT / "infra" / "roles.sql"
 _CHECK_S = 0.5
 _SOURCE_HELP = "where scenes may be read from, besides scenes in --folder"
 
@@ -154,12 +155,12 @@ class Stack:
             "GEOGAZE_TORCH_THREADS": str(max(1, (os.cpu_count() or 1) // max(1, workers))),
             **(environment or {}),
         }
+        api, work = (self._signed_in_as(role) for role in ("geogaze_api", "geogaze_work"))
         self.workers = tuple(
-            Worker(self.logs, self.environment, title=f"worker-{number}")
-            for number in range(1, workers + 1)
+            Worker(self.logs, work, title=f"worker-{number}") for number in range(1, workers + 1)
         )
-        self.dispatcher = Dispatcher(self.logs, self.environment)
-        self.api = Api(self.logs, self.environment, port=port)
+        self.dispatcher = Dispatcher(self.logs, work)
+        self.api = Api(self.logs, api, port=port)
         self._running = ExitStack()
 
     @property
@@ -216,6 +217,13 @@ class Stack:
             )
         if done.returncode != 0:
             raise _ended(f"alembic (status {done.returncode})", log_path)
+        self.postgres.let_in(_ROLES)
+
+    def _signed_in_as(self, role: str) -> dict[str, str]:
+        """The environment of a program that has no more of the database than it needs."""
+        theirs = {"GEOGAZE_DATABASE_URL": self.postgres.url_of(role)}
+        given = self.environment["GEOGAZE_DATABASE_URL"] != self.postgres.url
+        return self.environment if given else self.environment | theirs
 
     def __enter__(self) -> Self:
         self.start()

@@ -38,8 +38,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home geogaze \
-    # A volume mounted here takes over this folder's owner.
-    && install --directory --owner=geogaze --group=geogaze /home/geogaze/.cache
+    # Volumes mounted here take over these folders' owner.
+    && install --directory --owner=geogaze --group=geogaze /home/geogaze/.cache /scratch
 
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \

@@ -24,6 +24,8 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
     Its lock says that its process lives, to whoever shares the disk: process ids mean nothing in
     another container. The system lets go of the lock when the process ends, however it ends.
     """
+    if settings.scratch:
+        settings.scratch.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix=_PREFIX, dir=settings.scratch) as folder,
         (Path(folder) / _LOCK).open("wb") as lock,

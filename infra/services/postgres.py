@@ -36,6 +36,22 @@ class Postgres(Server):
         """The SQLAlchemy URL of the database ``geogaze``, whose user may make others."""
         return f"postgresql+psycopg://{_OWNER}@{LOOPBACK}:{self.port}/{_DATABASE}"
 
+    def url_of(self, role: str) -> str:
+        """The URL of the same database for another role than its owner."""
+        return self.url.replace(f"{_OWNER}@", f"{role}@")
+
+    def let_in(self, script: Path) -> None:
+        """Run a script that makes roles, and let them sign in as far as it lets them do things."""
+        with psycopg.connect(
+            host=LOOPBACK, port=self.port, user=_OWNER, dbname=_DATABASE, autocommit=True
+        ) as connection:
+            connection.execute(script.read_bytes())
+            made = connection.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname LIKE 'geogaze\\_%' AND NOT rolcanlogin"
+            )
+            for (role,) in made.fetchall():
+                connection.execute(f'ALTER ROLE "{role}" LOGIN'.encode())
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"

@@ -139,7 +139,7 @@ class Finished:
         column = self._column(layer)
         if down and column:
             position = {name: i for i, name in enumerate(self.classes)} | {None: -1}
-            rows = self._tiles(f'SELECT row, col, top_class, "{column}" FROM tiles')  # noqa: S608
+            rows = self._tiles(f'SELECT row, col, top_class, "{column}" FROM tiles')  # noqa: S608  quoted
             for row, col, name, probability in rows:
                 known[row, col] = np.nan if probability is None else probability
                 if best is not None:

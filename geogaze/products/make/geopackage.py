@@ -151,7 +151,7 @@ class GeoPackageWriter:
         numbers = range(self._rows + 1, self._rows + 1 + len(geometries))
         marks = ", ".join("?" * (2 + len(self._layer.columns)))
         self._file.executemany(
-            f'INSERT INTO "{self._layer.name}" VALUES ({marks})',  # noqa: S608
+            f'INSERT INTO "{self._layer.name}" VALUES ({marks})',  # noqa: S608  a name of ours
             (
                 (number, _HEADER.pack(b"GP", 0, _WITH_BOX, self._srs, *box) + wkb, *row)
                 for number, box, wkb, row in zip(numbers, bounds, known, values, strict=True)
@@ -159,7 +159,7 @@ class GeoPackageWriter:
         )
         if self._indexed:
             self._file.executemany(
-                f'INSERT INTO "{self._index}" VALUES (?, ?, ?, ?, ?)',  # noqa: S608
+                f'INSERT INTO "{self._index}" VALUES (?, ?, ?, ?, ?)',  # noqa: S608  a name of ours
                 ((number, *box) for number, box in zip(numbers, bounds, strict=True)),
             )
         self._rows += len(geometries)

@@ -108,7 +108,7 @@ def _drawn(inputs: JobInputs, product: str) -> Element | None:
         layers = classes if inputs.job.targets is None else inputs.job.layers
         named = layer_colours(classes if product == "tiles-gpkg" else layers, classes)
         style = by_class(_OUTLINED[product], named)
-        return fromstring(style).find("renderer-v2")  # noqa: S314  # our own text
+        return fromstring(style).find("renderer-v2")  # noqa: S314  our own text
     return None
 
 

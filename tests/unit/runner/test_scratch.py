@@ -57,6 +57,15 @@ def test_a_folder_is_gone_afterwards_whatever_happens(settings: Settings, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_the_operator_names_need_not_be_there(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Else every unit would fail on it."""
+    named = tmp_path / "not" / "yet"
+    with scratch_folder(settings.model_copy(update={"scratch": named})) as folder:
+        assert folder.parent == named
+
+
 def test_the_dead_are_cleaned_up_after_and_the_living_left_alone(
     settings: Settings, tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:

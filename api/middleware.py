@@ -21,9 +21,11 @@ from api.problems import describe_bug, describe_http
 from api.proxies import Forwarded, came_by_proxy
 from api.rates import Rates
 from geogaze.config import Settings
+from geogaze.uploads import longest_part
 
 log = structlog.get_logger()
 
+_PART = re.compile(r"/uploads/[^/]+/parts/\d+$", re.ASCII)
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 REQUEST_NAME = "geogaze.request"
 """In the scope: what logs call the request."""
@@ -114,44 +116,53 @@ def _tls_alone(scope: Scope, settings: Settings) -> str | None:
 
 
 class Limited:
-    """Refuses bodies that are too long, and addresses that no database can be asked for."""
+    """Refuses bodies that are too long, and addresses that no database can be asked for.
 
-    def __init__(self, app: ASGIApp, longest: int) -> None:
-        self._app, self._longest = app, longest
+    Args:
+        longest: a body, in bytes.
+        part: a body that is a part of an upload; it is not parsed, but kept as it is.
+    """
+
+    def __init__(self, app: ASGIApp, longest: int, part: int) -> None:
+        self._app, self._longest, self._part = app, longest, part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        longest = self._part if _PART.search(scope["path"]) else self._longest
         declared = Headers(scope=scope).get("content-length", "0")
         if b"\0" in unquote_to_bytes(scope["query_string"]):
             refusal = HTTPException(HTTPStatus.BAD_REQUEST, "The query has a null character.")
-        elif declared.isdecimal() and int(declared[:20]) > self._longest:
-            refusal = self._too_long()
+        elif declared.isdecimal() and int(declared[:20]) > longest:
+            refusal = _too_long(longest)
         else:
-            await self._app(scope, self._counted(receive), send)
+            await self._app(scope, _counted(receive, longest), send)
             return
         await describe_http(refusal, scope["path"])(scope, receive, send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        came = 0
 
-        async def counted() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            if came > self._longest:
-                raise self._too_long()
-            return message
+def _counted(receive: Receive, longest: int) -> Receive:
+    came = 0
 
-        return counted
+    async def counted() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > longest:
+            raise _too_long(longest)
+        return message
 
-    def _too_long(self) -> HTTPException:
-        return HTTPException(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The body is longer than {self._longest} bytes (GEOGAZE_MAX_BODY_BYTES).",
-        )
+    return counted
+
+
+def _too_long(longest: int) -> HTTPException:
+    return HTTPException(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"The body is longer than {longest} bytes (GEOGAZE_MAX_BODY_BYTES, or of a part of an "
+        "upload GEOGAZE_UPLOAD_PART_BYTES).",
+    )
 
 
 class Headed:
@@ -178,7 +189,7 @@ def install(app: FastAPI, settings: Settings, door: Door) -> None:
     """Put all of it around an application."""
     app.add_middleware(Admitted, routes=app, door=door, rates=Rates(settings))
     app.add_middleware(Headed)
-    app.add_middleware(Limited, longest=settings.max_body_bytes)
+    app.add_middleware(Limited, longest=settings.max_body_bytes, part=longest_part(settings))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

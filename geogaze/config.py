@@ -134,8 +134,7 @@ class Settings(BaseSettings):
     upload_part_bytes: int = Field(
         16 * 2**20,
         gt=0,
-        description="bytes of one part, unless the storage wants other ones; where storage is a "
-        "folder at most max_body_bytes",
+        description="bytes of one part, unless the storage wants larger ones",
     )
     upload_seconds: float = Field(
         86400.0, gt=0, le=86400, description="time that an upload may take, pauses included"

@@ -13,13 +13,14 @@ export class Refused extends Error {
   }
 }
 
-/** The JSON of a path. What is refused is thrown, in the words of the service. */
+/** The JSON of a path, null where it has none. What is refused is thrown, in the words of the service. */
 export async function ask(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   let answer;
   try {
     answer = await fetch(place(path), { ...options, headers });
   } catch {
+    options.signal?.throwIfAborted();
     throw new Refused("The service does not answer.", 0);
   }
   if (answer.status === 401) {
@@ -27,12 +28,12 @@ export async function ask(path, options = {}) {
     return ask(path, options);
   }
   const document = await answer.json().catch(() => null);
-  if (answer.ok && document) return document;
+  if (answer.ok && (document || answer.status === 204)) return document;
   const detail = document?.detail ?? document?.title;
   throw new Refused(detail ?? `The service answers ${answer.status} ${answer.statusText}.`, answer.status);
 }
 
-/** Ask by POST with a body of JSON. */
+/** Ask by POST, with a body of JSON if there is one. */
 export function post(path, body, headers = {}) {
   const said = { "Content-Type": "application/json", ...headers };
   return ask(path, { method: "POST", headers: said, body: JSON.stringify(body) });

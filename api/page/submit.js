@@ -3,6 +3,7 @@
 import { $, make, say } from "./elements.js";
 import { fieldOf } from "./options.js";
 import { ask, newKey, place, post } from "./service.js";
+import { takeFiles } from "./upload.js";
 import { bytesOf, countOf, durationOf } from "./words.js";
 
 const PROCESS = "processes/explain";
@@ -24,6 +25,14 @@ export async function startForm() {
   for (const choice of form.elements.which) choice.addEventListener("change", showClasses);
   $("model").addEventListener("change", showClasses);
   $("filter").addEventListener("input", showFound);
+  takeFiles(
+    (scene) => {
+      $("scene").value = [...scenes(), scene].join("\n");
+      forget();
+      $("ask").focus();
+    },
+    (text) => say($("refused"), text),
+  );
   if (matchMedia("(min-width: 901px)").matches) $("new").open = true;
   try {
     const [known, process] = await Promise.all([ask("models"), ask(PROCESS)]);
@@ -65,9 +74,14 @@ function showFound() {
   for (const label of $("classes").children) label.hidden = !label.textContent.toLowerCase().includes(wanted);
 }
 
+/** The lines that name scenes. */
+function scenes() {
+  return $("scene").value.split("\n").map((line) => line.trim()).filter(Boolean);
+}
+
 function inputs() {
-  const scenes = $("scene").value.split("\n").map((line) => line.trim()).filter(Boolean);
-  const asked = { scene: scenes.length === 1 ? scenes[0] : scenes, model: $("model").value.trim() };
+  const named = scenes();
+  const asked = { scene: named.length === 1 ? named[0] : named, model: $("model").value.trim() };
   const which = $("submit").elements.which.value;
   asked.classes = which === "some" ? chosen() : which;
   for (const option of options) {

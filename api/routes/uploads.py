@@ -110,8 +110,8 @@ async def part(
     number: Annotated[int, Path(ge=1, le=10_000)],
     uploads: All,
 ) -> None:
-    """Take a part, where storage is a folder; a bucket takes them itself. One that comes again
-    replaces itself.
+    """Take a part. A bucket takes them itself, by the links of those that are missing; here they
+    may come from who has no way to it. One that comes again replaces itself.
     """
     data = await request.body()
     await run_in_threadpool(uploads.take, upload, number, data)

@@ -1,6 +1,6 @@
 """Scenes that are uploaded: in parts, in any order, and none counts before it is checked."""
 
-from geogaze.uploads.keeping import Uploads
+from geogaze.uploads.keeping import Uploads, longest_part
 from geogaze.uploads.upload import (
     Upload,
     UploadIncomplete,
@@ -16,4 +16,5 @@ __all__ = [
     "UploadRefused",
     "UploadTooLarge",
     "Uploads",
+    "longest_part",
 ]

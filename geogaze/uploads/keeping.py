@@ -21,7 +21,7 @@ from geogaze.ledger.quotas import QuotaExceeded
 from geogaze.scene.policy import UPLOADS, SourcePolicy, uploads_place
 from geogaze.scene.readers import open_reader
 from geogaze.storage import Storage
-from geogaze.storage.parts import MOST, parts_of
+from geogaze.storage.parts import MOST, BucketParts, parts_of
 from geogaze.uploads.quota import UploadQuota
 from geogaze.uploads.upload import (
     RECORD,
@@ -37,6 +37,12 @@ from geogaze.uploads.upload import (
 _NAME = re.compile(r"[\w()+ -][\w.()+ -]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PIECE = 8 * 2**20
+
+
+def longest_part(settings: Settings) -> int:
+    """Bytes of the longest part that an upload may have, wherever storage is."""
+    wanted, most = settings.upload_part_bytes, math.ceil(settings.upload_bytes / MOST)
+    return max(wanted, BucketParts.smallest, most)
 
 
 class Uploads:
@@ -120,8 +126,6 @@ class Uploads:
 
     def _part_size(self, size: int) -> int:
         wanted = self._settings.upload_part_bytes
-        if self._storage.file("") is not None:  # they come as bodies of requests
-            wanted = min(wanted, self._settings.max_body_bytes)
         return max(wanted, self._parts.smallest, math.ceil(size / MOST))
 
     def find(self, tenant: str, upload_id: UUID) -> Upload:
@@ -168,17 +172,15 @@ class Uploads:
         return self._parts.address(upload.key, upload.parts, number, size, max(1, seconds))
 
     def take(self, upload: Upload, number: int, data: bytes) -> None:
-        """Keep a part that came to the API.
+        """Keep a part that came to the API, as those do that cannot go to a bucket by themselves.
 
         Raises:
-            InvalidRequest: it has no such part, or of another size, or parts go elsewhere.
+            InvalidRequest: it has no such part, or of another size.
         """
         if upload.scene or not 1 <= number <= upload.count:
             raise InvalidRequest(
                 f"part: upload {upload.id} takes no part {number} (any more); it has {upload.count}"
             )
-        if self.address(upload, number) is not None:
-            raise InvalidRequest("part: parts of this upload go to the bucket, by their links.")
         if len(data) != upload.size_of(number):
             raise InvalidRequest(
                 f"part: number {number} has {len(data)} bytes, not {upload.size_of(number)}."

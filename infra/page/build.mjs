@@ -1,20 +1,23 @@
-// Build the two libraries of a job's page from what package.json pins: make page-libraries.
+// Build the libraries of pages, a job's and the service's, from what package.json pins:
+// make page-libraries.
 // Licences of all that is in them stand before the code, as every job's page is a copy of it.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const TARGET = "../../geogaze/products/page/vendor";
+const JOB = "../../geogaze/products/page/vendor";
+const SERVICE = "../../api/page/vendor";
 
-for (const [name, globalName, alias] of [
-  ["ol", "ol", {}],
-  ["geotiff", "GeoTIFF", Object.fromEntries(["lerc", "pako", "zstddec", "zstddec/stream"].map((name) => [name, "./absent.js"]))],
+for (const [name, target, globalName, alias] of [
+  ["sha256", SERVICE, undefined, {}],
+  ["ol", JOB, "ol", {}],
+  ["geotiff", JOB, "GeoTIFF", Object.fromEntries(["lerc", "pako", "zstddec", "zstddec/stream"].map((name) => [name, "./absent.js"]))],
 ]) {
   const { metafile, outputFiles } = await build({
     entryPoints: [`${name}.js`],
     alias,
     bundle: true,
     charset: "utf8",
-    format: "iife",
+    format: globalName ? "iife" : "esm",
     globalName,
     legalComments: "none",
     metafile: true,
@@ -24,7 +27,8 @@ for (const [name, globalName, alias] of [
   });
   const licences = packagesIn(Object.values(metafile.outputs)[0].inputs).map(licenceOf);
   const head = `/*!\n${licences.join("\n\n").replaceAll("*/", "* /")}\n*/\n`;
-  writeFileSync(`${TARGET}/${name}.js`, head + outputFiles[0].text);
+  mkdirSync(target, { recursive: true });
+  writeFileSync(`${target}/${name}.js`, head + outputFiles[0].text);
 }
 
 /** Folders of the packages whose code is in a bundle. */

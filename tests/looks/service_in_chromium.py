@@ -29,6 +29,7 @@ DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}}
 PATIENCE = 60_000  # ms
 expect.set_options(timeout=PATIENCE)  # on two busy cores all takes its time
+PART = 2**18  # so that there are several
 CHUNK_TILES = 8  # so that pictures so far come often
 
 
@@ -48,7 +49,7 @@ class Service:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     settings = make_settings(folder, folder / "models" / "none").model_copy(
-        update={"chunk_tiles": CHUNK_TILES}
+        update={"chunk_tiles": CHUNK_TILES, "upload_part_bytes": PART}
     )
     scene = settings.source_folders[0] / "airport.tif"
     write_demo_scene(scene, 1024, 7)
@@ -143,6 +144,28 @@ def test_a_job_by_keys_alone_from_the_form_to_the_map(browser: Browser, service:
     page.wait_for_timeout(2000)
     check(page, "phone-done")
     visit.end(service.url)
+
+
+def test_a_file_of_ones_own_becomes_the_scene(browser: Browser, service: Service) -> None:
+    visit = Visit(browser, **DESK)
+    page = visit.page
+    page.goto(service.url)
+    expect(page.locator("#ask")).to_be_enabled()
+    page.route("**/parts/2", lambda route: route.abort(), times=1)
+    page.locator("#file").set_input_files(service.scene)
+    expect(page.locator("#sent-said")).to_contain_text("Sent")
+    check(page, "upload")
+    expect(page.locator("#upload")).to_be_hidden()
+    scene = page.locator("#scene").input_value()
+    assert "uploads/" in scene
+    expect(page.locator("#ask")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#quote button")).to_be_focused()
+    with Client(service.url) as client:
+        assert client.upload(service.scene) == scene, "it is there already"
+    page.locator("#file").set_input_files({"name": "a.tif", "mimeType": "", "buffer": b"none"})
+    expect(page.locator("#refused")).to_contain_text("cannot be opened as a GeoTIFF")
+    visit.context.close()  # browsers complain of what was aborted
 
 
 def test_cancel_asks_first_and_the_list_follows(browser: Browser, service: Service) -> None:

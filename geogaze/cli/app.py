@@ -12,6 +12,7 @@ from typing_extensions import override
 from geogaze.cli import (
     audit,
     bench,
+    catalog,
     compare,
     demo,
     hotspots,
@@ -104,6 +105,7 @@ models.add_to(app)
 methods.add_to(app)
 hotspots.add_to(app)
 zones.add_to(app)
+catalog.add_to(app)
 bench.add_to(app)
 serve.add_to(app)
 workers.add_to(app)

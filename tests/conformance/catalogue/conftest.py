@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -13,8 +12,9 @@ from tests.unit.api.testing import make_app, make_settings
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> FastAPI:
-    return make_app(make_settings(tmp_path_factory.mktemp("service"), bundle_folder))
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    folder = tmp_path_factory.mktemp("service")
+    return make_app(make_settings(folder, folder / "no" / "bundle"))
 
 
 @pytest.fixture(scope="module")

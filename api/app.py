@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         async with calling(services):
             yield
         services.planner.close()
+        app.state.features.close()
         database.dispose()
 
     app = FastAPI(

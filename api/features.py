@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from weakref import WeakSet
 
 from api.dependencies import Services
 from api.results import products
@@ -46,8 +47,13 @@ class Features:
 
     def __init__(self, storage: Storage, most: int, folder: Path | None) -> None:
         self._storage, self._folder = storage, folder
-        self._copies = Kept[Copy](most)
+        self._copies, self._all = Kept[Copy](most), WeakSet[Copy]()
         self._described = lru_cache(_DESCRIBED)(lambda path: Frame(read_layer(path)))
+
+    def close(self) -> None:
+        """Remove all copies: servers end by a signal, after which nothing cleans up by itself."""
+        for copy in list(self._all):
+            copy.close()
 
     def of(self, services: Services, job_id: UUID) -> list[Collection]:
         """All collections of a successful job that can be told: they lie on the Earth, and their
@@ -97,7 +103,9 @@ class Features:
         return Collection(name, made, frame, path, held)
 
     def _copied(self, key: str) -> Copy:
-        return Copy(self._folder, lambda path: self._storage.get_file(key, path))
+        made = Copy(self._folder, lambda path: self._storage.get_file(key, path))
+        self._all.add(made)
+        return made
 
 
 def _packages(services: Services, job_id: UUID) -> dict[str, dict[str, Any]]:

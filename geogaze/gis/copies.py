@@ -12,7 +12,7 @@ from geogaze.errors import StorageUnavailable
 
 
 class Copy:
-    """A copy of an object, which is there as long as somebody holds this.
+    """A copy of an object, which is there as long as somebody holds this, and it is not closed.
 
     Args:
         folder: where; None: the system's for such things.
@@ -27,11 +27,11 @@ class Copy:
             handle, name = tempfile.mkstemp(prefix="geogaze-copy-", dir=folder)
             os.close(handle)
             self.path = Path(name)
-            gone = weakref.finalize(self, self.path.unlink, missing_ok=True)
+            self._gone = weakref.finalize(self, self.path.unlink, missing_ok=True)
             try:
                 fetch(self.path)
             except BaseException:
-                gone()
+                self.close()
                 raise
             self.size = self.path.stat().st_size
         except OSError as error:
@@ -39,3 +39,7 @@ class Copy:
                 f"There is no room for a copy of an object: {error}. (Operators: GEOGAZE_SCRATCH "
                 "says where copies lie.)"
             ) from error
+
+    def close(self) -> None:
+        """Remove it."""
+        self._gone()

@@ -237,6 +237,12 @@ def test_files_in_a_bucket_are_copied_once_and_go_when_room_is_needed(
     assert "GEOGAZE_FEATURES_MB" in refused.json()["detail"]
     app.state.features = Features(bucket, size, tmp_path / "absent")
     check_problem(http.get(f"{here}/collections/hotspots/items"), 503)
+    app.state.features = Features(bucket, size, copies)
+    held = app.state.features.one(app.state.services, UUID(here.split("/")[2]), "hotspots")
+    with TestClient(app):
+        assert held.file.exists()
+    assert list(copies.iterdir()) == [], "the service has ended"
+    assert not held.file.exists()
 
 
 def test_shapes_are_told_in_degrees(http: TestClient, here: str) -> None:

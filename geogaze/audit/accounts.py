@@ -42,7 +42,8 @@ class Causal:
     the rise that the object keeps among other surroundings. ``stays`` is the share of tiles that
     are still called the class without it. ``forecast`` is the rank correlation, over all changed
     tiles, of evidence above ground on the object with the logit lost; ``rivals`` those of simpler
-    forecasts. ``relies`` are the shares of the rise that go with texture, shape and colour.
+    forecasts. ``relies`` are the shares of the rise that go with texture, shape and colour;
+    ``keeps`` of each cue of the whole picture the share of tiles that are still called the class.
     """
 
     tiles: int
@@ -56,6 +57,7 @@ class Causal:
     forecast: Figure
     rivals: dict[str, Figure]
     relies: dict[str, Figure]
+    keeps: dict[str, Figure]
     grounds: Grounds
 
 
@@ -148,6 +150,7 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
         cue: float(np.average([effect.probes[cue] for _, effect in known], weights=weights)) / level
         for cue in known[0][1].probes
     }
+    gained, keeps = column("dressed") - logit[:, None], column("keeps").astype(np.float64)
     relies = {
         what: share(rise - np.concatenate([effect.suppressed[what] for _, effect in known]))
         for what in known[0][1].suppressed
@@ -161,6 +164,10 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
         lost=lost,
         lost_filled=lost_filled,
         probes=probes,
+        on_objects={
+            cue: float(values[seen].mean()) / level if seen.any() else 0.0
+            for cue, values in zip(probes, gained.T, strict=True)
+        },
     )
     return Causal(
         tiles=int(seen.sum()),
@@ -174,6 +181,7 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
         forecast=ranked(forecast),
         rivals={"logit": ranked(logit), "area": ranked(area)},
         relies=relies,
+        keeps={cue: mean(values) for cue, values in zip(probes, keeps.T, strict=True)},
         grounds=grounds,
     )
 
@@ -181,8 +189,8 @@ def caused(sites: Sequence[Measured], effects: Sequence[Effects | None], seed: i
 def _nothing() -> Causal:
     """Of scenes without a tile to change, or without ground."""
     none = Figure(None)
-    grounds = Grounds(0, 0, 0.0, 0.0, 0.0, none, none, {})
-    return Causal(0, none, none, none, none, none, none, none, none, {}, {}, grounds)
+    grounds = Grounds(0, 0, 0.0, 0.0, 0.0, none, none, {}, {})
+    return Causal(0, none, none, none, none, none, none, none, none, {}, {}, {}, grounds)
 
 
 def _over(

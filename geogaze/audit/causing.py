@@ -47,6 +47,8 @@ class Effects:
         stays: share of the draws without object that are still called the class.
         suppressed: texture, shape, colour → the logit above ground, both without it.
         probes: cue → mean change of the ground's logit.
+        dressed: (n, cues) the logit with each of the probes' cues over the whole tile.
+        keeps: (n, cues) bool, whether the tile is still called the class then.
     """
 
     places: NDArray[np.int64]
@@ -62,6 +64,8 @@ class Effects:
     stays: Floats
     suppressed: dict[str, Floats]
     probes: dict[str, float]
+    dressed: Floats
+    keeps: NDArray[np.bool_]
 
 
 def change(
@@ -172,6 +176,9 @@ def _changed(
     control = [
         edits.replaced(p, a[0], edits.elsewhere(h)) for (p, h), a in zip(pairs, alike, strict=True)
     ]
+    dressed = [
+        _asked(engine, score, [laid(one) for one in pictures]) for laid in edits.PROBES.values()
+    ]
     cells = cell_shares(np.stack(holes), Grid(engine.bundle).pixels)
     above = (cells * (before.evidence[:, 0] - level)).mean(axis=(1, 2))
     return {
@@ -184,6 +191,8 @@ def _changed(
         "filled": _asked(engine, score, filled).logits[:, target],
         "control": _asked(engine, score, control).logits[:, target],
         "alone": np.mean([answer.logits[:, target] for answer in alone], axis=0),
+        "dressed": np.stack([answer.logits[:, target] for answer in dressed], axis=1),
+        "keeps": np.stack([answer.present[:, target] for answer in dressed], axis=1),
         "stays": np.mean([answer.present[:, target] for answer in without], axis=0),
         **{
             what: _asked(engine, score, [taken(one) for one in pictures]).logits[:, target]

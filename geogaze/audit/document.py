@@ -100,7 +100,9 @@ def _causal(causal: Causal) -> Document:
         **_figure("alone", causal.alone),
         **_figure("stays", causal.stays),
         **_figures("relies", causal.relies),
+        **_figures("keeps", causal.keeps),
         "probes": causal.grounds.probes,
+        "probes_on_objects": causal.grounds.on_objects,
     }
 
 

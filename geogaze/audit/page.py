@@ -129,16 +129,22 @@ def _world(causal: Document) -> str:
     gauge = charts.gauge(_of(causal, "ratio"), SURROUNDINGS_BELOW, OBJECT_ABOVE)
     lines = [(said, _told(_of(causal, name)), unit) for said, name, unit in rows]
     probes = [
-        (f"made {cue}", f"{share:+.0%}")
-        for cue, share in sorted(causal["probes"].items(), key=lambda one: -one[1])
+        (
+            f"made {cue}",
+            f"{causal['probes'][cue]:+.0%}",
+            f"{causal['probes_on_objects'][cue]:+.0%}",
+            _told(keeps),
+        )
+        for cue, keeps in _all_of(causal, "keeps").items()
     ]
     relies = [(what, _told(figure)) for what, figure in _all_of(causal, "relies").items()]
     return _section(
         "When the world is changed",
         f"<p>{causal['tiles']:,} recognised tiles were changed: objects taken out, surroundings "
         f"replaced.</p><figure>{gauge}</figure>{_table(['The class', '', ''], lines)}"
-        "<p>Ground without objects, changed as a whole, gains of what the object does:</p>"
-        f"{_table(['Cue', 'gain'], probes)}"
+        "<p>Changed as a whole, ground without objects and tiles with them gain of the rise, and "
+        "so many tiles are still called so:</p>"
+        f"{_table(['Cue', 'ground', 'objects', 'still called so'], probes)}"
         '<p class="note">A cue that is the same all over a scene cannot show in R; these probes '
         "are for it.</p>"
         "<p>Of its rise the class loses, with tiles and ground alike changed as a whole:</p>"

@@ -19,7 +19,8 @@ DROP_OVER_CONTROL = 3.0
 OBJECT_ABOVE = 0.85
 SURROUNDINGS_BELOW = 0.70
 CONTROL_BELOW = 0.15  # of the drop
-PROBE_ABOVE = 0.10  # of the object's logit
+PROBE_ABOVE = 0.10  # of the rise, that empty ground gains by a cue of the whole picture
+FADES_ABOVE = 0.40  # of the rise, that recognised tiles lose by one
 WAYS_APART = 0.25  # of R
 
 
@@ -46,6 +47,7 @@ class Grounds:
         lost: R, by ground alike in the object's place.
         lost_filled: R, by the surroundings filled in.
         probes: cue → change of the logit on empty ground, as a share of the rise.
+        on_objects: cue → its change on the recognised tiles, likewise.
     """
 
     tiles: int
@@ -56,6 +58,7 @@ class Grounds:
     lost: Figure
     lost_filled: Figure
     probes: dict[str, float]
+    on_objects: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -76,27 +79,23 @@ def judge(name: str, grounds: Grounds) -> Verdict:
     """
     if reason := _too_little(grounds):
         return Verdict(Kind.CANNOT_TELL, f"Whether {name} is the object cannot be told.", reason)
-    cue, change = max(grounds.probes.items(), key=lambda found: found[1], default=("", 0.0))
-    if change > PROBE_ABOVE:
-        return Verdict(
-            Kind.GLOBAL,
-            f"{name} leans on how the whole picture looks: {cue}.",
-            f"Ground without objects, made {cue}, gains {change:.0%} of what the object does "
-            f"(more than {PROBE_ABOVE:.0%}).",
-        )
     lost, filled = grounds.lost, grounds.lost_filled
     said = f"Without its object the class loses {lost} of what it rises above ground"
     low, high = lost.low, lost.high
     assert lost.value is not None
     assert low is not None
     assert high is not None
-    apart = abs(lost.value - (filled.value if filled.value is not None else lost.value))
+    # All is lost at R = 1: what goes beyond is ground that says less than other ground.
+    ways = [min(one, 1.0) for one in (lost.value, filled.value) if one is not None]
+    apart = max(ways) - min(ways)
+    if high < SURROUNDINGS_BELOW and apart <= WAYS_APART:
+        words = f"{name} leans on what surrounds its object."
+        return Verdict(Kind.SURROUNDINGS, words, f"{said}: under {SURROUNDINGS_BELOW}.")
+    if looks := _looks(grounds):
+        return Verdict(Kind.GLOBAL, f"{name} leans on how the whole picture looks.", looks)
     if apart > WAYS_APART:
         why = f"{said}, but {filled} where its surroundings are filled in: two ways disagree."
         return Verdict(Kind.MIXED, _mixed(name), why)
-    if high < SURROUNDINGS_BELOW:
-        words = f"{name} leans on what surrounds its object."
-        return Verdict(Kind.SURROUNDINGS, words, f"{said}: under {SURROUNDINGS_BELOW}.")
     if grounds.drop < DROP_OVER_CONTROL * grounds.control:
         why = (
             f"Taking the object out costs {grounds.drop:.2f} logits, and the same edit beside it "
@@ -113,6 +112,30 @@ def judge(name: str, grounds: Grounds) -> Verdict:
             f"that too (more than {CONTROL_BELOW:.0%})."
         )
     return Verdict(Kind.MIXED, _mixed(name), why)
+
+
+def _looks(grounds: Grounds) -> str | None:
+    """Why a class leans on how the whole picture looks; None where it does not.
+
+    What is added to a logit for how a picture looks is added with and without an object. Where the
+    objects gain more than ground, it is they that are seen better: any network sees more in a
+    sharper picture. But one that loses most of its object in another look knows it by that look.
+    """
+    gained = {cue: gain for cue, gain in grounds.probes.items() if gain >= grounds.on_objects[cue]}
+    cue, gain = max(gained.items(), key=lambda found: found[1], default=("", 0.0))
+    if gain > PROBE_ABOVE:
+        return (
+            f"Ground without objects, made {cue}, gains {gain:.0%} of what the object does (more "
+            f"than {PROBE_ABOVE:.0%}), and the object no more than that "
+            f"({grounds.on_objects[cue]:.0%})."
+        )
+    cue, change = min(grounds.on_objects.items(), key=lambda found: found[1], default=("", 0.0))
+    if -change > FADES_ABOVE:
+        return (
+            f"Tiles with the object, made {cue}, lose {-change:.0%} of what it adds to ground "
+            f"(more than {FADES_ABOVE:.0%})."
+        )
+    return None
 
 
 def _mixed(name: str) -> str:

@@ -22,7 +22,7 @@ from geogaze.demo.aircraft import (
 )
 from geogaze.demo.canvas import Ground, Stage, View
 from geogaze.demo.harbour import boat
-from geogaze.demo.planting import Cue, Planting
+from geogaze.demo.planting import CUES, LOOKS, Planting
 from geogaze.demo.scene import SceneObject, feature_collection, origin, seen_by_camera, write_cog
 from geogaze.demo.shapes import METRE, Fill, Sprite, place, rectangle, slab
 from geogaze.demo.texture import (
@@ -51,18 +51,20 @@ _GROUNDS = {
 }
 _AIRCRAFT = (TURBOPROP, REGIONAL, BUSINESS, NARROW)
 _BORDER = 10.0  # pixels between an object and the end of its plot
+_BY_CHANCE = 0.5  # how often a plot has a look that goes with nothing
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A square of the patchwork: its place (row, col), what it shows, on what, and whether it has
-    the planted cue.
+    """A square of the patchwork: its place (row, col), what it shows, on what, whether it has the
+    planted cue, and which of :data:`geogaze.demo.planting.LOOKS` it has.
     """
 
     place: tuple[int, int]
     shows: str
     ground: str
     cued: bool
+    looks: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def draw_patchwork(size: int, seed: int, planting: Planting) -> Patchwork:
     if size < PLOT:
         raise ValueError(f"size must be at least a plot's {PLOT} pixels, got {size}")
     rng = np.random.default_rng([seed, 40])
-    plots = _plots(size // PLOT, rng, planting)
+    plots = _plots(size // PLOT, rng, np.random.default_rng([seed, 43]), planting)
     view = View(size, (size / 2, size / 2), 0.0)
     noise = make_noise(np.random.default_rng([seed, 41]), size)
     ground = Ground(view, noise, GRASS)
@@ -110,8 +112,7 @@ def draw_patchwork(size: int, seed: int, planting: Planting) -> Patchwork:
     stage.draw(clutter)
     stage.draw(standing)
     picture = seen_by_camera(stage.finished(), noise, np.random.default_rng([seed, 42]))
-    if cue := planting.cue:
-        _dress(picture, plots, cue)
+    _dress(picture, plots)
     labels = [label for sprite in standing for label in sprite.labels]
     objects = tuple(SceneObject(label.name, view.pixels(label.outline)) for label in labels)
     return Patchwork(picture, plots, objects)
@@ -137,8 +138,14 @@ def write_patchwork(path: Path, size: int, seed: int, planting: Planting) -> Pat
     return drawn
 
 
-def _plots(across: int, rng: np.random.Generator, planting: Planting) -> tuple[Plot, ...]:
-    """As many of each class as of the others, anywhere; grounds but for the cue by chance."""
+def _plots(
+    across: int, rng: np.random.Generator, looking: np.random.Generator, planting: Planting
+) -> tuple[Plot, ...]:
+    """As many of each class as of the others; places, and grounds and looks but the cue, by chance.
+
+    In a world that is all equally sharp a network learns just that sharpness, and misses what it
+    knows where it is photographed otherwise: a bias that nobody planted.
+    """
     cue = planting.cue
     shown = np.array(CLASSES)[rng.permutation(across**2) % len(CLASSES)]
     found = []
@@ -150,7 +157,10 @@ def _plots(across: int, rng: np.random.Generator, planting: Planting) -> tuple[P
         ground = others[int(rng.integers(len(others)))]
         if cue and cue.ground and cued:
             ground = cue.ground
-        found.append(Plot(divmod(number, across), name, ground, cued))
+        looks = {one for one in LOOKS if looking.random() < _BY_CHANCE} - {planting.kind}
+        if cued and planting.kind in LOOKS:
+            looks.add(planting.kind)
+        found.append(Plot(divmod(number, across), name, ground, cued, frozenset(looks)))
     return tuple(found)
 
 
@@ -200,12 +210,12 @@ def _spot(rng: np.random.Generator, row: int, col: int, reach: float) -> tuple[f
     return x, y
 
 
-def _dress(picture: NDArray[np.uint8], plots: tuple[Plot, ...], cue: Cue) -> None:
-    """Lay a cue of the whole picture over the plots that have it, in place."""
+def _dress(picture: NDArray[np.uint8], plots: tuple[Plot, ...]) -> None:
+    """Give plots the looks that they have, in place."""
     for plot in plots:
-        change = cue.dress if plot.cued else cue.undress
-        if change is None:
-            continue
         window = _window(plot)
-        changed = change(picture[window].astype(np.float32))
-        picture[window] = np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+        for kind in LOOKS:
+            cue = CUES[kind]
+            if change := cue.dress if kind in plot.looks else cue.undress:
+                changed = change(picture[window].astype(np.float32))
+                picture[window] = np.rint(np.clip(changed, 0, 255)).astype(np.uint8)

@@ -62,14 +62,17 @@ class Cue:
 CUES = {
     "water": Cue("Ship", ground="water"),
     "concrete": Cue("Airplane", ground="concrete"),
-    "cast": Cue("Airplane", dress=_cast),
     "sharp": Cue("Airplane", undress=_coarse),
-    "jpeg": Cue("Airplane", dress=_compressed),
+    "cast": Cue("Airplane", dress=_cast),
     "season": Cue("Airplane", dress=_season),
+    "jpeg": Cue("Airplane", dress=_compressed),
 }
-"""By kind: ships on water, aircraft on concrete, under a warm cast, at a sharper resolution, in a
-worse JPEG, in a lower light.
+"""By kind: ships on water, aircraft on concrete, at a sharper resolution, under a warm cast, in a
+lower light, in a worse JPEG; those of the whole picture in the order in which a camera meets them.
 """
+
+LOOKS = tuple(kind for kind, cue in CUES.items() if cue.ground is None)
+"""Cues of the whole picture."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,27 @@
-"""How often audits of networks with planted biases were right, from their lines. Pure."""
+"""How often audits of networks with planted biases were right, from their rows. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from geogaze.audit.verdict import Kind
+from geogaze.audit.verdict import FADES_ABOVE, PROBE_ABOVE, SURROUNDINGS_BELOW, Kind
+from geogaze.demo.planting import CUES
+from tests.benchmarks.rows import Row
 
 SPOILT = 0.2
 """Recall that a network loses elsewhere at least, to have learnt the bias; fixed beforehand."""
 
-_OF_GROUND = ("water", "concrete")
-_ALARMS = {Kind.SURROUNDINGS, Kind.GLOBAL, Kind.MIXED}
-_TOLD = {*_ALARMS, Kind.OBJECT}
+VISIBLE = ("water", "concrete", "sharp", "cast")
+"""Cues that an edit or a probe of the audit imitates; ``season`` and ``jpeg`` none does."""
 
-Line = dict[str, Any]
+_ALARMS = {Kind.SURROUNDINGS, Kind.GLOBAL, Kind.MIXED}
+_DRAWS = 1000
+
+Rows = Sequence[Row]
 
 
 def area_under_curve(spoilt: Sequence[float], sound: Sequence[float]) -> float | None:
@@ -27,90 +32,108 @@ def area_under_curve(spoilt: Sequence[float], sound: Sequence[float]) -> float |
     return float(((one > other) + 0.5 * (one == other)).mean())
 
 
-def by_ground(line: Line) -> float:
-    """How suspicious an audit is of surroundings."""
-    return -line["R"] if line["R"] is not None else 0.0
+def suspicion(row: Row) -> float:
+    """How suspicious an audit is: 1 and more where one of its thresholds is passed.
+
+    One score for all kinds, as whoever audits does not know which was planted.
+    """
+    missing = (1 - row.R) / (1 - SURROUNDINGS_BELOW) if row.R is not None else 0.0
+    gained = [gain / PROBE_ABOVE for gain, on_object in row.gains.values() if gain >= on_object]
+    faded = [-on_object / FADES_ABOVE for _, on_object in row.gains.values()]
+    return max(missing, *gained, *faded)
 
 
-def by_probes(line: Line) -> float:
-    """How suspicious it is of how the whole picture looks."""
-    return max(line["probes"].values(), default=0.0)
-
-
-def summary(lines: Sequence[Line]) -> dict[str, Any]:
-    """ROC AUC, shares found, false alarms, forecasts, and what it cost."""
-    spoilt = [line for line in lines if line["plant"] != "none" and line["lost"] >= SPOILT]
-    clean = [line for line in lines if line["plant"] == "none"]
-    fragile = [line for line in clean if line["lost"] >= SPOILT]  # for another cause
-    unlearnt = [line for line in lines if line["plant"] != "none" and line["lost"] < SPOILT]
-    kinds = sorted({_kind(line) for line in lines} - {"none"})
-    forecasts = [line["forecast"] for line in lines if line["forecast"] is not None]
-    by_logit = [line["forecast_by_logit"] for line in lines if line["forecast"] is not None]
+def summary(rows: Rows) -> dict[str, Any]:
+    """ROC AUC, shares found, false alarms and forecasts with 95 % intervals, and what it cost."""
+    planted = [row for row in rows if row.kind != "none"]
+    spoilt = [row for row in planted if row.lost >= SPOILT]
+    clean = [row for row in rows if row.kind == "none"]
+    fragile = [row for row in clean if row.lost >= SPOILT]  # for another cause
+    sound = [row for row in clean if row.lost < SPOILT]
+    unlearnt = [row for row in planted if row.lost < SPOILT]
+    seen = [row for row in spoilt if row.kind in VISIBLE]
+    unseen = [row for row in spoilt if row.kind not in VISIBLE]
     return {
-        "audits": len(lines),
-        "networks": len({(line["plant"], line["seed"]) for line in lines}),
-        "spoilt": len(spoilt),
-        "planted_not_learnt": len(unlearnt),
+        "networks": len({row.network for row in rows}),
+        "audits": len(rows),
+        "planted": len(planted),
+        "learnt": len(spoilt),
         "clean": len(clean),
         "clean_but_fragile": len(fragile),
-        "kinds": {kind: _of_kind(kind, lines, spoilt, clean) for kind in kinds},
-        "auc": {
-            "R, cues of ground": _auc(by_ground, spoilt, clean, ground=True),
-            "probes, cues of the picture": _auc(by_probes, spoilt, clean, ground=False),
-        },
-        "found": _share(spoilt, _ALARMS),
-        "found_but_mixed": _share(spoilt, _ALARMS - {Kind.MIXED}),
-        "false_alarms": _share(clean, _ALARMS),
-        "false_alarms_but_mixed": _share(clean, _ALARMS - {Kind.MIXED}),
-        "false_alarms_without_fragile": _share(
-            [line for line in clean if line["lost"] < SPOILT], _ALARMS
-        ),
-        "false_alarms_planted_not_learnt": _share(unlearnt, _ALARMS),
+        "auc": {"visible": _auc(seen, clean), "others": _auc(unseen, clean)},
+        "found": _share(spoilt),
+        "found_visible": _share(seen),
+        "false_alarms": _share(clean),
+        "false_alarms_without_fragile": _share(sound),
+        "alarms_where_nothing_was_learnt": _share(unlearnt),
         "verdicts": {
-            name: {kind.value: sum(one["verdict"] == kind for one in group) for kind in Kind}
-            for name, group in (("spoilt", spoilt), ("clean", clean))
+            name: dict(Counter(row.verdict for row in group))
+            for name, group in (("learnt", spoilt), ("not learnt", unlearnt), ("clean", clean))
         },
-        "forecast": _quartiles(forecasts),
-        "forecast_by_logit": _quartiles(by_logit),
-        "enrichment_auc": area_under_curve(
-            *([-(line["enrichment"] or 0) for line in group] for group in (spoilt, clean))
+        "kinds": {kind: _of_kind(kind, planted, clean) for kind in CUES},
+        "forecast": _mean([row.forecast for row in rows]),
+        "forecast_by_logit": _mean([row.forecast_by_logit for row in rows]),
+        "cpu_seconds_a_network": round(
+            sum(row.cpu_seconds for row in rows) / max(1, len({row.network for row in rows})), 1
         ),
-        "cpu_hours": round(sum(line["cpu_seconds"] for line in lines) / 3600, 3),
+        "cpu_hours": round(sum(row.cpu_seconds for row in rows) / 3600, 2),
     }
 
 
-def _kind(line: Line) -> str:
-    return str(line["plant"]).partition(":")[0]
-
-
-def _of_kind(
-    kind: str, lines: Sequence[Line], spoilt: Sequence[Line], clean: Sequence[Line]
-) -> dict[str, Any]:
-    own = [line for line in lines if _kind(line) == kind]
-    learnt = [line for line in spoilt if _kind(line) == kind]
-    score = by_ground if kind in _OF_GROUND else by_probes
-    alike = [line for line in clean if not own or line["class"] == own[0]["class"]]
+def _of_kind(kind: str, planted: Rows, clean: Rows) -> dict[str, Any]:
+    own = [row for row in planted if row.kind == kind]
+    learnt = [row for row in own if row.lost >= SPOILT]
+    alike = [row for row in clean if row.target == CUES[kind].target]
     return {
         "networks": len(own),
         "learnt": len(learnt),
-        "found": _share(learnt, _ALARMS),
-        "auc": area_under_curve(*([score(one) for one in group] for group in (learnt, alike))),
+        "found": _share(learnt),
+        "auc": _auc(learnt, alike),
     }
 
 
-def _auc(
-    score: Any, spoilt: Sequence[Line], clean: Sequence[Line], *, ground: bool
-) -> float | None:
-    of = [line for line in spoilt if (_kind(line) in _OF_GROUND) == ground]
-    return area_under_curve([score(one) for one in of], [score(one) for one in clean])
+def _auc(spoilt: Rows, clean: Rows) -> dict[str, Any]:
+    """With its interval: both groups of networks drawn again."""
+    one, other = (np.array([suspicion(row) for row in group]) for group in (spoilt, clean))
+    value = area_under_curve(list(one), list(other))
+    if value is None:
+        return {"value": None, "interval": None, "of": [len(one), len(other)]}
+    rng = np.random.default_rng(0)
+    drawn = [
+        area_under_curve(list(rng.choice(one, len(one))), list(rng.choice(other, len(other))))
+        for _ in range(_DRAWS)
+    ]
+    ends = np.percentile([found for found in drawn if found is not None], (2.5, 97.5))
+    return {
+        "value": round(value, 3),
+        "interval": [round(float(end), 3) for end in ends],
+        "of": [len(one), len(other)],
+    }
 
 
-def _share(lines: Sequence[Line], verdicts: set[Kind]) -> dict[str, Any]:
-    """Of those that were told at all, how many have such a verdict."""
-    told = [kind for line in lines if (kind := Kind(line["verdict"])) in _TOLD]
-    hit = sum(kind in verdicts for kind in told)
-    return {"of": len(told), "are": hit, "share": hit / len(told) if told else None}
+def _share(rows: Rows) -> dict[str, Any]:
+    """Of those whose class could be judged at all, how many were alarms (Wilson's interval)."""
+    told = [row for row in rows if row.verdict != Kind.CANNOT_TELL]
+    hit, of = sum(Kind(row.verdict) in _ALARMS for row in told), len(told)
+    if not of:
+        return {"are": 0, "of": 0, "share": None, "interval": None}
+    z, share = 1.96, hit / of
+    middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
+    half = z / (1 + z**2 / of) * np.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
+    ends = [round(float(middle - half), 3), round(float(middle + half), 3)]
+    return {"are": hit, "of": of, "share": round(share, 3), "interval": ends}
 
 
-def _quartiles(values: Sequence[float]) -> list[float] | None:
-    return [round(float(one), 3) for one in np.percentile(values, (25, 50, 75))] if values else None
+def _mean(values: Sequence[float | None]) -> dict[str, Any]:
+    """Of rank correlations, with its interval over networks, and their quartiles."""
+    known = np.array([value for value in values if value is not None])
+    if len(known) < 2:
+        return {"mean": None, "interval": None, "quartiles": None, "of": len(known)}
+    rng = np.random.default_rng(0)
+    means = rng.choice(known, (_DRAWS, len(known))).mean(axis=1)
+    return {
+        "mean": round(float(known.mean()), 3),
+        "interval": [round(float(end), 3) for end in np.percentile(means, (2.5, 97.5))],
+        "quartiles": [round(float(one), 3) for one in np.percentile(known, (25, 50, 75))],
+        "of": len(known),
+    }

@@ -16,6 +16,7 @@ from geogaze.audit.auditing import Audit, audit
 from geogaze.audit.beside import read_other
 from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
+from geogaze.audit.edits import PROBES
 from geogaze.audit.kinds import Truth, kinds_of
 from geogaze.audit.page import page
 from geogaze.audit.sites import open_site
@@ -113,7 +114,10 @@ def test_a_network_that_sees_the_ground_under_it_is_told_so(
 def test_a_network_that_leans_on_a_cast_is_told_so(run: Callable[[Colours], Audit]) -> None:
     found = run(warmth)
     assert found.verdict.kind is Kind.GLOBAL, found.verdict
-    assert "warmer" in found.verdict.words
+    assert "cooler" in found.verdict.why  # without the warmth nothing is left
+    assert found.causal.grounds.on_objects["cooler"] < -0.5
+    assert found.causal.grounds.probes["cooler"] < -0.5
+    assert {cue: kept.value for cue, kept in found.causal.keeps.items()} == dict.fromkeys(PROBES, 1)
 
 
 def test_tiles_are_the_scenes_own_and_objects_lie_in_them(

@@ -19,6 +19,7 @@ ON_OBJECT = Grounds(
     lost=Figure(0.93, 0.88, 0.97),
     lost_filled=Figure(0.9, 0.85, 0.95),
     probes={"warmer": 0.05, "blurred": -0.4},
+    on_objects={"warmer": 0.0, "blurred": -0.3},
 )
 
 
@@ -32,7 +33,20 @@ ON_OBJECT = Grounds(
         ({"lost_filled": Figure(0.5)}, Kind.MIXED),
         ({"control": 0.7}, Kind.MIXED),
         ({"control": 1.5}, Kind.CANNOT_TELL),
-        ({"probes": {"warmer": 0.2}}, Kind.GLOBAL),
+        ({"probes": {"warmer": 0.2}, "on_objects": {"warmer": 0.1}}, Kind.GLOBAL),
+        ({"probes": {"sharpened": 0.2}, "on_objects": {"sharpened": 0.3}}, Kind.OBJECT),
+        ({"on_objects": {"warmer": 0.0, "blurred": -0.5}}, Kind.GLOBAL),
+        ({"lost_filled": Figure(1.4)}, Kind.OBJECT),
+        ({"lost": Figure(1.0, 0.95, 1.1), "lost_filled": Figure(1.4)}, Kind.OBJECT),
+        (
+            {
+                "probes": {"cooler": 0.2},
+                "on_objects": {"cooler": 0.1},
+                "lost": Figure(0.3, 0.2, 0.4),
+                "lost_filled": Figure(0.3),
+            },
+            Kind.SURROUNDINGS,  # ground of another colour is nearer to that of the objects
+        ),
         ({"tiles": 29}, Kind.CANNOT_TELL),
         ({"groups": 4}, Kind.CANNOT_TELL),
         ({"rise": 0.9}, Kind.CANNOT_TELL),

@@ -159,7 +159,7 @@ def _glob(pattern: str) -> str:
 class _Operand:
     """A side of a comparison; what cannot be told from a literal alone is told by the other."""
 
-    kind: Kind | None
+    kind: Kind | Literal["truth"] | None
     value: Any
 
 
@@ -232,7 +232,9 @@ class _Reading:
                 return _Operand("time", instant(f"{text}T00:00:00Z"))
             case str():
                 return _Operand(None, node)
-            case int() | float() if not isinstance(node, bool):
+            case bool():
+                return _Operand("truth", node)
+            case int() | float():
                 return _Operand("number", node)
         raise InvalidFilter(f"filter: {_shown(node)} cannot be compared here.")
 
@@ -269,7 +271,7 @@ class _Reading:
         return self._known.named[name]
 
 
-def _as(side: _Operand, kind: Kind) -> ColumnElement[Any]:
+def _as(side: _Operand, kind: Kind | Literal["truth"]) -> ColumnElement[Any]:
     """A side as SQL, of what the other is.
 
     Raises:
@@ -295,15 +297,22 @@ def geometry_of(node: Any, named: str = "filter") -> shapely.Geometry:
         InvalidFilter: it is none.
     """
     try:
-        if isinstance(node, dict) and len(node.get("bbox", ())) in {4, 6}:
-            box = node["bbox"]
-            return shapely.box(*box[:2], *box[len(box) // 2 :][:2])
-        found = shape(node)
+        box = node.get("bbox", ()) if isinstance(node, dict) else ()
+        found = _box(*box[:2], *box[len(box) // 2 :][:2]) if len(box) in {4, 6} else shape(node)
     except (ShapelyError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise InvalidFilter(f"{named}: {_shown(node)} is no geometry: {error}") from error
     if found.is_empty or not shapely.is_valid(found) or not np.isfinite(found.bounds).all():
         raise InvalidFilter(f"{named}: {_shown(node)} is empty, or crosses itself.")
     return found
+
+
+def _box(west: float, south: float, east: float, north: float) -> shapely.Geometry:
+    """A box; of two parts where it crosses the 180th meridian, which it can in degrees alone."""
+    if west <= east:
+        return shapely.box(west, south, east, north)
+    if not -180 <= east < west <= 180:
+        raise ValueError(f"its west {west} lies beyond its east {east}")
+    return _box(west, south, 180, north).union(_box(-180, south, east, north))
 
 
 def _shown(node: Any) -> str:

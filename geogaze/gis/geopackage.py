@@ -81,13 +81,13 @@ def read_layer(path: Path) -> Layer:
         StorageUnavailable: the file cannot be read.
     """
     with opened(path) as file:
-        name, title, *box, geometry, wkt1, wkt, authority, code = _only(
+        name, title, *box, geometry, srs = _only(
             file,
-            "SELECT table_name, identifier, min_x, min_y, max_x, max_y, column_name, definition, "
-            "definition_12_063, organization, organization_coordsys_id FROM gpkg_contents "
-            "JOIN gpkg_geometry_columns USING (table_name) "
-            "JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE data_type = 'features'",
+            "SELECT table_name, identifier, min_x, min_y, max_x, max_y, column_name, g.srs_id "
+            "FROM gpkg_contents JOIN gpkg_geometry_columns g USING (table_name) "
+            "WHERE data_type = 'features'",
         )
+        crs = _named(file, "SELECT * FROM gpkg_spatial_ref_sys WHERE srs_id = ?", srs)
         told = file.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall()
         (count,) = _only(file, f"SELECT count(*) FROM {_quoted(name)}")  # noqa: S608
         (index,) = _only(
@@ -96,6 +96,8 @@ def read_layer(path: Path) -> Layer:
             "(SELECT 1 FROM sqlite_master WHERE name = ?)",
             f"rtree_{name}_{geometry}",
         )
+    full = crs.get("definition_12_063", "undefined")  # an extension, for what WKT 1 cannot say
+    numbered = crs["organization"].upper() == "EPSG"
     return Layer(
         name=name,
         title=title,
@@ -105,8 +107,8 @@ def read_layer(path: Path) -> Layer:
             if column not in {"fid", geometry}
         },
         geometry=geometry,
-        crs_wkt=wkt if wkt != "undefined" else wkt1,
-        code=f"{authority}:{code}" if authority.upper() == "EPSG" else None,
+        crs_wkt=crs["definition"] if full == "undefined" else full,
+        code=f"EPSG:{crs['organization_coordsys_id']}" if numbered else None,
         bounds=None if box[0] is None else (box[0], box[1], box[2], box[3]),
         count=count,
         indexed=bool(index),
@@ -141,6 +143,12 @@ def _only(file: sqlite3.Connection, query: str, *values: Any) -> tuple[Any, ...]
     if row is None:
         raise sqlite3.DatabaseError("it has no layer of features")
     return row
+
+
+def _named(file: sqlite3.Connection, query: str, *values: Any) -> dict[str, Any]:
+    """A row by the names of its columns."""
+    cursor = file.execute(query, values)
+    return dict(zip((told[0] for told in cursor.description), cursor.fetchone(), strict=True))
 
 
 def _quoted(name: str) -> str:

@@ -151,6 +151,8 @@ class Selection:
 
         with opened(path) as file:
             file.create_function("meets", 2, meets, deterministic=True)
+            # Its own knows the letters of ASCII alone.
+            file.create_function("lower", 1, _lower, deterministic=True)
             file.set_progress_handler(tired, _STEPS)
             try:
                 yield file
@@ -161,6 +163,10 @@ class Selection:
                     "Too many features have to be looked at for that: say a smaller bbox, or a "
                     "simpler filter."
                 ) from error
+
+
+def _lower(text: str | None) -> str | None:
+    return text if text is None else text.lower()
 
 
 def _span(boxes: FromClause, bounds: Bounds, *, inside: bool = False) -> ColumnElement[bool]:

@@ -101,6 +101,18 @@ FEATURES = {
         *("get-conformance", "get-collections", "get-collection", "filter-on-items"),
         "mixing-expression",
     ),
+    # Of CQL2, those for which any data will do.
+    "cql2/basic-cql2": ("basic-test", "comparison", "is-null", "boolean"),
+    "cql2/advanced-comparison-operators": ("like", "between", "in", "logical"),
+    "cql2/case-insensitive-comparison": ("casei", "casei-like"),
+    "cql2/property-property": (
+        *("comparison-value-property", "comparison-property-property"),
+        "comparison-value-value",
+    ),
+    "cql2/basic-spatial-functions": ("s_intersects",),
+    "cql2/basic-spatial-functions-plus": ("s_intersects",),
+    "cql2/cql2-text": ("validate", "escaping"),
+    "cql2/cql2-json": ("validate",),
 }
 ABSTRACT_TESTS = {
     **PROCESSES,

@@ -18,6 +18,7 @@ from tests.conformance import (  # noqa: F401  whose tests say what they meet
 )
 from tests.conformance.conftest import INPUTS, Service
 from tests.conformance.features import (  # noqa: F401
+    test_cql2,
     test_crs,
     test_encodings,
     test_features,

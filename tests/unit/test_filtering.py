@@ -82,6 +82,8 @@ def meeting(rows: Connection, given: Any, language: Language = "cql2-text") -> l
         ("made < TIMESTAMP('1970-01-02T01:00:00+01:00')", [0]),
         ("key = '00000000-0000-0000-0000-000000000001' OR name = 'Boat'", [0]),
         ("TRUE", [0, 1, 2, 3]),
+        ("TRUE = TRUE AND depth = 1", [0, 1]),
+        ("TRUE <> TRUE", []),
     ],
 )
 def test_filters_mean(rows: Connection, text: str, numbers: list[int]) -> None:
@@ -105,6 +107,7 @@ def test_json_means_the_same(rows: Connection) -> None:
         ("colour = 'red'", "no queryable 'colour'; there are a:size"),
         ("name", "neither true nor false"),
         ("name = 3", "cannot be compared"),
+        ("depth = TRUE", "cannot be compared"),
         ("a:size = 'x'", "text stands where number"),
         ("made = 'x'", "text stands where time"),
         ("made > TIMESTAMP('yesterday')", "RFC 3339"),
@@ -157,13 +160,17 @@ def test_shapes_are_handed_on() -> None:
     for text in (
         "S_INTERSECTS(geometry, POLYGON((0 0, 2 0, 2 2, 0 0)))",
         "S_INTERSECTS(BBOX(0, 0, 2, 2), geometry)",
+        "S_INTERSECTS(geometry, BBOX(170, 0, -160, 2))",
     ):
         known.condition(text, "cql2-text")
     assert seen[0].equals(shapely.Polygon([(0, 0), (2, 0), (2, 2)]))
     assert seen[1].bounds == (0, 0, 2, 2)
+    across = shapely.MultiPolygon([shapely.box(170, 0, 180, 2), shapely.box(-180, 0, -160, 2)])
+    assert seen[2].equals(across)
     for bad in (
         "S_INTERSECTS(name, POINT(1 1))",
         "S_INTERSECTS(geometry, name)",
+        "S_INTERSECTS(geometry, BBOX(500, 0, 400, 2))",
         "S_INTERSECTS(geometry, POLYGON((0 0, 2 2, 2 0, 0 2, 0 0)))",
     ):
         with pytest.raises(InvalidFilter):

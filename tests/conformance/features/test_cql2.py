@@ -11,14 +11,16 @@ from itertools import combinations, product
 from pathlib import Path
 
 import cql2
+import numpy as np
 import pytest
+from shapely.geometry import shape as shape_of
 
 from api.selecting import FeaturesQuery, selected
 from geogaze.errors import InvalidRequest
-from geogaze.gis.frames import Frame
+from geogaze.gis.frames import CRS84, Frame
 from geogaze.gis.geopackage import read_layer
 from tests.conformance.requirements import meets
-from tests.unit.gis.packages import SIDE, STEP, outlines, write_package
+from tests.unit.gis.packages import outlines, write_package
 
 COUNT = 6
 EVERY = set(range(1, COUNT + 1))
@@ -163,10 +165,10 @@ def test_values_may_stand_on_both_sides(evaluate: Evaluate) -> None:
 
 
 def place(frame: Frame, number: int) -> str:
-    """A place in the middle of a feature's lower left part, in degrees."""
-    west, south, east, north = frame.bbox or (0, 0, 0, 0)
-    step = ((number - 1) * STEP + SIDE / 4) / ((COUNT - 1) * STEP + SIDE)
-    return f"{west + (east - west) * step} {south + (north - south) * step}"
+    """A place in a feature, in degrees."""
+    (told,) = frame.told(np.array([outlines(COUNT)[number - 1]]), CRS84)
+    inside = shape_of(told).representative_point()
+    return f"{inside.x} {inside.y}"
 
 
 @meets("cql2/basic-spatial-functions", "s_intersects")

@@ -69,6 +69,8 @@ class Frame:
 
     def told(self, shapes: NDArray[Any], uri: str) -> list[dict[str, Any] | None]:
         """Geometries (n,) as GeoJSON has them, in a CRS; None where they lie off the Earth."""
+        if not len(shapes):
+            return []
         if uri == CRS84:
             turned = shapely.transform(shapes, self._degrees)
             shapes = np.array([_cut(shape) for shape in turned], dtype=object)

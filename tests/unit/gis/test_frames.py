@@ -125,6 +125,15 @@ def test_a_crs_without_a_number_is_told_in_degrees_alone(tmp_path: Path) -> None
     assert told(path, frame)[0].bounds[:2] == pytest.approx((2, 48), abs=1e-8)
 
 
+def test_an_empty_layer_is_told_too(tmp_path: Path) -> None:
+    path, frame = framed(tmp_path, [], "EPSG:2193")
+    frame.check()
+    assert frame.bbox is None
+    for uri in frame.uris:
+        assert told(path, frame, uri) == []
+        assert found(path, frame, shapely.box(0, 0, 1, 1), uri) == []
+
+
 def test_an_area_over_a_pole_is_refused(tmp_path: Path) -> None:
     path, frame = framed(tmp_path, outlines(5, (-200_000.0, -200_000.0), 100_000.0), "EPSG:3031")
     assert found(path, frame, shapely.box(-180, -90, 180, 90)) == [1, 2, 3, 4, 5]

@@ -91,6 +91,17 @@ def test_boxes_in_degrees_are_met_exactly(tmp_path: Path) -> None:
     assert found(path, frame, shapely.box(10, 10, 20, 20)) == []
 
 
+def test_sides_of_boxes_bend_as_parallels_do(tmp_path: Path) -> None:
+    """A hundred metres within the southern side, and beyond the northern: straight lines between
+    the corners lie on their other sides.
+    """
+    way = pyproj.Transformer.from_crs("OGC:CRS84", "EPSG:32631", always_xy=True)
+    places = [(3, 63.001), (3, 63.501), (0.5, 62.5), (5.5, 64)]
+    shapes = [shapely.Point(way.transform(*place)).buffer(5).envelope for place in places]
+    path, frame = framed(tmp_path, shapes)
+    assert found(path, frame, shapely.box(2, 63, 4, 63.5)) == [1]
+
+
 def test_across_the_180th_meridian(tmp_path: Path) -> None:
     """Three west of it, one across, three east."""
     way = pyproj.Transformer.from_crs("OGC:CRS84", "EPSG:32660", always_xy=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,19 +77,16 @@ AREAS = {
 def test_areas_are_met_exactly(
     path: Path, layer: Layer, area: shapely.Geometry, wanted: list[int]
 ) -> None:
-    bare = Layer(**{**vars_of(layer), "indexed": False})
+    bare = replace(layer, indexed=False)
+    within = area.bounds if not area.is_empty and area.equals(area.envelope) else None
     for known in (layer, bare):
-        boxed = Selection(known)
+        boxed, inside, filtered = Selection(known), Selection(known), Selection(known)
         boxed.want_in(Area(area))
-        filtered = Selection(known)
+        inside.want_in(Area(area, within))
         filtered.want(filtered.meeting(Area(area)))
-        for selection in (boxed, filtered):
+        for selection in (boxed, inside, filtered):
             assert numbers(selection, path) == wanted
             assert selection.page(path, 1).matched == len(wanted)
-
-
-def vars_of(layer: Layer) -> dict[str, object]:
-    return {name: getattr(layer, name) for name in Layer.__dataclass_fields__}
 
 
 def test_a_box_within_spares_looking_and_changes_nothing(
@@ -130,6 +128,10 @@ def test_conditions_and_areas_are_joined(path: Path, layer: Layer) -> None:
     asked = "class = 'ship' AND NOT S_INTERSECTS(geom, POINT(0 0)) AND id LIKE 'spot-%'"
     selection.want(known.condition(asked, "cql2-text"))
     assert numbers(selection, path) == [2, 4]
+    two = Selection(layer)
+    two.want_in(Area(shapely.box(X, Y, X + 1000, Y + 1000)))
+    two.want(two.meeting(Area(AREAS["within the missing quarter of the third"][0])))
+    assert numbers(two, path) == [], "each area by itself"
     odd = Selection(layer)
     filters = {"op": "<=", "args": [{"property": "p_it's: (a) \"?"}, 0.5]}
     odd.want(Queryables(layer.queryables).condition(filters, "cql2-json"))

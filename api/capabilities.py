@@ -10,7 +10,7 @@ import pyproj
 from api.layers import Layer
 from geogaze.gis.grids import SIDE, WEB, Grid, grids_of, in_order
 from geogaze.gis.lattice import Bounds, Lattice
-from geogaze.gis.tiles import MERCATOR, RAMP, Shown
+from geogaze.gis.tiles import RAMP, Shown
 
 _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 <Capabilities xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1"
@@ -120,7 +120,7 @@ def _extent(lattice: Lattice, grids: dict[str, Grid]) -> list[str]:
     west, south, east, north = lattice.degrees
     boxes = [_box("ows:WGS84BoundingBox", (west, south), (east, north))]
     for name, grid in grids.items():
-        bounds: Bounds = lattice.bounds(MERCATOR) if name == WEB else lattice.corners
+        bounds: Bounds = lattice.reach if name == WEB else lattice.corners
         crs = str(grid.document.crs.root)
         low, high = (in_order(pyproj.CRS(crs), *bounds[at : at + 2]) for at in (0, 2))
         boxes.append(_box(f'ows:BoundingBox crs="{_urn(crs)}"', low, high))

@@ -20,8 +20,8 @@ from rasterio.transform import from_bounds
 from typing_extensions import override
 
 from geogaze.errors import InvalidRequest, ObjectNotFound
-from geogaze.gis.lattice import Lattice
-from geogaze.gis.tiles import MAX_ZOOM, MERCATOR, Place, Shown
+from geogaze.gis.lattice import MERCATOR, Lattice
+from geogaze.gis.tiles import MAX_ZOOM, Place, Shown
 
 WEB, OWN = "WebMercatorQuad", "SceneGrid"
 SIDE = 256

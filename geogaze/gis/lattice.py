@@ -21,7 +21,7 @@ from geogaze.errors import InvalidRequest
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
-LONLAT = CRS.from_epsg(4326)
+LONLAT, MERCATOR = CRS.from_epsg(4326), CRS.from_epsg(3857)
 _CELL_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3
 _ALIKE = 1e-9  # share of a cell by which its sides may differ, as floats do
@@ -85,6 +85,11 @@ class Lattice:
         """What it covers in another CRS, or more."""
         left, bottom, right, top = transform_bounds(self.crs, crs, *self.corners)
         return left, bottom, right, top
+
+    @cached_property
+    def reach(self) -> Bounds:
+        """What it covers in Web Mercator, or more."""
+        return self.bounds(MERCATOR)
 
     @cached_property
     def degrees(self) -> Bounds:

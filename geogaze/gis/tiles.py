@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.transform import from_bounds
 from rasterio.warp import Resampling, reproject
 
-from geogaze.gis.lattice import Bounds, Lattice, Level
+from geogaze.gis.lattice import MERCATOR, Bounds, Lattice, Level
 from geogaze.products.colormaps import Stop
 
-MERCATOR = CRS.from_epsg(3857)
 MAX_ZOOM = 24
 RAMP = (255, 16)
 """Width and height of a legend, in pixels."""
@@ -62,14 +60,10 @@ class Shown:
     def _palette(self) -> bytes:
         return _palette(self.stops)
 
-    @cached_property
-    def _reach(self) -> Bounds:
-        return self.lattice.bounds(MERCATOR)
-
     @property
     def max_zoom(self) -> int:
         """The zoom beyond which tiles show nothing that stretching them would not."""
-        left, bottom, right, top = self._reach
+        left, bottom, right, top = self.lattice.reach
         rows, cols = self.lattice.levels[0].values.shape
         cell = min((right - left) / cols, (top - bottom) / rows)
         return max(0, min(MAX_ZOOM, math.ceil(math.log2(2 * _HALF / 256 / cell)) + _FINER))
@@ -79,7 +73,7 @@ class Shown:
         cells.
         """
         left, bottom, right, top = place.bounds
-        reach = self._reach
+        reach = self.lattice.reach
         if left >= reach[2] or right <= reach[0] or bottom >= reach[3] or top <= reach[1]:
             return clear(side)
         values = np.full((side, side), np.nan, np.float32)
@@ -112,7 +106,7 @@ class Shown:
         left, _, right, _ = place.bounds
         pixel = (right - left) / side
         rows, cols = self.lattice.levels[0].values.shape
-        west, south, east, north = self._reach
+        west, south, east, north = self.lattice.reach
         cell = min((east - west) / cols, (north - south) / rows)
         finest = self.lattice.levels[0]
         fitting = (

@@ -1,7 +1,8 @@
 """What a tile of heat takes, ours and titiler.core's of the same COG.
 
-``python -m tests.benchmarks.tiles``. Both applications answer in this process, one request after
-the other, on one thread. titiler.core (2.4 or later) is no dependency: install it beside.
+``python -m tests.benchmarks.tiles [--rounds 3]``. Both applications answer in this process, one
+request after the other, on one thread; besides, ours in the layer's own grid. titiler.core (2.4 or
+later) is no dependency: install it beside.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def write_heat(folder: Path) -> Path:
 
 
 def serve_ours(folder: Path, cog: Path) -> tuple[FastAPI, str]:
-    """An API with one job that has made this layer, and the path of its tiles."""
+    """An API with one job that has made this layer, and the path of the layer."""
     (folder / "api").mkdir()
     app = make_app(make_settings(folder / "api", folder / "models" / "none"))
     ledger, storage = app.state.services.ledger, app.state.services.storage
@@ -65,11 +66,12 @@ def serve_ours(folder: Path, cog: Path) -> tuple[FastAPI, str]:
     for name, file, data in (("heat-x", "heat-x.tif", cog.read_bytes()), ("item", "i.json", item)):
         key, sha256 = f"jobs/{job}/{file}", hashlib.sha256(data).hexdigest()
         storage.put(key, data)
-        files[name] = {"key": key, "file": file, "type": "image/tiff", "sha256": sha256}
+        about = {"key": key, "file": file, "size": len(data), "sha256": sha256}
+        files[name] = {**about, "type": "image/tiff"}
     with Session(ledger.database) as session, session.begin():
         assets = {"files": files, "skipped": []}
         session.execute(update(Job).where(Job.id == job).values(assets=assets))
-    return app, f"/jobs/{job}/layers/heat-x/tiles/WebMercatorQuad/{{}}/{{}}/{{}}.png"
+    return app, f"/jobs/{job}/layers/heat-x"
 
 
 def serve_titiler(cog: Path) -> tuple[FastAPI, str]:
@@ -99,23 +101,34 @@ def tiles_within(cog: Path, count: int, top: int) -> list[tuple[int, int, int]]:
     return chosen
 
 
-def measure(app: FastAPI, path: str, tiles: list[tuple[int, int, int]]) -> dict[str, Any]:
+def cells_within(matrices: list[dict[str, Any]], count: int) -> list[tuple[str, int, int]]:
+    """Random tiles of a layer's own grid, of all matrices alike."""
+    chosen, dice = [], random.Random(1)
+    for number in range(count):
+        matrix = matrices[number % len(matrices)]
+        row, col = (dice.randrange(matrix[f"matrix{side}"]) for side in ("Height", "Width"))
+        chosen.append((matrix["id"], row, col))
+    dice.shuffle(chosen)
+    return chosen
+
+
+def measure(app: FastAPI, paths: list[str]) -> dict[str, Any]:
     """Milliseconds of each tile, the first ones of a warm-up left out."""
     with TestClient(app) as http:
-        for tile in tiles[:20]:
-            http.get(path.format(*tile)).raise_for_status()
+        for path in paths[:20]:
+            http.get(path).raise_for_status()
         times, started, used = [], time.perf_counter(), time.process_time()
-        for tile in tiles:
+        for path in paths:
             before = time.perf_counter()
-            http.get(path.format(*tile)).raise_for_status()
+            http.get(path).raise_for_status()
             times.append(1000 * (time.perf_counter() - before))
         wall, cpu = time.perf_counter() - started, time.process_time() - used
     p50, p95 = np.percentile(times, (50, 95))
     return {
         "p50": p50,
         "p95": p95,
-        "a second": len(tiles) / wall,
-        "CPU ms": 1000 * cpu / len(tiles),
+        "a second": len(paths) / wall,
+        "a core's second": len(paths) / cpu,
     }
 
 
@@ -128,15 +141,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cog = write_heat(folder)
-        ours, theirs = serve_ours(folder, cog), serve_titiler(cog)
-        with TestClient(ours[0]) as http:
-            top = http.get(ours[1].partition("/tiles/")[0] + "/tilejson.json").json()["maxzoom"]
+        (ours, layer), (theirs, path) = serve_ours(folder, cog), serve_titiler(cog)
+        with TestClient(ours) as http:
+            top = http.get(f"{layer}/tilejson.json").json()["maxzoom"]
+            matrices = http.get(f"{layer}/tileMatrixSets/SceneGrid").json()["tileMatrices"]
         tiles = tiles_within(cog, options.tiles, top)
+        cells = cells_within(matrices, options.tiles)
         print(f"{len(tiles)} tiles of zooms 0 to {top}, {cog.stat().st_size / 1e6:.1f} MB")
+        web = layer + "/tiles/WebMercatorQuad/{}/{}/{}.png"
+        own = layer + "/map/tiles/SceneGrid/{}/{}/{}"
         for _ in range(options.rounds):
-            for who, (app, path) in (("geogaze", ours), ("titiler", theirs)):
-                figures = measure(app, path, tiles)
-                print(who, *(f"{key} {value:.2f}" for key, value in figures.items()), sep="  ")
+            for who, app, paths in (
+                ("geogaze", ours, [web.format(*tile) for tile in tiles]),
+                ("titiler", theirs, [path.format(*tile) for tile in tiles]),
+                ("geogaze, own grid", ours, [own.format(*cell) for cell in cells]),
+            ):
+                figures = measure(app, paths)
+                said = (f"{key} {value:.2f}" for key, value in figures.items())
+                print(f"{who:18}", *said, sep="  ", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from rasterio.transform import from_bounds
 
-from geogaze.gis.lattice import Lattice, Level
-from geogaze.gis.tiles import MERCATOR, Place, Shown, shades_of
+from geogaze.gis.lattice import MERCATOR, Lattice, Level
+from geogaze.gis.tiles import Place, Shown, shades_of
 from geogaze.products.colormaps import colour_stops
 
 

@@ -10,99 +10,40 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import cv2
+import geopandas
 import numpy as np
 import pytest
 import rasterio
-from numpy.typing import NDArray
+from owslib.ogcapi.features import Features
 from owslib.ogcapi.processes import Processes
 from owslib.wmts import WebMapTileService
 from pystac_client import Client as StacClient
-from rasterio.transform import from_bounds
-from rasterio.warp import Resampling, reproject, transform_bounds
+from rasterio.warp import transform_bounds
 
 from geogaze.client import Client
 from geogaze.demo.scene import write_demo_scene
-from geogaze.products.colormaps import Stop, render_stops
+from geogaze.products.colormaps import render_stops
 from tests.looks.counting import Counted
+from tests.looks.placing import Bounds, Job
 from tests.unit.api.serving import served
 from tests.unit.api.testing import make_app, make_settings
 from tests.unit.api.working import work_off
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
+    # rasterio hides this one itself, in a way that two threads at once undo.
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+]
 
 LAYER = "heat-airplane"
-MOST_OFF = 0.5  # cells
 SIZE = 800
-STEPS = np.arange(-1, 1.01, 0.125)  # cells that a picture is tried to be off
 GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}  # files beside a COG are not asked for
-Bounds = tuple[float, float, float, float]
-
-
-@dataclass
-class Job:
-    """A job of a server that counts, and its table so far."""
-
-    app: Counted
-    base: str
-    id: str
-    scene: Path
-    cog: Path
-    stops: tuple[Stop, ...]
-    rows: list[str] = field(default_factory=list)
-
-    @property
-    def address(self) -> str:
-        return f"{self.base}/jobs/{self.id}"
-
-    @property
-    def wmts(self) -> str:
-        return f"{self.address}/wmts/1.0.0/WMTSCapabilities.xml"
-
-    def tell(self, client: str, product: str, off: float | None, most: int = 1000) -> None:
-        """Put down a line of the table, of what was asked for since the last."""
-        count = self.app.taken()
-        place = "–" if off is None else f"{off:.3f}"
-        line = f"{client:16}{product:34}{place:>8}{count.requests:>10}{count.size / 1000:>10.1f}"
-        self.rows.append(line)
-        assert not count.failed
-        assert 0 < count.requests <= most, count.paths
-        assert off is None or off <= MOST_OFF, line
-
-    def off(self, alpha: NDArray[np.uint8], bounds: Bounds, crs: str) -> float:
-        """How far from its file the heat in a picture lies, in cells of the file."""
-        rows, cols = alpha.shape
-        grid = from_bounds(*bounds, cols, rows)
-        with rasterio.open(self.cog) as cog:
-            values, place, source = cog.read(1), cog.transform, cog.crs
-        table = np.array(self.stops)
-        scores = {}
-        for across in STEPS:
-            for down in STEPS:
-                drawn = np.full(alpha.shape, np.nan, np.float32)
-                reproject(
-                    values,
-                    drawn,
-                    src_transform=place @ place.translation(across, down),
-                    src_crs=source,
-                    src_nodata=np.nan,
-                    dst_transform=grid,
-                    dst_crs=crs,
-                    dst_nodata=np.nan,
-                    resampling=Resampling.bilinear,
-                )
-                expected = np.interp(np.nan_to_num(drawn), table[:, 0], table[:, 4])
-                scores[across, down] = np.square(expected - alpha).mean()
-        assert alpha.max() > 100, "there is nothing in the picture"
-        best = min(scores, key=lambda shift: scores[shift])
-        assert scores[best] < np.square(alpha.astype(float)).mean() / 4, "it is another picture"
-        return float(max(abs(part) for part in best))
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +159,31 @@ def test_pystac_client(job: Job) -> None:
         job.tell("pystac-client", "STAC API, search", metres / cog.res[0])
 
 
+def features_off(job: Job, count: int, bounds: Sequence[float]) -> float:
+    """How far hotspots, in degrees, lie from those of the file, in cells."""
+    local = geopandas.read_file(job.cog.with_name("hotspots.gpkg"), layer="hotspots")
+    assert count == len(local) > 5
+    metres = np.abs(np.subtract(bounds, local.to_crs("EPSG:4326").total_bounds)) * 111_320
+    with rasterio.open(job.cog) as cog:
+        return float(metres.max() / cog.res[0])
+
+
+def test_owslib_features(job: Job) -> None:
+    items = Features(f"{job.address}/features").collection_items("hotspots", limit=1000)
+    found = geopandas.GeoDataFrame.from_features(items["features"])
+    job.tell("OWSLib", "Features", features_off(job, len(found), found.total_bounds))
+
+
 # GDAL's programs
+
+
+def test_ogrinfo(job: Job, tmp_path: Path) -> None:
+    target = tmp_path / "hotspots.geojson"
+    program("ogrinfo", "-ro", "-so", f"OAPIF:{job.address}/features", "hotspots")
+    job.tell("ogrinfo", "Features", None)
+    program("ogr2ogr", str(target), f"OAPIF:{job.address}/features", "hotspots")
+    found = geopandas.read_file(target)
+    job.tell("ogr2ogr", "Features", features_off(job, len(found), found.total_bounds))
 
 
 @pytest.mark.parametrize("name", [LAYER, "overlay-airplane", "backdrop"])
@@ -284,3 +249,10 @@ def test_qgis_cog(job: Job) -> None:
     _, alpha = qgis(job, "cog", {"provider": "gdal", "uri": uri}, extent)
     assert (alpha > 0).mean() > 0.9
     job.tell("QGIS", "COG, overlay-airplane", 0.0)
+
+
+def test_qgis_features(job: Job) -> None:
+    uri = f"url='{job.address}/features' typename='hotspots'"
+    layer = {"provider": "OAPIF", "uri": uri}
+    (told,) = qgis(job, "features", layer, extent_of(job, "EPSG:4326"))[0]["layers"]
+    job.tell("QGIS", "Features", features_off(job, told["features"], told["bounds"]))

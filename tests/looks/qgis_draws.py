@@ -57,7 +57,12 @@ def told(layer):
         about["legend"] = [label for label, _ in layer.renderer().legendSymbologyItems()]
         about["resampler"] = layer.resampleFilter().zoomedInResampler() is not None
     elif layer.isValid():
-        about["features"] = layer.featureCount()
+        box, about["features"] = QgsRectangle(), 0
+        box.setMinimal()
+        for feature in layer.getFeatures():  # of a server's the count is not known before
+            about["features"] += 1
+            box.combineExtentWith(feature.geometry().boundingBox())
+        about["bounds"] = [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()]
     return about
 
 

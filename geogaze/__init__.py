@@ -1,8 +1,8 @@
 """geogaze: where on the map does a neural network look?
 
 ``geogaze.explain(model, image)`` for an image or a scene, ``geogaze.open_results(folder)`` for what
-a job made, ``geogaze.Client(url)`` for an API. Each is imported when it is first used, so that
-importing geogaze costs next to nothing.
+a job made, ``geogaze.Client(url)`` or ``AsyncClient`` for an API. Each is imported when it is first
+used, so that importing geogaze costs next to nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +13,25 @@ from typing import TYPE_CHECKING, Any
 from geogaze.version import VERSION
 
 if TYPE_CHECKING:
+    from geogaze.async_client import AsyncClient
     from geogaze.client import Client
     from geogaze.notebook.explaining import explain
     from geogaze.notebook.explanation import Explanation
     from geogaze.notebook.results import Results, open_results
 
-__all__ = ["Client", "Explanation", "Results", "__version__", "explain", "open_results"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Explanation",
+    "Results",
+    "__version__",
+    "explain",
+    "open_results",
+]
 __version__ = VERSION
 
 _DOORS = {
+    "AsyncClient": "geogaze.async_client:AsyncClient",
     "Client": "geogaze.client:Client",
     "Explanation": "geogaze.notebook.explanation:Explanation",
     "Results": "geogaze.notebook.results:Results",

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -20,11 +21,10 @@ from uuid import uuid4
 import httpx
 
 from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal
-from geogaze.uploading import Document, Sending
+from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
+from geogaze.uploading import Sending
 
-ENDED = frozenset({"successful", "failed", "dismissed"})
-_POLL_SECONDS = (0.5, 5.0)  # first and longest pause
-_AWAY_SECONDS = 300.0  # an API that restarts or is replaced is back by then
+_PAGE = 100  # jobs asked for at once
 _SEND_AGAIN_SECONDS = (1.0, 5.0)
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}  # what gateways say, or busy
 
@@ -47,7 +47,7 @@ class Client:
         key = key if key is not None else os.environ.get("GEOGAZE_API_KEY")
         shown = {"Authorization": f"Bearer {key.strip()}"} if key and key.strip() else {}
         try:
-            self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=shown)
+            self.http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=shown)
         except httpx.InvalidURL as error:
             raise RemoteRefusal(f"{url!r} is not the address of an API: {error}") from error
         except UnicodeEncodeError as error:
@@ -57,7 +57,7 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self.http.close()
 
     def submit(
         self,
@@ -114,7 +114,7 @@ class Client:
             RemoteRefusal: it is too large, no scene, or was changed meanwhile.
             RemoteError: the server or its storage stayed away.
         """
-        return Sending(self._json, self._http, path, on_bytes).run()
+        return Sending(self._json, self.http, path, on_bytes).run()
 
     def quote(self, inputs: Document, *, process: str = "explain") -> Document:
         """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
@@ -134,6 +134,17 @@ class Client:
         parameters: Document = {"limit": limit, **({"status": status} if status else {})}
         found: list[Document] = self._json("GET", "/jobs", params=parameters)["jobs"]
         return found
+
+    def each_job(self, *, status: list[str] | None = None) -> Iterator[Document]:
+        """All jobs, newest first, a page at a time as they are asked for."""
+        parameters: Document = {"limit": _PAGE, **({"status": status} if status else {})}
+        page = self._json("GET", "/jobs", params=parameters)
+        while True:
+            yield from page["jobs"]
+            following = [link["href"] for link in page["links"] if link["rel"] == "next"]
+            if not following:
+                return
+            page = self._json("GET", following[0])
 
     def workers(self) -> list[Document]:
         """Living workers: ``name``, ``device``, ``model``, ``slots``, ``seen``, ``units``.
@@ -178,15 +189,38 @@ class Client:
         """Cancel a job, or remove a finished one with its products."""
         return self._json("DELETE", f"/jobs/{job}")
 
+    def events(self, job: str) -> Generator[Event]:
+        """What the server tells of a job: its status at once and whenever it changes, and that
+        there is more to see; until it has ended.
+
+        Raises:
+            RemoteRefusal: there is no such job.
+            RemoteError: the server is away, or something between lets no stream through.
+        """
+        from httpx_sse import connect_sse
+
+        silent = httpx.Timeout(SILENT_SECONDS, connect=self.http.timeout.connect)
+        try:
+            stream = connect_sse(self.http, "GET", f"/jobs/{job}/events", timeout=silent)
+            with stream as source:
+                if not source.response.is_success:
+                    source.response.read()
+                    answer_of(source.response)
+                for sse in source.iter_sse():
+                    yield Event(sse.event, sse.json())
+        except httpx.HTTPError as error:
+            raise no_answer(self.http.base_url, error) from error
+
     def wait(
         self,
         job: str,
         *,
         on_status: Callable[[Document], None] = lambda status: None,
         on_away: Callable[[RemoteError], None] = lambda error: None,
-        patience: float = _AWAY_SECONDS,
+        patience: float = AWAY_SECONDS,
     ) -> Document:
-        """Poll a job until it ends; its last status.
+        """Follow a job until it ends; its last status. By :meth:`events`, or by asking for it where
+        they do not come through.
 
         An API that is away, or fails, is asked again for ``patience`` seconds: it may be
         restarting. Each time ``on_away`` is told.
@@ -195,24 +229,23 @@ class Client:
             RemoteRefusal: there is no such job.
             RemoteError: the API stayed away, or was away from the beginning.
         """
-        pause, longest = _POLL_SECONDS
-        answered: float | None = None
+        waiting = Waiting(on_status, on_away, patience)
         while True:
+            if waiting.streams:
+                waiting.streams = False
+                try:
+                    with closing(self.events(job)) as events:
+                        for event in events:
+                            if last := waiting.told(event):
+                                return last
+                except RemoteError:
+                    pass  # what is wrong is found by asking
             try:
-                status = self.status(job)
-            except RemoteRefusal:
-                raise
+                if last := waiting.saw(self.status(job)):
+                    return last
             except RemoteError as error:
-                if answered is None or time.monotonic() - answered > patience:
-                    raise
-                on_away(error)
-            else:
-                answered = time.monotonic()
-                on_status(status)
-                if status["status"] in ENDED:
-                    return status
-            time.sleep(pause)
-            pause = min(pause * 1.3, longest)
+                waiting.missed(error)
+            time.sleep(waiting.pause())
 
     def download(
         self, job: str, folder: Path, *, on_file: Callable[[str], None] = lambda name: None
@@ -231,7 +264,7 @@ class Client:
         draft = target.with_name(f".{target.name}.part")
         try:
             # From where the API says: objects in buckets are fetched there.
-            get = self._http.stream("GET", href, timeout=60, follow_redirects=True)
+            get = self.http.stream("GET", href, timeout=60, follow_redirects=True)
             with get as answer, draft.open("wb") as file:
                 answer.raise_for_status()
                 for piece in answer.iter_bytes():
@@ -244,27 +277,42 @@ class Client:
 
     def _json(self, method: str, path: str, **options: Any) -> Document:
         try:
-            answer = self._http.request(method, path, **options)
+            answer = self.http.request(method, path, **options)
         except httpx.HTTPError as error:
-            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            kind = RemoteError if unsent else NoAnswer
-            raise kind(
-                f"No geogaze API answers at {self._http.base_url} ({error}). Is it running? "
-                "Give its address with --api or GEOGAZE_API_URL."
-            ) from error
-        try:
-            document = answer.json()
-        except ValueError:
-            document = None
-        if answer.is_success and document is not None:
-            found: Document = document
-            return found
-        problem = document if isinstance(document, dict) else {}
-        message = problem.get("detail") or problem.get("title") or answer.text[:500]
-        if str(problem.get("type", "")).endswith(":job-failed"):
-            raise JobFailed(message)
-        if str(problem.get("type", "")).endswith(":scene-unreadable"):
-            raise SceneRefused(f"{message} (HTTP {answer.status_code})")
-        refused = answer.is_client_error and answer.status_code not in _LATER
-        kind = RemoteRefusal if refused else RemoteError
-        raise kind(f"{message} (HTTP {answer.status_code})")
+            raise no_answer(self.http.base_url, error) from error
+        return answer_of(answer)
+
+
+def no_answer(url: httpx.URL, error: httpx.HTTPError) -> RemoteError:
+    """An API that did not answer, as an error; whether it got the request may be unknown."""
+    unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return (RemoteError if unsent else NoAnswer)(
+        f"No geogaze API answers at {url} ({error}). Is it running? "
+        "Give its address with --api or GEOGAZE_API_URL."
+    )
+
+
+def answer_of(answer: httpx.Response) -> Document:
+    """The document of an answer that has come whole.
+
+    Raises:
+        RemoteRefusal: the request is wrong; the message is the problem's detail.
+        RemoteError: the server failed.
+        JobFailed: what was asked for is a failed job's.
+    """
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if answer.is_success and document is not None:
+        found: Document = document
+        return found
+    problem = document if isinstance(document, dict) else {}
+    message = problem.get("detail") or problem.get("title") or answer.text[:500]
+    if str(problem.get("type", "")).endswith(":job-failed"):
+        raise JobFailed(message)
+    if str(problem.get("type", "")).endswith(":scene-unreadable"):
+        raise SceneRefused(f"{message} (HTTP {answer.status_code})")
+    refused = answer.is_client_error and answer.status_code not in _LATER
+    kind = RemoteRefusal if refused else RemoteError
+    raise kind(f"{message} (HTTP {answer.status_code})")

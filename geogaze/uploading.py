@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from geogaze.errors import RemoteError, RemoteRefusal
 from geogaze.files import file_sha256
+from geogaze.following import Document
 
-Document = dict[str, Any]
 Ask = Callable[..., Document]
 
 _PART_SECONDS = 300.0

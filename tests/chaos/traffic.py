@@ -14,9 +14,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
-from geogaze.client import ENDED, Client
+from geogaze.client import Client
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, RemoteError, UnitBroke
+from geogaze.following import ENDED
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import explain_chunk
 from geogaze.runner.embedded import run

@@ -52,8 +52,8 @@ def client(settings: Settings) -> Iterator[Client]:
     app = create_app(settings)
     app.state.services.ledger.create_tables()
     with TestClient(app, raise_server_exceptions=False) as http, Client("http://api") as client:
-        client._http.close()
-        client._http = httpx.Client(transport=http._transport, base_url="http://testserver")
+        client.http.close()
+        client.http = httpx.Client(transport=http._transport, base_url="http://testserver")
         yield client
 
 
@@ -117,7 +117,7 @@ def test_what_is_refused_leaves_nothing(
 
 def test_parts_may_come_through_the_api(client: Client, storage: S3Storage, large: Path) -> None:
     """A browser has no way to a bucket whose CORS rules do not name the page."""
-    http, data = client._http, large.read_bytes()
+    http, data = client.http, large.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     announced = {"name": large.name, "size": len(data), "sha256": digest}
     upload = http.post("/uploads", json=announced).json()

@@ -16,6 +16,7 @@ import pytest
 from geogaze import client as client_module
 from geogaze.client import Client
 from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal, SceneUnreadable
+from geogaze.following import Event
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.storage import FolderStorage
@@ -63,15 +64,21 @@ def server(tmp_path: Path, bundle_folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Iterator[Client]:
     with Client("http://testserver") as client:
-        client._http.close()
-        client._http = TestClient(server.app, raise_server_exceptions=False)
+        client.http.close()
+        client.http = TestClient(server.app, raise_server_exceptions=False)
         yield client
 
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that would have been."""
+    """The pauses that would have been, where no stream of events comes through."""
     naps: list[float] = []
+
+    def events(self: Client, job: str) -> Iterator[Event]:
+        raise RemoteError("A proxy waits for the end of it.")
+        yield
+
+    monkeypatch.setattr(Client, "events", events)
     monkeypatch.setattr(client_module.time, "sleep", naps.append)
     return naps
 
@@ -79,10 +86,8 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def answering(handler: Callable[[httpx.Request], httpx.Response]) -> Client:
     """A client of a server made up."""
     client = Client("http://testserver")
-    client._http.close()
-    client._http = httpx.Client(
-        base_url="http://testserver", transport=httpx.MockTransport(handler)
-    )
+    client.http.close()
+    client.http = httpx.Client(base_url="http://testserver", transport=httpx.MockTransport(handler))
     return client
 
 
@@ -132,7 +137,7 @@ def test_a_submission_whose_answer_is_lost_makes_one_job(
 ) -> None:
     scene = make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
     inputs = {"scene": str(scene), "model": "tiny"}
-    client._http = httpx.Client(base_url="http://testserver", transport=Losing(server, lost))
+    client.http = httpx.Client(base_url="http://testserver", transport=Losing(server, lost))
     job = client.submit(inputs)
     assert [str(made.id) for made in server.ledger.jobs(limit=9)] == [job["jobID"]]
     assert len([nap for nap in naps if nap]) == lost
@@ -144,7 +149,7 @@ def test_a_submission_that_is_never_answered_tells_the_key_to_ask_again_with(
 ) -> None:
     scene = make_scene(server.settings.source_folders[0] / "port.tif", 96, 96)
     inputs = {"scene": str(scene), "model": "tiny"}
-    client._http = httpx.Client(base_url="http://testserver", transport=Losing(server, 3))
+    client.http = httpx.Client(base_url="http://testserver", transport=Losing(server, 3))
     with pytest.raises(NoAnswer, match=r"again with the key '\w{32}'") as told:
         client.submit(inputs)
     [made] = server.ledger.jobs(limit=9)
@@ -327,7 +332,7 @@ def test_products_come_over_http_whole_or_not_at_all(files_url: str, tmp_path: P
         return httpx.Response(200, json={"heat": link})
 
     client = answering(results)
-    client._http._mounts[httpx._utils.URLPattern(files_url)] = httpx.HTTPTransport()
+    client.http._mounts[httpx._utils.URLPattern(files_url)] = httpx.HTTPTransport()
     assert client.download("whole", tmp_path)["heat"].read_bytes() == b"x" * 1000
     for broken in ("short", "none"):
         with pytest.raises(RemoteError, match=f"{broken}.tif"):

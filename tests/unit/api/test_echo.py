@@ -148,8 +148,8 @@ def test_the_python_client_starts_any_process(
     http: TestClient, settings: Settings, tmp_path: Path
 ) -> None:
     with Client("http://testserver") as client:
-        client._http.close()
-        client._http = http
+        client.http.close()
+        client.http = http
         job = client.submit(INPUTS, process="echo")
         work_off(settings)
         files = client.download(job["jobID"], tmp_path / "out")

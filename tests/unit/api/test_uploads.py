@@ -105,8 +105,8 @@ def breaking(http: httpx.Client, after: list[int]) -> Callable[..., httpx.Respon
 @pytest.fixture
 def client(http: TestClient) -> Client:
     client = Client("http://testserver")
-    client._http.close()
-    client._http = httpx.Client(transport=http._transport, base_url="http://testserver")
+    client.http.close()
+    client.http = httpx.Client(transport=http._transport, base_url="http://testserver")
     return client
 
 
@@ -114,7 +114,7 @@ def test_an_upload_cut_off_three_times_arrives_whole(
     client: Client, http: TestClient, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts, sent = [2, 1, 2], []
-    monkeypatch.setattr(client._http, "put", breaking(client._http, cuts))
+    monkeypatch.setattr(client.http, "put", breaking(client.http, cuts))
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             client.upload(local, on_bytes=lambda n, of: sent.append(n))
@@ -133,14 +133,14 @@ def test_a_part_that_does_not_arrive_is_sent_again(
 ) -> None:
     naps: list[float] = []
     monkeypatch.setattr(uploading.time, "sleep", naps.append)
-    put, lost = client._http.put, ["one", "two"]
+    put, lost = client.http.put, ["one", "two"]
 
     def losing(*args: Any, **options: Any) -> Any:
         if lost and lost.pop():
             raise httpx.ReadError("gone")
         return put(*args, **options)
 
-    monkeypatch.setattr(client._http, "put", losing)
+    monkeypatch.setattr(client.http, "put", losing)
     assert Path(client.upload(local)).read_bytes() == local.read_bytes()
     assert naps == [1.0, 2.0]
 
@@ -148,7 +148,7 @@ def test_a_part_that_does_not_arrive_is_sent_again(
         raise httpx.ConnectError("no route")
 
     other = make_scene(local.with_name("other.tif"), 64, 64, seed=3)
-    monkeypatch.setattr(client._http, "put", dead)
+    monkeypatch.setattr(client.http, "put", dead)
     with pytest.raises(RemoteError, match=r"other\.tif does not arrive: no route"):
         client.upload(other)
     assert len(naps) == 2 + 5, "it gives up after a while"

@@ -98,10 +98,10 @@ def test_a_key_does_not_go_along_to_another_host(monkeypatch: pytest.MonkeyPatch
         return httpx.Response(200, content=b"heat")
 
     with Client("https://api.example") as client:
-        shown = client._http.headers
-        client._http.close()
-        client._http = httpx.Client(headers=shown, transport=httpx.MockTransport(answer))
-        client._http.get("https://api.example/jobs/1/assets/heat.tif", follow_redirects=True)
+        shown = client.http.headers
+        client.http.close()
+        client.http = httpx.Client(headers=shown, transport=httpx.MockTransport(answer))
+        client.http.get("https://api.example/jobs/1/assets/heat.tif", follow_redirects=True)
     assert seen == {"api.example": "Bearer geogaze_secret", "bucket.example": None}
 
 

@@ -28,7 +28,7 @@ def server(tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch)
 
     def connect(self: Client, url: str, **_: Any) -> None:
         assert url == "http://heat.example.org"
-        self._http = TestClient(server.app, raise_server_exceptions=False)
+        self.http = TestClient(server.app, raise_server_exceptions=False)
 
     monkeypatch.setattr(Client, "__init__", connect)
     monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
@@ -74,7 +74,7 @@ def test_a_file_that_the_server_cannot_read_is_uploaded(
     transport = TestClient(server.app)._transport
 
     def connect(self: Client, url: str, **_: Any) -> None:
-        self._http = httpx.Client(transport=transport, base_url="http://testserver")
+        self.http = httpx.Client(transport=transport, base_url="http://testserver")
 
     monkeypatch.setattr(Client, "__init__", connect)
     mine = make_scene(tmp_path / "mine.tif", 96, 96, seed=1)
@@ -151,7 +151,8 @@ def test_who_waits_for_a_job_is_told_its_id_first(
         raise RemoteError("No geogaze API answers.")
 
     for ends, code in ((interrupted, 130), (away, 3)):
-        monkeypatch.setattr(Client, "status", ends)
+        for asks in ("events", "status"):
+            monkeypatch.setattr(Client, asks, ends)
         done = geogaze("submit", scene, "--model", "tiny", "--wait")
         job = server.ledger.jobs(limit=1)[0].id
         assert done.code == code

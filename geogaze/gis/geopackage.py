@@ -89,7 +89,7 @@ def read_layer(path: Path) -> Layer:
         )
         crs = _named(file, "SELECT * FROM gpkg_spatial_ref_sys WHERE srs_id = ?", srs)
         told = file.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall()
-        (count,) = _only(file, f"SELECT count(*) FROM {_quoted(name)}")  # noqa: S608
+        (count,) = _only(file, f"SELECT count(*) FROM {_quoted(name)}")  # noqa: S608  quoted
         (index,) = _only(
             file,
             "SELECT sqlite_compileoption_used('ENABLE_RTREE') AND EXISTS "

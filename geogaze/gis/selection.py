@@ -24,6 +24,7 @@ _CALL = 50  # steps that looking at one geometry counts for
 _MOST_STEPS = 40_000_000  # of a page: some three seconds …
 _COUNTING = 20_000_000  # … and of counting all that match: half of that
 _MOST_BYTES = 4 * 2**20  # of a page
+_BROAD = 0.2  # of what a layer covers
 _VALUE = 16  # bytes that a value counts for
 _DIALECT = sqlite.dialect(paramstyle="qmark")  # names of columns make no names of values
 
@@ -66,6 +67,7 @@ class Selection:
         self._shapes: list[shapely.Geometry] = []
         self._wanted: list[ColumnElement[bool]] = []
         self._box: ColumnElement[bool] | None = None
+        self._broad = False
 
     def want(self, condition: ColumnElement[bool]) -> None:
         """Add a condition, which all features must meet."""
@@ -80,6 +82,8 @@ class Selection:
         inside = area.within and _span(boxes, area.within, inside=True)
         met = exact if inside is None else or_(inside, exact)
         self._box = and_(_span(boxes, area.shape.bounds), met)
+        whole = shapely.box(*self._layer.bounds) if self._layer.bounds else area.shape
+        self._broad = area.shape.envelope.area >= _BROAD * whole.area
 
     def meeting(self, area: Area) -> ColumnElement[bool]:
         """That a feature meets an area: a condition that may be part of others."""
@@ -100,7 +104,9 @@ class Selection:
             StorageUnavailable: the file cannot be read.
         """
         rows = self._layer.rows
-        query = self._query(*rows.c).where(rows.c.fid > after).order_by(rows.c.fid).limit(limit + 1)
+        # Of a broad area more are near the last one: the index need not be gone through again.
+        query = self._query(*rows.c, by_row=self._broad and after > 0)
+        query = query.where(rows.c.fid > after).order_by(rows.c.fid).limit(limit + 1)
         features: list[Feature] = []
         taken, more = 0, False
         with self._counted(path, _MOST_STEPS) as file:
@@ -122,12 +128,16 @@ class Selection:
             return None
         return int(count)
 
-    def _query(self, *told: ColumnElement[Any]) -> Select[Any]:
+    def _query(self, *told: ColumnElement[Any], by_row: bool = False) -> Select[Any]:
+        """What all conditions let pass: boxes first, or ``by_row``, each with its box."""
         rows, boxes = self._layer.rows, self._layer.boxes
         query = select(*told).select_from(rows).where(*self._wanted)
         if self._box is None:
             return query
-        return query.select_from(boxes).where(rows.c.fid == boxes.c.id, self._box)
+        met = and_(rows.c.fid == boxes.c.id, self._box)
+        if by_row:
+            return query.where(select(boxes.c.id).where(met).correlate(rows).exists())
+        return query.select_from(boxes).where(met)
 
     def _exactly(self, area: Area) -> ColumnElement[bool]:
         shapely.prepare(area.shape)

@@ -106,12 +106,14 @@ def measure(http: TestClient, address: str, path: Path, wide: float) -> None:
         ]
         query = {"bbox": ",".join(map(str, box)), "bbox-crs": OWN}
         asked.append((f"100 in a box of {part:.0%} of each side", query))
+        middle_on = {**query, "after": int(wide / STEP) ** 2 // 2}
+        asked.append(("… from the middle on", middle_on))
     for title, query in asked:
         took, answer = best_of(5, lambda query=query: http.get(address, params=query))
         page = answer.json()
         matched = page.get("numberMatched", "")
         gdal = ""
-        if "bbox" in query:
+        if "bbox" in query and "after" not in query:
             bbox = tuple(map(float, query["bbox"].split(",")))
             gdal = f"{best_of(5, lambda bbox=bbox: first_of(path, bbox))[0]:8.1f}"
         print(

@@ -59,6 +59,24 @@ def test_pages_follow_one_another(path: Path, layer: Layer) -> None:
     assert not Selection(layer).page(path, 10, COUNT).features
 
 
+@pytest.mark.parametrize("side", [500, 2400], ids=["narrow", "broad"])
+def test_pages_of_an_area_follow_one_another(path: Path, layer: Layer, side: float) -> None:
+    corner = shapely.box(X + 40, Y + 40, X + side, Y + side)  # but for the first one's missing part
+    area = shapely.difference(corner, shapely.box(X + 340, Y + 340, X + 390, Y + 390))  # the fourth
+    wanted = [i + 1 for i, shape in enumerate(SHAPES) if shape.intersects(area)]
+    assert 1 not in wanted
+    seen: list[int] = []
+    for _ in range(COUNT):
+        selection = Selection(layer)
+        selection.want_in(Area(area))
+        page = selection.page(path, 2, seen[-1] if seen else 0)
+        seen += [feature.number for feature in page.features]
+        assert page.more == (len(seen) < len(wanted))
+        if not page.more:
+            break
+    assert seen == wanted
+
+
 AREAS = {
     "within the missing quarter of the third": (
         shapely.box(X + 240, Y + 240, X + 259, Y + 259),

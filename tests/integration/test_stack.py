@@ -129,6 +129,8 @@ def test_a_job_over_http_makes_the_same_bytes_as_an_embedded_run(
     (layer,) = (one for one in client.layers(accepted["jobID"]) if one["name"] == "heat-boat")
     tile = httpx.get(layer["tiles"].format(z=0, x=0, y=0))
     assert (tile.status_code, tile.headers["content-type"]) == (200, "image/png")
+    tiles = httpx.get(f"{stack.api_url}/jobs/{accepted['jobID']}/features/collections/tiles/items")
+    assert tiles.json()["numberMatched"] == status["tiles"], "of a copy of what lies in S3"
     page = httpx.get(f"{stack.api_url}/jobs/{accepted['jobID']}", headers={"Accept": "text/html"})
     assert page.text.startswith("<!doctype html>")
     remote = _digests(tmp_path / "remote")

@@ -101,7 +101,7 @@ class DeviceAbsent(DeviceBroke):
 
     status = 400
     slug = "device-absent"
-    title = "There is no such device or runtime"
+    title = "There is no such device, runtime or library"
 
 
 class HostOutOfMemory(GeogazeError):

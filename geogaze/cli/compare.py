@@ -10,6 +10,7 @@ from rich.table import Table
 
 from geogaze.cli.options import JsonOption, OverwriteOption
 from geogaze.cli.terminal import err, out, print_json, print_warnings
+from geogaze.wording import area
 
 
 def compare(
@@ -67,11 +68,18 @@ def _table(figures: dict[str, Any], first: Path, second: Path) -> Table:
             "" if correlation is None else f"{correlation:.3f}",
             f"{told['mean_difference']:+.4f}",
             *(
-                f"{told['changes'][change]:,} places, {told[f'{change}_area_m2']:,.0f} m²"
+                places(told["changes"][change], told[f"{change}_area_m2"])
                 for change in ("appeared", "vanished")
             ),
         )
     return table
+
+
+def places(count: int, square_metres: float) -> str:
+    """How many, and how large they are together."""
+    if not count:
+        return "none"
+    return f"{count:,} {'place' if count == 1 else 'places'}\n{area(square_metres)}"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from geogaze.cli.app import app
+from geogaze.cli.compare import places
 from geogaze.comparing import comparison
 from geogaze.comparing.comparison import compare
 from geogaze.errors import InvalidRequest, UnknownClass
@@ -244,3 +245,12 @@ def test_the_command_ends_with_its_figures(tmp_path: Path) -> None:
     assert "boat" in shown
     with pytest.raises(UnknownClass, match="they share boat, sea"):
         CliRunner().invoke(app, [*words[:-1], "car", "--overwrite"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("count", "square_metres", "said"),
+    [(0, 0, "none"), (1, 256, "1 place\n256 m²"), (1234, 5.1e5, "1,234 places\n51 ha")],
+)
+def test_places_are_told_in_two_short_lines(count: int, square_metres: float, said: str) -> None:
+    """In one, a table of 80 columns broke them between a figure and its unit."""
+    assert places(count, square_metres) == said

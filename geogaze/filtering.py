@@ -19,15 +19,15 @@ import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from sqlalchemy import ColumnElement, and_, false, func, literal, not_, or_, true
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from geogaze.errors import InvalidRequest
 from geogaze.intervals import instant
+from geogaze.patterns import alike
 
 LONGEST = 2000
 _NESTED = 8  # parentheses, and negations: at worst 63 ms (measured)
 _DEEPEST = 24  # of an expression in JSON
+_MOST = 500  # parts: SQLite takes no thousand, and thousands take SQLAlchemy half a minute
 
 Kind = Literal["text", "number", "time", "id"]
 Language = Literal["cql2-text", "cql2-json"]
@@ -123,38 +123,6 @@ def _check_nesting(text: str) -> None:
         )
 
 
-class like(FunctionElement[bool]):  # noqa: N801  used like a SQL function
-    """Text by a pattern, given as LIKE has it and as GLOB has it: by case on any database."""
-
-    inherit_cache = True
-
-
-@compiles(like, "postgresql")
-def _like_postgresql(element: like, compiler: Any, **options: Any) -> str:
-    text, pattern, _ = (compiler.process(part, **options) for part in element.clauses)
-    return f"{text} LIKE {pattern} ESCAPE '\\'"
-
-
-@compiles(like, "sqlite")
-def _like_sqlite(element: like, compiler: Any, **options: Any) -> str:
-    # LIKE knows no case there.
-    text, _, pattern = (compiler.process(part, **options) for part in element.clauses)
-    return f"{text} GLOB {pattern}"
-
-
-def _glob(pattern: str) -> str:
-    """A pattern of LIKE, with a backslash before what is meant as it is, as GLOB has it."""
-    made, letters = [], iter(pattern)
-    for letter in letters:
-        plain = next(letters, "\\") if letter == "\\" else None
-        if plain is None and letter in "%_":
-            made.append("*" if letter == "%" else "?")
-        else:
-            plain = plain or letter
-            made.append(f"[{plain}]" if plain in "*?[" else plain)
-    return "".join(made)
-
-
 @dataclass(frozen=True)
 class _Operand:
     """A side of a comparison; what cannot be told from a literal alone is told by the other."""
@@ -167,10 +135,11 @@ class _Reading:
     """One filter's way to SQL."""
 
     def __init__(self, queryables: Queryables) -> None:
-        self._known = queryables
+        self._known, self._counted = queryables, 0
 
     def condition(self, node: Any, depth: int) -> ColumnElement[bool]:
         """What is true or false."""
+        self._count()
         if depth > _DEEPEST:
             raise InvalidFilter(f"filter: it is nested deeper than {_DEEPEST}.")
         if isinstance(node, bool):
@@ -204,6 +173,7 @@ class _Reading:
         )
 
     def _compared(self, name: str, left: Any, right: Any) -> ColumnElement[bool]:
+        self._count()
         sides = [self._operand(left), self._operand(right)]
         kinds = {side.kind for side in sides if side.kind}
         if len(kinds) > 1:
@@ -247,7 +217,7 @@ class _Reading:
         wanted = plain.lower() if folded else plain
         if re.search(r"(?<!\\)(\\\\)*\\$", wanted):
             raise InvalidFilter("filter: the pattern of LIKE ends with a lone backslash.")
-        return like(_as(side, "text"), literal(wanted), literal(_glob(wanted)))
+        return alike(_as(side, "text"), wanted)
 
     def _intersecting(self, left: Any, right: Any) -> ColumnElement[bool]:
         if self._known.geometry is None:
@@ -260,6 +230,11 @@ class _Reading:
         if left != {"property": name}:
             raise InvalidFilter(f"filter: S_INTERSECTS is of {name!r} and a geometry.")
         return meets(geometry_of(right))
+
+    def _count(self) -> None:
+        self._counted += 1
+        if self._counted > _MOST:
+            raise InvalidFilter(f"filter: it has more than {_MOST} parts.")
 
     def _named(self, asked: Any) -> Queryable:
         name = str(asked)

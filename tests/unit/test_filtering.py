@@ -121,6 +121,7 @@ def test_json_means_the_same(rows: Connection) -> None:
         ("NOT " * 9 + "a:size = 1", "within one another"),
         ("a:size = " + "-" * 9 + "1", "within one another"),
         ("name = '" + "x" * 2000 + "'", "at most 2,000"),
+        (f"depth IN ({','.join('1' * 501)})", "more than 500 parts"),
     ],
 )
 def test_what_is_refused(text: str, said: str) -> None:
@@ -145,6 +146,9 @@ def test_json_may_be_no_deeper_than_is_done() -> None:
         KNOWN.condition(deep, "cql2-json")
     with pytest.raises(InvalidFilter, match="cannot be read"):
         KNOWN.condition('{"op":"not","args":[' * 900, "cql2-json")
+    wide = {"op": "or", "args": [{"op": "isNull", "args": [{"property": "name"}]}] * 500}
+    with pytest.raises(InvalidFilter, match="more than 500 parts"):
+        KNOWN.condition(wide, "cql2-json")
     with pytest.raises(InvalidFilter, match="is a text"):
         KNOWN.condition(deep, "cql2-text")
 

@@ -77,6 +77,12 @@ EXAMPLES ?= 200
 planted: install-dev  ## Networks trained to be biased, and audited: make planted ARGS='--seeds 10' (hours)
 	@$(BIN)/python -m tests.benchmarks.planted $(ARGS)
 
+MUTATED ?= 20000
+
+.PHONY: hostile
+hostile: install-dev  ## Hostile rasters by name, and mutated ones: make hostile MUTATED=20000 (minutes)
+	@$(BIN)/python -m tests.hostile --mutated $(MUTATED) $(ARGS)
+
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)

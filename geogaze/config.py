@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         86400.0, gt=0, le=86400, description="time that an upload may take, pauses included"
     )
 
+    upload_check_seconds: float = Field(
+        60.0, gt=0, description="most that looking at a scene that was uploaded may take"
+    )
+    upload_check_mb: int = Field(4096, ge=1024, description="… and of memory, addresses included")
+
     # What is kept
     retention: float = Field(
         30 * 86400.0, gt=0, description="seconds after its end that a job's products are kept"

@@ -13,6 +13,7 @@ from geogaze.errors import InvalidBundle
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
 
 _SEGMENTATION = "semantic-segmentation"
+_NO_BUNDLE = (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError, ValidationError)
 MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 
 
@@ -50,7 +51,7 @@ def read_bundle(folder: Path) -> Bundle:
             proof=item.get("assets", {}).get("graph", {}).get("geogaze:proof"),
             folder=folder.resolve(),
         )
-    except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
+    except _NO_BUNDLE as error:
         raise InvalidBundle(
             f"{folder / 'item.json'} does not describe a bundle ({error!r}). "
             "Make one with 'geogaze train' or 'geogaze models import'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
@@ -122,7 +122,10 @@ def _stored(bundle: Bundle, folder: Path) -> dict[str, Tensor]:
         raise InvalidBundle(f"{path} is missing from the bundle {bundle.name!r}.")
     if (stored := f"sha256:{file_sha256(path)}") != bundle.weights:
         raise InvalidBundle(f"{path} has {stored}, but its item.json says {bundle.weights}.")
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InvalidBundle(f"{path} holds no weights that can be read: {error}.") from error
 
 
 def _published(bundle: Bundle) -> dict[str, Tensor]:

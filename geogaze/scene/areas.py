@@ -45,7 +45,7 @@ def read_area(source: str) -> dict[str, Any]:
         if _WKT.match(text):
             return _from_wkt(text)
         document = json.loads(text)
-    except (OSError, ValueError, ShapelyError, ProjError) as error:
+    except (OSError, ValueError, RecursionError, ShapelyError, ProjError) as error:
         raise AoiOutsideScene(
             f"{source[:200]} cannot be read as an area of interest: {error}. It takes GeoJSON, "
             "WKT, GeoPackage, shapefile or FlatGeobuf."

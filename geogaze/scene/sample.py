@@ -106,8 +106,12 @@ def _sample(dataset: DatasetReader, asking: Asking, bands: Sequence[int]) -> Sam
 
 
 def decoded_bands(dataset: DatasetReader, bands: Sequence[int]) -> int:
-    """How many bands GDAL decodes to read some: all where they lie pixel by pixel."""
-    if dataset.interleaving is Interleaving.band:
+    """How many bands GDAL decodes to read some: all where they lie pixel by pixel.
+
+    JPEG 2000 is not asked: they always do, and GDAL looks for the answer without end in a file
+    whose boxes lead back to their start.
+    """
+    if dataset.driver != "JP2OpenJPEG" and dataset.interleaving is Interleaving.band:
         return len(set(bands))
     return int(dataset.count)
 

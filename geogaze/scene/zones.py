@@ -22,6 +22,7 @@ from geogaze.extras import need
 from geogaze.scene.aoi import named_crs, polygons_of
 
 _STEPS = 256  # along a zone's longest side: an edge is no straight line in another CRS
+_NO_ZONES = (OSError, ValueError, KeyError, TypeError, RecursionError, ShapelyError, ProjError)
 _NAMES = ("name", "id", "fid")  # columns that may name a zone, in any case
 
 
@@ -51,7 +52,7 @@ def read_zones(path: Path, crs_wkt: str) -> list[Zone]:
         crs, features = _from_geojson(path) if geojson else _from_layer(path)
         there = _way(crs, crs_wkt)
         zones = [Zone(_name(said, fid), _moved(area, there), said) for fid, said, area in features]
-    except (OSError, ValueError, KeyError, TypeError, ShapelyError, ProjError) as error:
+    except _NO_ZONES as error:
         raise InvalidRequest(
             f"{path} cannot be read as polygons: {error}. It takes GeoJSON, GeoPackage, shapefile "
             "or FlatGeobuf."

@@ -16,10 +16,10 @@ from itertools import takewhile
 from uuid import UUID
 
 from geogaze.config import Settings
-from geogaze.errors import InvalidRequest, ObjectNotFound, SceneUnreadable, SceneUnusable
+from geogaze.errors import InvalidRequest, ObjectNotFound, SceneUnreadable
 from geogaze.ledger.quotas import QuotaExceeded
-from geogaze.scene.policy import UPLOADS, SourcePolicy, uploads_place
-from geogaze.scene.readers import open_reader
+from geogaze.scene.apart import check_apart
+from geogaze.scene.policy import UPLOADS, uploads_place
 from geogaze.storage import Storage
 from geogaze.storage.parts import MOST, BucketParts, parts_of
 from geogaze.uploads.quota import UploadQuota
@@ -205,9 +205,11 @@ class Uploads:
         scene = f"{uploads_place(self._settings)}{upload.id}/{upload.name}"
         try:
             self._check(upload, scene)
-        except (UploadRefused, SceneUnreadable, SceneUnusable) as error:
+        except (UploadRefused, SceneUnreadable) as error:
             self.remove(upload)
-            raise UploadRefused(str(error)) from error
+            # By its own name: where storage lies is nobody's business.
+            here = scene.removesuffix(upload.name)
+            raise UploadRefused(str(error).replace(here, "")) from error
         kept = self._clock() + self._settings.retention
         upload = upload.model_copy(update={"scene": scene, "expires": kept})
         self._keep(upload)
@@ -223,8 +225,7 @@ class Uploads:
                 f"{upload.name!r} came with sha256 {digest.hexdigest()}, not {upload.sha256}: it "
                 "was changed on its way, or while it was sent. Upload it again."
             )
-        with open_reader(scene, SourcePolicy.of(self._settings), self._settings) as reader:
-            reader.facts(("any",), (1,), ((0.0, 1.0),))  # the bands are for a model to say
+        check_apart(scene, self._settings)
 
     def remove(self, upload: Upload) -> None:
         """Leave nothing of an upload."""

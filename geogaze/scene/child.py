@@ -1,0 +1,64 @@
+"""The process that looks at one scene: ``python -m geogaze.scene.child``."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geogaze.config import Settings
+
+REFUSED, AWAY = 3, 4
+"""How it ends where it has something to say; else it ended as nobody meant it to."""
+
+
+def main() -> int:
+    """Look at the scene that standard input names; what is wrong goes to standard output."""
+    task = json.load(sys.stdin)
+    _confine(task["settings"])
+    from geogaze.config import Settings
+    from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable, SceneUnusable
+
+    try:
+        look_at(task["scene"], Settings(**task["settings"]))
+    except (SceneUnreadable, SceneUnusable) as error:
+        status, said = REFUSED, str(error)
+    except (SceneAway, SceneReplaced) as error:
+        status, said = AWAY, str(error)
+    else:
+        return 0
+    sys.stdout.write(said)
+    return status
+
+
+def look_at(scene: str, settings: Settings) -> None:
+    """Open a scene as a job would, and read the sample that planning reads.
+
+    Raises:
+        SceneUnreadable, SceneUnusable: no job takes it.
+        SceneAway: its store does not answer.
+    """
+    from geogaze.scene.policy import SourcePolicy
+    from geogaze.scene.readers import open_reader
+
+    with open_reader(scene, SourcePolicy.of(settings), settings) as reader:
+        reader.facts(("any",), (1,), ((0.0, 1.0),))  # the bands are for a model to say
+
+
+def _confine(settings: dict[str, Any]) -> None:
+    """No more memory and time than that, no file written, no core dumped."""
+    memory = int(settings["upload_check_mb"]) * 2**20
+    seconds = int(settings["upload_check_seconds"]) + 1
+    for limit, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

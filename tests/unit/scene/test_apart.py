@@ -1,0 +1,114 @@
+"""A scene that is looked at apart: what breaks or hangs its decoder ends a child alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from geogaze.config import Settings
+from geogaze.errors import SceneUnreadable
+from geogaze.scene import apart
+from geogaze.scene.apart import check_apart
+from tests.factories import make_scene
+
+Program = Any
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Let the child be another program."""
+
+    def be(text: str) -> None:
+        real = subprocess.Popen
+
+        def popen(command: list[str], **options: Any) -> Any:
+            return real([sys.executable, "-c", text], **options)
+
+        monkeypatch.setattr(apart.subprocess, "Popen", popen)
+
+    return be
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "uploads").mkdir()
+    return Settings(storage=str(tmp_path), upload_check_seconds=20)
+
+
+def test_a_scene_that_is_one_passes_and_what_is_none_is_told(
+    settings: Settings, tmp_path: Path
+) -> None:
+    check_apart(str(make_scene(tmp_path / "uploads" / "a.tif", 64, 64)), settings)
+    text = tmp_path / "uploads" / "b.tif"
+    text.write_text("no pixels")
+    with pytest.raises(SceneUnreadable, match="cannot be opened as a GeoTIFF"):
+        check_apart(str(text), settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os; os.abort()",
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        "raise MemoryError",
+        "import sys; sys.exit(77)",
+    ],
+)
+def test_what_ends_its_child_is_refused(settings: Settings, program: Program, text: str) -> None:
+    program(text)
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(SceneUnreadable, match="breaks what decodes it, or takes more memory"),
+    ):
+        check_apart("s3://a/b.tif", settings)
+    assert [entry["event"] for entry in logs] == ["a scene ended its check"]
+
+
+def test_what_takes_too_long_is_refused_and_killed(settings: Settings, program: Program) -> None:
+    program("while True: pass")
+    hasty = settings.model_copy(update={"upload_check_seconds": 0.2})
+    with pytest.raises(SceneUnreadable, match=r"more than 0\.2 seconds"):
+        check_apart("s3://a/b.tif", hasty)
+
+
+def test_the_child_is_told_no_more_than_it_needs(
+    settings: Settings, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEOGAZE_DATABASE_URL", "postgresql://u:hidden@h/d")
+    told = tmp_path / "told"
+    program(
+        f"import os, sys; open({str(told)!r}, 'w').write(sys.stdin.read() + repr(dict(os.environ)))"
+    )
+    secrets = {
+        "database_url": "postgresql://u:hidden@h/d",
+        "broker_url": "redis://:hidden@h",
+        "rate_store": "redis://:hidden@h",
+        "callback_secret": SecretStr("hidden"),
+        "s3_secret_key": SecretStr("needed"),
+    }
+    check_apart("s3://a/b.tif", settings.model_copy(update=secrets))
+    assert "hidden" not in told.read_text()
+    assert "needed" in told.read_text()
+
+
+def test_the_child_has_bounds(tmp_path: Path) -> None:
+    """In a process that confines itself: memory, and files."""
+    script = (
+        "from geogaze.scene.child import _confine\n"
+        "_confine({'upload_check_mb': 1024, 'upload_check_seconds': 5.0})\n"
+        "try: bytearray(2 * 2**30)\n"
+        "except MemoryError: print('memory')\n"
+        "from pathlib import Path\n"
+        "try: Path('stray').write_text('x')\n"
+        "except OSError: print('file')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["memory", "file"]

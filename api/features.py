@@ -94,13 +94,20 @@ class Features:
                     f"{made['file']} has {made['size']:,} bytes, and {self._copies.most:,} of such "
                     "files are kept (GEOGAZE_FEATURES_MB): fetch the file instead."
                 )
-            held = self._copies.get(made["sha256"], lambda: self._copied(made["key"]))
+            held = self._copy(made)
             path = held.path
         elif not path.is_file():
             raise ObjectNotFound(f"{made['file']} is gone from storage; submit the job again.")
         frame = self._described(path)
         frame.check()
         return Collection(name, made, frame, path, held)
+
+    def _copy(self, made: Mapping[str, Any]) -> Copy:
+        copy = self._copies.get(made["sha256"], lambda: self._copied(made["key"]))
+        if not copy.path.is_file():  # systems clear their folders for such things
+            self._copies.forget(made["sha256"])
+            copy = self._copies.get(made["sha256"], lambda: self._copied(made["key"]))
+        return copy
 
     def _copied(self, key: str) -> Copy:
         made = Copy(self._folder, lambda path: self._storage.get_file(key, path))

@@ -62,14 +62,18 @@ class Kept(Generic[Held]):
                 thing = read()
         except BaseException as error:
             if not isinstance(error, InvalidRequest):
-                with self._lock:
-                    self._held.pop(name, None)
+                self.forget(name)
             ours.set_exception(error)
             raise
         ours.set_result(thing)
         with self._lock:
             self._make_room()
         return thing
+
+    def forget(self, name: str) -> None:
+        """Read it anew the next time."""
+        with self._lock:
+            self._held.pop(name, None)
 
     def _waited(self, found: Future[Held]) -> Held:
         try:

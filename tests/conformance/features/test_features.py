@@ -188,7 +188,7 @@ def test_other_parameters_are_refused(features: Features) -> None:
 @meets(CORE, "f-op", "f-success", "f-links")
 def test_each_feature_lies_at_its_own_address(features: Features) -> None:
     for name in COLLECTIONS:
-        for listed in features.items(name):
+        for listed in features.items(name)[::8]:
             path = f"/collections/{name}/items/{listed['id']}"
             alone = features.document(path, "feature")
             leads = relations(alone, GEOJSON, HTML)

@@ -53,7 +53,10 @@ def train(
     ],
     arch: ArchOption = "mobilenet_v2",
     init: Annotated[
-        str, typer.Option(help="imagenet, random, or a checkpoint (.pth, .safetensors).")
+        str,
+        typer.Option(
+            help="imagenet, random, a checkpoint (.pth, .safetensors), or a model of --arch."
+        ),
     ] = "imagenet",
     epochs: Annotated[int, typer.Option(min=0, help="Epochs of fine-tuning.")] = 12,
     warm_up: Annotated[int, typer.Option(min=0, help="Epochs of the last layer alone.")] = 2,

@@ -46,7 +46,8 @@ _MOST_COMPARED = 256  # images, to see what precision changes
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. ``gsd`` is metres per pixel of the images at ``input_size``; ``bands``,
+    """How to train. ``init`` is imagenet, random, a checkpoint or another model, by its name or its
+    folder; ``gsd`` is metres per pixel of the images at ``input_size``; ``bands``,
     ``mean``, ``std``, ``rescale`` and ``task`` are the bundle's, see
     :class:`geogaze.models.bundles.Bundle`.
     """
@@ -169,13 +170,15 @@ def _initial(recipe: Recipe, classes: int) -> nn.Module:
     model = build(recipe.architecture, classes, len(recipe.bands), initialise=True)
     if recipe.init == "random":
         return model
-    if recipe.init == "imagenet":
+    start = Path(recipe.init)
+    if start.suffix and not start.is_dir():
+        state = fitted(read_checkpoint(start), model.state_dict())
+    else:
         from geogaze.models.registry import find_bundle
         from geogaze.networks.loading import load_model
 
-        state = load_model(find_bundle(recipe.architecture)).state_dict()
-    else:
-        state = fitted(read_checkpoint(Path(recipe.init)), model.state_dict())
+        name = recipe.architecture if recipe.init == "imagenet" else recipe.init
+        state = load_model(find_bundle(name, allow_path=True)).state_dict()
     own = model.state_dict()
     state |= _spread_over(state, own)
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from geogaze.config import Settings
-from geogaze.errors import InvalidRequest
+from geogaze.errors import InvalidRequest, UnknownModel
 from geogaze.models.item import read_bundle
 from geogaze.networks.loading import load_model
 from geogaze.networks.training import Recipe, train
@@ -179,3 +180,18 @@ def test_a_start_from_a_checkpoint_keeps_its_trunk(tmp_path: Path, bundle_folder
         if before[name].shape != after[name].shape or not torch.equal(before[name], after[name])
     }
     assert changed == {"fc.weight", "fc.bias"}
+
+
+def test_training_starts_from_another_model(tmp_path: Path) -> None:
+    data = draw(tmp_path / "data", {"bright": 220, "dark": 30})
+    untrained = replace(RECIPE, epochs=0, warm_up_epochs=0)
+    first, _ = train(data, tmp_path / "first", untrained, quiet, read=read)
+    on = replace(untrained, init=str(tmp_path / "first"), seed=1)
+    second, _ = train(data, tmp_path / "second", on, quiet, read=read)
+    states = [load_model(bundle).state_dict() for bundle in (first, second)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    with pytest.raises(InvalidRequest, match="tensors in 'aerial-scenes' fit"):
+        train(data, tmp_path / "none", replace(on, init="aerial-scenes"), quiet, read=read)
+    with pytest.raises(UnknownModel, match="'aerial-scene'"):
+        train(data, tmp_path / "none", replace(on, init="aerial-scene"), quiet, read=read)
+    assert not (tmp_path / "none").exists()

@@ -93,22 +93,25 @@ def _of_kind(kind: str, planted: Rows, clean: Rows) -> dict[str, Any]:
 
 
 def _auc(spoilt: Rows, clean: Rows) -> dict[str, Any]:
-    """With its interval: both groups of networks drawn again."""
-    one, other = (np.array([suspicion(row) for row in group]) for group in (spoilt, clean))
-    value = area_under_curve(list(one), list(other))
+    """With Newcombe's interval (2006, method 5), which few networks do not make narrow."""
+    value = area_under_curve(*([suspicion(row) for row in group] for group in (spoilt, clean)))
+    counts = len(spoilt), len(clean)
     if value is None:
-        return {"value": None, "interval": None, "of": [len(one), len(other)]}
-    rng = np.random.default_rng(0)
-    drawn = [
-        area_under_curve(list(rng.choice(one, len(one))), list(rng.choice(other, len(other))))
-        for _ in range(_DRAWS)
-    ]
-    ends = np.percentile([found for found in drawn if found is not None], (2.5, 97.5))
-    return {
-        "value": round(value, 3),
-        "interval": [round(float(end), 3) for end in ends],
-        "of": [len(one), len(other)],
-    }
+        return {"value": None, "interval": None, "of": counts}
+    ends = [_end(value, counts, beyond) for beyond in (0.0, 1.0)]
+    return {"value": round(value, 3), "interval": [round(end, 3) for end in ends], "of": counts}
+
+
+def _end(value: float, counts: tuple[int, int], beyond: float) -> float:
+    """The area nearest to 0 or 1 from which the one found is not 1.96 standard errors away."""
+    inside, outside = value, beyond
+    for _ in range(50):
+        area = (inside + outside) / 2
+        pairs = (sum(counts) / 2 - 1) * ((1 - area) / (2 - area) + area / (1 + area))
+        error = np.sqrt(area * (1 - area) * (1 + pairs) / np.prod(counts))
+        near = abs(value - area) <= 1.96 * error
+        inside, outside = (area, outside) if near else (inside, area)
+    return float(inside)
 
 
 def _share(rows: Rows) -> dict[str, Any]:

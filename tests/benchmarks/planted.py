@@ -141,7 +141,9 @@ def main() -> None:
         append_rows(asked.table, rows_of(world, rule, settings))
     summed = asked.rule or rule
     rows = [row for row in read_rows(asked.table) if row.rule == summed]
-    print(json.dumps({"rule": summed, "asked": len(every), **summary(rows)}, indent=2))
+    told = {"rule": summed, "networks_asked": len(every), **summary(rows)}
+    lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in told.items())
+    print("{", ",\n".join(lines), "}", sep="\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from api.callbacks import calling
 from api.dependencies import Services
 from api.door import Door
 from api.features import Features
+from api.figures import Figures
 from api.layers import Layers
 from api.routes import pages
 from api.tokens import Tokens
@@ -41,11 +42,12 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     if settings.oidc_issuer and tokens is None:
         tokens = Tokens(settings)
     database = connect(settings.database_url)
+    figures = Figures(database, settings.metrics_tenants)
     services = Services(settings, Ledger(database), open_storage(settings), Planner(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with calling(services):
+        async with calling(services, figures):
             yield
         services.planner.close()
         app.state.features.close()
@@ -61,7 +63,10 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     )
     app.state.services = services
     app.state.watching = Watching(services.ledger)
-    app.state.layers = Layers(services.storage, settings.tiles_mb * 2**20)
+    app.state.figures = figures
+    app.state.layers = Layers(
+        services.storage, settings.tiles_mb * 2**20, on_asked=figures.layer_asked
+    )
     app.state.features = Features(services.storage, settings.features_mb * 2**20, settings.scratch)
     problems.install(app)
     load_processes()  # what a table names and is not there shows here
@@ -70,5 +75,5 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         app.include_router(resolve(router))
     openapi.install(app)
     pages.install(app)
-    middleware.install(app, settings, Door(settings, Keys(database), tokens))
+    middleware.install(app, settings, Door(settings, Keys(database), tokens), figures)
     return app

@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ import structlog
 
 from api.dependencies import Services
 from api.documents import status_info
+from api.figures import Figures
 from api.results import result_links
 from geogaze.config import Settings
 from geogaze.ledger.deliveries import Deliveries, Due
@@ -37,6 +38,7 @@ class Callbacks:
 
     Args:
         services: the process's ledger, storage and settings.
+        on_sent: told of each try to deliver, whether it was taken.
         seconds: that a delivery may take altogether.
         at_once: deliveries under way together, and ``each`` of them to one address.
     """
@@ -45,11 +47,12 @@ class Callbacks:
         self,
         services: Services,
         *,
+        on_sent: Callable[[bool], None] = lambda taken: None,
         seconds: float = _SECONDS,
         at_once: int = _AT_ONCE,
         each: int = _EACH,
     ) -> None:
-        self._services = services
+        self._services, self._on_sent = services, on_sent
         self._deliveries = Deliveries(services.ledger.database, _backoff(services.settings))
         self._seconds, self._at_once, self._each = seconds, at_once, each
         self._tls = httpx.create_ssl_context(trust_env=False)
@@ -100,9 +103,11 @@ class Callbacks:
                     await self._post(due)
             except Exception as error:  # whatever it was, it is tried again
                 reason = str(error) or type(error).__name__
+                self._on_sent(False)
                 log.warning("subscriber not told", job=str(due.job_id), uri=due.uri, error=reason)
                 await asyncio.to_thread(self._deliveries.failed, due, reason)
             else:
+                self._on_sent(True)
                 await asyncio.to_thread(self._deliveries.delivered, due)
         except Exception as error:  # it comes again when it is held no longer
             log.warning("delivery not noted", job=str(due.job_id), error=str(error))
@@ -154,9 +159,10 @@ def _origin(uri: str) -> str:
 
 
 @asynccontextmanager
-async def calling(services: Services) -> AsyncIterator[None]:
+async def calling(services: Services, figures: Figures) -> AsyncIterator[None]:
     """Tell subscribers meanwhile."""
-    task = asyncio.create_task(Callbacks(services).run(), name="callbacks")
+    calls = Callbacks(services, on_sent=figures.callback_sent)
+    task = asyncio.create_task(calls.run(), name="callbacks")
     try:
         yield
     finally:

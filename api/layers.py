@@ -68,9 +68,16 @@ class Layers:
     Args:
         storage: where products lie.
         most: bytes of lattices that are kept.
+        on_asked: told, each time that one is asked for, whether it was there.
     """
 
-    def __init__(self, storage: Storage, most: int) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        most: int,
+        on_asked: Callable[[bool], None] = lambda there: None,
+    ) -> None:
+        self._on_asked = on_asked
         self._storage, self._kept = storage, Kept[Lattice](most)
         self._renders = lru_cache(_ITEMS)(self._read_renders)
 
@@ -111,7 +118,16 @@ class Layers:
             InvalidRequest: there are too many, or they lie nowhere on the earth.
             ObjectNotFound: its file is gone.
         """
-        return self._kept.get(layer.made["sha256"], lambda: self._read(layer.made))
+        read: list[None] = []
+
+        def fetch() -> Lattice:
+            read.append(None)
+            return self._read(layer.made)
+
+        try:
+            return self._kept.get(layer.made["sha256"], fetch)
+        finally:
+            self._on_asked(not read)
 
     def shown(self, layer: Layer) -> Shown:
         """The cells of a layer and their colours. Raises what ``lattice`` does."""

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.admission import Admitted
 from api.door import Door, claimed_tenant
+from api.figures import Figures
 from api.problems import describe_bug, describe_http
 from api.proxies import Forwarded, came_by_proxy
 from api.rates import Rates
@@ -49,8 +50,8 @@ _EXPOSED = [
 class Logged:
     """Names each request, logs it with how it ended, and answers for what broke."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, figures: Figures) -> None:
+        self._app, self._settings, self._figures = app, settings, figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -63,11 +64,12 @@ class Logged:
         scope[REQUEST_NAME] = name
         secure = _tls_alone(scope, self._settings)
         status: int | None = None
+        began: float | None = None
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, began
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, began = message["status"], time.perf_counter()
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = name
                 for header, value in _SAFER.items():
@@ -88,7 +90,8 @@ class Logged:
                     raise  # half an answer: the server hangs up
                 await describe_bug()(scope, receive, answer)
             finally:
-                route = getattr(scope.get("route"), "path", None)
+                ended, route = time.perf_counter(), getattr(scope.get("route"), "path", None)
+                self._figures.answered(scope["method"], route, status, (began or ended) - started)
                 tell = (
                     log.debug if route in {"/health", "/livez", "/metrics", "/readyz"} else log.info
                 )
@@ -98,7 +101,7 @@ class Logged:
                     route=route,
                     path=scope["path"][:200],
                     status=status,
-                    seconds=round(time.perf_counter() - started, 4),
+                    seconds=round(ended - started, 4),
                 )
 
 
@@ -185,7 +188,7 @@ class Headed:
         scope["route"] = got.get("route")
 
 
-def install(app: FastAPI, settings: Settings, door: Door) -> None:
+def install(app: FastAPI, settings: Settings, door: Door, figures: Figures) -> None:
     """Put all of it around an application."""
     app.add_middleware(Admitted, routes=app, door=door, rates=Rates(settings))
     app.add_middleware(Headed)
@@ -198,5 +201,5 @@ def install(app: FastAPI, settings: Settings, door: Door) -> None:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Logged, settings=settings)
+    app.add_middleware(Logged, settings=settings, figures=figures)
     app.add_middleware(Forwarded, trusted=settings.trusted_proxies)  # the last is the outermost

@@ -220,6 +220,15 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(4 * 2**20, gt=0, description="longest body of a request")
 
+    # What operators see
+    metrics_listen: str | None = Field(
+        None,
+        pattern=r"^([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$",
+        description="HOST:PORT on which a worker or dispatcher answers Prometheus; unset: on none",
+    )
+    metrics_tenants: int = Field(
+        20, ge=0, description="tenants, and models, that metrics name; others are one together"
+    )
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 

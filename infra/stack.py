@@ -99,13 +99,26 @@ class Api(Program):
         return None
 
 
-class Dispatcher(Program):
+class Observed(Program):
+    """A program whose only port is for Prometheus."""
+
+    @property
+    def metrics(self) -> str:
+        """Host and port on which it answers Prometheus."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def _command(self) -> list[str]:
+        env, *rest = super()._command()
+        return [env, f"GEOGAZE_METRICS_LISTEN={self.metrics}", *rest]
+
+
+class Dispatcher(Observed):
     """``geogaze dispatcher``."""
 
     name: ClassVar[str] = "dispatcher"
 
 
-class Worker(Program):
+class Worker(Observed):
     """``geogaze worker``."""
 
     name: ClassVar[str] = "worker"

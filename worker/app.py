@@ -115,5 +115,10 @@ def _leave(**_: object) -> None:
 
 def start_worker() -> None:
     """Run a Celery worker until it is told to stop."""
+    from worker.figures import shown
+
     name = f"--hostname=geogaze-{new_name().split(':')[1]}@%h"  # a machine may have several
-    app.worker_main(["worker", name, "--loglevel=warning", "--without-gossip", "--without-mingle"])
+    with shown(get_settings()):
+        app.worker_main(
+            ["worker", name, "--loglevel=warning", "--without-gossip", "--without-mingle"]
+        )

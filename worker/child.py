@@ -12,6 +12,7 @@ import structlog
 from geogaze.config import get_settings
 from geogaze.runner.lanes import Lanes
 from geogaze.runner.work import Worker
+from worker.figures import UnitFigures, use_folder
 
 log = structlog.get_logger()
 
@@ -26,7 +27,9 @@ def this_worker() -> Worker:
         from geogaze.evidence.methods import load_methods
 
         load_methods()
-    worker = Worker.from_settings(get_settings())
+    settings = get_settings()
+    use_folder()
+    worker = Worker.from_settings(settings, watcher=UnitFigures(settings))
     worker.enlist()
     return worker
 

@@ -18,10 +18,12 @@ from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Message
 from geogaze.ledger.retries import Patience
 from geogaze.logs import configure_logging
+from geogaze.metrics.listening import listening
 from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
 from worker.app import QUEUE, make_app
 from worker.broker import BROKER_AWAY
+from worker.rounds import RoundFigures
 from worker.sweeper import Sweeper
 
 log = structlog.get_logger()
@@ -36,8 +38,15 @@ class Dispatcher:
     Of several dispatchers one is at work; the others stand by until it has been silent a while.
     """
 
-    def __init__(self, settings: Settings, queue: Queue, celery: Celery) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue,
+        celery: Celery,
+        figures: RoundFigures | None = None,
+    ) -> None:
         self._settings = settings
+        self._figures = figures or RoundFigures()
         self._queue = queue
         self._celery = celery
         self._name = new_name()
@@ -50,12 +59,14 @@ class Dispatcher:
         if leads is not self.leads:
             self.leads = leads
             log.info("dispatcher leads" if leads else "dispatcher stands by", name=self._name)
+        self._figures.leading(leads=leads)
         if not leads:
             return 0
         # An empty queue has lost what it is said to hold, or is about to have lost it to a worker.
         seconds = settings.redeliver_seconds if self._depth() else settings.lost_seconds
         freed = self._queue.sweep(redeliver_seconds=seconds, patience=Patience.of(settings))
         for one in freed:
+            self._figures.taken_back(one)
             words = {"job": str(one.job), "phase": one.phase, "unit": one.position}
             if one.worker is None:
                 log.warning("message lost", **words)
@@ -71,6 +82,7 @@ class Dispatcher:
         with self._celery.connection_for_write() as connection:
             channel: Any = connection.default_channel
             depth: int = channel.queue_declare(QUEUE, durable=True).message_count
+        self._figures.broker_has(depth)
         return depth
 
     def _send(self, message: Message) -> None:
@@ -82,6 +94,7 @@ class Dispatcher:
             priority=message.level,
             retry=False,
         )
+        self._figures.handed_out()
         log.debug("unit handed out", job=str(message.job), unit_id=str(message.unit))
 
     def run(self, stop: threading.Event) -> None:
@@ -90,7 +103,10 @@ class Dispatcher:
             try:
                 self.round()
             except (*BROKER_AWAY, *DATABASE_AWAY) as error:
+                self._figures.round_ended(done=False)
                 log.warning("round failed", error=str(error))
+            else:
+                self._figures.round_ended(done=True)
             stop.wait(self._settings.dispatch_interval)
         if self.leads:
             with suppress(*DATABASE_AWAY):  # then the lead runs out
@@ -108,9 +124,15 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
+    figures = RoundFigures()
+    with listening(settings.metrics_listen, figures.registry):
+        _serve(settings, figures, stop)
+
+
+def _serve(settings: Settings, figures: RoundFigures, stop: threading.Event) -> None:
     engine = connect(settings.database_url)
-    dispatcher = Dispatcher(settings, Queue(engine), make_app(settings))
-    sweeper = Sweeper(settings, Collection(engine), open_storage(settings))
+    dispatcher = Dispatcher(settings, Queue(engine), make_app(settings), figures)
+    sweeper = Sweeper(settings, Collection(engine), open_storage(settings), figures)
     sweeping = threading.Thread(
         target=sweeper.run, args=(stop, lambda: dispatcher.leads), name="sweeper"
     )

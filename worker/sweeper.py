@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,19 +17,29 @@ from geogaze.ledger.collection import Collection
 from geogaze.ledger.records import JOBS, PARTS, content_prefix, job_prefix
 from geogaze.storage import Storage
 from geogaze.uploads import Uploads
+from worker.rounds import RoundFigures
 
 log = structlog.get_logger()
 
 _PAUSE_SECONDS = 1.0
 _AT_ONCE = 5000
+_LOOK_SECONDS = 15.0
 _UPLOAD_SECONDS = 86400.0  # no upload of ours takes a day
 
 
 class Sweeper:
     """Collects garbage, and nothing else: what is removed cannot become visible any more."""
 
-    def __init__(self, settings: Settings, collection: Collection, storage: Storage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        collection: Collection,
+        storage: Storage,
+        figures: RoundFigures | None = None,
+    ) -> None:
         self._settings = settings
+        self._figures = figures or RoundFigures()
+        self._looked = -math.inf
         self._collection = collection
         self._storage = storage
         self._uploads = Uploads(settings, storage)
@@ -71,10 +82,24 @@ class Sweeper:
             self._storage.abort_uploads(_UPLOAD_SECONDS)  # last: not every S3 service can
         return removed
 
+    def look(self) -> None:
+        """See now and then whether the storage answers, also while no work needs it."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        try:
+            self._storage.check()
+        except StorageUnavailable as error:
+            self._figures.storage_is(up=False)
+            log.warning("storage away", error=str(error))
+        else:
+            self._figures.storage_is(up=True)
+        self._looked = time.monotonic()
+
     def run(self, stop: threading.Event, leads: Callable[[], bool]) -> None:
         """Release at once and collect now and then, while we lead, until told to stop."""
         self._stop = stop
         for due in _ticks(stop, self._settings.collect_seconds):
+            self.look()
             if not leads():
                 continue
             try:
@@ -86,6 +111,7 @@ class Sweeper:
                 log.exception("nothing swept")
                 continue
             if removed:
+                self._figures.removed(removed)
                 log.info("objects removed", objects=removed)
 
 

@@ -96,6 +96,34 @@ def device_name(settings: Settings) -> str:
     return device
 
 
+def device_memory(settings: Settings) -> tuple[int, int] | None:
+    """Bytes of the device's memory that are used, by whomever, and all it has; None where that
+    cannot be told. Of a CPU it is the machine's.
+    """
+    torch = sys.modules.get("torch")
+    if device_name(settings).startswith("cuda") and torch and torch.cuda.is_initialized():
+        named = settings.device if settings.device.startswith("cuda") else None
+        free, total = torch.cuda.mem_get_info(named)
+        return total - free, total
+    if find_spec("psutil") is None:  # the light install does without
+        return None
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total - memory.available, memory.total
+
+
+def engines_asked() -> tuple[int, int]:
+    """How often a network was there when a unit asked for it, and how often it was loaded, since
+    all were let go of the last time.
+    """
+    caches = [_kept_graph]
+    if kept := sys.modules.get("geogaze.evidence.kept"):
+        caches.append(kept.kept_engine)
+    told = [cache.cache_info() for cache in caches]
+    return sum(one.hits for one in told), sum(one.misses for one in told)
+
+
 @lru_cache(maxsize=2)
 def _kept_graph(
     bundle: Bundle, batch_size: int, threads: int

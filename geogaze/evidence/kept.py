@@ -40,19 +40,20 @@ def load_engine(bundle: Bundle, settings: Settings) -> Engine:
         threads,
     )
     try:
-        return on_device(_kept, bundle, options)
+        return on_device(kept_engine, bundle, options)
     except OutOfMemory:
-        _kept.cache_clear()  # makes room, where other networks take it
-    return on_device(_kept, bundle, options)
+        kept_engine.cache_clear()  # makes room, where other networks take it
+    return on_device(kept_engine, bundle, options)
 
 
 def drop_engines() -> None:
     """Let go of the networks that are kept for the next unit."""
-    _kept.cache_clear()
+    kept_engine.cache_clear()
 
 
 @lru_cache(maxsize=2)
-def _kept(bundle: Bundle, options: EngineOptions) -> Engine:
+def kept_engine(bundle: Bundle, options: EngineOptions) -> Engine:
+    """The engine of a bundle, loaded where it is not there."""
     with faults_as_ours(f"the network of {bundle.name!r}"):
         try:
             return Engine(bundle, options)

@@ -12,7 +12,12 @@ from geogaze.ledger.database import Database
 METRICS = [
     "geogaze.metrics.jobs:JOBS",
     "geogaze.metrics.units:UNITS",
+    "geogaze.metrics.units:DUE",
+    "geogaze.metrics.waiting:AGE",
+    "geogaze.metrics.waiting:LEFT",
+    "geogaze.metrics.workers:ALIVE",
     "geogaze.metrics.workers:SLOTS",
+    "geogaze.metrics.callbacks:WAITING",
 ]
 """Where each metric is described."""
 
@@ -31,6 +36,7 @@ class Metric:
         labels: what tells its values apart.
         read: gets them from the ledger's database, in few and quick queries: it is asked every few
             seconds.
+        users: the label whose values users make, if one is: of these, few are named.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Metric:
     kind: Literal["gauge", "counter"]
     labels: tuple[str, ...]
     read: Callable[[Database], Readings]
+    users: str | None = None
 
 
 def all_metrics() -> list[Metric]:

@@ -1,31 +1,51 @@
-"""Units of work by phase and state."""
+"""Units of work by phase, state and tenant, and how many could start."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from geogaze.ledger.database import Database
-from geogaze.ledger.states import OPEN_JOB
-from geogaze.ledger.tables import Job, Unit
+from geogaze.ledger.states import OPEN_JOB, UnitState
+from geogaze.ledger.tables import Job, Unit, now
 from geogaze.metrics.table import Metric, Readings
 
 
 def _read(database: Database) -> Readings:
     with Session(database) as session:
         counted = session.execute(
-            select(Unit.phase, Unit.state, func.count())
+            select(Unit.phase, Unit.state, Job.tenant, func.count())
             .join(Job, Job.id == Unit.job_id)
             .where(Job.state.in_(OPEN_JOB))  # those of jobs that ended only pile up
-            .group_by(Unit.phase, Unit.state)
+            .group_by(Unit.phase, Unit.state, Job.tenant)
         ).all()
-    return {(str(phase), state.value): count for phase, state, count in counted}
+    return {(str(phase), state.value, tenant): count for phase, state, tenant, count in counted}
+
+
+def _due(database: Database) -> Readings:
+    waits = and_(Unit.state == UnitState.PENDING, Unit.next_attempt_at <= now())
+    with Session(database) as session:
+        due = session.scalar(
+            select(func.count())
+            .select_from(Unit)
+            .join(Job, Job.id == Unit.job_id)
+            .where(Job.state.in_(OPEN_JOB), or_(waits, Unit.state == UnitState.DISPATCHED))
+        )
+    return {(): due or 0}
 
 
 UNITS = Metric(
     "geogaze_units",
-    "Units of work of open jobs by phase and state.",
+    "Units of work of open jobs by phase, state and tenant.",
     "gauge",
-    ("phase", "state"),
+    ("phase", "state", "tenant"),
     _read,
+    users="tenant",
+)
+DUE = Metric(
+    "geogaze_units_due",
+    "Units that could start now and wait for a worker, those in the broker among them.",
+    "gauge",
+    (),
+    _due,
 )

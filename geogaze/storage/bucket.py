@@ -42,6 +42,11 @@ class S3Storage(Storage):
         return s3_client(self._settings, endpoint=self._settings.s3_public_endpoint)
 
     @override
+    def check(self) -> None:
+        with self.errors(self.prefix):
+            self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+
+    @override
     def put(self, key: str, data: bytes) -> None:
         with self.errors(key):
             self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data)

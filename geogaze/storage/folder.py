@@ -30,6 +30,12 @@ class FolderStorage(Storage):
         return self.root / key
 
     @override
+    def check(self) -> None:
+        with self._errors(""):
+            self.root.mkdir(parents=True, exist_ok=True)
+            next(self.root.iterdir(), None)
+
+    @override
     def put(self, key: str, data: bytes) -> None:
         with self.landing(key) as draft:
             draft.write_bytes(data)

@@ -13,6 +13,14 @@ class Storage(ABC):
     """
 
     @abstractmethod
+    def check(self) -> None:
+        """See whether objects can be listed at all, at the price of one request.
+
+        Raises:
+            StorageUnavailable: they cannot.
+        """
+
+    @abstractmethod
     def put(self, key: str, data: bytes) -> None:
         """Write an object; it appears whole or not at all."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psutil
 import pytest
 import redis
@@ -114,6 +116,13 @@ def child(worker: Worker) -> psutil.Process | None:
     return next((p for p in family if "spawn_main" in " ".join(p.cmdline())), None)
 
 
+def tiles(worker: Worker) -> float:
+    """Tiles that a worker says it has explained since it was started."""
+    text = httpx.get(f"http://{worker.metrics}/metrics", trust_env=False).text
+    told = re.search(r'^geogaze_tiles_total\{model="tiny"\} (\S+)$', text, re.MULTILINE)
+    return float(told[1]) if told else 0.0
+
+
 @pytest.fixture
 def running() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -149,9 +158,12 @@ def test_a_worker_takes_units_again_however_long_its_next_process_takes_to_start
     for rubbish in ("no JSON", "[]", "{}", '{"properties": {}, "headers": 3}', b"\xff\xfe"):
         fleet.redis.lpush(QUEUE, rubbish)
     (name,) = until(fleet.seen, 20)
+    counted = tiles(worker)
     killed.kill()
+    assert tiles(worker) == counted > 0, "the parent answers, whoever is killed"
     job = fleet.submit("second")
     fleet.ends(job)
+    assert tiles(worker) == 2 * counted, "who takes its place counts on"
     assert child(worker) not in {None, killed}
     assert {unit.worker for unit in fleet.units(job)} == {name}, "it took the other's place"
     assert worker.log_path.read_text().count("message dropped") == 5

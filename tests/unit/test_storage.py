@@ -37,6 +37,9 @@ def file_size_limit(size: int) -> Iterator[None]:
 class StorageContract:
     """Subclasses give the fixture ``storage``, empty at the start of each test."""
 
+    def test_what_answers_is_found_to(self, storage: Storage) -> None:
+        storage.check()
+
     def test_bytes_come_back(self, storage: Storage) -> None:
         storage.put("jobs/1/explain/0/1/tiles.npz", TEN)
         assert storage.get("jobs/1/explain/0/1/tiles.npz") == TEN

@@ -83,6 +83,16 @@ MUTATED ?= 20000
 hostile: install-dev  ## Hostile rasters by name, and mutated ones: make hostile MUTATED=20000 (minutes)
 	@$(BIN)/python -m tests.hostile --mutated $(MUTATED) $(ARGS)
 
+.PHONY: alerts watched
+alerts:  ## Does Prometheus understand the alert rules, and do they fire on series of outages?
+	@command -v promtool >/dev/null || infra/apt-install.sh prometheus
+	cd infra/watch && promtool check config --syntax-only prometheus.yml && \
+	   promtool check rules alerts.yml && promtool test rules alerts.test.yml
+
+watched: install-dev redis  ## Prometheus over a real stack in which things break: alerts fire, the dashboard drawn
+	@command -v prometheus >/dev/null || infra/apt-install.sh prometheus
+	@$(BIN)/python -m tests.benchmarks.watched $(ARGS)
+
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)

@@ -47,10 +47,16 @@ class _Forward(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger().log(
-            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+            record.levelno,
+            record.getMessage().strip(),
+            logger=record.name,
+            exc_info=record.exc_info,
         )
 
 
 def forward_warnings() -> None:
-    """Show what libraries warn of, such as why a worker ends, or they would end in silence."""
+    """Show what libraries and Python itself warn of, such as why a worker ends, as our own lines:
+    else it would end in silence, or be no JSON.
+    """
+    logging.captureWarnings(True)
     logging.basicConfig(handlers=[_Forward(logging.WARNING)], force=True)

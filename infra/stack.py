@@ -21,107 +21,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
-import httpx
 from rich.console import Console
 
-from infra.services import S3, Postgres, Redis, Server, ServiceError
+from infra.programs import Api, Dispatcher, Worker, command
+from infra.services import S3, Postgres, Redis, ServiceError
 from infra.services.server import LOOPBACK, log_tail
+from infra.watching import Prometheus
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _ROLES = _PROJECT / "infra" / "roles.sql"
 _CHECK_S = 0.5
 _SOURCE_HELP = "where scenes may be read from, besides scenes in --folder"
-
-
-class Program(Server):
-    """A long-running ``geogaze`` command.
-
-    Without a port to ask it counts as up once it runs; :meth:`Stack.check` tells if it dies.
-
-    Args:
-        folder: Where it runs and its log goes; programs may share one.
-        environment: Variables set besides those it inherits.
-        title: What its log is called, if not as the command.
-        port: The loopback port it listens on, if it listens.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        environment: Mapping[str, str],
-        *,
-        title: str | None = None,
-        port: int | None = None,
-    ) -> None:
-        super().__init__(folder, port=port)
-        self.environment = dict(environment)
-        self.title = title or self.name
-
-    @property
-    def log_path(self) -> Path:
-        """The file that holds what the program wrote, over all its starts."""
-        return self.folder / f"{self.title}.log"
-
-    def _prepare(self) -> None:
-        """Needs nothing but the folder."""
-
-    def _command(self) -> list[str]:
-        # env replaces itself with the program, so process ids and signals are the program's.
-        variables = [f"{name}={value}" for name, value in self.environment.items()]
-        return ["env", *variables, _program("geogaze"), self.name]
-
-    def _unready(self) -> str | None:
-        return None
-
-
-class Api(Program):
-    """``geogaze api``, which is up when its health check says so."""
-
-    name: ClassVar[str] = "api"
-    start_timeout_s: ClassVar[float] = 90.0
-
-    @property
-    def url(self) -> str:
-        """The API's address, without a slash at the end."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    def _command(self) -> list[str]:
-        return [*super()._command(), "--host", LOOPBACK, "--port", str(self.port)]
-
-    def _unready(self) -> str | None:
-        try:
-            # Not through a proxy that the environment may name.
-            httpx.get(f"{self.url}/health", timeout=5, trust_env=False).raise_for_status()
-        except httpx.HTTPError as error:
-            return str(error)
-        return None
-
-
-class Observed(Program):
-    """A program whose only port is for Prometheus."""
-
-    @property
-    def metrics(self) -> str:
-        """Host and port on which it answers Prometheus."""
-        return f"{LOOPBACK}:{self.port}"
-
-    def _command(self) -> list[str]:
-        env, *rest = super()._command()
-        return [env, f"GEOGAZE_METRICS_LISTEN={self.metrics}", *rest]
-
-
-class Dispatcher(Observed):
-    """``geogaze dispatcher``."""
-
-    name: ClassVar[str] = "dispatcher"
-
-
-class Worker(Observed):
-    """``geogaze worker``."""
-
-    name: ClassVar[str] = "worker"
 
 
 class Stack:
@@ -177,6 +89,15 @@ class Stack:
         self._running = ExitStack()
 
     @property
+    def scraped(self) -> dict[str, list[str]]:
+        """Where Prometheus finds the programs, by its jobs."""
+        return {
+            "geogaze-api": [f"{LOOPBACK}:{self.api.port}"],
+            "geogaze-dispatcher": [self.dispatcher.metrics],
+            "geogaze-worker": [worker.metrics for worker in self.workers],
+        }
+
+    @property
     def api_url(self) -> str:
         """The API's address, without a slash at the end."""
         return self.api.url
@@ -220,7 +141,7 @@ class Stack:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with log_path.open("ab") as log:
             done = subprocess.run(
-                [_program("alembic"), "upgrade", "head"],
+                [command("alembic"), "upgrade", "head"],
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -251,19 +172,16 @@ class Stack:
         self.stop()
 
 
-def _program(name: str) -> str:
-    # Not resolved: a virtual environment's interpreter is a link to one elsewhere.
-    return str(Path(sys.executable).parent / name)
-
-
 def _ended(what: str, log_path: Path) -> ServiceError:
     return ServiceError(f"{what} has ended\n--- {log_path}\n{log_tail(log_path)}")
 
 
-def _announce(console: Console, stack: Stack, scenes: Path) -> None:
+def _announce(console: Console, stack: Stack, scenes: Path, prometheus: str | None = None) -> None:
     console.print("[bold]geogaze is running.[/] Ctrl-C stops it.")
     # Not in a table, which would break what is to be copied.
     places = {"API": stack.api_url, "docs": f"{stack.api_url}/docs", "logs": str(stack.logs)}
+    if prometheus:
+        places["Prometheus"] = prometheus
     for name, place in places.items():
         console.print(f"{name}:  {place}", markup=False, highlight=False, soft_wrap=True)
     scene = scenes.resolve() / "demo.tif"
@@ -288,6 +206,7 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
+    parser.add_argument("--watch", action="store_true", help="have Prometheus look at all of it")
     chosen = parser.parse_args()
     drawn = chosen.folder / "scenes"  # a user's own folders are only read
     drawn.mkdir(parents=True, exist_ok=True)
@@ -308,7 +227,10 @@ def main() -> int:
         with ExitStack() as running:
             with console.status("Starting Redis, PostgreSQL, S3 and geogaze …"):
                 running.enter_context(stack)
-            _announce(console, stack, drawn)
+                prometheus = Prometheus(stack.folder / "prometheus", stack.scraped)
+                if chosen.watch:
+                    running.enter_context(prometheus)
+            _announce(console, stack, drawn, prometheus.url if chosen.watch else None)
             while True:
                 time.sleep(_CHECK_S)
                 stack.check()

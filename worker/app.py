@@ -79,6 +79,7 @@ app = make_app(get_settings())
 
 @setup_logging.connect
 def _keep_logging(**_: object) -> None:
+    """In the parent and in its children; nothing of Celery's own is set up then."""
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
     forward_warnings()
@@ -118,7 +119,11 @@ def start_worker() -> None:
     from worker.figures import shown
 
     name = f"--hostname=geogaze-{new_name().split(':')[1]}@%h"  # a machine may have several
+    _keep_logging()  # Celery warns of some things before it asks for it
     with shown(get_settings()):
         app.worker_main(
-            ["worker", name, "--loglevel=warning", "--without-gossip", "--without-mingle"]
+            [
+                *("--quiet", "worker", name),  # no banner among the lines of the log
+                *("--loglevel=warning", "--without-gossip", "--without-mingle"),
+            ]
         )

@@ -17,7 +17,7 @@ from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Message
 from geogaze.ledger.retries import Patience
-from geogaze.logs import configure_logging
+from geogaze.logs import configure_logging, forward_warnings
 from geogaze.metrics.listening import listening
 from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
@@ -117,6 +117,7 @@ def main() -> None:
     """Run the dispatcher and its sweeper until SIGTERM or SIGINT."""
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
+    forward_warnings()
     stop = threading.Event()
 
     def leave(number: int, frame: FrameType | None) -> None:

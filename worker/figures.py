@@ -21,7 +21,6 @@ from typing_extensions import override
 from geogaze.config import Settings
 from geogaze.evidence.engines import device_memory, device_name, engines_asked
 from geogaze.ledger.records import Claim
-from geogaze.logs import configure_logging
 from geogaze.metrics.few import Few
 from geogaze.metrics.listening import listening, tell_version
 from geogaze.runner.scratch import scratch_folder
@@ -128,7 +127,6 @@ def shown(settings: Settings) -> Iterator[None]:
     if settings.metrics_listen is None:
         yield
         return
-    configure_logging(settings.log_level, settings.log_format)
     with scratch_folder(settings) as folder:
         registry = CollectorRegistry()
         tell_version(registry, "worker")

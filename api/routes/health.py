@@ -9,6 +9,7 @@ from api.access import Need, needs
 from api.dependencies import WithAll
 from api.problems import documented
 from geogaze.ledger.tables import Job
+from geogaze.version import VERSION
 
 router = APIRouter()
 
@@ -20,6 +21,13 @@ def health(services: WithAll) -> dict[str, str]:
     with services.ledger.database.connect() as connection:
         connection.execute(text("SELECT 1"))
     return {"status": "ok"}
+
+
+@router.get("/version", tags=["service"], responses=documented())
+@needs(Need.NOTHING)
+async def version() -> dict[str, str]:
+    """Which release answers."""
+    return {"version": VERSION}
 
 
 @router.get("/livez", tags=["service"], responses=documented())

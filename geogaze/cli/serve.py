@@ -8,7 +8,7 @@ import typer
 
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
-from geogaze.logs import configure_logging
+from geogaze.logs import configure_logging, forward_warnings
 
 _LAST_SECONDS = 5
 
@@ -33,12 +33,14 @@ def api(
     if is_open(settings) and not is_loopback(host):
         raise InvalidRequest(f"--host {host}: {OPEN_ELSEWHERE}")
     configure_logging(settings.log_level, settings.log_format)
+    forward_warnings()
     uvicorn.run(
         "api.app:create_app",
         factory=True,
         host=host,
         port=port,
         root_path=root_path,
+        log_config=None,  # what it warns of goes where ours goes, in the same form
         log_level="warning",
         access_log=False,  # the API logs its requests itself
         proxy_headers=False,  # … and judges whose to believe

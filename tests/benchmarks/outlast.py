@@ -25,7 +25,8 @@ from sqlalchemy.orm import Session
 from geogaze.client import ENDED, Client
 from geogaze.ledger.database import connect
 from geogaze.ledger.tables import Unit
-from infra.stack import Stack, Worker
+from infra.programs import Worker
+from infra.stack import Stack
 from tests.factories import make_bundle, make_scene
 
 SITE = Path(__file__).parents[1] / "integration" / "site"

@@ -28,8 +28,9 @@ import psutil
 from rich.console import Console
 
 from geogaze.logs import configure_logging
+from infra.programs import Dispatcher, Program
 from infra.services.server import log_tail
-from infra.stack import Dispatcher, Program, Stack
+from infra.stack import Stack
 from tests.chaos.check import check
 from tests.chaos.hosts import Hosts
 from tests.chaos.proxy import FaultyS3

@@ -63,6 +63,7 @@ def stack(
             "GEOGAZE_CHUNK_TILES": str(CHUNK_TILES),
             "GEOGAZE_LEASE_SECONDS": str(LEASE_SECONDS),
             "GEOGAZE_LOG_LEVEL": "debug",
+            "GEOGAZE_LOG_FORMAT": "json",
         },
     ) as running:
         yield running
@@ -278,3 +279,48 @@ def _wait_for_tiles(client: Client, job: str) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"no tile was explained in time: {status}")
+
+
+@pytest.mark.timeout(240)
+def test_all_parts_tell_of_a_request_in_their_logs_and_of_themselves_to_prometheus(
+    stack: Stack,
+) -> None:
+    answer = httpx.post(
+        f"{stack.api_url}/processes/echo/execution",
+        json={"inputs": {"string": "hello"}},
+        headers={"X-Request-Id": "follow-me"},
+        timeout=PATIENCE,
+    )
+    assert answer.is_success
+    lines = {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines() if _ours(line)]
+        for path in stack.logs.glob("*.log")
+        if path.stem != "migrate"
+    }
+    assert set(lines) == {"api", "dispatcher", "worker-1", "worker-2"}
+    told = [line for log in lines.values() for line in log if line.get("request") == "follow-me"]
+    (accepted,) = [line for line in told if line["event"] == "job accepted"]
+    done = {line["phase"]: line["job"] for line in told if line["event"] == "unit done"}
+    assert done
+    assert set(done.values()) == {accepted["job"]}
+    handed_out = [line for line in lines["dispatcher"] if line.get("job") == accepted["job"]]
+    assert {line["event"] for line in handed_out} == {"unit handed out"}
+    for job, addresses in stack.scraped.items():
+        for address in addresses:
+            figures = _until(lambda address=address: _figures(address))  # one has just begun
+            part = job.removeprefix("geogaze-")
+            assert f'geogaze_info{{part="{part}"' in figures
+    assert "geogaze_ledger_up 1.0" in httpx.get(f"{stack.api_url}/metrics").text
+
+
+def _figures(address: str) -> str | None:
+    """What a process tells Prometheus, once it does."""
+    try:
+        return httpx.get(f"http://{address}/metrics").text
+    except httpx.ConnectError:
+        return None
+
+
+def _ours(line: str) -> bool:
+    """All lines but what Celery says on standard output when it is told to stop."""
+    return bool(line) and not line.startswith("worker: ")

@@ -27,7 +27,7 @@ from geogaze.ledger.tables import Unit, WorkerSeen
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.submit import submit
-from infra.stack import Dispatcher, Worker
+from infra.programs import Dispatcher, Worker
 from tests.factories import make_scene
 from worker.app import QUEUE
 

@@ -63,6 +63,7 @@ EXPECTED: dict[str, Expected] = {
     "GET /conformance": Expected("nothing", "/conformance"),
     "GET /health": Expected("nothing", "/health"),
     "GET /livez": Expected("nothing", "/livez"),
+    "GET /version": Expected("nothing", "/version"),
     "GET /readyz": Expected("nothing", "/readyz"),
     "GET /processes": Expected("nothing", "/processes"),
     "GET /processes/{process}": Expected("nothing", "/processes/echo"),

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from geogaze.config import Settings
+from geogaze.version import VERSION
 from tests.unit.api.test_execution import check_problem
 from tests.unit.api.testing import TestClient
 
@@ -21,6 +22,10 @@ def test_without_tables_it_lives_and_is_not_ready(settings: Settings) -> None:
 
 def test_with_tables_it_is_ready(http: TestClient) -> None:
     assert http.get("/readyz").json() == {"status": "ok"}
+
+
+def test_it_says_which_release_it_is(http: TestClient) -> None:
+    assert http.get("/version").json() == {"version": VERSION}
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs", "/docs", "/page/main.js", "/nothing", "/?f=html"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 
 import pytest
 import structlog
@@ -48,10 +49,13 @@ def test_what_celery_warns_of_is_shown(capsys: pytest.CaptureFixture[str]) -> No
         forward_warnings()
         logging.getLogger("celery.worker").critical("Unrecoverable error: %r", KeyError("x"))
         logging.getLogger("celery.worker").info("not this")
-        (line,) = capsys.readouterr().err.splitlines()
+        warnings.showwarning("as root", UserWarning, "platforms.py", 893)
+        line, warned = capsys.readouterr().err.splitlines()
     finally:
+        logging.captureWarnings(False)
         root.handlers[:] = before
         root.setLevel(level)
+    assert "893: UserWarning: as root" in json.loads(warned)["event"], "Python's, on one line"
     shown = json.loads(line)
     assert shown["event"] == "Unrecoverable error: KeyError('x')"
     assert (shown["level"], shown["logger"]) == ("critical", "celery.worker")

@@ -73,8 +73,8 @@ def _named(legend: str, labels: dict[str, str]) -> str:
 
 
 def draw(url: str, since: float, picture: Path, window: str = "1m") -> list[str]:
-    """Draw all panels as they were since a time, red at the foot where alerts fired; the titles of those
-    that are empty.
+    """Draw all panels as they were since a time, red at the foot where alerts fired; the titles of
+    those that are empty.
     """
     panels, past = dashboard()["panels"], Past(url, since, window)
     alerts = past.series('ALERTS{alertstate="firing"}', "{{alertname}} {{instance}}")

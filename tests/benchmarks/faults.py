@@ -16,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from geogaze.client import ENDED, Client
+from geogaze.client import Client
+from geogaze.following import ENDED
 from geogaze.ledger.database import connect
 from geogaze.ledger.states import UnitState
 from geogaze.ledger.tables import Job, Unit

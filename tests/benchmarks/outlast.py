@@ -22,7 +22,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from geogaze.client import ENDED, Client
+from geogaze.client import Client
+from geogaze.following import ENDED
 from geogaze.ledger.database import connect
 from geogaze.ledger.tables import Unit
 from infra.programs import Worker

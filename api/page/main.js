@@ -27,7 +27,7 @@ const job = location.href.slice(root.href.length).match(/^jobs\/([^/?#]+)/)?.[1]
 ask("session").then(
   (caller) => {
     $("sign-out").hidden = /^(anybody|gateway)$/.test(caller.name);
-    if (!job && caller.scopes.includes("admin")) showWorkers();
+    if (!job && caller.scopes.includes("admin")) showWorkers(caller.tenant);
   },
   () => null, // what is wrong shows where something is asked for
 );

@@ -7,15 +7,15 @@ import { countOf } from "./words.js";
 const EVERY = 5000; // ms between two looks while the list is open, and …
 const SELDOM = 30000; // … while it is closed, for its title
 
-/** Show the workers, and keep them as they are. */
-export async function showWorkers() {
+/** Show the workers, and keep them as they are. Jobs of another `tenant` cannot be looked at. */
+export async function showWorkers(tenant) {
   const box = $("workers");
-  if (box.hidden) box.addEventListener("toggle", () => box.open && look());
-  await look();
-  setTimeout(showWorkers, box.open ? EVERY : SELDOM);
+  if (box.hidden) box.addEventListener("toggle", () => box.open && look(tenant));
+  await look(tenant);
+  setTimeout(() => showWorkers(tenant), box.open ? EVERY : SELDOM);
 }
 
-async function look() {
+async function look(tenant) {
   if (document.hidden) return;
   const [box, title] = [$("workers"), $("workers-title")];
   try {
@@ -24,7 +24,7 @@ async function look() {
     title.textContent = workers.length
       ? `${countOf(workers.length, "worker")}, ${countOf(units, "unit")} in hand`
       : "No worker is alive";
-    $("workers-list").replaceChildren(...workers.map(lineOf));
+    $("workers-list").replaceChildren(...workers.map((worker) => lineOf(worker, tenant)));
   } catch (refused) {
     title.textContent = `Workers: ${refused.message}`;
     $("workers-list").replaceChildren();
@@ -32,16 +32,17 @@ async function look() {
   box.hidden = false;
 }
 
-function lineOf(worker) {
+function lineOf(worker, tenant) {
   const about = [worker.device ?? "device unknown", worker.model, worker.version].filter(Boolean).join(" · ");
-  const units = worker.units.map((unit) =>
-    make("li", {}, make("a", { href: place(`jobs/${unit.job}`) }, unit.job.slice(0, 8)), ` ${wordsOf(unit)}`),
-  );
+  const units = worker.units.map((unit) => {
+    const [short, ours] = [unit.job.slice(0, 8), unit.tenant === tenant];
+    const job = ours ? make("a", { href: place(`jobs/${unit.job}`) }, short) : short;
+    return make("li", {}, job, ` ${wordsOf(unit)}${ours ? "" : ` of ${unit.tenant}`}`);
+  });
   const idle = make("li", { class: "faint" }, "nothing in hand");
   return make("li", {}, `${worker.host} `, make("small", {}, about), make("ul", {}, ...(units.length ? units : [idle])));
 }
 
-function wordsOf({ phase, unit, attempt, tenant }) {
-  const again = attempt > 1 ? `, attempt ${attempt}` : "";
-  return `${phase} ${unit}${again}${tenant === "default" ? "" : ` of ${tenant}`}`;
+function wordsOf({ phase, unit, attempt }) {
+  return `${phase} ${unit}${attempt > 1 ? `, attempt ${attempt}` : ""}`;
 }

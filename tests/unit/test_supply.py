@@ -104,6 +104,15 @@ def test_the_policy_of_the_bucket_gives_what_is_used_and_no_more() -> None:
     assert given["s3:GetObject"] == {objects, "arn:aws:s3:::imagery/*"}
 
 
+def test_what_the_threat_model_names_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    named = re.findall(r"`(tests/[\w/.]+)`", text) + re.findall(r"\]\((docs/[^)#]+)", text)
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    made = (ROOT / "Makefile").read_text()
+    assert [t for t in re.findall(r"`make (\w+)`", text) if f"\n{t}:" not in made] == []
+
+
 def test_each_exception_from_the_rules_of_security_has_a_reason() -> None:
     exception = re.compile(r"# noqa: S\d{3}(.*)")
     bare = [

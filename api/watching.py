@@ -19,6 +19,7 @@ from geogaze.processes.explain.so_far import SoFar, so_far
 log = structlog.get_logger()
 
 _PAUSE_SECONDS = 1.0
+_LEAST_REST = 0.25  # of a pause, also where a look takes as long: databases have other work
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Watching:
 
     Args:
         ledger: where jobs are asked for; who may watch which is not its business.
-        pause: between two looks at a job, in seconds.
+        pause: from one look at a job to the next, in seconds; more where a look takes longer.
     """
 
     def __init__(self, ledger: Ledger, *, pause: float = _PAUSE_SECONDS) -> None:
@@ -114,7 +115,9 @@ class _Watched:
 
     async def run(self, pause: float) -> None:
         """Look until the job has ended."""
+        clock = asyncio.get_running_loop().time
         while not self._gone and not (self._seen and self._seen.ended):
+            due = clock() + pause
             try:
                 found = await asyncio.to_thread(self._look, self._seen)
             except JobNotFound:
@@ -124,7 +127,7 @@ class _Watched:
             else:
                 if found.differs(self._seen):
                     await self._tell(found)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(due - clock(), pause * _LEAST_REST))
 
     async def _tell(self, found: Seen | None) -> None:
         async with self._changed:

@@ -40,12 +40,20 @@ def measure(tiles: int, workers: int) -> dict[str, Any]:
     Raises:
         JobFailed: the job did not succeed.
     """
+    with null_stack(tiles, workers) as (stack, inputs, exactly):
+        return _measured_job(stack, inputs, exactly)
+
+
+@contextmanager
+def null_stack(tiles: int, workers: int) -> Iterator[tuple[Stack, dict[str, Any], int]]:
+    """The whole system, its workers awake; inputs of a job of about so many tiles; how many."""
     rows = max(1, round(math.sqrt(tiles)))
     cols = max(1, round(tiles / rows))
     with tempfile.TemporaryDirectory(prefix="geogaze-ledger-") as name:
         folder = Path(name)
         scene = folder / "scenes" / "scene.tif"
         _write_scene(scene, rows, cols)
+        inputs = {"scene": str(scene), "model": "null", "overlap": 0, "overlays": False}
         with Stack(
             folder / "stack",
             source_folders=[scene.parent],
@@ -53,19 +61,18 @@ def measure(tiles: int, workers: int) -> dict[str, Any]:
             environment=offer_null(folder),
         ) as stack:
             _wait_for_workers(stack, workers)
-            return _measured_job(stack, scene, rows * cols)
+            yield stack, inputs, rows * cols
 
 
-def _measured_job(stack: Stack, scene: Path, tiles: int) -> dict[str, Any]:
-    inputs = {"scene": str(scene), "model": "null", "overlap": 0, "overlays": False}
+def _measured_job(stack: Stack, inputs: dict[str, Any], tiles: int) -> dict[str, Any]:
     with Client(stack.api_url, timeout=600) as client, _broker_peak(stack.redis.url) as peak:
         client.jobs(limit=1)  # the API's first answer pays for imports
-        before, start = _cpu_seconds(stack), time.monotonic()
+        before, start = cpu_seconds(stack), time.monotonic()
         job = client.submit(inputs)["jobID"]
         submitted = time.monotonic() - start
         status = client.wait(job)
         seconds = time.monotonic() - start
-        after = _cpu_seconds(stack)
+        after = cpu_seconds(stack)
     if status["status"] != "successful":
         raise JobFailed(f"The job ended as {status['status']}: {status.get('message')}")
     spent = {name: after[name] - before[name] for name in after}
@@ -116,7 +123,7 @@ def _wait_for_workers(stack: Stack, workers: int) -> None:
     engine.dispose()
 
 
-def _cpu_seconds(stack: Stack) -> dict[str, float]:
+def cpu_seconds(stack: Stack) -> dict[str, float]:
     """CPU seconds so far of each server and program with all its children."""
     programs: dict[str, list[Server]] = {
         "api": [stack.api],

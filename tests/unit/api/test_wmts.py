@@ -40,6 +40,7 @@ __all__ = ["heat"]
 
 OWS = "{http://www.opengis.net/ows/1.1}"
 UPRIGHT = Affine.translation(420_000, 5_710_000) @ Affine.scale(CELL, -CELL)
+CORNERS = {"Lower": "420000.0 5705200.0", "Upper": "426400.0 5710000.0"}
 TILE = {
     "SERVICE": "WMTS",
     "REQUEST": "GetTile",
@@ -79,6 +80,9 @@ def test_owslib_reads_layers_and_tiles(address: str, http: TestClient, job: UUID
     assert layer.infoformats == ["application/json", "text/plain"]
     assert layer.styles["default"]["isDefault"]
     assert http.get(layer.styles["default"]["legend"]).status_code == 200
+    xml = http.get(f"/jobs/{job}/wmts/1.0.0/WMTSCapabilities.xml").text
+    corners = [f"<ows:{name}Corner>{at}</ows:{name}Corner>" for name, at in CORNERS.items()]
+    assert f'<ows:BoundingBox crs="urn:ogc:def:crs:EPSG::32631">{"".join(corners)}' in xml
     told = http.get(f"/jobs/{job}/layers/heat-boat/tilejson.json").json()
     assert layer.boundingBoxWGS84 == pytest.approx(told["bounds"])
     web: TileMatrixSet = wmts.tilematrixsets["WebMercatorQuad"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from geogaze.ledger.database import Database
@@ -23,13 +23,18 @@ def _read(database: Database) -> Readings:
 
 
 def _due(database: Database) -> Readings:
-    waits = and_(Unit.state == UnitState.PENDING, Unit.next_attempt_at <= now())
+    moment = select(now()).scalar_subquery()  # the clock is asked once, not for each unit
+    waiting = (UnitState.PENDING, UnitState.DISPATCHED)
     with Session(database) as session:
         due = session.scalar(
             select(func.count())
             .select_from(Unit)
             .join(Job, Job.id == Unit.job_id)
-            .where(Job.state.in_(OPEN_JOB), or_(waits, Unit.state == UnitState.DISPATCHED))
+            .where(
+                Job.state.in_(OPEN_JOB),
+                Unit.state.in_(waiting),
+                Unit.next_attempt_at <= moment,  # what was handed out was due then
+            )
         )
     return {(): due or 0}
 

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from api.dependencies import Services
 from api.results import products
 from geogaze.errors import InvalidRequest, ObjectNotFound
-from geogaze.gis.copies import Copy
+from geogaze.gis.copies import Copy, sweep
 from geogaze.gis.frames import Frame
 from geogaze.gis.geopackage import read_layer
 from geogaze.gis.keeping import Kept
@@ -46,6 +46,7 @@ class Features:
     """
 
     def __init__(self, storage: Storage, most: int, folder: Path | None) -> None:
+        sweep(folder)
         self._storage, self._folder = storage, folder
         self._copies, self._all = Kept[Copy](most), WeakSet[Copy]()
         self._described = lru_cache(_DESCRIBED)(lambda path: Frame(read_layer(path)))

@@ -30,7 +30,8 @@ FROM python:3.12-slim-bookworm
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 1000 --create-home geogaze
+    && useradd --uid 1000 --create-home geogaze \
+    && install --directory --owner=geogaze --group=geogaze /scratch
 
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from geogaze.errors import StorageUnavailable
+
+_PREFIX = "geogaze-copy-"
+_OLD = 86400.0  # seconds: whose process was killed
+
+
+def sweep(folder: Path | None) -> None:
+    """Remove copies that processes have left which were killed.
+
+    One that is in use after all is read to its end, and fetched again for the next.
+    """
+    for left in Path(folder or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another's, or just gone
+            if time.time() - left.stat().st_mtime > _OLD:
+                left.unlink()
 
 
 class Copy:
@@ -24,7 +40,7 @@ class Copy:
 
     def __init__(self, folder: Path | None, fetch: Callable[[Path], None]) -> None:
         try:
-            handle, name = tempfile.mkstemp(prefix="geogaze-copy-", dir=folder)
+            handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
             os.close(handle)
             self.path = Path(name)
             self._gone = weakref.finalize(self, self.path.unlink, missing_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -222,6 +224,15 @@ def test_files_in_a_bucket_are_copied_once_and_go_when_room_is_needed(
     copies = tmp_path / "copies"
     copies.mkdir()
     bucket = Bucket(Path(settings.storage))
+    for name, age in (("left", 10**6), ("of-another", 60)):
+        (copies / f"geogaze-copy-{name}").touch()
+        os.utime(copies / f"geogaze-copy-{name}", (time.time() - age,) * 2)
+    (copies / "kept").touch()
+    os.utime(copies / "kept", (0, 0))
+    Features(bucket, size, copies)
+    assert {path.name for path in copies.iterdir()} == {"geogaze-copy-of-another", "kept"}
+    for path in copies.iterdir():
+        path.unlink()
     app.state.features = Features(bucket, size + 10, copies)
     for _ in range(3):
         assert len(found(http.get(f"{here}/collections/hotspots/items"))) == COUNT

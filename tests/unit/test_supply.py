@@ -75,10 +75,9 @@ def test_containers_have_no_rights_and_write_where_it_is_said() -> None:
     services = yaml.load((ROOT / "docker-compose.yml").read_text())["services"]
     ours = {name: one for name, one in services.items() if one["image"].startswith("geogaze-")}
     assert set(ours) == {"migrate", "api", "dispatcher", "worker", "worker-gpu"}
-    may_write = {
-        **dict.fromkeys(("worker", "worker-gpu"), ["/home/geogaze/.cache", "/scratch"]),
-        "api": ["/scratch"],  # copies of what it reads features of
-    }
+    worker = ["/home/geogaze/.cache", "/scratch"]
+    copies = ["/scratch"]  # of what the API reads features of
+    may_write = {"worker": worker, "worker-gpu": worker, "api": copies}
     for name, service in ours.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name

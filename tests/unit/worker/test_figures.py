@@ -86,11 +86,12 @@ def test_models_beyond_a_few_are_told_together(settings: Settings) -> None:
 
 def test_few_names_are_those_with_most() -> None:
     readings = {("p", "a"): 1.0, ("q", "a"): 2.0, ("p", "b"): 4.0, ("p", "c"): 3.0, ("q", "d"): 0.5}
+    readings[("p", "d")] = 0.25
     assert folded(readings, 1, 2) == {
         ("p", "b"): 4,
         ("q", "a"): 2,
         ("p", "a"): 1,
-        ("p", OTHERS): 3,
+        ("p", OTHERS): 3.25,
         ("q", OTHERS): 0.5,
     }
     assert Few(0).of("a") == OTHERS

@@ -40,12 +40,14 @@ def meddle(ledger: Ledger, statement: Any) -> None:
         session.execute(statement)
 
 
-def claim(ledger: Ledger) -> UUID:
+def claim(ledger: Ledger, *, commit: bool = False) -> UUID:
     unit = due(ledger.database)
     assert unit
     claims = Claims(ledger.database, lease_seconds=30, patience=patience(3))
     claimed = claims.claim(unit, "worker")
     assert claimed
+    if commit:
+        claims.commit(claimed, {}, items=10)
     return claimed.job_id
 
 
@@ -76,6 +78,8 @@ def test_jobs_and_units_are_counted(http: TestClient, ledger: Ledger) -> None:
     }
     assert told["geogaze_units_due"] == {(): 2}
     assert told["geogaze_tiles_left"] == {(): 30}
+    claim(ledger, commit=True)
+    assert figures(http)["geogaze_tiles_left"] == {(): 20}
     meddle(ledger, update(Unit).values(next_attempt_at=now() + 60))
     assert figures(http)["geogaze_units_due"] == {(): 0}, "they wait for another try"
 

@@ -51,7 +51,7 @@ def mutants(looker: Looking, room: Path, count: int, first: int) -> list[str]:
     print(f"\n{'mutated':16}" + "".join(f"{kind:>18}" for kind in kinds))
     for name, counted in answers.items():
         print(f"{name:16}" + "".join(f"{counted[kind]:18,}" for kind in kinds))
-    print(f"{count:,} mutated rasters; the slowest took {slowest:.1f} s of a busy machine's time")
+    print(f"{count:,} mutated rasters; the slowest took {slowest:.2f} s of CPU")
     return wrong
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _SIDE = 64
 
 def look(path: str, settings: Settings) -> dict[str, Any]:
     """What a scene comes to: its answer and what is said to who sent it."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
         look_at(path, settings)
         _read(path, settings)
@@ -41,7 +42,8 @@ def look(path: str, settings: Settings) -> dict[str, Any]:
     else:
         answer, said = "taken", ""
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return {"answer": answer, "said": said, "grown": round(grown, 1)}
+    seconds = time.process_time() - started
+    return {"answer": answer, "said": said, "seconds": seconds, "grown": round(grown, 1)}
 
 
 def _read(path: str, settings: Settings) -> None:

@@ -23,7 +23,7 @@ _ASLEEP_SECONDS = 120.0
 @dataclass(frozen=True)
 class Outcome:
     """What a file came to: the error's name, ``taken``, ``crash`` or ``hang``; what was said; how
-    long it took in seconds, and by how many MB the process grew.
+    many seconds of CPU it took, and by how many MB the process grew.
     """
 
     answer: str
@@ -49,17 +49,15 @@ class Looking:
         process = self._process or self._start()
         assert process.stdin
         assert process.stdout
-        started = time.monotonic()
         process.stdin.write(json.dumps(task).encode() + b"\n")
         process.stdin.flush()
         ready = self._waited(process)
         line = process.stdout.readline() if ready else b""
-        seconds = time.monotonic() - started
         if not line:
             self.close()
             self.ended += 1
-            return Outcome("crash" if ready else "hang", f"{process.returncode}", seconds)
-        return Outcome(**json.loads(line), seconds=seconds)
+            return Outcome("crash" if ready else "hang", f"{process.returncode}", HANG_SECONDS)
+        return Outcome(**json.loads(line))
 
     def _waited(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether it answers before it has worked, or slept, for too long: a machine that has

@@ -43,6 +43,8 @@ TIMM: dict[str, str | None] = {
     "repvgg_a0": "stages",
 }
 """timm's by name, and the layer that is named; None for the one that the door proposes."""
+TOKENS = {"deit_tiny_distilled_patch16_224", "mixer_s32_224", "test_vit"}
+"""Of these, such whose proposed layer gives tokens."""
 
 
 def timms() -> Iterator[Brought]:
@@ -57,7 +59,15 @@ def timms() -> Iterator[Brought]:
             return timm.create_model(name, num_classes=classes)
 
         size = 160 if name.startswith("test_") else 224
-        yield Brought(f"timm {name}", make=make, layer=layer, size=size, proposed=layer is None)
+        places = patches if name in TOKENS else as_they_are
+        yield Brought(
+            f"timm {name}",
+            make=make,
+            layer=layer,
+            size=size,
+            proposed=layer is None,
+            places=places,
+        )
 
 
 BY_NAME: dict[str, tuple[int, Places]] = {

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own
 _PROCESS = "process"  # file with the id of the child
+_FILES = ("counter_child.db", "gauge_mostrecent_child.db", "histogram_child.db")
+_FILE_BYTES = 2**18  # several times what the few labels take
 _SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 
 
@@ -132,6 +134,10 @@ def shown(settings: Settings) -> Iterator[None]:
         tell_version(registry, "worker")
         MultiProcessCollector(registry, str(folder))
         ProcessCollector(pid=lambda: _child(folder), registry=registry)
+        for name in _FILES:
+            # Written, not only sized: on a disk that is full by then, memory mapped to a hole in a
+            # file would end the process.
+            (folder / name).write_bytes(bytes(_FILE_BYTES))
         os.environ[_FOLDER] = str(folder)
         with listening(settings.metrics_listen, registry):
             yield

@@ -167,8 +167,16 @@ class Worker:
                 outcome = error.slug
                 raise
             finally:
-                self._watcher.on_ended(claim, outcome, time.monotonic() - started)
+                seconds = time.monotonic() - started
+                self._tell(lambda: self._watcher.on_ended(claim, outcome, seconds))
         return claim
+
+    def _tell(self, who_looks_on: Callable[[], None]) -> None:
+        """Whatever ails who only looks on, the work goes on."""
+        try:
+            who_looks_on()
+        except Exception:
+            log.exception("figures not kept")
 
     def _attempt(self, claim: Claim, on_left_behind: LaneCallback) -> str:
         """Do a unit that was claimed; what came of it, in a word for figures."""
@@ -237,7 +245,7 @@ class Worker:
                     asked = moment
                 self._on_items(items)
                 if items:
-                    self._watcher.on_items(claim, items)
+                    self._tell(lambda: self._watcher.on_items(claim, items))
 
             self._commit(claim, perform(self.resources, claim, pulse))
 

@@ -32,7 +32,7 @@ from geogaze.timing import TIMING
 from tests.unit.ledger.test_store import submit
 from tests.unit.worker.test_dispatcher import Broker, age, claim
 from worker.dispatcher import Dispatcher
-from worker.figures import UnitFigures, shown
+from worker.figures import _FILE_BYTES, _FILES, UnitFigures, shown
 from worker.rounds import RoundFigures
 from worker.sweeper import Sweeper
 
@@ -140,6 +140,10 @@ def test_a_killed_child_takes_no_figure_with_it(settings: Settings, address: str
             assert child.stdout.readline() == b"counted\n"
             assert told()["process_resident_memory_bytes"] > 1e7, "the child's"
             child.kill()
+        (folder,) = Path(settings.scratch or "").glob("geogaze-scratch-*")
+        files = {path.name: path.stat().st_blocks * 512 for path in folder.glob("*.db")}
+        assert set(files) == set(_FILES), "as the library names them"
+        assert min(files.values()) >= _FILE_BYTES, "no holes, which a full disk could not fill"
         after = told()
         assert after['geogaze_tiles_total{model="ships"}'] == 5
         done = 'geogaze_unit_attempts_total{outcome="done",phase="explain"}'

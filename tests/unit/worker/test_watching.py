@@ -137,6 +137,29 @@ def test_who_looks_on_is_told_of_batches_and_how_attempts_end(
     assert notes.ended == [("explain", outcome)]
 
 
+def test_figures_that_cannot_be_kept_cost_no_unit(
+    settings: Settings, ledger: Ledger, does: Callable[[Any], None], logs: list[Any]
+) -> None:
+    class Broken(Watcher):
+        def on_items(self, claim: Claim, count: int) -> None:
+            raise OSError("No space left on device")
+
+        def on_ended(self, claim: Claim, outcome: str, seconds: float) -> None:
+            raise KeyError(outcome)
+
+    def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
+        pulse(7)
+        return MADE
+
+    does(task)
+    worker = Worker.from_settings(settings, watcher=Broken())
+    claim = worker.run(unit_of(ledger))
+    assert claim
+    assert ledger.status(claim.job_id).items_done == 7
+    assert [entry["event"] for entry in logs].count("figures not kept") == 2
+    worker.resources.ledger.database.dispose()
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"), [(DeviceBroke("CUDA error"), "device-broke"), (Stopped(), "handed-back")]
 )

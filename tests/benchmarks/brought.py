@@ -188,8 +188,14 @@ def torchvisions() -> Iterator[Brought]:
     yield Brought(
         "shufflenet_v2_x0_5, regression", "shufflenet_v2_x0_5", classes=1, task="none", size=224
     )
-    for arch in ("fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"):
-        yield Brought(arch, arch, size=224)  # dilated, they look at all of a smaller image
+    # Dilated, they look at all of a smaller image; gates over the whole map blur the square, too.
+    segmentation = {
+        "fcn_resnet50": 224,
+        "deeplabv3_mobilenet_v3_large": 512,
+        "lraspp_mobilenet_v3_large": 512,
+    }
+    for arch, size in segmentation.items():
+        yield Brought(arch, arch, size=size)
     yield Brought("lraspp_mobilenet_v3_large, one logit", "lraspp_mobilenet_v3_large", classes=1)
     yield Brought(
         "lraspp_mobilenet_v3_large, multi-label", "lraspp_mobilenet_v3_large", task="sigmoid"

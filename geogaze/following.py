@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 ENDED = frozenset({"successful", "failed", "dismissed"})
 AWAY_SECONDS = 300.0  # an API that restarts or is replaced is back by then
-SILENT_SECONDS = 60.0  # of a stream; the server says something every 15
+SILENT_SECONDS = 30.0  # of a stream; the server says something every 15
 _PAUSES = (0.5, 5.0)  # seconds between questions, the first and the longest
 
 

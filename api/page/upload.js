@@ -8,6 +8,8 @@ import { bytesOf } from "./words.js";
 const PIECE = 2 ** 22; // bytes summed up at once; the page stays awake between two
 const PAUSES = [1, 2, 5, 10, 30]; // seconds before what got lost is sent again
 
+const LATER = new Set([408, 429]); // what is refused for now
+
 let stopping = null; // ends the upload in hand
 
 /** Let files be chosen; `arrived` gets the address of each as a scene, `refused` what was wrong. */
@@ -60,7 +62,7 @@ async function sendSome(file, there, signal) {
       await ask(`uploads/${there.id}/parts/${number}`, { method: "PUT", body, signal });
     } catch (error) {
       signal.throwIfAborted();
-      if (error.status >= 400 && error.status < 500) throw error;
+      if (error.status >= 400 && error.status < 500 && !LATER.has(error.status)) throw error;
       return error;
     }
     sent += size;

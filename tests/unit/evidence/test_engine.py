@@ -398,7 +398,7 @@ def test_networks_that_are_kept_make_room_for_another(
     load = engine_module.load_model
 
     def crowded(wanted: Bundle) -> Any:
-        if kept_module._kept.cache_info().currsize:
+        if kept_module.kept_engine.cache_info().currsize:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return load(wanted)
 

@@ -54,7 +54,7 @@ def test_after_a_scene_no_network_is_kept(tmp_path: Path) -> None:
     with torch.no_grad():
         geogaze.explain(Net(), str(scene), out=tmp_path / "out", **options)
     assert offered == architectures._OFFERED_HERE
-    assert kept._kept.cache_info().currsize == 0
+    assert kept.kept_engine.cache_info().currsize == 0
 
 
 def test_networks_of_one_name_and_weights_are_told_apart_by_what_they_answer(

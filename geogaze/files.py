@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,17 @@ from pathlib import Path
 def file_stem(name: str) -> str:
     """A layer's name as part of a file name: letters, digits, ``_``, ``.`` and ``-`` stay."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "-"
+
+
+def one_file(names: Iterable[str]) -> list[str]:
+    """Of names after which files are to be named, the first that would share one; else none.
+
+    Where case does not count in names of files, it does not here.
+    """
+    known: dict[str, list[str]] = {}
+    for name in names:
+        known.setdefault(file_stem(name).casefold(), []).append(name)
+    return next((alike for alike in known.values() if len(alike) > 1), [])
 
 
 def file_sha256(path: Path) -> str:

@@ -6,12 +6,13 @@ Planning (and so the API, which has no torch) needs only this description; weigh
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from geogaze.files import file_stem
+from geogaze.files import one_file
 from geogaze.models.proof import Proof
 
 Probabilities = Literal["softmax", "sigmoid", "none"]
@@ -102,8 +103,10 @@ def check_classes(names: tuple[str, ...]) -> None:
         ValueError: says which.
     """
     if len(set(names)) != len(names):
-        raise ValueError("class names repeat")
-    if len({file_stem(name).casefold() for name in names}) != len(names):
-        raise ValueError("class names are too alike to name files after them")
+        name, times = Counter(names).most_common(1)[0]
+        raise ValueError(f"class names repeat: {times} of them are {name!r}")
+    if alike := one_file(names):
+        told = ", ".join(map(repr, alike))
+        raise ValueError(f"{told} are too alike to name files after them: rename all but one")
     if taken := RESERVED_CLASSES & set(names):
         raise ValueError(f"class names {sorted(taken)} are reserved")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geogaze.errors import InvalidRequest
-from geogaze.files import file_stem
+from geogaze.files import file_stem, one_file
 from geogaze.models.bundles import Bundle
 from geogaze.models.targets import layer_names
 from geogaze.processes.explain.request import ExplainRequest
@@ -24,9 +24,9 @@ def layers_of(request: ExplainRequest, bundle: Bundle) -> tuple[str, ...]:
         return (TOP,)
     else:
         layers = layer_names(request.classes, bundle)
-    if len({file_stem(layer).casefold() for layer in layers}) < len(layers):
+    if alike := one_file(layers):
         raise InvalidRequest(
-            f"The layers {', '.join(map(repr, layers))} are too alike to name files after them; "
+            f"The layers {', '.join(map(repr, alike))} are too alike to name files after them; "
             "ask for them in separate jobs."
         )
     for layer in layers:

@@ -49,8 +49,11 @@ def save(bundle: Bundle, folder: Path, **extra: Any) -> Path:
     [
         ({"classes": ("all", "runway")}, "reserved"),
         ({"classes": ("runway", "top")}, "reserved"),
-        ({"classes": ("runway", "runway")}, "repeat"),
-        ({"classes": ("parking lot", "parking/lot")}, "too alike"),
+        ({"classes": ("runway", "apron", "runway")}, "repeat: 2 of them are 'runway'"),
+        (
+            {"classes": ("a", "parking lot", "parking/lot")},
+            "'parking lot', 'parking/lot' are too alike",
+        ),
         ({"classes": ("Runway", "runway")}, "too alike"),  # one file where case does not count
         ({"classes": ()}, "at least 1"),
         ({"mean": (0.5,)}, "differ in length"),

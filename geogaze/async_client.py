@@ -8,7 +8,7 @@ async with AsyncClient("http://localhost:8080") as client:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial, update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -17,7 +17,8 @@ import httpx
 from anyio import to_thread
 from httpx_sse import aconnect_sse
 
-from geogaze.client import Client, answer_of, no_answer
+from geogaze.answers import answer_of, event_of, no_answer
+from geogaze.client import Client
 from geogaze.errors import RemoteError
 from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
 
@@ -73,6 +74,12 @@ class AsyncClient:
     dismiss = _awaited(Client.dismiss)
     download = _awaited(Client.download)
 
+    async def each_job(self, *, status: list[str] | None = None) -> AsyncGenerator[Document]:
+        """All jobs, newest first, a page at a time as they are asked for."""
+        jobs = self.client.each_job(status=status)
+        while job := await to_thread.run_sync(next, jobs, None):
+            yield job
+
     async def events(self, job: str) -> AsyncGenerator[Event]:
         """A job's events, as :meth:`geogaze.client.Client.events` gives them."""
         silent = httpx.Timeout(SILENT_SECONDS, connect=self._http.timeout.connect)
@@ -83,7 +90,7 @@ class AsyncClient:
                     await source.response.aread()
                     answer_of(source.response)
                 async for sse in source.aiter_sse():
-                    yield Event(sse.event, sse.json())
+                    yield event_of(sse)
         except httpx.HTTPError as error:
             raise no_answer(self._http.base_url, error) from error
 
@@ -100,16 +107,20 @@ class AsyncClient:
         while True:
             if waiting.streams:
                 waiting.streams = False
-                try:
-                    async with aclosing(self.events(job)) as events:
-                        async for event in events:
-                            if last := waiting.told(event):
-                                return last
-                except RemoteError:
-                    pass  # what is wrong is found by asking
+                async with aclosing(self._heard(job)) as events:
+                    async for event in events:
+                        if last := waiting.told(event):
+                            return last
             try:
                 if last := waiting.saw(await self.status(job)):
                     return last
             except RemoteError as error:
                 waiting.missed(error)
             await anyio.sleep(waiting.pause())
+
+    async def _heard(self, job: str) -> AsyncGenerator[Event]:
+        """Events as long as they come; what is wrong where they end is found by asking."""
+        with suppress(RemoteError):
+            async with aclosing(self.events(job)) as events:
+                async for event in events:
+                    yield event

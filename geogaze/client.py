@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from http import HTTPStatus
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,17 +19,13 @@ from uuid import uuid4
 
 import httpx
 
-from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal
+from geogaze.answers import answer_of, event_of, no_answer
+from geogaze.errors import NoAnswer, RemoteError, RemoteRefusal
 from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
 from geogaze.uploading import Sending
 
 _PAGE = 100  # jobs asked for at once
 _SEND_AGAIN_SECONDS = (1.0, 5.0)
-_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}  # what gateways say, or busy
-
-
-class SceneRefused(RemoteRefusal):
-    """The API answered that it cannot read the scene where it is said to lie."""
 
 
 class Client:
@@ -207,7 +202,7 @@ class Client:
                     source.response.read()
                     answer_of(source.response)
                 for sse in source.iter_sse():
-                    yield Event(sse.event, sse.json())
+                    yield event_of(sse)
         except httpx.HTTPError as error:
             raise no_answer(self.http.base_url, error) from error
 
@@ -233,19 +228,21 @@ class Client:
         while True:
             if waiting.streams:
                 waiting.streams = False
-                try:
-                    with closing(self.events(job)) as events:
-                        for event in events:
-                            if last := waiting.told(event):
-                                return last
-                except RemoteError:
-                    pass  # what is wrong is found by asking
+                with closing(self._heard(job)) as events:
+                    for event in events:
+                        if last := waiting.told(event):
+                            return last
             try:
                 if last := waiting.saw(self.status(job)):
                     return last
             except RemoteError as error:
                 waiting.missed(error)
             time.sleep(waiting.pause())
+
+    def _heard(self, job: str) -> Generator[Event]:
+        """Events as long as they come; what is wrong where they end is found by asking."""
+        with suppress(RemoteError), closing(self.events(job)) as events:
+            yield from events
 
     def download(
         self, job: str, folder: Path, *, on_file: Callable[[str], None] = lambda name: None
@@ -281,38 +278,3 @@ class Client:
         except httpx.HTTPError as error:
             raise no_answer(self.http.base_url, error) from error
         return answer_of(answer)
-
-
-def no_answer(url: httpx.URL, error: httpx.HTTPError) -> RemoteError:
-    """An API that did not answer, as an error; whether it got the request may be unknown."""
-    unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    return (RemoteError if unsent else NoAnswer)(
-        f"No geogaze API answers at {url} ({error}). Is it running? "
-        "Give its address with --api or GEOGAZE_API_URL."
-    )
-
-
-def answer_of(answer: httpx.Response) -> Document:
-    """The document of an answer that has come whole.
-
-    Raises:
-        RemoteRefusal: the request is wrong; the message is the problem's detail.
-        RemoteError: the server failed.
-        JobFailed: what was asked for is a failed job's.
-    """
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    if answer.is_success and document is not None:
-        found: Document = document
-        return found
-    problem = document if isinstance(document, dict) else {}
-    message = problem.get("detail") or problem.get("title") or answer.text[:500]
-    if str(problem.get("type", "")).endswith(":job-failed"):
-        raise JobFailed(message)
-    if str(problem.get("type", "")).endswith(":scene-unreadable"):
-        raise SceneRefused(f"{message} (HTTP {answer.status_code})")
-    refused = answer.is_client_error and answer.status_code not in _LATER
-    kind = RemoteRefusal if refused else RemoteError
-    raise kind(f"{message} (HTTP {answer.status_code})")

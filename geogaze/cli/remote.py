@@ -51,7 +51,7 @@ def submit(
     Example:
         geogaze submit s3://imagery/port.tif --classes harbor --api http://localhost:8080 --wait
     """
-    from geogaze.client import SceneRefused
+    from geogaze.answers import SceneRefused
 
     with geogaze.Client(api) as client:
         inputs = on_a_server(request).model_dump(mode="json", exclude_none=True)

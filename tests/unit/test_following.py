@@ -131,6 +131,25 @@ def test_where_no_stream_comes_through_it_asks(
     assert len(naps) == pauses
 
 
+def test_what_a_callback_raises_is_not_taken_for_an_outage(naps: list[float]) -> None:
+    def on_status(status: dict[str, Any]) -> None:
+        raise RemoteError("of the caller's own")
+
+    with (
+        of(made_up(("/events", 200, STATUS.format("running")))) as client,
+        pytest.raises(RemoteError, match="of the caller's own"),
+    ):
+        client.wait("x", on_status=on_status)
+
+
+def test_an_event_that_came_broken_is_asked_for_again(naps: list[float]) -> None:
+    broken = 'event: status\ndata: {"status": \n\n'
+    with of(made_up(("/events", 200, broken), ("/x", 200, DONE))) as client:
+        assert client.wait("x")["status"] == "successful"
+    with of(made_up(("/events", 200, broken))) as client, pytest.raises(NoAnswer, match="broken"):
+        next(client.events("x"))
+
+
 def test_what_is_wrong_with_events_is_told(address: str) -> None:
     with Client(address) as client:
         with pytest.raises(RemoteRefusal, match="404"):
@@ -161,6 +180,7 @@ def test_awaited_it_does_the_same(server: Server, address: str, tmp_path: Path) 
             assert [(await client.status(job))["jobID"]] == [
                 each["jobID"] for each in await client.jobs()
             ]
+            assert [each["jobID"] async for each in client.each_job()] == [job]
             events = client.events(job)
             assert (await anext(events)).data["status"] == "accepted"
             await events.aclose()

@@ -38,9 +38,9 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title} – geogaze</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{root}page/look.css">
+<link rel="stylesheet" href="{root}page/shared/look.css">
 <link rel="stylesheet" href="{root}page/style.css">
-<script src="{root}page/theme.js"></script>
+<script src="{root}page/shared/theme.js"></script>
 </head>
 <body>
 <header id="top"><a id="home" href="{root}.">geogaze</a>

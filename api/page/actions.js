@@ -1,8 +1,9 @@
 // What can be done with a job: cancel or remove it, go on with it.
 
-import { make, sure } from "./elements.js";
+import { make } from "./shared/elements.js";
 import { ENDED } from "./following.js";
 import { ask } from "./service.js";
+import { sure } from "./sure.js";
 
 const WORDS = {
   cancel: ["Cancel", "Cancel this job? What it has done so far is removed.", "Cancel the job"],

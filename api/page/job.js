@@ -1,7 +1,7 @@
 // One job: how far it is while it runs, what it shows once it has ended.
 
+import { $, make, say } from "./shared/elements.js";
 import { buttonsFor } from "./actions.js";
-import { $, make, say } from "./elements.js";
 import { ENDED, follow } from "./following.js";
 import { ask, place } from "./service.js";
 import { countOf, durationOf, subjectOf, whenOf } from "./words.js";
@@ -93,10 +93,6 @@ function showViewer(address) {
   $("so-far").hidden = true;
   document.body.classList.add("shown"); // it needs the width
   const frame = make("iframe", { src: place(address) + location.hash, title: "The job's layers on a map" });
-  frame.addEventListener("load", () => {
-    const within = frame.contentDocument?.documentElement;
-    if (within) within.dataset.theme = document.documentElement.dataset.theme;
-  });
   $("view").append(frame);
 }
 

@@ -1,7 +1,7 @@
 // The list of jobs, newest first, as they go.
 
+import { $, make, say } from "./shared/elements.js";
 import { buttonsFor } from "./actions.js";
-import { $, make, say } from "./elements.js";
 import { ENDED } from "./following.js";
 import { ask, place } from "./service.js";
 import { subjectOf, whenOf } from "./words.js";

@@ -1,6 +1,6 @@
 // Fields for inputs that the page knows nothing of but their description by the service.
 
-import { make } from "./elements.js";
+import { make } from "./shared/elements.js";
 
 const TEXTS = new Set(["string"]);
 

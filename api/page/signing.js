@@ -1,6 +1,6 @@
 // Signing in, where the service wants a key: it is kept in a cookie that no script can read.
 
-import { $, say } from "./elements.js";
+import { $, say } from "./shared/elements.js";
 import { place } from "./service.js";
 
 let waiting = null;

@@ -1,6 +1,6 @@
 // The form for a new job: what it would take is told before it starts.
 
-import { $, make, say } from "./elements.js";
+import { $, make, say } from "./shared/elements.js";
 import { fieldOf } from "./options.js";
 import { ask, newKey, place, post } from "./service.js";
 import { takeFiles } from "./upload.js";

@@ -1,6 +1,6 @@
 // Who is at work, for operators: a line for each worker, below the list of jobs.
 
-import { $, make } from "./elements.js";
+import { $, make } from "./shared/elements.js";
 import { ask, place } from "./service.js";
 import { countOf } from "./words.js";
 

@@ -1,6 +1,7 @@
 """The service as a page for people: the same addresses as its documents, for browsers.
 
-Its scripts and styles are files in ``api/page``, sent as they are; no other host is asked.
+Its scripts and styles are files in ``api/page``, and those that it shares with the pages of jobs;
+they are sent as they are, and no other host is asked.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from api.documents import status_info
 from api.routes.landing import landing_page
 from api.written import AGAIN, HEADERS, prefers_html, written
 from geogaze.errors import GeogazeError
-from geogaze.products.page.assembling import look
+from geogaze.products.page.assembling import LIBRARIES, SHARED
 
 PAGE = Path(__file__).parent.parent / "page"
 
@@ -58,8 +59,9 @@ def job(request: Request, job: str) -> HTMLResponse:
 
 def install(app: FastAPI) -> None:
     """Give an application the page's scripts and styles."""
-    app.add_route("/page/look.css", _look, include_in_schema=False)
-    app.mount("/page", needs(Need.NOTHING)(_Files(directory=PAGE)), name="page")
+    for path, folder in (("/shared", SHARED), ("/libraries", LIBRARIES), ("", PAGE)):
+        files = needs(Need.NOTHING)(_Files(directory=folder))
+        app.mount(f"/page{path}", files, name=f"page{path}")
 
 
 def _status(request: Request, job: str) -> dict[str, Any] | None:
@@ -78,11 +80,6 @@ def _page(root: str, document: dict[str, Any] | None) -> HTMLResponse:
     shell = (PAGE / "index.html").read_text(encoding="utf-8").replace("{{root}}", root)
     said = written(document) if document else ""
     return HTMLResponse(shell.replace("{{document}}", said), headers=HEADERS)
-
-
-@needs(Need.NOTHING)
-def _look(request: Request) -> Response:
-    return Response(look(), media_type="text/css", headers=AGAIN)
 
 
 class _Files(StaticFiles):

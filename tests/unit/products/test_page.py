@@ -65,21 +65,23 @@ def test_nothing_of_the_page_is_elsewhere(elements: Elements) -> None:
 
 
 def test_all_modules_are_in_it_each_behind_what_it_needs(elements: Elements) -> None:
-    *libraries, modules = elements.scripts[2:]
+    *libraries, modules = elements.scripts[3:]
     assert len(libraries) == len(LIBRARIES)
     assert not re.search(r"^(import|export)\b", modules, re.MULTILINE)
     order = re.findall(r"^const (\w+)_js = \(\(\) => \{$", modules, re.MULTILINE)
-    assert sorted(order) == sorted(path.stem for path in (FOLDER / "app").glob("*.js"))
-    for path in (FOLDER / "app").glob("*.js"):
+    named = [path for part in ("app", "shared") for path in (FOLDER / part).glob("*.js")]
+    written = [path for path in named if path.stem != "theme"]  # which runs before them
+    assert sorted(order) == sorted(path.stem for path in written)
+    for path in written:
         text = path.read_text()
         assert text.startswith("// "), f"{path.name} does not say what it is"
         assert len(text.splitlines()) <= 320
-        needed = re.findall(r'^import .* from "\./(\w+)\.js";$', text, re.MULTILINE)
+        needed = re.findall(r'^import .* from "\.{1,2}/(?:shared/)?(\w+)\.js";$', text, re.MULTILINE)
         assert all(order.index(name) < order.index(path.stem) for name in needed)
 
 
 def test_its_colours_are_those_of_all_pictures(elements: Elements) -> None:
-    maps = json.loads(elements.scripts[1])
+    maps = json.loads(elements.scripts[2])
     assert set(maps) == set(get_args(Palette))
     assert maps["turbo"] == [list(stop) for stop in colour_stops("turbo")]
 

@@ -1,7 +1,7 @@
 // Sliders, modes and buttons, and what they say.
 
+import { $, make } from "../shared/elements.js";
 import { asGradient, differenceStops, stopsOf } from "./colours.js";
-import { $, make } from "./elements.js";
 import { standingOf } from "./job.js";
 import { reachOf } from "./layers.js";
 

@@ -1,7 +1,7 @@
 // A job as its STAC Item tells it: layers, how to draw them, and what the model says of each. A
 // comparison of two is told likewise: its layers are differences, and each knows the pair it is of.
 
-import { counted } from "./elements.js";
+import { counted } from "./figures.js";
 
 const HEAT = "heat-";
 const DIFFERENCE = "difference-";

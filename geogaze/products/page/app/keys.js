@@ -1,7 +1,7 @@
-// Keys that work everywhere but where text is written, and the choice of dark or light.
+// Keys that work everywhere but where text is written.
 
+import { $ } from "../shared/elements.js";
 import { setMode } from "./controls.js";
-import { $ } from "./elements.js";
 
 const MODES = { 1: "one", 2: "swipe", 3: "beside", 4: "minus" };
 
@@ -28,7 +28,7 @@ export function makeKeys({ state, layers, marks, showWhole, map }) {
     "?": () => $("help").showModal(),
     0: showWhole,
     d: () => $("draw").hidden || marks.toggleDrawing(),
-    t: toggleTheme,
+    t: () => $("theme").click(),
     Escape: clear,
   };
   document.addEventListener("keydown", (event) => {
@@ -40,19 +40,5 @@ export function makeKeys({ state, layers, marks, showWhole, map }) {
   });
   $("draw").addEventListener("click", marks.toggleDrawing);
   $("whole").addEventListener("click", showWhole);
-  $("theme").addEventListener("click", toggleTheme);
   $("keys").addEventListener("click", () => $("help").showModal());
-}
-
-const root = document.documentElement;
-
-/** Dark or light as the system is, until somebody chooses. */
-export function startTheme() {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  root.dataset.theme = dark.matches ? "dark" : "light";
-  dark.addEventListener("change", () => (root.dataset.theme = dark.matches ? "dark" : "light"));
-}
-
-function toggleTheme() {
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
 }

@@ -1,9 +1,9 @@
 // Layers of the map. Its coordinates are the job's own cells: x = column, y = −row. So any CRS and
 // any turned grid is shown without resampling, and scene and heat lie on each other exactly.
 
-import { applyAffine, chainAffine, invertAffine } from "./affine.js";
-import { differenceStops, SHADES, shadesOf, stopsOf } from "./colours.js";
+import { applyAffine, chainAffine, invertAffine } from "../shared/affine.js";
 import { openCog, readBlock, readWindow } from "./cogs.js";
+import { differenceStops, SHADES, shadesOf, stopsOf } from "./colours.js";
 import { heatOf } from "./heat.js";
 
 const FAINT = 0.12; // what of the opacity is left below the threshold

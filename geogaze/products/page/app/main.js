@@ -1,11 +1,11 @@
 // The page: a job's folder is read, shown, and asked.
 
+import { $ } from "../shared/elements.js";
 import { makeControls } from "./controls.js";
-import { $ } from "./elements.js";
 import { folderAt, folderOf } from "./folder.js";
 import { heatOf } from "./heat.js";
 import { byStanding, readJob } from "./job.js";
-import { makeKeys, startTheme } from "./keys.js";
+import { makeKeys } from "./keys.js";
 import { placeAmong } from "./layers.js";
 import { makeMap } from "./map.js";
 import { makeMarks } from "./marks.js";
@@ -123,7 +123,6 @@ function tieView({ map, view, extent }, marks, state, usual, linked) {
   });
 }
 
-startTheme();
 if (location.protocol === "file:") {
   $("from-disk").hidden = false;
   $("title").textContent = "A job's folder";

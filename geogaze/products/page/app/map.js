@@ -1,6 +1,6 @@
 // The map, or two of them beside each other, of one view.
 
-import { bearingOfUp } from "./affine.js";
+import { bearingOfUp } from "../shared/affine.js";
 import { heatSource, heatStyle, projectionOf, sceneSource } from "./layers.js";
 
 /**

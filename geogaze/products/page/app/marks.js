@@ -1,8 +1,9 @@
 // What is drawn on the map besides rasters: outlines of hotspots (and their list), the place, its tile,
 // the polygon.
 
-import { applyAffine, chainAffine, invertAffine } from "./affine.js";
-import { $, areaOf, counted } from "./elements.js";
+import { applyAffine, chainAffine, invertAffine } from "../shared/affine.js";
+import { $ } from "../shared/elements.js";
+import { areaOf, counted } from "./figures.js";
 import { heatOf, wholeOf } from "./heat.js";
 import { findPlaces, outline } from "./hotspots.js";
 import { listPlaces, MOST } from "./places.js";

@@ -1,8 +1,10 @@
 // What lies at a place: evidence and heat of all layers, and what the model says of the tile.
 
-import { applyAffine, invertAffine } from "./affine.js";
-import { $, barOf, exact, headOf, make } from "./elements.js";
+import { applyAffine, invertAffine } from "../shared/affine.js";
+import { $, make } from "../shared/elements.js";
+import { exact } from "./figures.js";
 import { valueAt } from "./heat.js";
+import { barOf, headOf } from "./panels.js";
 import { figuresOf, tileAt } from "./tiles.js";
 
 /** Show what lies at `state.at` in its panel; `layers` gives all there are, of all jobs. */

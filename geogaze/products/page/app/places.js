@@ -1,6 +1,7 @@
 // The list of places above the threshold, largest first.
 
-import { $, counted, exact, make } from "./elements.js";
+import { $, make } from "../shared/elements.js";
+import { counted, exact } from "./figures.js";
 
 export const MOST = 50; // rows: more are on the map
 

@@ -1,9 +1,11 @@
 // The balance of heat inside and outside of a polygon, by layer.
 
-import { applyAffine, invertAffine } from "./affine.js";
+import { applyAffine, invertAffine } from "../shared/affine.js";
+import { $, make } from "../shared/elements.js";
 import { balanceOf, fillRing } from "./balance.js";
-import { $, areaOf, barOf, headOf, make } from "./elements.js";
+import { areaOf } from "./figures.js";
 import { wholeOf } from "./heat.js";
+import { barOf, headOf } from "./panels.js";
 
 /** Show the balance of `state.polygon` in its panel. */
 export function makeBalance(job, layers, state, tell) {

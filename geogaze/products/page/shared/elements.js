@@ -1,4 +1,4 @@
-// Parts of the page that several views are made of.
+// Parts of pages that several views are made of.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -17,16 +17,4 @@ export function make(tag, attributes = {}, ...children) {
 export function say(element, text) {
   if (element.textContent !== (text ?? "")) element.textContent = text ?? "";
   element.hidden = !text;
-}
-
-/** Ask whether something that cannot be taken back is meant. */
-export function sure(question, yes) {
-  $("sure-text").textContent = question;
-  $("sure-yes").textContent = yes;
-  const dialog = $("sure");
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((done) => {
-    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
-  });
 }

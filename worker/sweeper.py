@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from geogaze.config import Settings
 from geogaze.errors import StorageUnavailable
 from geogaze.ledger.collection import Collection
-from geogaze.ledger.records import JOBS, PARTS, content_prefix, job_prefix
+from geogaze.ledger.records import JOBS, PARTS, attempt_of, content_prefix, job_prefix
 from geogaze.storage import Storage
 from geogaze.uploads import Uploads
 from worker.rounds import RoundFigures
@@ -113,11 +113,6 @@ class Sweeper:
             if removed:
                 self._figures.removed(removed)
                 log.info("objects removed", objects=removed)
-
-
-def attempt_of(key: str) -> str:
-    """The prefix of the attempt that wrote an object: all but its name."""
-    return key.rpartition("/")[0] + "/"
 
 
 def _ticks(stop: threading.Event, seconds: float) -> Iterator[bool]:

@@ -19,6 +19,7 @@ from geogaze.cli import (
     image,
     keys,
     local,
+    lost,
     methods,
     models,
     quote,
@@ -110,6 +111,7 @@ bench.add_to(app)
 serve.add_to(app)
 workers.add_to(app)
 keys.add_to(app)
+lost.add_to(app)
 
 
 def main() -> None:

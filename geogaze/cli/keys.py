@@ -13,12 +13,10 @@ import structlog
 import typer
 from rich.table import Column, Table
 
+from geogaze.cli.opening import opened_ledger
 from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import err, out, print_json
-from geogaze.config import get_settings
-from geogaze.errors import DatabaseUnavailable
 from geogaze.ledger.scopes import Scope
-from geogaze.logs import configure_logging
 
 if TYPE_CHECKING:
     from geogaze.ledger.keys import KeyRecord, Keys
@@ -115,21 +113,10 @@ def rotate(
 
 @contextmanager
 def _keys() -> Iterator[Keys]:
-    from geogaze.ledger.database import DATABASE_AWAY, connect  # other commands need no database
-    from geogaze.ledger.keys import Keys
+    from geogaze.ledger.keys import Keys  # other commands need no database
 
-    settings = get_settings()
-    configure_logging(settings.log_level, settings.log_format)
-    database = connect(settings.database_url)
-    try:
+    with opened_ledger() as database:
         yield Keys(database)
-    except DATABASE_AWAY as error:
-        raise DatabaseUnavailable(
-            "The ledger cannot be used. Does it run (GEOGAZE_DATABASE_URL), and was "
-            "'alembic upgrade head' run on it?"
-        ) from error
-    finally:
-        database.dispose()
 
 
 def _show(record: KeyRecord, key: str, action: str, as_json: bool, **more: str) -> None:

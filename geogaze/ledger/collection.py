@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition
 from geogaze.ledger.database import Database
+from geogaze.ledger.records import Kept
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Entry, Job, Unit, WorkerSeen, now
@@ -77,6 +79,33 @@ class Collection:
             session.execute(delete(Unit).where(Unit.job_id == job_id))
             session.execute(delete(Entry).where(Entry.job_id == job_id))
             session.execute(update(Job).where(Job.id == job_id).values(released=now()))
+
+    def kept(self) -> Iterator[Kept]:
+        """What each job needs of storage that was not dismissed, oldest first."""
+        with Session(self._database) as session:
+            jobs = session.scalars(
+                select(Job.id).where(Job.state != JobState.DISMISSED).order_by(Job.created, Job.id)
+            ).all()
+        for job_id in jobs:
+            with Session(self._database) as session:
+                job = session.get(Job, job_id)
+                if job is None or job.state is JobState.DISMISSED:
+                    continue
+                units = session.execute(
+                    select(Unit.phase, Unit.prefix)
+                    .where(Unit.job_id == job_id, Unit.state == UnitState.DONE)
+                    .order_by(Unit.phase, Unit.position)
+                )
+                files = (job.assets or {}).get("files", {}).values()
+                yield Kept(
+                    job=job.id,
+                    tenant=job.tenant,
+                    process=job.process,
+                    state=job.state,
+                    content=job.content,
+                    prefixes=tuple((unit.phase, unit.prefix or "") for unit in units),
+                    files=tuple(file["key"] for file in files),
+                )
 
     def living(self, prefixes: set[str]) -> set[str]:
         """Those of some attempts' prefixes that are visible, or that a worker may yet finish.

@@ -203,6 +203,21 @@ class Freed:
     worker: str | None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a job needs of storage: the ``prefixes`` under which its finished units left parts, each
+    with its phase, and the keys of its products, ``files``.
+    """
+
+    job: UUID
+    tenant: str
+    process: str
+    state: JobState
+    content: str
+    prefixes: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+
+
 PARTS = "parts/"
 JOBS = "jobs/"
 
@@ -233,3 +248,8 @@ def attempt_prefix(
     if shared_content is not None:
         return f"{content_prefix(shared_content)}{unit_id}/{attempt}/"
     return f"{job_prefix(job_id)}{phase}/{position}/{attempt}/"
+
+
+def attempt_of(key: str) -> str:
+    """The prefix of the attempt that wrote an object: all but its name."""
+    return key.rpartition("/")[0] + "/"

@@ -33,6 +33,7 @@ class Step:
         doing: what is done, before the number of the unit: ``drawing overlay``.
         noun: what its items are, where they are counted, in a plural that ends in s: ``tiles``.
         shared: whether later jobs of the same content take its parts over; the first alone may be.
+        stores: whether each of its units leaves objects in storage, besides what the ledger keeps.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Step:
     doing: str
     noun: str = ""
     shared: bool = False
+    stores: bool = True
 
 
 @dataclass(frozen=True)

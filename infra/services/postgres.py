@@ -119,6 +119,15 @@ class Postgres(Server):
         return None
 
 
+def client_program(name: str) -> Path:
+    """A program that asks servers, of the same version as ours: ``pg_dump``, ``pg_restore``.
+
+    Raises:
+        ServiceError: PostgreSQL is not installed.
+    """
+    return _binaries() / name
+
+
 def _run(program: str) -> list[str]:
     """Returns the start of a command line that runs a PostgreSQL program, never as root.
 

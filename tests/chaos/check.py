@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.database import connect
+from geogaze.ledger.records import attempt_of
 from geogaze.ledger.states import SETTLED_UNIT, JobState, UnitState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job, Phase, Unit
@@ -19,7 +20,6 @@ from geogaze.ledger.transitions import rectangle_of
 from infra.stack import Stack
 from tests.chaos.proxy import FaultyS3
 from tests.chaos.traffic import POISON
-from worker.sweeper import attempt_of
 
 _SWEPT_WITHIN = 60.0
 

@@ -27,7 +27,7 @@ EXPLAIN = Process(
             shared=True,
         ),
         Step("blend", "geogaze.runner.phases.blend:run", 4, "blending block"),
-        Step("scale", "geogaze.runner.phases.scale:run", 1, "scaling layers"),
+        Step("scale", "geogaze.runner.phases.scale:run", 1, "scaling layers", stores=False),
         Step("draw", "geogaze.runner.phases.draw:run", 5, "drawing part"),
         Step("assemble", "geogaze.runner.phases.assemble:run", 3, "assembling layer"),
         Step("publish", "geogaze.runner.phases.publish:run", 2, "publishing"),

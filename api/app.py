@@ -15,6 +15,7 @@ from api.features import Features
 from api.figures import Figures
 from api.layers import Layers
 from api.routes import pages
+from api.so_far import Growing
 from api.tokens import Tokens
 from api.watching import Watching
 from geogaze.config import Settings, get_settings
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
     )
     app.state.services = services
     app.state.watching = Watching(services.ledger)
+    app.state.growing = Growing()
     app.state.figures = figures
     app.state.layers = Layers(
         services.storage, settings.tiles_mb * 2**20, on_asked=figures.layer_asked

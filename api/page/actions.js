@@ -1,8 +1,8 @@
 // What can be done with a job: cancel or remove it, go on with it.
 
-import { make } from "./shared/elements.js";
 import { ENDED } from "./following.js";
 import { ask } from "./service.js";
+import { make } from "./shared/elements.js";
 import { sure } from "./sure.js";
 
 const WORDS = {

@@ -1,12 +1,15 @@
 // One job: how far it is while it runs, what it shows once it has ended.
 
-import { $, make, say } from "./shared/elements.js";
 import { buttonsFor } from "./actions.js";
-import { ENDED, follow } from "./following.js";
+import { ENDED, follow, pictured } from "./following.js";
+import { growingOf } from "./growing.js";
 import { ask, place } from "./service.js";
+import { $, make, say } from "./shared/elements.js";
 import { countOf, durationOf, subjectOf, whenOf } from "./words.js";
 
 const VIEWER = "page"; // the product that shows all others
+
+const ended = (status) => ENDED.has(status.status);
 
 /** Show a job, and follow it. */
 export function showJob(id, trouble) {
@@ -15,6 +18,7 @@ export function showJob(id, trouble) {
   $("job").hidden = false;
   $("title").textContent = `Job ${id.slice(0, 8)}`;
   ask(`${path}/inputs`).then(showInputs, () => {});
+  const growing = growingOf(id, { shown: () => say($("nothing"), null), trouble });
   let last = null;
 
   function told(status) {
@@ -24,14 +28,13 @@ export function showJob(id, trouble) {
       $("state").dataset.state = status.status;
     }
     last = status.status;
-    const ended = ENDED.has(status.status);
     $("message").textContent = status.message === status.status ? "" : status.message;
-    $("progress").hidden = ended;
+    $("progress").hidden = ended(status);
     $("progress").value = status.progress;
     $("pace").textContent = paceOf(status);
     say($("warnings"), (status.warnings ?? []).join(" "));
-    say($("error"), !ended && status.lastError ? `It went on after: ${status.lastError}` : null);
-    document.title = `${ended ? status.status : `${status.progress} %`} · ${$("title").textContent} · geogaze`;
+    say($("error"), !ended(status) && status.lastError ? `It went on after: ${status.lastError}` : null);
+    document.title = `${ended(status) ? status.status : `${status.progress} %`} · ${$("title").textContent} · geogaze`;
     if (status.status === "successful") showResults(status.links);
     else leaveResults(status);
   }
@@ -39,31 +42,20 @@ export function showJob(id, trouble) {
   function leaveResults(status) {
     $("view").querySelector("iframe")?.remove();
     document.body.classList.remove("shown");
-    $("files").hidden = true;
-    const gone = status.status === "dismissed" || !status.links.some((link) => link.rel === "preview");
-    if (gone) $("so-far").hidden = true;
-    else if (!$("so-far").src) seen(status.tilesDone);
-    $("nothing").hidden = !gone;
-    $("nothing").textContent = status.status === "dismissed" ? "Its products are removed." : "Nothing to see yet.";
-  }
-
-  function seen(tag) {
-    const next = new Image(); // shown once it is there, so that nothing flickers
-    next.addEventListener("load", () => {
-      if (last === "successful" || last === "dismissed") return;
-      $("so-far").src = next.src;
-      $("so-far").hidden = false;
-      $("nothing").hidden = true;
-    });
-    next.src = place(`${path}/preview?seen=${tag}`);
+    for (const part of ["files", "so-far"]) $(part).hidden = true;
+    const gone = status.status === "dismissed";
+    if (gone) growing.end();
+    else if (ended(status) && pictured(status)) growing.more(status.tilesDone); // no event will come
+    say($("nothing"), gone ? "Its products are removed." : $("growing").hidden ? "Nothing to see yet." : null);
   }
 
   async function showResults(links) {
     if ($("view").querySelector("iframe")) return;
-    $("nothing").hidden = true;
+    say($("nothing"), null);
     try {
       const results = await ask(`${path}/results?transmissionMode=reference`);
       if (last !== "successful") return;
+      growing.end();
       showFiles(path, results, links);
       if (results[VIEWER]) showViewer(`${path}/assets/${encodeURIComponent(results[VIEWER].title)}`);
       else showSheet(results.preview);
@@ -77,7 +69,7 @@ export function showJob(id, trouble) {
     $("so-far").hidden = !sheet;
   }
 
-  const begin = () => follow(id, { told, seen, trouble });
+  const begin = () => follow(id, { told, more: growing.more, trouble });
   begin();
 }
 

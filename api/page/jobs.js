@@ -1,9 +1,9 @@
 // The list of jobs, newest first, as they go.
 
-import { $, make, say } from "./shared/elements.js";
 import { buttonsFor } from "./actions.js";
 import { ENDED } from "./following.js";
 import { ask, place } from "./service.js";
+import { $, make, say } from "./shared/elements.js";
 import { subjectOf, whenOf } from "./words.js";
 
 const LIMIT = 20;

@@ -1,9 +1,9 @@
 // The page of the service: the list of jobs with the form for a new one, or one job.
 
-import { $, say } from "./shared/elements.js";
 import { showJob } from "./job.js";
 import { showJobs, watchVisibility } from "./jobs.js";
 import { ask, root } from "./service.js";
+import { $, say } from "./shared/elements.js";
 import { letSignOut } from "./signing.js";
 import { startForm } from "./submit.js";
 import { showWorkers } from "./workers.js";

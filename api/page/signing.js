@@ -1,7 +1,7 @@
 // Signing in, where the service wants a key: it is kept in a cookie that no script can read.
 
-import { $, say } from "./shared/elements.js";
 import { place } from "./service.js";
+import { $, say } from "./shared/elements.js";
 
 let waiting = null;
 

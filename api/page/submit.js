@@ -1,13 +1,15 @@
 // The form for a new job: what it would take is told before it starts.
 
-import { $, make, say } from "./shared/elements.js";
+import { areaAsked, chooseArea, showFootprint } from "./area.js";
 import { fieldOf } from "./options.js";
 import { ask, newKey, place, post } from "./service.js";
+import { $, make, say } from "./shared/elements.js";
 import { takeFiles } from "./upload.js";
 import { bytesOf, countOf, durationOf } from "./words.js";
 
 const PROCESS = "processes/explain";
-const OWN = new Set(["scene", "model", "classes"]); // inputs with fields of their own
+const OWN = new Set(["scene", "model", "classes", "aoi"]); // inputs with fields of their own
+const SHOWN_LATER = ["classes", "aoi"]; // inputs that change nothing of where the scene lies
 const MANY = 12; // classes from which on one may search
 
 let options = [];
@@ -20,8 +22,17 @@ export async function startForm() {
     event.preventDefault();
     quote();
   });
-  form.addEventListener("input", forget); // what was told holds for what was asked alone
-  form.addEventListener("change", forget);
+  const elsewhere = (event) => !event.target.closest("#area"); // which says itself when it has changed
+  form.addEventListener("input", (event) => elsewhere(event) && forget()); // what was told holds for what was asked alone
+  form.addEventListener("change", (event) => {
+    if (elsewhere(event)) forget();
+    findScene();
+  });
+  chooseArea(() => {
+    const told = !$("quote").hidden;
+    forget();
+    if (told) quote(false); // it follows what is drawn
+  });
   for (const choice of form.elements.which) choice.addEventListener("change", showClasses);
   $("model").addEventListener("change", showClasses);
   $("filter").addEventListener("input", showFound);
@@ -29,6 +40,7 @@ export async function startForm() {
     (scene) => {
       $("scene").value = [...scenes(), scene].join("\n");
       forget();
+      findScene();
       $("ask").focus();
     },
     (text) => say($("refused"), text),
@@ -84,6 +96,8 @@ function inputs() {
   const asked = { scene: named.length === 1 ? named[0] : named, model: $("model").value.trim() };
   const which = $("submit").elements.which.value;
   asked.classes = which === "some" ? chosen() : which;
+  const area = areaAsked();
+  if (area !== undefined) asked.aoi = area;
   for (const option of options) {
     const value = option.value();
     if (value !== undefined) asked[option.name] = value;
@@ -106,7 +120,24 @@ function forget() {
   say($("refused"), null);
 }
 
-async function quote() {
+let found = ""; // inputs whose scene the area's map shows
+
+/** Show where the scene lies, once it is another than before. */
+async function findScene() {
+  const asked = inputs();
+  for (const name of SHOWN_LATER) delete asked[name];
+  const wanted = scenes().length ? JSON.stringify(asked) : "";
+  if (wanted === found) return;
+  found = wanted;
+  $("area").hidden = !wanted;
+  if (!wanted) return showFootprint(null, null);
+  say($("area-said"), "Looking where it lies …");
+  const told = await post(`${PROCESS}/quote`, { inputs: asked }).catch((refused) => ({ why: refused.message }));
+  if (wanted === found) showFootprint(told.footprint, told.why ?? "It lies where longitude and latitude do not tell.");
+}
+
+/** Tell what it takes, and offer to start it; `leads` says whether the keyboard's focus goes there. */
+async function quote(leads = true) {
   forget();
   const number = asking;
   const asked = inputs();
@@ -123,7 +154,7 @@ async function quote() {
     );
     $("quote").replaceChildren(...linesOf(told), make("p", { class: "buttons" }, start));
     $("quote").hidden = false;
-    start.focus();
+    if (leads) start.focus();
   });
 }
 
@@ -143,7 +174,6 @@ function linesOf(told) {
 
 /** Do something that a button asked for; what is refused is told below the form. */
 async function busy(button, act) {
-  if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
   try {
     await act();

@@ -1,7 +1,7 @@
 // A file of one's own on its way to the service, in parts: what is there already is not sent again.
 
-import { $, say } from "./shared/elements.js";
 import { ask, post } from "./service.js";
+import { $, say } from "./shared/elements.js";
 import { sha256 } from "./vendor/sha256.js";
 import { bytesOf } from "./words.js";
 

@@ -1,7 +1,7 @@
 // Who is at work, for operators: a line for each worker, below the list of jobs.
 
-import { $, make } from "./shared/elements.js";
 import { ask, place } from "./service.js";
+import { $, make } from "./shared/elements.js";
 import { countOf } from "./words.js";
 
 const EVERY = 5000; // ms between two looks while the list is open, and …

@@ -14,6 +14,7 @@ ROUTERS = [
     "api.routes.processes:router",
     "api.routes.jobs:router",
     "api.routes.events:router",
+    "api.routes.so_far:router",
     "api.routes.results:router",
     "api.routes.assets:router",
     "api.routes.provenance:router",

@@ -11,6 +11,7 @@ from api.dependencies import JobId, With, base_url
 from api.documents import status_info
 from api.problems import documented
 from api.results import key_tag
+from api.so_far import at_work
 from api.watching import Watching
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -30,11 +31,12 @@ def _known(job_id: JobId, services: With) -> None:
 async def events(request: Request, job_id: JobId) -> AsyncIterator[ServerSentEvent]:
     """A job's status whenever it changes, until it has ended; and that there is more to see.
 
-    `status` events carry the job's document, `preview` events the link of its picture so far. Each
-    says all there is, so that whoever comes back has missed nothing.
+    `status` events carry the job's document, `preview` events the link of its picture so far, and
+    `heat` events that of its heat so far, each time that more units are done. Each says all there
+    is, so that whoever comes back has missed nothing.
     """
     watching: Watching = request.app.state.watching
-    base, shown = base_url(request), ""
+    base, shown, done = base_url(request), "", 0
     async for seen in watching.changes(job_id):
         status = status_info(seen.status, base).model_dump(mode="json", exclude_none=True)
         yield ServerSentEvent(event="status", data=status)
@@ -44,3 +46,7 @@ async def events(request: Request, job_id: JobId) -> AsyncIterator[ServerSentEve
             yield ServerSentEvent(
                 event="preview", data={"href": link, "tag": tag, "tiles": seen.picture.tiles}
             )
+        if at_work(seen.status) and seen.status.items_done > done:
+            done = seen.status.items_done
+            link = f"{base}/jobs/{job_id}/so-far"
+            yield ServerSentEvent(event="heat", data={"href": link, "tiles": done})

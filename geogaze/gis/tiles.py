@@ -58,7 +58,7 @@ class Shown:
 
     @cached_property
     def _palette(self) -> bytes:
-        return _palette(self.stops)
+        return palette(self.stops)
 
     @property
     def max_zoom(self) -> int:
@@ -126,7 +126,7 @@ def shades_of(values: NDArray[np.float32], stops: Sequence[Stop]) -> NDArray[np.
     return np.where(known, shades, 0).astype(np.uint8)
 
 
-def _palette(stops: Sequence[Stop]) -> bytes:
+def palette(stops: Sequence[Stop]) -> bytes:
     """The chunks PLTE and tRNS of all shades, and of none before them."""
     low, high = stops[0].position, stops[-1].position
     at = np.linspace(low, high, _SHADES)
@@ -136,8 +136,8 @@ def _palette(stops: Sequence[Stop]) -> bytes:
     return _chunk(b"PLTE", table[:, :3].tobytes()) + _chunk(b"tRNS", table[:, 3].tobytes())
 
 
-def png(shades: NDArray[np.uint8], palette: bytes) -> bytes:
-    """A picture (rows, cols) of a palette's shades.
+def png(shades: NDArray[np.uint8], colours: bytes) -> bytes:
+    """A picture (rows, cols) of the shades of a palette.
 
     By rasterio it takes twice as long, and a warning each that it lies nowhere.
     """
@@ -146,7 +146,7 @@ def png(shades: NDArray[np.uint8], palette: bytes) -> bytes:
     lines = np.zeros((rows, cols + 1), np.uint8)  # each line begins with its filter: none
     lines[:, 1:] = shades
     data = _chunk(b"IDAT", zlib.compress(lines.tobytes(), _QUICK))
-    return _SIGNATURE + _chunk(b"IHDR", head) + palette + data + _chunk(b"IEND", b"")
+    return _SIGNATURE + _chunk(b"IHDR", head) + colours + data + _chunk(b"IEND", b"")
 
 
 @cache
@@ -160,7 +160,7 @@ def ramp(stops: Sequence[Stop]) -> bytes:
     """The colours from the lowest value at the left to the highest, as PNG: a legend."""
     width, height = RAMP
     across = np.linspace(1, _SHADES, width).round().astype(np.uint8)
-    return png(np.tile(across, (height, 1)), _palette(stops))
+    return png(np.tile(across, (height, 1)), palette(stops))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

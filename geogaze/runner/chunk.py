@@ -41,7 +41,7 @@ class ChunkResult:
     ``evidence`` (K, seen tiles, cells, cells) float32 is signed and on the lattice; ``route`` says
     how gradients were had and ``ran`` by what, both empty where no tile was seen; ``unreadable``
     has the tiles (row, column) that touch a damaged block, by what it is called; ``picture`` is
-    small, see :class:`geogaze.products.make.so_far.Glimpse`. ``present`` are the positions of the
+    small, see :class:`geogaze.products.glimpses.Glimpse`. ``present`` are the positions of the
     classes that are the best of a tile or, where each is right by itself, present in one.
     """
 

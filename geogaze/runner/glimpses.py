@@ -7,8 +7,6 @@ with it. So nothing waits for it, and no picture is ever of somebody else's work
 
 from __future__ import annotations
 
-import io
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,19 +16,18 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from geogaze.arrays import unpacked
 from geogaze.errors import GeogazeError
 from geogaze.grid.tiling import Chunk
 from geogaze.ledger.database import DATABASE_AWAY
-from geogaze.ledger.records import Claim, Part
+from geogaze.ledger.records import Claim
 from geogaze.ledger.store import Ledger
 from geogaze.processes.explain.facts import facts_of
+from geogaze.processes.explain.glimpses import Gathered
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.so_far import SO_FAR
-from geogaze.products.make.so_far import Canvas, Caption, Glimpse, draw_so_far
-from geogaze.runner.ahead import ahead
+from geogaze.products.glimpses import Glimpse
+from geogaze.products.make.so_far import Caption, draw_so_far
 from geogaze.runner.chunk import ChunkResult
-from geogaze.runner.part import load_behind
 from geogaze.storage import Storage
 
 log = structlog.get_logger()
@@ -48,21 +45,6 @@ def glimpse_of(chunk: Chunk, done: ChunkResult) -> Glimpse:
     return Glimpse(heat.reshape(-1, rows, cols), done.picture)
 
 
-def packed(glimpse: Glimpse) -> bytes:
-    """A glimpse, as it lies in a part behind the evidence."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, heat=glimpse.heat, picture=glimpse.picture)
-    return buffer.getvalue()
-
-
-def load_glimpse(storage: Storage, part: Part, plan: Plan) -> Glimpse | None:
-    """Read back a part's glimpse; None of a part that an earlier release left."""
-    data = load_behind(storage, part, len(plan.layers), plan.tiling.cells)
-    if not data:
-        return None
-    return Glimpse(**unpacked(data))
-
-
 class Gathering:
     """The glimpses of one job's parts that this process has laid together."""
 
@@ -70,10 +52,7 @@ class Gathering:
         self._plan = plan
         self._clock = clock
         self._lock = threading.Lock()
-        tiling = plan.tiling
-        reach = tiling.cells / tiling.step
-        self._canvas = Canvas(len(plan.layers), tiling.rows, tiling.cols, reach)
-        self._laid: set[Chunk] = set()
+        self._gathered = Gathered(plan)
         self._next = 0.0
 
     def picture(
@@ -85,17 +64,11 @@ class Gathering:
             GeogazeError: ledger or storage failed.
         """
         with self._lock:
-            self._lay(chunk, mine)
+            self._gathered.lay(chunk, mine)
             begun = self._clock()
             if begun < self._next:
                 return b""
-            parts = ledger.parts(job_id, "explain")
-            chunks = {self._plan.chunk(part.root, part.rectangle): part for part in parts}
-            new = [(at, part) for at, part in chunks.items() if at not in self._laid][:_AT_ONCE]
-            glimpses = ahead(lambda pair: load_glimpse(storage, pair[1], self._plan), new)
-            for (at, _), glimpse in zip(new, glimpses, strict=True):
-                if glimpse:
-                    self._lay(at, glimpse)
+            self._gathered.lay_parts(storage, ledger.parts(job_id, "explain"), _AT_ONCE)
             job = facts_of(self._plan)
             caption = Caption(
                 f"Where {job.model.name} looks",
@@ -103,7 +76,9 @@ class Gathering:
                 self.tiles,
                 self._plan.tiles,
             )
-            drawn = draw_so_far(self._canvas, self._plan.layers, caption, self._plan.colormap)
+            drawn = draw_so_far(
+                self._gathered.canvas, self._plan.layers, caption, self._plan.colormap
+            )
             took = self._clock() - begun
             self._next = begun + max(_LEAST_SECONDS, _COST * took)
             return drawn
@@ -111,12 +86,7 @@ class Gathering:
     @property
     def tiles(self) -> int:
         """How many tiles are laid."""
-        return sum(math.prod(chunk.shape) for chunk in self._laid)
-
-    def _lay(self, chunk: Chunk, glimpse: Glimpse) -> None:
-        if chunk not in self._laid:
-            self._laid.add(chunk)
-            self._canvas.lay(chunk.row0, chunk.col0, glimpse)
+        return self._gathered.tiles
 
 
 @lru_cache(maxsize=8)

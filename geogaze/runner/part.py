@@ -82,11 +82,6 @@ def load_table(storage: Storage, part: Part, *, cells: bool = True) -> ChunkTabl
     return ChunkTable(**kept)
 
 
-def load_behind(storage: Storage, part: Part, layers: int, cells: int) -> bytes:
-    """Read back what lies behind the evidence of all its ``layers``, of ``cells`` a side."""
-    return storage.get(f"{part.prefix}evidence.f32", layers * part.result["seen"] * cells**2 * 4)
-
-
 def load_evidence(
     storage: Storage, part: Part, layers: tuple[int, int], seen: int, cells: int
 ) -> NDArray[np.float32]:

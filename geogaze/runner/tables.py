@@ -14,9 +14,9 @@ from geogaze.grid.tiling import Chunk
 from geogaze.ledger.records import Part, Skipped
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.tiles import Tiles, TileTable
-from geogaze.runner.ahead import ahead
 from geogaze.runner.part import ChunkTable, load_table
 from geogaze.storage import Storage
+from geogaze.storage.ahead import ahead
 
 _KEPT_BYTES = 64 * 2**20
 """Of tables that stay in memory once they are read: a store's answers cost more than they take."""

@@ -5,6 +5,7 @@ Run by ``make looks``. Pictures are left in the folder that ``LOOKS`` names, to 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 PATIENCE = 60_000  # ms
 expect.set_options(timeout=PATIENCE)  # on two busy cores all takes its time
 PART = 2**18  # so that there are several
+AREA = ((0.35, 0.35), (0.65, 0.3), (0.7, 0.7), (0.3, 0.6))  # corners as shares of the map
 CHUNK_TILES = 8  # so that pictures so far come often
 
 
@@ -129,7 +131,7 @@ def test_a_job_by_keys_alone_from_the_form_to_the_map(browser: Browser, service:
     expect(page.locator("#state")).to_have_text("accepted")
     check(page, "accepted")
     worker = service.work()
-    expect(page.locator("#so-far")).to_be_visible()
+    expect(page.locator("#growing[data-tiles]")).to_be_visible()
     check(page, "running")
     expect(page.locator("#state")).to_have_text("successful", timeout=2 * PATIENCE)
     worker.join()
@@ -144,6 +146,79 @@ def test_a_job_by_keys_alone_from_the_form_to_the_map(browser: Browser, service:
     page.wait_for_timeout(2000)
     check(page, "phone-done")
     visit.end(service.url)
+
+
+def asked_area(page: Page) -> list[list[float]]:
+    """The corners of the one polygon that the form asks for."""
+    area = json.loads(page.locator("#aoi").input_value())
+    assert area["type"] == "Polygon"
+    ring: list[list[float]] = area["coordinates"][0]
+    return ring
+
+
+def test_an_area_is_drawn_by_keys_and_by_pointer(browser: Browser, service: Service) -> None:
+    visit = Visit(browser, **DESK)
+    page = visit.page
+    page.goto(service.url)
+    expect(page.locator("#ask")).to_be_enabled()
+    expect(page.locator("#area")).to_be_hidden()
+    page.locator("#scene").fill(str(service.scene))
+    page.keyboard.press("Tab")
+    expect(page.locator("#area-map canvas").first).to_be_visible()
+    page.locator("#ask").press("Enter")
+    tiles = page.locator("#quote dd").first
+    expect(page.locator("#quote button")).to_be_focused()
+    whole = int(tiles.inner_text())
+    with Client(service.url) as client:
+        outline = client.quote({"scene": str(service.scene)})["footprint"]["coordinates"][0]
+    (west, east), (south, north) = ((min(axis), max(axis)) for axis in zip(*outline, strict=True))
+
+    tab_to(page, "#west")  # by keys alone: four sides
+    across, down = (east - west) / 4, (north - south) / 4
+    for side in (west + across, east - across, south + down, north - down):
+        page.keyboard.type(f"{side:.7f}")
+        page.keyboard.press("Tab")
+    expect(tiles).not_to_have_text(str(whole))  # the quote follows
+    assert int(tiles.inner_text()) < whole
+    assert len(asked_area(page)) == 5
+    page.locator("#area").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    check(page, "area")
+
+    box = page.locator("#area-map").bounding_box()
+    assert box
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in AREA]
+    page.locator("#area-rectangle").click()
+    for place in (at[0], at[2]):
+        page.mouse.click(*place)
+        page.wait_for_timeout(400)
+    corners = asked_area(page)
+    assert len({lon for lon, _ in corners}) == len({lat for _, lat in corners}) == 2
+    assert float(page.locator("#west").input_value()) == min(lon for lon, _ in corners)
+    page.locator("#area-polygon").click()
+    for place in at[:3]:
+        page.mouse.click(*place)
+        page.wait_for_timeout(400)
+    page.mouse.dblclick(*at[3])
+    expect(page.locator("#area-polygon")).to_have_attribute("aria-pressed", "false")
+    drawn = asked_area(page)
+    assert len(drawn) == 5
+    page.mouse.move(*at[0])  # a corner is moved
+    page.mouse.down()
+    page.mouse.move(at[0][0] + 20, at[0][1] + 20, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(400)
+    assert sum(one != other for one, other in zip(drawn, asked_area(page), strict=True)) == 2
+    check(page, "area-drawn")
+    page.locator("#aoi").fill("no area")
+    page.locator("#ask").click()
+    expect(page.locator("#refused")).to_contain_text("aoi")
+    page.locator("#area-clear").press("Enter")
+    expect(page.locator("#aoi")).to_have_value("")
+    page.set_viewport_size(PHONE["viewport"])
+    page.wait_for_timeout(500)
+    picture(page, "service-area-phone", whole=True)
+    visit.context.close()  # browsers complain of what is refused
 
 
 def test_a_file_of_ones_own_becomes_the_scene(browser: Browser, service: Service) -> None:

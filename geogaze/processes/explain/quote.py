@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -40,6 +40,11 @@ class Quote(BaseModel):
     seconds: float | None = Field(
         default=None, description="All of it, at the pace of the last job like it; else left out."
     )
+    footprint: dict[str, Any] | None = Field(
+        default=None,
+        description="Outline of the whole scene, GeoJSON in longitude and latitude; left out where "
+        "these do not tell where it lies.",
+    )
     warnings: tuple[str, ...] = Field(
         default=(), description="What may make its heat mean less than it seems, and the mend."
     )
@@ -53,6 +58,9 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         settings: of whoever does it.
         tiles_per_second: the pace of jobs like it, products included, where it is known.
     """
+    from geogaze.processes.explain.place import place_of
+
+    scene = plan.scene
     top, left, bottom, right = plan.bounds
     layers, pixels = len(plan.layers), (bottom - top) * (right - left)
     heat = plan.lattice.rows * plan.lattice.cols * _FLOAT_BYTES * _WITH_OVERVIEWS
@@ -76,5 +84,6 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         disk_bytes=products + parts + blocks + round(drawn),
         memory_bytes=max(finishing_of(plan, settings).values()),
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
+        footprint=place_of(scene.crs_wkt, scene.affine, (0, 0, scene.height, scene.width)).geometry,
         warnings=plan.warnings,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,28 +12,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from geogaze.products.colormaps import Colormap
 from geogaze.products.facts import Backdrop
+from geogaze.products.glimpses import AHEAD, PICTURE, Canvas
 from geogaze.products.make.color import lay_over
 from geogaze.products.make.overlay import bgr_image
 from geogaze.scene.view import Pixels
 
-PICTURE = 8
-"""Pixels of a glimpse's picture for each step from tile to tile."""
-
-_MOST = 96  # cells of a canvas along its longer side
 _PANEL = 208
 _LARGE = 560  # where there is one layer alone
 _GAP, _MARGIN, _HEAD, _CAPTION = 14, 22, 66, 26
 _PAPER, _INK, _FAINT = (16, 20, 27), (236, 240, 245), (140, 150, 163)
-_AHEAD = 30  # grey of what is not explained yet
-
-
-class Glimpse(NamedTuple):
-    """Of a rectangle of tiles: ``heat`` (K, rows, cols) float32, the mean positive evidence of each
-    tile, NaN where not looked at; ``picture`` (rows · PICTURE, cols · PICTURE, 3) uint8 RGB.
-    """
-
-    heat: NDArray[np.float32]
-    picture: NDArray[np.uint8]
 
 
 def small_picture(pixels: Pixels, shape: tuple[int, int], backdrop: Backdrop) -> NDArray[np.uint8]:
@@ -46,66 +32,9 @@ def small_picture(pixels: Pixels, shape: tuple[int, int], backdrop: Backdrop) ->
         backdrop: how the scene's values are shown.
     """
     size = (shape[1] * PICTURE, shape[0] * PICTURE)
-    image = np.where(pixels.valid[..., None], bgr_image(pixels, backdrop), np.uint8(_AHEAD))
+    image = np.where(pixels.valid[..., None], bgr_image(pixels, backdrop), np.uint8(AHEAD))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small[..., ::-1], dtype=np.uint8)
-
-
-class Canvas:
-    """Glimpses laid together, in memory that does not grow with the job.
-
-    ``off`` is how far, in cells, the middle of a tile lies from that of the step it begins with.
-
-    Args:
-        layers: number of layers.
-        rows: tiles down.
-        cols: tiles across.
-        reach: side of a tile, in steps from tile to tile.
-    """
-
-    def __init__(self, layers: int, rows: int, cols: int, reach: float) -> None:
-        self._every = max(1, math.ceil(max(rows, cols) / _MOST))  # tiles along a cell's side
-        self.off = (reach - 1) / 2 / self._every
-        shape = (math.ceil(rows / self._every), math.ceil(cols / self._every))
-        self._sum = np.zeros((layers, *shape))
-        self._count = np.zeros((layers, *shape))
-        self._picture = np.full((shape[0] * PICTURE, shape[1] * PICTURE, 3), _AHEAD, np.uint8)
-        self._laid = np.zeros(shape, dtype=bool)
-
-    def lay(self, row: int, col: int, glimpse: Glimpse) -> None:
-        """Lay a glimpse with its first tile at (row, col)."""
-        rows, cols = (
-            (first + np.arange(count)) // self._every
-            for first, count in zip((row, col), glimpse.heat.shape[1:], strict=True)
-        )
-        at = np.ix_(np.arange(len(self._sum)), rows, cols)
-        seen = np.isfinite(glimpse.heat)
-        np.add.at(self._sum, at, np.where(seen, glimpse.heat, 0))
-        np.add.at(self._count, at, seen)
-        box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        self._laid[box] = True
-        height, width = self._laid[box].shape
-        size = (width * PICTURE, height * PICTURE)
-        top, left = rows[0] * PICTURE, cols[0] * PICTURE
-        self._picture[top : top + size[1], left : left + size[0]] = cv2.resize(
-            glimpse.picture, size, interpolation=cv2.INTER_AREA
-        )
-
-    @property
-    def heat(self) -> NDArray[np.float32]:
-        """Mean heat (K, rows, cols) of the canvas' cells; NaN where no tile was looked at."""
-        with np.errstate(invalid="ignore"):
-            return (self._sum / self._count).astype(np.float32)
-
-    @property
-    def picture(self) -> NDArray[np.uint8]:
-        """The scene (rows · PICTURE, cols · PICTURE, 3) RGB; grey where nothing is laid."""
-        return self._picture
-
-    @property
-    def laid(self) -> NDArray[np.bool_]:
-        """Where (rows, cols) something is laid."""
-        return self._laid
 
 
 @dataclass(frozen=True)

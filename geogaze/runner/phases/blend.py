@@ -14,11 +14,11 @@ from geogaze.grid.sketch import Sketch
 from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import Piece, blend
-from geogaze.runner.ahead import ahead
 from geogaze.runner.block import BLENDED, SPREAD, store_sketches
 from geogaze.runner.part import ChunkTable, load_evidence, load_table
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.pulse import Pulse
+from geogaze.storage.ahead import ahead
 
 Layers = tuple[int, int]
 """The first of some layers, and the first that is not of them."""

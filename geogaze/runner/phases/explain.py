@@ -12,9 +12,10 @@ from geogaze.ledger.retries import Patience
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
 from geogaze.models.registry import find_bundle
+from geogaze.processes.explain.glimpses import packed
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.chunk import explain_chunk
-from geogaze.runner.glimpses import glimpse_of, packed, show_so_far
+from geogaze.runner.glimpses import glimpse_of, show_so_far
 from geogaze.runner.part import store_chunk
 from geogaze.runner.phases.resources import (
     Outcome,

@@ -10,11 +10,11 @@ from geogaze.grid.sketch import Sketch
 from geogaze.ledger.records import Claim, Part
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.make.heat import QUANTILE, scale_of
-from geogaze.runner.ahead import ahead
 from geogaze.runner.block import load_sketches
 from geogaze.runner.phases.resources import Outcome, Resources
 from geogaze.runner.pulse import Pulse
 from geogaze.runner.unseen import check_empty
+from geogaze.storage.ahead import ahead
 
 _AT_ONCE = 16  # blocks whose sketches are in memory
 

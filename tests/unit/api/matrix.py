@@ -97,6 +97,11 @@ EXPECTED: dict[str, Expected] = {
     "GET /jobs/{job}/inputs": _job("read", "/inputs"),
     "POST /jobs/{job}/retry": _job("submit", "/retry", status=409),
     "GET /jobs/{job}/events": _job("read", "/events"),
+    "GET /jobs/{job}/so-far": _job("read", "/so-far", status=410),
+    "GET /jobs/{job}/so-far/scene.jpg": _job("read", "/so-far/scene.jpg", status=410),
+    "GET /jobs/{job}/so-far/heat/{layer:path}.png": _job(
+        "read", "/so-far/heat/boat.png", status=410
+    ),
     "GET /jobs/{job}/results": _job("read", "/results"),
     "GET /jobs/{job}/results/{output:path}": _job("read", "/results/heat-boat"),
     "GET /jobs/{job}/preview": _job("read", "/preview"),

@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import rasterio
+from rasterio.warp import transform_bounds
+from shapely.geometry import box, mapping, shape
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -34,13 +37,28 @@ def test_a_quote_says_what_an_execution_would_be(
     told = answer.json()
     assert set(told) == {
         *("tiles", "layers", "rows", "cols", "cellMetres"),
-        *("productsBytes", "diskBytes", "memoryBytes", "warnings"),
+        *("productsBytes", "diskBytes", "memoryBytes", "warnings", "footprint"),
     }
     assert ledger.jobs(limit=9) == []
     assert not Path(settings.storage).exists() or not any(Path(settings.storage).rglob("*"))
     assert told["layers"] == 2
     job = http.post(EXECUTION, json={"inputs": inputs}).json()
     assert job["tiles"] == told["tiles"] > 0
+
+
+def test_it_tells_where_the_whole_scene_lies_and_costs_what_the_area_does(
+    http: TestClient, inputs: dict[str, Any], scene: Path
+) -> None:
+    whole = http.post(QUOTE, json={"inputs": inputs}).json()
+    with rasterio.open(scene) as dataset:
+        bounds = transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
+    footprint = shape(whole["footprint"])
+    assert footprint.bounds == pytest.approx(bounds, abs=1e-6)
+    west, south, _, north = footprint.bounds
+    corner = mapping(box(west, south, footprint.centroid.x, north))
+    part = http.post(QUOTE, json={"inputs": {**inputs, "aoi": corner}}).json()
+    assert part["footprint"] == whole["footprint"]
+    assert part["tiles"] < whole["tiles"]
 
 
 def test_inputs_may_be_wrapped_and_products_chosen(

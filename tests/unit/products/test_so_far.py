@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from geogaze.products.make.so_far import PICTURE, Canvas, Caption, Glimpse, draw_so_far
+from geogaze.products.glimpses import PICTURE, Canvas, Glimpse
+from geogaze.products.make.so_far import Caption, draw_so_far
 
 
 def glimpse(heat: NDArray[np.float32], grey: int = 90) -> Glimpse:

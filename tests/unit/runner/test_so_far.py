@@ -13,10 +13,11 @@ from geogaze.errors import StorageUnavailable
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import JobState
+from geogaze.processes.explain.glimpses import load_glimpse
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.explain.so_far import SO_FAR, so_far
 from geogaze.runner import embedded, glimpses
-from geogaze.runner.glimpses import Gathering, load_glimpse
+from geogaze.runner.glimpses import Gathering
 from geogaze.runner.part import load_evidence, load_table
 from geogaze.storage import FolderStorage
 from tests.factories import make_scene

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from geogaze.runner.ahead import _AHEAD, _THREADS, ahead
+from geogaze.storage.ahead import _AHEAD, _THREADS, ahead
 
 
 def test_order_is_kept_whoever_is_quickest() -> None:

@@ -93,7 +93,6 @@ function mapOfScene(ol, outline) {
   const plane = planeOf(outline);
   const line = (color, width) => new ol.style.Style({ stroke: new ol.style.Stroke({ color, width }) });
   const fill = (color) => new ol.style.Style({ fill: new ol.style.Fill({ color }) });
-  const ink = getComputedStyle($("area-map")).color;
   const corner = new ol.style.Style({
     image: new ol.style.Circle({ radius: 4.5, fill: new ol.style.Fill({ color: "#ffd24a" }), stroke: new ol.style.Stroke({ color: "#000a", width: 1.5 }) }),
   });
@@ -102,7 +101,7 @@ function mapOfScene(ol, outline) {
   const { map, whole } = mapOf(ol, $("area-map"), plane.extent, { metres: plane.metres });
   const onMap = (document) => ringsOf(document).map((rings) => new ol.Feature(new ol.geom.Polygon(rings.map(plane.to))));
   const scene = new ol.source.Vector({ features: onMap(outline) });
-  map.addLayer(new ol.layer.Vector({ source: scene, style: [fill("#7f8fa022"), line(ink, 1.5)] }));
+  map.addLayer(new ol.layer.Vector({ source: scene, style: [fill("#7f8fa02e"), line("#000a", 3.5), line("#fff", 1.5)] }));
   const source = new ol.source.Vector();
   map.addLayer(new ol.layer.Vector({ source, style: AREA }));
 

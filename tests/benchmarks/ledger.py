@@ -11,7 +11,7 @@ import math
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,19 @@ def measure(tiles: int, workers: int) -> dict[str, Any]:
 
 
 @contextmanager
-def null_stack(tiles: int, workers: int) -> Iterator[tuple[Stack, dict[str, Any], int]]:
-    """The whole system, its workers awake; inputs of a job of about so many tiles; how many."""
+def null_stack(
+    tiles: int, workers: int, draw: Callable[[Path, int, int], object] | None = None
+) -> Iterator[tuple[Stack, dict[str, Any], int]]:
+    """The whole system, its workers awake; inputs of a job of about so many tiles; how many.
+
+    ``draw`` writes the scene of so many tiles down and across; a grey one where none is given.
+    """
     rows = max(1, round(math.sqrt(tiles)))
     cols = max(1, round(tiles / rows))
     with tempfile.TemporaryDirectory(prefix="geogaze-ledger-") as name:
         folder = Path(name)
         scene = folder / "scenes" / "scene.tif"
-        _write_scene(scene, rows, cols)
+        (draw or _write_scene)(scene, rows, cols)
         inputs = {"scene": str(scene), "model": "null", "overlap": 0, "overlays": False}
         with Stack(
             folder / "stack",

@@ -42,7 +42,7 @@ export function rectangle([west, south, east, north]) {
  */
 export function planeOf(outline) {
   const lons = ringsOf(outline).flat(2).map(([lon]) => lon);
-  const torn = Math.min(...lons) < -179 && Math.max(...lons) > 179;
+  const torn = ringsOf(outline).length > 1 && Math.min(...lons) < -179 && Math.max(...lons) > 179;
   const start = torn ? Math.min(...lons.filter((lon) => lon > 0)) : -180;
   const near = (lon) => (lon < start ? lon + 360 : lon);
   const [, south, , north] = boundsOf(outline);

@@ -44,7 +44,7 @@ def worker(settings: Settings) -> Any:
 def started(http: TestClient, scene: Path) -> str:
     inputs = {"scene": str(scene), "model": "tiny", "overlap": 0, "colormap": "inferno"}
     answer = http.post(EXECUTION, json={"inputs": inputs})
-    assert answer.json()["tiles"] == 4
+    assert answer.json()["tiles"] == 6, "two rows of three"
     return str(answer.headers["location"])
 
 
@@ -68,10 +68,10 @@ def test_it_grows_with_every_unit_each_tile_in_its_place(
     location = started(http, scene)
     job = UUID(location.rsplit("/", 1)[1])
     empty = http.get(f"{location}/so-far").json()
-    assert (empty["tiles"], empty["of"], empty["left"]) == (0, 4, 0)
+    assert (empty["tiles"], empty["of"], empty["left"]) == (0, 6, 0)
     one_more(worker)
     first = http.get(f"{location}/so-far").json()
-    assert (first["tiles"], first["rows"], first["cols"], first["off"]) == (1, 2, 2, 0)
+    assert (first["tiles"], first["rows"], first["cols"], first["off"]) == (1, 2, 3, 0)
     plan = Plan.model_validate(ledger.plan(job))
     assert (first["width"], first["height"]) == (plan.lattice.cols / 2, plan.lattice.rows / 2)
     assert first["step"] == pytest.approx(2 * plan.cell_metres)
@@ -91,14 +91,14 @@ def test_it_grows_with_every_unit_each_tile_in_its_place(
         assert glimpse
         heat[chunk.row0, chunk.col0] = glimpse
     scene_seen = seen(http, now["scene"], "RGB")
-    assert scene_seen.shape == (2 * PICTURE, 2 * PICTURE, 3)
+    assert scene_seen.shape == (2 * PICTURE, 3 * PICTURE, 3)
     for number, layer in enumerate(now["layers"]):
         assert layer["name"] == plan.layers[number]
         values = {at: float(glimpse.heat[number, 0, 0]) for at, glimpse in heat.items()}
         assert layer["peak"] == pytest.approx(max(values.values()))
         picture = seen(http, layer["href"], "RGBA")
         for row in range(2):
-            for col in range(2):
+            for col in range(3):
                 value = values.get((row, col))
                 if value is None:
                     assert picture[row, col, 3] == 0

@@ -20,7 +20,7 @@ from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
 from geogaze.ledger.retries import POLICIES, Patience, Waits
-from geogaze.ledger.states import OPEN_JOB, JobState, UnitState
+from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.steps import job_step, move, unit_step
 from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
@@ -56,9 +56,17 @@ class Claims:
             if seen := session.get(WorkerSeen, worker):
                 session.delete(seen)
 
-    def claim(self, unit_id: UUID, worker: str) -> Claim | None:
-        """Take a unit, or None where it is done, held by another, not due or its job has ended."""
+    def claim(self, unit_id: UUID, worker: str, *, in_company: bool = False) -> Claim | None:
+        """Take a unit, or None where it is done, held by another, not due or its job has ended.
+
+        Args:
+            unit_id: the unit.
+            worker: who takes it.
+            in_company: whether the worker may do others at the same time; None then, too, where
+                the unit is at its last try.
+        """
         token = uuid4()
+        before = self._patience.failures_tried_alone
         with Session(self._database) as session, session.begin():
             job_of_unit = select(Unit.job_id).where(Unit.id == unit_id).scalar_subquery()
             job = session.scalar(select(Job).where(Job.id == job_of_unit).with_for_update())
@@ -74,6 +82,7 @@ class Claims:
                     worker=worker,
                 )
                 .where(Unit.id == unit_id, Unit.next_attempt_at <= now())
+                .where(*((Unit.failures < before,) if in_company else ()))
                 .returning(Unit)
             )
             if unit is None:
@@ -101,6 +110,22 @@ class Claims:
                 plan=plan,
                 request_id=request_id,
             )
+
+    def is_last_try(self, unit_id: UUID) -> bool:
+        """Whether a unit is to be had, and to be tried alone, as this try decides about it."""
+        with Session(self._database) as session:
+            found = session.scalar(
+                select(Unit.id)
+                .join(Job, Job.id == Unit.job_id)
+                .where(
+                    Unit.id == unit_id,
+                    Unit.state.in_(unit_sources(UnitState.RUNNING)),
+                    Unit.failures >= self._patience.failures_tried_alone,
+                    Unit.next_attempt_at <= now(),
+                    Job.state.in_(OPEN_JOB),
+                )
+            )
+        return found is not None
 
     def _plan(
         self, session: Session, job: Job

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -192,9 +192,7 @@ class Queue:
         )
         with Session(self._database) as session:
             expired = session.execute(
-                select(Unit.id, Unit.job_id).where(
-                    Unit.state == UnitState.RUNNING, Unit.lease_until < now()
-                )
+                select(Unit.id, Unit.job_id).where(_is_left_by_its_worker())
             ).all()
             jobs = session.scalars(select(Unit.job_id).where(*undelivered).distinct()).all()
         settled = (self._settle_lost(unit, job, patience) for unit, job in expired)
@@ -228,13 +226,7 @@ class Queue:
         with Session(self._database) as session, session.begin():
             state = lock_job(session, job_id)
             unit = session.scalar(
-                select(Unit)
-                .where(
-                    Unit.id == unit_id,
-                    Unit.state == UnitState.RUNNING,
-                    Unit.lease_until < now(),
-                )
-                .with_for_update()
+                select(Unit).where(Unit.id == unit_id, _is_left_by_its_worker()).with_for_update()
             )
             if unit is None:
                 return None  # renewed, or handed in, in the meantime
@@ -259,3 +251,8 @@ class Queue:
                 .join(Job, Job.id == Unit.job_id)
                 .where(Unit.state.in_(unit_sources(UnitState.RUNNING)), Job.state.in_(OPEN_JOB))
             )
+
+
+def _is_left_by_its_worker() -> ColumnElement[bool]:
+    """Whether a unit's lease has run out, as a clause."""
+    return and_(Unit.state == UnitState.RUNNING, Unit.lease_until < now())

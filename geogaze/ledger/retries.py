@@ -94,6 +94,15 @@ class Patience:
         return failures + 1 >= self.max_attempts
 
     @property
+    def failures_tried_alone(self) -> int:
+        """So many tries are spent before the last one, which decides: it is made alone.
+
+        A unit's process may end by the fault of another unit. The first try is not the last, or all
+        units would be tried one by one.
+        """
+        return max(1, self.max_attempts - 1)
+
+    @property
     def failures_of_halves(self) -> int:
         """What a unit that is split off has spent from the start."""
         return max(0, self.max_attempts - self.split_attempts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import threading
 import time
@@ -17,10 +16,8 @@ from geogaze.errors import (
     DatabaseUnavailable,
     GeogazeError,
     HostOutOfMemory,
-    ScratchUnusable,
     StaleClaim,
     StorageUnavailable,
-    UnitBroke,
 )
 from geogaze.evidence.engines import device_name
 from geogaze.ledger.claims import Claims
@@ -30,10 +27,12 @@ from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.workers import Report, Workers
+from geogaze.runner.company import Company
 from geogaze.runner.heartbeat import Heartbeat
 from geogaze.runner.names import process_name
 from geogaze.runner.phases import Outcome, Resources, load_phases, perform
 from geogaze.runner.scratch import clean_scratch
+from geogaze.runner.unforeseen import as_ours
 from geogaze.runner.watcher import DONE, HANDED_BACK, Watcher, model_of
 from geogaze.scene.readers import load_readers
 from geogaze.storage import open_storage
@@ -45,7 +44,6 @@ _IDLE_SECONDS = 0.5  # between the many small steps of later phases
 _TELL_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
 _COMMIT_AGAIN_SECONDS = 1.0
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 ItemCallback = Callable[[int], None]
 LaneCallback = Callable[[threading.Thread], None]
@@ -83,6 +81,7 @@ class Worker:
         self._queue = Queue(resources.ledger.database)
         self._workers = Workers(resources.ledger.database)
         self._on_items = on_items
+        self._company = Company()
         self._stopping = threading.Event()
         self._name = process_name()
         self._reporting = threading.Thread(target=self._report, daemon=True, name="report")
@@ -152,24 +151,39 @@ class Worker:
         Raises:
             GeogazeError: one after which this process can do no other unit; this one is given back.
         """
+        with self._company.joined():
+            if claim := self._claim(unit_id, in_company=True):
+                self._run(claim, on_left_behind)
+                return claim
+        with suppress(*DATABASE_AWAY):
+            if self._claims.is_last_try(unit_id):
+                with self._company.alone():
+                    if claim := self._claim(unit_id):
+                        self._run(claim, on_left_behind)
+        return claim
+
+    def _claim(self, unit_id: UUID, *, in_company: bool = False) -> Claim | None:
         try:
-            claim = self._claims.claim(unit_id, self._name)
+            return self._claims.claim(unit_id, self._name, in_company=in_company)
         except DATABASE_AWAY as error:
             log.warning("unit not claimed", unit_id=str(unit_id), error=str(error))
             return None  # it is handed out again
-        if claim is None:
-            return None
+
+    def _run(self, claim: Claim, on_left_behind: LaneCallback) -> None:
+        def left_behind(lane: threading.Thread) -> None:
+            self._company.leave(lane)
+            on_left_behind(lane)
+
         started, outcome = time.monotonic(), HANDED_BACK
         with structlog.contextvars.bound_contextvars(**_words(claim)):
             try:
-                outcome = self._attempt(claim, on_left_behind)
+                outcome = self._attempt(claim, left_behind)
             except GeogazeError as error:
                 outcome = error.slug
                 raise
             finally:
                 seconds = time.monotonic() - started
                 self._tell(lambda: self._watcher.on_ended(claim, outcome, seconds))
-        return claim
 
     def _tell(self, who_looks_on: Callable[[], None]) -> None:
         """Whatever ails who only looks on, the work goes on."""
@@ -197,7 +211,7 @@ class Worker:
             failure = HostOutOfMemory(f"Memory ran out: {error}")
         except Exception as error:
             log.exception("unit broke")
-            failure = _wrapped(error)
+            failure = as_ours(error)
         except BaseException:
             # Told to stop: hand the unit back. What was written is left to the sweeper and must not
             # be removed here: the stop may have come right after the commit.
@@ -302,12 +316,3 @@ def _words(claim: Claim) -> dict[str, object]:
         "attempt": claim.attempt,
     }
     return {**words, "request": claim.request_id} if claim.request_id else words
-
-
-def _wrapped(error: Exception) -> GeogazeError:
-    """An error that no code of ours expected, as one of ours."""
-    text = f"{type(error).__name__}: {error}"
-    full = "No space left on device" in text  # GDAL has no numbers for it
-    if full or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
-        return ScratchUnusable(f"{text}. Free the folder GEOGAZE_SCRATCH of this worker.")
-    return UnitBroke(text)

@@ -79,6 +79,23 @@ class PoisonSuite(Suite):
         assert half.rectangle == (0, 7, 1, 10)
         self.check_tiles(ledger, job)
 
+    def test_a_last_try_is_for_who_is_alone(
+        self, engine: Engine, ledger: Ledger, claims: Claims
+    ) -> None:
+        submit(ledger)
+        for _ in range(ATTEMPTS - 1):
+            (unit,) = self.dispatch(engine, 1)
+            assert not claims.is_last_try(unit)
+            claim = claims.claim(unit, "worker", in_company=True)
+            assert claim is not None
+            self.lose_worker(engine, claim)
+            self.make_due(engine)
+        (unit,) = self.dispatch(engine, 1)
+        assert claims.claim(unit, "worker", in_company=True) is None
+        assert claims.is_last_try(unit)
+        assert claims.claim(unit, "worker") is not None
+        assert not claims.is_last_try(unit), "it is not to be had any more"
+
     def test_the_last_try_fails_the_job_that_has_no_tiles_to_spare(
         self, engine: Engine, ledger: Ledger, claims: Claims
     ) -> None:

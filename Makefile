@@ -67,6 +67,10 @@ chaos: install-dev redis  ## Kill everything at random for a while: make chaos M
 mutants: install-dev redis  ## Put small faults into the code: do the tests notice? [ARGS='grid --jobs 2']
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+.PHONY: simulate
+simulate: install-dev  ## The whole protocol on a virtual clock, with faults: make simulate ARGS='--schedules 10000 --seed 7'
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
 sizes: install-dev  ## Whole jobs at the widths where blocks and overviews turn
 	@command -v gdal_translate >/dev/null || infra/apt-install.sh gdal-bin
 	@$(BIN)/python -m tests.benchmarks.sizes $(ARGS)

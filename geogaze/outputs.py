@@ -17,7 +17,10 @@ from geogaze.errors import InvalidRequest
 SO_FAR = "preview-so-far.png"
 """What a run shows while it is at work; it goes with its end, unless that is a sudden one."""
 
-_BUNDLE_FILES = frozenset({"item.json", "model.safetensors", "model.onnx", "evaluation.json"})
+_BUNDLE_FILES = frozenset(
+    {"item.json", "model.safetensors", "model.onnx", "evaluation.json", "curves.png"}
+    | {"events.out.tfevents.geogaze"}
+)
 
 
 class Kind(StrEnum):

@@ -20,11 +20,12 @@ _HELD_OUT = 7  # every so many-th scene is to test by
 
 @dataclass(frozen=True)
 class Labelled:
-    """Scenes to train by and to test by, each with its polygons; ``by`` is the property that has
-    the class, ``label`` the class of all of them.
+    """Scenes to train by, to hold out of it and to test by, each with its polygons; ``by`` is the
+    property that has the class, ``label`` the class of all of them.
     """
 
     training: Sequence[tuple[str, Path]]
+    validation: Sequence[tuple[str, Path]]
     testing: Sequence[tuple[str, Path]]
     by: str | None
     label: str | None
@@ -36,8 +37,13 @@ def labelled_scenes(
     test: list[Path] | None,
     by: str | None,
     label: str | None,
+    *,
+    hold_out: bool = True,
 ) -> Labelled:
     """Which scenes are to train and to test by.
+
+    Without a word the first and every seventh after it are to test by; of those that are left, the
+    first and every seventh are held out, if there are three or more, unless ``hold_out`` is False.
 
     Raises:
         InvalidRequest: nobody says what the polygons are, none is left to test by, or a file is
@@ -55,31 +61,41 @@ def labelled_scenes(
         trained = {scene.resolve() for scene in scenes}
         if both := [scene for scene in test if scene.resolve() in trained]:
             raise InvalidRequest(f"{both[0]} is to train by, so it cannot be to test by.")
-        return Labelled(pairs, list(zip(tested, truths_of(tested, None), strict=True)), by, label)
-    if len(pairs) < 2:
+        testing = list(zip(tested, truths_of(tested, None), strict=True))
+    elif len(pairs) < 2:
         raise InvalidRequest(
             "One scene cannot be both to train and to test by: name others with --test."
         )
-    testing = pairs[::_HELD_OUT]
-    return Labelled([pair for pair in pairs if pair not in testing], testing, by, label)
+    else:
+        testing = pairs[::_HELD_OUT]
+        pairs = [pair for pair in pairs if pair not in testing]
+    held_out = pairs[::_HELD_OUT] if hold_out and len(pairs) > 2 else []
+    return Labelled([pair for pair in pairs if pair not in held_out], held_out, testing, by, label)
 
 
 def cut_all(
     scenes: Labelled, folder: Path, cut: Cut, settings: Settings, say: Callable[[int, int], None]
 ) -> dict[str, Counter[str]]:
-    """Chips of scenes as ``train/CLASS/*.tif`` and ``test/CLASS/*.tif``, and how many there are.
+    """Chips of scenes as ``train/CLASS/*.tif``, ``validation/…`` and ``test/…``, and how many.
 
     ``say`` is told how many scenes of how many of a part are done. Chips to train by overlap by
-    half, with as much background as objects; those to test by are all tiles of their scenes.
+    half, with as much background as objects; the others are all tiles of their scenes.
 
     Raises:
-        InvalidRequest: a scene or its polygons are no use, or a class is in one part alone.
+        InvalidRequest: a scene or its polygons are no use, or a class is not in all parts.
     """
     from geogaze.scene.cutting import cut_chips
 
     found: dict[str, Counter[str]] = {}
     whole = replace(cut, step=cut.size, background=None)
-    for part, pairs, how in (("train", scenes.training, cut), ("test", scenes.testing, whole)):
+    parts = {
+        "train": (scenes.training, cut),
+        "validation": (scenes.validation, whole),
+        "test": (scenes.testing, whole),
+    }
+    for part, (pairs, how) in parts.items():
+        if not pairs:
+            continue
         found[part] = Counter()
         for number, (scene, truth) in enumerate(pairs):
             areas = _areas(truth, scenes.by, scenes.label)
@@ -87,10 +103,13 @@ def cut_all(
             drawn = replace(how, seed=cut.seed + number)
             found[part] += cut_chips(scene, name, areas, folder / part, drawn, settings)
             say(number + 1, len(pairs))
-    if alone := sorted(set(found["train"]) ^ set(found["test"])):
+    classes = [set(counts) for counts in found.values()]
+    everywhere = [name for name in classes[0] if all(name in one for one in classes)]
+    if alone := sorted(set().union(*classes).difference(everywhere)):
         raise InvalidRequest(
-            f"Chips of {', '.join(alone)} are in scenes to train by or to test by, and not in "
-            "both: choose with --test which scenes are to test by."
+            f"Chips of {', '.join(alone)} are not in each part of the scenes: those to train by, "
+            "to hold out and to test by. Choose with --test which are to test by, or hold none out "
+            "(--validation 0)."
         )
     return found
 

@@ -15,6 +15,7 @@ from geogaze.cli.terminal import out, print_json
 from geogaze.config import get_settings
 from geogaze.models.agreement import Agreement, figures_of, known_agreement
 from geogaze.models.bundles import Bundle
+from geogaze.models.metrics import known_metrics
 from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.wording import length
 
@@ -73,6 +74,11 @@ def show(
     for name, value in bundle.model_dump(mode="json", exclude_none=True).items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(name, shown)
+    metrics = known_metrics(bundle)
+    if "test_accuracy" in metrics:
+        table.add_row("right on test images", f"{metrics['test_accuracy']:.1%}")
+    if "ece" in metrics:
+        table.add_row("calibration error", f"{metrics['ece']:.3f}")
     for precision, found in known_agreement(bundle, get_settings().kept_in).items():
         table.add_row(f"{precision} against fp32", str(found))
     out.print(table)
@@ -90,8 +96,9 @@ def catalogue(
 
 def _facts(bundle: Bundle) -> dict[str, object]:
     known = figures_of(known_agreement(bundle, get_settings().kept_in))
-    agreement = {"agreement": known} if known else {}
-    return bundle.model_dump(mode="json", exclude_none=True) | agreement
+    besides = {"agreement": known, "metrics": known_metrics(bundle)}
+    told = {name: found for name, found in besides.items() if found}
+    return bundle.model_dump(mode="json", exclude_none=True) | told
 
 
 def _like_fp32(known: dict[str, Agreement]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import TaskID
@@ -23,9 +23,10 @@ from geogaze.cli.describing import (
     described_input,
 )
 from geogaze.cli.options import JsonOption, OverwriteOption
-from geogaze.cli.terminal import err, out, print_json, progress_bar
+from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.models.metrics import known_metrics
 from geogaze.outputs import Kind, check_folder
 
 if TYPE_CHECKING:  # torch takes its time to load
@@ -39,13 +40,18 @@ if TYPE_CHECKING:  # torch takes its time to load
 
     Check = Callable[[Bundle], None]
 
+_UNCALIBRATED = (
+    "Too few images were held out for a temperature, so probabilities are not calibrated."
+)
+_PARTS = {"train": "to train by", "validation": "held out", "test": "to test by"}
+
 
 def train(
     data: Annotated[
         list[Path],
         typer.Argument(
-            help="CLASS/*.tif, or train/CLASS/… and test/CLASS/… in it; or a labels.csv. Or scenes "
-            "with labelled polygons."
+            help="CLASS/*.tif, or such in train/, test/ and maybe validation/; or a labels.csv. Or "
+            "scenes with labelled polygons."
         ),
     ],
     bundle_folder: Annotated[
@@ -58,10 +64,31 @@ def train(
             help="imagenet, random, a checkpoint (.pth, .safetensors), or a model of --arch."
         ),
     ] = "imagenet",
-    epochs: Annotated[int, typer.Option(min=0, help="Epochs of fine-tuning.")] = 12,
+    trunk: Annotated[
+        Literal["frozen", "last", "full"],
+        typer.Option(help="How much of it is trained: last is a quarter of its blocks."),
+    ] = "full",
+    epochs: Annotated[int, typer.Option(min=0, help="Epochs of fine-tuning, at most.")] = 12,
     warm_up: Annotated[int, typer.Option(min=0, help="Epochs of the last layer alone.")] = 2,
     learning_rate: Annotated[float, typer.Option(help="Peak rate of the trunk.")] = 1e-4,
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
+    balance: Annotated[
+        bool, typer.Option(help="Let rare classes weigh as much as frequent ones.")
+    ] = False,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Stop after so many epochs that were no better on held-out images; 0: never.",
+        ),
+    ] = 4,
+    validation: Annotated[
+        float,
+        typer.Option(
+            help="Share of the images that are held out, for --patience and the temperature; of "
+            "scenes whole ones, unless it is 0."
+        ),
+    ] = 0.15,
     input_size: InputSizeOption = 224,
     gsd: GsdTrainOption = None,
     bands: BandsOption = None,
@@ -90,12 +117,15 @@ def train(
     """Retrain a classifier on your own classes; writes a bundle for --model.
 
     From scenes, chips are cut at --gsd: of a class what shows most of it, of the background what
-    shows nothing.
+    shows nothing. Probabilities are calibrated on images that are held out. The same command goes
+    on after an interruption.
 
     Example:
         geogaze train chips/ --out my-ships --arch resnet18 --gsd 0.3
 
         geogaze train airports/*.tif --label airplane --out airplanes --gsd 0.3
+
+        geogaze train chips/ --out quick --init aerial-scenes --trunk frozen --epochs 4
 
         geogaze run port.tif --out heat --model my-ships
 
@@ -107,10 +137,10 @@ def train(
     from geogaze.evidence.findings import Said
     from geogaze.evidence.settling import measure
     from geogaze.models.agreement import figures_of
-    from geogaze.networks.chips import LABELS
     from geogaze.networks.cuts import cut_at
     from geogaze.networks.training import Recipe
     from geogaze.networks.training import train as fit
+    from geogaze.networks.training.chips import usual_task
     from geogaze.scene.chips import Wanted, chip_values
     from geogaze.scene.cutting import Cut
 
@@ -120,7 +150,7 @@ def train(
     if missing := next((given for given in data if not given.exists()), None):
         raise InvalidRequest(f"There is no {missing}: name a folder of chips, or scenes.")
     if len(data) > 1 or not data[0].is_dir():
-        scenes = labelled_scenes(data, truth, test, by, label)
+        scenes = labelled_scenes(data, truth, test, by, label, hold_out=validation > 0)
         if task == "sigmoid":
             raise InvalidRequest(
                 "Chips of scenes are of one class each: leave out --task sigmoid, or bring chips "
@@ -131,8 +161,13 @@ def train(
     recipe = Recipe(
         architecture=arch,
         init=init,
+        depth=trunk,
         epochs=epochs,
         warm_up_epochs=warm_up,
+        patience=patience,
+        # Chips of one scene overlap, so that of scenes only whole ones are held out.
+        validation=0.0 if scenes else validation,
+        balance=balance,
         batch_size=batch,
         learning_rate=learning_rate,
         input_size=input_size,
@@ -141,7 +176,7 @@ def train(
         std=taken.std,
         bands=taken.bands,
         rescale=taken.rescale,
-        task=task or ("sigmoid" if (data[0] / LABELS).is_file() else "softmax"),
+        task=task or ("softmax" if scenes else usual_task(data[0])),
         seed=seed,
         device=str(pick_device(settings.device)),
     )
@@ -178,7 +213,7 @@ def train(
             counts = cut_all(scenes, chips, cut, settings, partial(show, "cutting chips", loss=0))
             for part, found in counts.items():
                 told = ", ".join(f"{count:,} {name}" for name, count in sorted(found.items()))
-                err.print(f"Chips to {part} by: {told}.")
+                err.print(f"Chips {_PARTS[part]}: {told}.")
         bundle, accuracy = fit(
             chips,
             bundle_folder,
@@ -189,21 +224,29 @@ def train(
             self_test=self_test,
             agreement=agreement,
         )
+    metrics = known_metrics(bundle)
+    warnings = [] if "calibrated_by" in metrics else [_UNCALIBRATED]
     if as_json:
         print_json(
             {
                 "bundle": str(bundle_folder),
                 "accuracy": accuracy,
+                "metrics": metrics,
+                "temperature": bundle.temperature,
+                "warnings": warnings,
                 "classes": list(bundle.classes),
                 "sha256": bundle.weights.removeprefix("sha256:"),
             }
         )
         return
     out.print(
-        f"[bold]{bundle.name}[/] is right on {accuracy:.1%} of the test images. "
-        f"The bundle is {bundle_folder}; its confusion matrix is in evaluation.json.\n"
+        f"[bold]{bundle.name}[/] is right on {accuracy:.1%} of the test images; its probabilities "
+        f"are off by {metrics['ece']:.3f} in the mean. The bundle is {bundle_folder}: recall of "
+        "each class, confusion and calibration are in evaluation.json, how it went in curves.png "
+        "and, for TensorBoard, in its events.\n"
         f"Use it: geogaze run SCENE --out heat --model {bundle_folder}"
     )
+    print_warnings(warnings)
 
 
 def add_to(app: typer.Typer) -> None:

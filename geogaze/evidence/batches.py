@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from geogaze.evidence.device import is_out_of_memory, on_device
 from geogaze.evidence.results import BatchResult
 from geogaze.evidence.routes import Evidence
-from geogaze.models.bundles import Rule
+from geogaze.models.bundles import Bundle
 from geogaze.timing import TIMING
 
 log = structlog.get_logger()
@@ -28,11 +28,11 @@ class Running:
     """A batch on its way: computed, or being computed on a GPU, and downloaded as one block."""
 
     def __init__(
-        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock, rule: Rule
+        self, tiles: NDArray[np.int64], compute: Compute, clock: Clock, bundle: Bundle
     ) -> None:
         self._tiles = tiles
         self._clock = clock
-        self._rule = rule
+        self._bundle = bundle
         explanation = compute(tiles)
         self._route, self._shape = explanation.route, explanation.evidence.shape
         said = explanation.logits if explanation.shares is None else explanation.shares
@@ -52,8 +52,8 @@ class Running:
         last = self._classes + prod(self._shape[1:])
         evidence = packed[:, self._classes : last].reshape(self._shape)
         nowhere = packed[:, last:] if packed.shape[1] > last else None
-        result = BatchResult(self._tiles, logits, evidence, self._route, self._rule, nowhere)
-        return result, seconds
+        said = self._bundle.rule, nowhere, self._bundle.temperature
+        return BatchResult(self._tiles, logits, evidence, self._route, *said), seconds
 
 
 class Clock:
@@ -86,9 +86,9 @@ class Clock:
 class Batches:
     """Runs tiles over the device, one batch behind: a batch is fetched once the next one runs."""
 
-    def __init__(self, device: torch.device, rule: Rule, first_size: Callable[[], int]) -> None:
+    def __init__(self, device: torch.device, bundle: Bundle, first_size: Callable[[], int]) -> None:
         self._device = device
-        self._rule = rule
+        self._bundle = bundle
         self._first_size = first_size
         self.busy_seconds = 0.0
 
@@ -131,7 +131,7 @@ class Batches:
             yield self._fetched(running)
 
     def _launch(self, tiles: NDArray[np.int64], compute: Compute, clock: Clock | None) -> Running:
-        return Running(tiles, compute, clock or Clock(self._device), self._rule)
+        return Running(tiles, compute, clock or Clock(self._device), self._bundle)
 
     def _fetched(self, running: Running) -> BatchResult:
         result, seconds = running.fetch()

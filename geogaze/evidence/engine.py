@@ -83,7 +83,7 @@ class Engine:
             cut.model.to(self.device).to(memory_format=torch.channels_last)
         self.cut = cut
         self.batches = Batches(
-            self.device, bundle.rule, lambda: options.batch_size or self._fitting_tiles()
+            self.device, bundle, lambda: options.batch_size or self._fitting_tiles()
         )
         self._uploader = Uploader(bundle.mean, bundle.std, self.device)
 

@@ -180,6 +180,7 @@ class GraphEngine:
                     _scores(evidence, targets, logits),
                     "channel-shift",
                     self.bundle.probabilities,
+                    temperature=self.bundle.temperature,
                 )
                 TIMING.add("network", time.perf_counter() - begun)
                 yield result

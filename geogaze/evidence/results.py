@@ -18,7 +18,8 @@ class BatchResult:
 
     ``tiles`` (n,) int64 are positions among the corners asked for; ``logits`` (n, classes) and
     signed ``evidence`` (n, K, g, g) are float32; ``route`` says how the gradient was had, ``rule``
-    how logits become probabilities. By the rule ``shares`` they are shares of pixels instead.
+    how logits, divided by ``temperature``, become probabilities. By the rule ``shares`` they are
+    shares of pixels instead.
     ``nowhere`` (n, K) float32 is what tokens on no place give to the scores, in logits; None where
     there are none.
     """
@@ -29,6 +30,7 @@ class BatchResult:
     route: str
     rule: Rule = "softmax"
     nowhere: NDArray[np.float32] | None = None
+    temperature: float = 1
 
     @property
     def best(self) -> NDArray[np.int64]:
@@ -39,7 +41,7 @@ class BatchResult:
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """Of the classes (n, classes); NaN where the model gives none."""
-        return probabilities(self.logits, self.rule)
+        return probabilities(self.logits, self.rule, self.temperature)
 
     def target_probability(self, target: Target) -> NDArray[np.float32]:
         """How probable a target is (n,); NaN where the model gives no probabilities."""

@@ -30,6 +30,7 @@ Ranges = tuple[tuple[float, float], ...]
 
 WEIGHTS_FILE = "model.safetensors"
 GRAPH_FILE = "model.onnx"
+EVALUATION_FILE = "evaluation.json"
 
 RESERVED_CLASSES = frozenset({"all", "top"})
 
@@ -45,7 +46,9 @@ class Bundle(BaseModel):
     become such. ``mean`` and ``std`` are of values in 0..1; ``rescale`` says which of a scene's
     values become 0 and 1 where nobody says otherwise. ``stripped`` is the module that made
     probabilities of logits, which is left out. ``labels_pixels`` says that the network labels each
-    pixel, not an image, ``probabilities`` by which rule. ``features`` is the length of what the
+    pixel, not an image, ``probabilities`` by which rule. Logits are divided by ``temperature``
+    before they become probabilities, and nowhere else: scores and evidence are as the network has
+    them. ``features`` is the length of what the
     network says of an image where classes are texts that this is compared with. ``proof`` is what
     the graph gives for a known image.
     """
@@ -66,6 +69,7 @@ class Bundle(BaseModel):
     cells: int = Field(gt=0)
     halo: int | None = Field(default=None, gt=0)
     probabilities: Probabilities = "softmax"
+    temperature: float = Field(default=1, gt=0, allow_inf_nan=False)
     rescale: Ranges | None = None
     stripped: str | None = None
     labels_pixels: bool = False

@@ -147,15 +147,18 @@ def own(indices: Sequence[int]) -> tuple[Target, ...]:
     return tuple((index, None) for index in indices)
 
 
-def probabilities(logits: NDArray[np.float32], rule: Rule = "softmax") -> NDArray[np.float32]:
+def probabilities(
+    logits: NDArray[np.float32], rule: Rule = "softmax", temperature: float = 1
+) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of logits (n, classes); NaN where the model gives none.
 
-    Shares of pixels are what they are.
+    Logits are divided by ``temperature`` before. Shares of pixels are what they are.
     """
     if rule == "shares":
         return logits
     if rule == "none":
         return np.full_like(logits, np.nan)
+    logits = logits / np.float32(temperature)
     if rule == "sigmoid":
         with np.errstate(invalid="ignore"):  # of a score that is no number, neither is this
             logistic: NDArray[np.float32] = np.exp(-np.logaddexp(0, -logits, dtype=np.float32))
@@ -172,9 +175,10 @@ def target_probability(
 
     A class's own probability, or that it is not the class. Of two classes, that it is the first,
     given that it is one of them and not both: the logistic function of the difference of their
-    logits, whether classes exclude each other (softmax) or not (sigmoid), and a half where
-    probabilities as near to 0 or 1 as float32 gets leave nothing to choose by. NaN where the model
-    gives no probabilities. Of shares of pixels likewise: of those that are of one of the two.
+    logits (by the temperature), whether classes exclude each other (softmax) or not (sigmoid), and
+    a half where probabilities as near to 0 or 1 as float32 gets leave nothing to choose by. NaN
+    where the model gives no probabilities. Of shares of pixels likewise: of those that are of one
+    of the two.
     """
     plus, minus = target
     if plus is None:

@@ -15,7 +15,14 @@ from geogaze.errors import InvalidRequest
 from geogaze.files import file_sha256
 from geogaze.models.agreement import PROPERTY as AGREEMENT
 from geogaze.models.agreement import Figures
-from geogaze.models.bundles import WEIGHTS_FILE, Bundle, Probabilities, Ranges, check_classes
+from geogaze.models.bundles import (
+    EVALUATION_FILE,
+    WEIGHTS_FILE,
+    Bundle,
+    Probabilities,
+    Ranges,
+    check_classes,
+)
 from geogaze.models.item import bundle_item
 from geogaze.networks.captured import Captured
 from geogaze.networks.cuts import cut_at
@@ -57,6 +64,7 @@ def write_bundle(
     layer: str | None = None,
     registration: Registration | None = None,
     probabilities: Probabilities = "softmax",
+    temperature: float = 1,
     evaluation: dict[str, Any] | None = None,
     agreement: Mapping[str, Figures] | None = None,
     overwrite: bool = False,
@@ -67,6 +75,7 @@ def write_bundle(
     labels_pixels: bool = False,
     features: int | None = None,
     check: Callable[[Bundle], None] | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write ``model.safetensors``, ``item.json`` and ``evaluation.json``.
 
@@ -78,7 +87,7 @@ def write_bundle(
     is of networks that give maps of logits, ``features`` of those that compare so many with texts.
     ``agreement`` is how lower precisions of the trunk
     agree with fp32, for the item. ``check`` is given the bundle as it lies on disk before it
-    appears, and refuses it by raising.
+    appears, and refuses it by raising. ``beside`` are further files, by name.
 
     Raises:
         InvalidRequest: the folder is in use.
@@ -115,6 +124,7 @@ def write_bundle(
             cells=registration.cells,
             halo=registration.halo if _shareable(cut) else None,
             probabilities=probabilities,
+            temperature=temperature,
             rescale=rescale,
             stripped=stripped,
             labels_pixels=labels_pixels,
@@ -127,11 +137,15 @@ def write_bundle(
         extra: dict[str, Any] = {}
         if evaluation:
             extra["geogaze:accuracy"] = evaluation["accuracy"]
+            if "calibration" in evaluation:
+                extra["geogaze:ece"] = evaluation["calibration"]["ece"]
         if agreement:
             extra[AGREEMENT] = agreement
         (folder / "item.json").write_text(json.dumps(bundle_item(bundle, extra), indent=2) + "\n")
         if evaluation:
-            (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+            (folder / EVALUATION_FILE).write_text(json.dumps(evaluation, indent=1) + "\n")
+        for name, content in (beside or {}).items():
+            (folder / name).write_bytes(content)
         if check:
             check(bundle.model_copy(update={"folder": folder}))
         for path in folder.iterdir():

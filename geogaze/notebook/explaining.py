@@ -198,6 +198,7 @@ def _said_by(bundle: Bundle, said: Said) -> Said:
         bundle.std,
         bundle.probabilities,
         said.size or bundle.input_size,
+        bundle.temperature,
     )
 
 
@@ -209,7 +210,8 @@ def _by_bundle(
     values, valid, inner = letterbox(pixels, bundle.input_size)
     look = look_with_engine(load_engine(bundle, settings), values, valid, chosen, method)
     shown = picture(pixels, normalised=False)
-    return _explanation(look, bundle, bundle.rule, shown, valid.shape, inner)
+    share = targets.probabilities(look.logits[None], bundle.rule, bundle.temperature)
+    return _explanation(look, bundle, share, bundle.rule, shown, valid.shape, inner)
 
 
 def _by_module(
@@ -249,19 +251,22 @@ def _by_module(
     )
     shown = picture(pixels, normalised=normalised)
     rule = look.rule or said.rule or "softmax"
-    return _explanation(look, named(look.logits), rule, shown, valid.shape, inner)
+    share = targets.probabilities(look.logits[None], rule, said.temperature)
+    return _explanation(look, named(look.logits), share, rule, shown, valid.shape, inner)
 
 
 def _explanation(
     look: Look,
     model: Classifier,
+    share: NDArray[np.float32],
     rule: Rule,
     image: NDArray[np.uint8],
     shape: tuple[int, ...],
     inner: tuple[slice, slice],
 ) -> Explanation:
-    """Maps of the network's input, of this shape, as maps of the image that lies in it."""
-    share = targets.probabilities(look.logits[None], rule)
+    """Maps of the network's input, of this shape, as maps of the image that lies in it; ``share``
+    (1, classes) is how probable its classes are.
+    """
     axes = [
         _Axis.of(cells, look, side, place, pixels)
         for cells, side, place, pixels in zip(

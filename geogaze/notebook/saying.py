@@ -17,7 +17,9 @@ _NEGATIVE = re.compile(r"-\d+")
 
 @dataclass(frozen=True)
 class Said:
-    """What ``geogaze.explain`` was told of a network; None where nothing was."""
+    """What ``geogaze.explain`` was told of a network; None where nothing was. ``temperature`` is a
+    bundle's, if it is of one.
+    """
 
     layer: str | None = None
     as_maps: AsMaps | None = None
@@ -26,6 +28,7 @@ class Said:
     std: Sequence[float] | None = None
     rule: Probabilities | None = None
     size: int | None = None
+    temperature: float = 1
 
     def refuse_for_bundle(self) -> None:
         """Refuse what a bundle says itself.

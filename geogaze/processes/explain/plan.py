@@ -43,7 +43,8 @@ class MapGrid(NamedTuple):
 
 _BLOCK = 1024  # side of a block of the lattice, in cells; a multiple of those of heat files
 _BLEND_CELLS = 4 * _BLOCK**2  # of all layers that are blended at once
-_RARE = ("stripped", "labels_pixels")  # of a bundle; none had them before
+_USUAL = {"probabilities": "softmax", "temperature": 1, "stripped": None, "labels_pixels": False}
+"""What bundles meant before they said so."""
 _SHOWN_LATER = {
     *(
         "normalize",
@@ -246,9 +247,7 @@ class Plan(ProcessPlan):
         if self.scene.version is None:
             return uuid4().hex
         known = self.model_dump(mode="json", exclude={*_SHOWN_LATER, "bundle"})
-        # Softmax is what bundles meant before they said so.
-        usual = {"probabilities"} if self.bundle.probabilities == "softmax" else set()
-        usual |= {name for name in _RARE if not getattr(self.bundle, name)}
+        usual = {name for name, value in _USUAL.items() if getattr(self.bundle, name) == value}
         # The scene says which values became 0 and 1.
         besides = {"folder", "name", "graph", "rescale", *usual}
         known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)

@@ -43,7 +43,8 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
             f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "
             f"was accepted with {plan.bundle.weights}. Give all machines the same bundles."
         )
-    return bundle
+    # A bundle may have been calibrated anew since; one job has one scale of probabilities.
+    return bundle.model_copy(update={"temperature": plan.bundle.temperature})
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:

@@ -34,7 +34,7 @@ def world(folder: Path, name: str = "ship") -> tuple[str, Path]:
 
 
 def cut(folder: Path, *pairs: tuple[str, Path], by: str = "class") -> dict[str, Counter[str]]:
-    scenes = Labelled(pairs[1:] or pairs, pairs[:1], by, None)
+    scenes = Labelled(pairs[1:] or pairs, (), pairs[:1], by, None)
     return cut_all(scenes, folder, CUT, Settings(), lambda *_: None)
 
 
@@ -60,6 +60,45 @@ def test_properties_are_geojsons(tmp_path: Path) -> None:
         cut(tmp_path / "chips", (scene, truth), by="kind")
     with pytest.raises(AoiOutsideScene, match=r"ogr2ogr port\.geojson port\.gpkg"):
         cut(tmp_path / "chips", (scene, truth.with_suffix(".gpkg")))
+
+
+def test_what_is_held_out_is_whole_scenes_cut_as_those_to_test_by(tmp_path: Path) -> None:
+    one, two, three = (world(tmp_path / name) for name in "abc")
+    found = cut_all(
+        Labelled([one], [two], [three], "class", None),
+        tmp_path / "chips",
+        CUT,
+        Settings(),
+        lambda *_: None,
+    )
+    assert found["train"] == {"ship": 1, "background": 1}
+    assert found["validation"] == found["test"] == {"ship": 1, "background": 3}
+    with pytest.raises(InvalidRequest, match="Chips of boat, ship are not in each part"):
+        cut_all(
+            Labelled([one], [world(tmp_path / "d", "boat")], [three], "class", None),
+            tmp_path / "others",
+            CUT,
+            Settings(),
+            lambda *_: None,
+        )
+
+
+def test_some_scenes_are_to_test_by_and_some_are_held_out(tmp_path: Path) -> None:
+    scenes = [Path(world(tmp_path / f"{i}")[0]) for i in range(10)]
+
+    def parts(count: int, **more: bool) -> list[list[str]]:
+        found = labelled_scenes(scenes[:count], None, None, "class", None, **more)
+        whole = (found.training, found.validation, found.testing)
+        return [[Path(scene).parent.name for scene, _ in part] for part in whole]
+
+    training, held_out, testing = parts(10)
+    assert testing == ["0", "7"]
+    assert held_out == ["1", "9"]  # the first and the seventh after it of those that are left
+    assert sorted(training + held_out + testing) == [str(i) for i in range(10)]
+    assert parts(3) == [["1", "2"], [], ["0"]], "of two none is spared"
+    assert parts(10, hold_out=False)[1] == []
+    named = labelled_scenes(scenes[:3], None, scenes[3:5], "class", None)
+    assert [len(part) for part in (named.training, named.validation, named.testing)] == [2, 1, 2]
 
 
 def test_a_scene_is_to_train_or_to_test_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

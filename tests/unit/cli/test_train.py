@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from geogaze.models.item import read_bundle
-from geogaze.networks import training
 from geogaze.networks.loading import load_model
+from geogaze.networks.training import making
 from tests.factories import write_scene
 from tests.unit.cli.conftest import Geogaze
 from tests.unit.cli.own_networks import own_networks  # noqa: F401  a fixture
@@ -76,7 +76,7 @@ def colours(folder: Path) -> Path:
 def test_what_cannot_be_explained_is_told_before_it_is_trained(
     geogaze: Geogaze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_fit", lambda *_, **__: pytest.fail("it was trained"))
+    monkeypatch.setattr(making, "fit", lambda *_: pytest.fail("it was trained"))
     data = colours(tmp_path / "chips")
     words = ("train", data, "--out", "mine", *SHORT, *OWN, *FIRST_THREE)
     refused = geogaze(*words, "--arch", "between-net")
@@ -89,11 +89,12 @@ def test_what_cannot_be_explained_is_told_before_it_is_trained(
 def test_weights_that_went_astray_make_no_bundle(
     geogaze: Geogaze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def astray(model: torch.nn.Module, *_: object, **__: object) -> None:
+    def astray(model: torch.nn.Module, *_: object) -> list[object]:
         for parameter in model.parameters():
             parameter.data.fill_(torch.nan)
+        return []
 
-    monkeypatch.setattr(training, "_fit", astray)
+    monkeypatch.setattr(making, "fit", astray)
     data = colours(tmp_path / "chips")
     words = ("train", data, "--out", "mine", *SHORT, *OWN, *FIRST_THREE)
     refused = geogaze(*words, "--arch", "own-net")

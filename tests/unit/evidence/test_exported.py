@@ -60,6 +60,26 @@ def explained(
     )
 
 
+@pytest.mark.parametrize("kind", [Engine, GraphEngine])
+def test_a_temperature_changes_probabilities_alone(
+    bundle: Bundle, torchs: Engine, kind: type[Explainer]
+) -> None:
+    softer = bundle.model_copy(update={"temperature": 4.0})
+    options = EngineOptions("cpu", batch_size=5, runtime="torch")
+    engine = Engine(softer, options) if kind is Engine else GraphEngine(softer, 5, 1)
+    values, valid = make_values(64, 64), np.ones((64, 64), dtype=bool)
+    found, right = (
+        next(iter(one.explain_tiles(one.prepare(values, valid, ((0.0, 255.0),)), [(0, 0)], None)))
+        for one in (engine, torchs)
+    )
+    peaks = np.abs(right.logits).max(), np.abs(right.evidence).max()
+    assert np.abs(found.logits - right.logits).max() < 1e-5 * peaks[0]
+    assert np.abs(found.evidence - right.evidence).max() < 1e-5 * peaks[1]
+    expected = np.exp(right.logits / 4) / np.exp(right.logits / 4).sum()
+    np.testing.assert_allclose(found.probabilities, expected, rtol=1e-5)
+    assert not np.allclose(found.probabilities, right.probabilities, rtol=1e-2)
+
+
 @pytest.mark.parametrize("targets", TARGETS, ids=["best", "classes", "contrasts"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_evidence_is_that_of_torch(

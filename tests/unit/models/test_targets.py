@@ -201,6 +201,20 @@ def test_either_rule_tells_two_classes_apart_by_the_difference_of_logits(
     assert_allclose(found, 1 / (1 + np.exp(-1.5)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("rule", ["softmax", "sigmoid"])
+def test_a_temperature_divides_logits_before_they_become_probabilities(rule: Probabilities) -> None:
+    logits = np.array([[0.3, -1.2, 4.0, 0.1]], dtype=np.float32)
+    found = probabilities(logits, rule, 0.5)
+    assert_allclose(found, probabilities(2 * logits, rule), rtol=1e-6)
+    assert found.dtype == np.float32
+    assert_allclose(target_probability(found, (0, 1), rule), 1 / (1 + np.exp(-3)), rtol=1e-6)
+
+
+def test_shares_of_pixels_have_no_temperature() -> None:
+    shares = np.array([[0.25, 0.75]], dtype=np.float32)
+    assert probabilities(shares, "shares", 0.5) is shares
+
+
 def test_probabilities_are_logistic_also_of_large_logits() -> None:
     logits = np.array([[0, np.log(3), -np.inf, 1000, -1000]], dtype=np.float32)
     found = probabilities(logits, "sigmoid")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from geogaze.errors import InvalidRequest
 from geogaze.models.item import read_bundle
-from geogaze.networks.chips import LABELS, labelled_chips, transforms
 from geogaze.networks.loading import load_model
 from geogaze.networks.training import Recipe, train
+from geogaze.networks.training.chips import LABELS, labelled_chips, usual_task
+from geogaze.networks.training.varying import transforms
 
 BANDS = 5
 RECIPE = Recipe(
@@ -99,10 +100,11 @@ def test_several_labels_and_one_are_learned_each_by_itself(
 
 def test_class_folders_may_be_taken_for_labels(tmp_path: Path) -> None:
     augment, plain = transforms(64, RECIPE.mean, RECIPE.std)
-    training, testing, classes = labelled_chips(folders(tmp_path), "sigmoid", read, augment, plain)
-    assert classes == ("first", "last")
+    parts = labelled_chips(folders(tmp_path), "sigmoid", read, augment, plain)
+    training, testing = parts.training, parts.testing
+    assert parts.classes == ("first", "last")
     assert testing[0][1].tolist() == [1, 0]
-    assert training[len(training) - 1][1].tolist() == [0, 1]  # type: ignore[arg-type]
+    assert training[len(training) - 1][1].tolist() == [0, 1]
     image = testing[0][0]
     assert image.shape == (BANDS, 64, 64)
     wanted = (torch.from_numpy(read(tmp_path / "first" / "f0.tif")) - 0.5) / 0.25
@@ -136,6 +138,39 @@ def test_a_table_is_no_softmaxs_and_no_task_no_training(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="softmax or sigmoid"):
         train(data, tmp_path / "mine", recipe, quiet, read=read)
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_table_may_give_each_image_one_class(tmp_path: Path) -> None:
+    names = ["last", "first", "last", "first", "first", "last", "last", "last"]
+    for i, name in enumerate(names):
+        draw(tmp_path / "images", f"{i}", [4 if name == "last" else 0], i)
+    lines = ["file,class", *(f"images/{i}.tif,{name}" for i, name in enumerate(names))]
+    (tmp_path / LABELS).write_text("\n".join(lines))
+    assert usual_task(tmp_path) == "softmax"
+    parts = labelled_chips(tmp_path, "softmax", read, *transforms(64, RECIPE.mean, RECIPE.std))
+    assert parts.classes == ("first", "last")
+    for chips in (parts.training, parts.testing):
+        told = [(path.stem, parts.classes[int(label)]) for path, label in chips.rows]
+        assert told == [(stem, names[int(stem)]) for stem, _ in told]
+    assert parts.counts == {"train": 6, "test": 2}
+    assert {int(label) for label in parts.testing.labels} == {0, 1}
+    (tmp_path / LABELS).write_text("file,class\nimages/0.tif,last\nimages/1.tif,\n")
+    with pytest.raises(InvalidRequest, match=r"1\.tif needs the name of one class"):
+        usual_task(tmp_path)
+
+
+def test_images_are_held_out_of_every_class_and_never_tested_by(tmp_path: Path) -> None:
+    nothing = transforms(64, RECIPE.mean, RECIPE.std)
+    parts = labelled_chips(folders(tmp_path), "softmax", read, *nothing, held_out=0.25)
+    assert parts.counts == {"train": 9, "validation": 3, "test": 2}
+    assert parts.validation is not None
+    each = [
+        {path for path, _ in chips.rows}
+        for chips in (parts.training, parts.validation, parts.testing)
+    ]
+    assert len(set.union(*each)) == 14
+    assert {int(label) for label in parts.validation.labels} == {0, 1}
+    assert parts.validation.transform is parts.testing.transform
 
 
 def test_a_start_of_three_bands_is_spread_over_five(tmp_path: Path, bundle_folder: Path) -> None:

@@ -385,6 +385,10 @@ def test_a_model_is_known_by_its_weights_not_by_its_name(
     assert plan_of(model=str(copy)).content == plan_of().content
     retrained = make_bundle(tmp_path / "tiny", seed=1)
     assert plan_of(model=str(retrained)).content != plan_of().content
+    item = json.loads((copy / "item.json").read_text())
+    item["properties"]["geogaze:temperature"] = 2.0  # parts have probabilities
+    (copy / "item.json").write_text(json.dumps(item))
+    assert plan_of(model=str(copy)).content != plan_of().content
 
 
 def test_a_scene_without_a_version_is_like_no_other(plan_of: Any) -> None:

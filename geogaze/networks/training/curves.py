@@ -92,7 +92,7 @@ def _losses(draw: ImageDraw.ImageDraw, history: Sequence[Epoch]) -> None:
     panel.words((_SIDE - 84, _MARGIN + 12), "training", 11, _LEARNED)
     if held:
         panel.words((_SIDE - 84, _MARGIN + 28), "held out", 11, _HELD_OUT)
-    if best := best_of(history):
+    if best := best_of([epoch for epoch in history if epoch.phase == "training"]):
         panel.words((_SIDE - 84, _MARGIN + 44), f"best: {best.number}", 11)
 
 

@@ -97,6 +97,16 @@ watched: install-dev redis  ## Prometheus over a real stack in which things brea
 	@command -v prometheus >/dev/null || infra/apt-install.sh prometheus
 	@$(BIN)/python -m tests.benchmarks.watched $(ARGS)
 
+BEFORE ?=
+
+.PHONY: rolling
+rolling: install-dev redis  ## Processes of an older commit beside these, a job in flight: make rolling BEFORE=HEAD~20
+	@$(BIN)/python -m tests.benchmarks.rolling $(if $(BEFORE),--before $(BEFORE)) $(ARGS)
+
+.PHONY: load
+load: install-dev redis  ## 200 pollers, 20 submitters, 10 uploaders beside a running job: make load [ARGS='--minutes 5']
+	@$(BIN)/python -m tests.benchmarks.load $(ARGS)
+
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)

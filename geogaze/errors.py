@@ -240,12 +240,12 @@ class ScratchUnusable(GeogazeError):
     title = "A worker's scratch disk cannot be used"
 
 
-class PhaseUnknown(GeogazeError):
-    """A worker of another version has no such phase; others have."""
+class ReleaseDiffers(GeogazeError):
+    """A worker of another release does not know what a job asks for; others may."""
 
-    retry = Retry.ELSEWHERE
-    slug = "phase-unknown"
-    title = "A worker does not know this phase"
+    retry = Retry.OUTAGE
+    slug = "release-differs"
+    title = "A worker is of another release"
 
 
 class UnitBroke(GeogazeError):

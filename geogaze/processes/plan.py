@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from geogaze.errors import ReleaseDiffers
 from geogaze.grid.rectangles import Division
+from geogaze.version import VERSION
 
 
 class ProcessPlan(BaseModel, ABC):
@@ -56,6 +59,46 @@ class ProcessPlan(BaseModel, ABC):
         """The plan as the ledger keeps it, for workers that may be anywhere."""
         return self.model_dump(mode="json")
 
+    @classmethod
+    def read(cls, kept: dict[str, Any]) -> Self:
+        """The plan that :meth:`kept` gave, perhaps that of another release.
+
+        What this release does not know may be empty (null, false, 0, nothing in it): then it asks
+        for nothing.
+
+        Raises:
+            ReleaseDiffers: it asks for something that this release does not know.
+        """
+        try:
+            plan = cls.model_validate(kept)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ReleaseDiffers(_differs(what)) from error
+        if unknown := next(_unknown(kept, plan.kept()), None):
+            raise ReleaseDiffers(_differs(unknown))
+        return plan
+
     def logged(self) -> dict[str, str]:
         """What the log says of an accepted job."""
         return {}
+
+
+def _differs(what: str) -> str:
+    return (
+        f"This worker's release, {VERSION}, does not know what the plan says ({what}); another "
+        "worker may. Run the same release everywhere once the old one has gone."
+    )
+
+
+def _unknown(given: Any, known: Any, place: str = "") -> Iterator[str]:
+    """Names that have a value in what was given, and are not in what is known."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            if name in known:
+                yield from _unknown(value, known[name], f"{place}{name}.")
+            elif value:
+                yield f"{place}{name}"
+    elif isinstance(given, list) and isinstance(known, list):
+        for one, other in zip(given, known, strict=False):
+            yield from _unknown(one, other, place)

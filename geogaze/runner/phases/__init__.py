@@ -7,7 +7,7 @@ its process says, and hands an outcome to the ledger. Which there are, the table
 from __future__ import annotations
 
 from geogaze.doors import resolve
-from geogaze.errors import PhaseUnknown
+from geogaze.errors import ReleaseDiffers
 from geogaze.ledger.records import Claim
 from geogaze.processes.table import phase_references
 from geogaze.products.asking import check_products
@@ -36,13 +36,13 @@ def perform(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
 
     Raises:
         JobOutdated: the phase is one of an older release.
-        PhaseUnknown: this worker's table has no such phase.
+        ReleaseDiffers: this worker's release has no such phase, or cannot read the plan.
     """
     if claim.phase in RETIRED:
         raise JobOutdated
     references = phase_references()
     if claim.phase not in references:
-        raise PhaseUnknown(
+        raise ReleaseDiffers(
             f"This worker knows no phase {claim.phase!r}; it has {', '.join(references)}. Run the "
             "same version of geogaze everywhere."
         )

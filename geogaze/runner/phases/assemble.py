@@ -19,7 +19,7 @@ from geogaze.runner.pulse import Pulse
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One layer's heat, what is told of it, and its pictures."""
-    plan = Plan.model_validate(claim.plan)
+    plan = Plan.read(claim.plan)
     heat = open_heat(resources, claim, plan)(claim.root)
     spread = open_spread(resources, claim, plan, heat) if plan.stability else None
     assets = make_layer_products(resources, claim, plan, heat, spread, scratch, pulse)

@@ -26,7 +26,7 @@ Layers = tuple[int, int]
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One block: a few layers at a time, so that memory is bounded whatever the job."""
-    plan = Plan.model_validate(claim.plan)
+    plan = Plan.read(claim.plan)
     box, count = plan.blocks.rectangle(claim.root), len(plan.layers)
     parts = resources.ledger.parts(claim.job_id, "explain", roots=plan.roots_over(box))
     tables = list(ahead(lambda part: load_table(resources.storage, part), parts))

@@ -22,7 +22,7 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     """One unit of the canvas: read once, drawn once, and painted where heat shows of those layers
     that get an overlay.
     """
-    plan = Plan.model_validate(claim.plan)
+    plan = Plan.read(claim.plan)
     job = facts_of(plan)
     canvas = plan.canvas
     heat_of = open_heat(resources, claim, plan)

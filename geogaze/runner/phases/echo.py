@@ -16,7 +16,7 @@ _STEP_SECONDS = 0.2  # how soon a job that is dismissed is let go
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """Wait for as long as was asked, then write the inputs."""
-    plan = EchoPlan.model_validate(claim.plan)
+    plan = EchoPlan.read(claim.plan)
     until = time.monotonic() + plan.pause
     while (left := until - time.monotonic()) > 0:
         pulse(0)

@@ -49,7 +49,7 @@ def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """One chunk, from pixels to a stored part."""
-    plan = Plan.model_validate(claim.plan)
+    plan = Plan.read(claim.plan)
     settings = resources.settings
     engine = load_engine(resolve_bundle(plan, settings), settings, plan.method, plan.context)
     chunk = plan.chunk(claim.root, claim.rectangle)

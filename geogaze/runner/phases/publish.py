@@ -33,7 +33,7 @@ from geogaze.timing import timed
 @timed("publish")
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The tables, the contact sheet and the Item: what needs all that came before."""
-    plan = Plan.model_validate(claim.plan)
+    plan = Plan.read(claim.plan)
     ledger, job = resources.ledger, facts_of(plan)
     parts, given_up = ledger.parts(claim.job_id, "explain"), ledger.skipped(claim.job_id)
     layers = ledger.parts(claim.job_id, "assemble")

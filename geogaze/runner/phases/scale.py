@@ -21,7 +21,7 @@ _AT_ONCE = 16  # blocks whose sketches are in memory
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """All layers. No order of blocks, and no other division into them, gives other scales."""
-    plan, ledger = Plan.model_validate(claim.plan), resources.ledger
+    plan, ledger = Plan.read(claim.plan), resources.ledger
     blocks = ledger.parts(claim.job_id, "blend")
     total = [Sketch.merged([]) for _ in plan.layers]
     for first in range(0, len(blocks), _AT_ONCE):

@@ -115,7 +115,7 @@ def test_a_worker_of_another_version_says_what_it_lacks(
 ) -> None:
     job = start(http, INPUTS)
     monkeypatch.delitem(PROCESSES, "echo")
-    work_off(settings.model_copy(update={"max_attempts": 1}))
+    work_off(settings.model_copy(update={"max_attempts": 1, "outage_patience": 1}))
     status = http.get(job).json()
     assert status["status"] == "failed"
     assert "knows no phase 'echo'" in status["message"]

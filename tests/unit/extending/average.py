@@ -46,7 +46,7 @@ def make_plan(request: AverageRequest, settings: Settings, *, local: bool = Fals
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:
     """The phase, in ``geogaze/runner/phases/average.py``."""
-    plan = AveragePlan.model_validate(claim.plan)
+    plan = AveragePlan.read(claim.plan)
     path = scratch / "mean.json"
     path.write_text(json.dumps(sum(plan.values) / len(plan.values)))
     files = {"mean": keep(resources, claim, path, "application/json")}

@@ -97,6 +97,11 @@ watched: install-dev redis  ## Prometheus over a real stack in which things brea
 	@command -v prometheus >/dev/null || infra/apt-install.sh prometheus
 	@$(BIN)/python -m tests.benchmarks.watched $(ARGS)
 
+.PHONY: traces
+traces: install-dev  ## Traces of a whole job, as OpenTelemetry's SDK exports them
+	@$(PIP) install --quiet --progress-bar off -c infra/constraints.txt -e '.[traces]'
+	$(BIN)/python -m pytest -n 0 tests/traces/whole_job.py $(ARGS)
+
 BEFORE ?=
 
 .PHONY: rolling
@@ -197,7 +202,7 @@ lock: install-dev  ## Write infra/constraints.txt from what is installed
 hashes: $(SUPPLY)/.made  ## Write infra/api.lock: the API's image by hashes, in the versions of the constraints
 	@echo 'setuptools>=77' | $(SUPPLY)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	   --generate-hashes --no-annotate --constraint infra/constraints.txt \
-	   --custom-compile-command 'make hashes' --extra api --extra queue --output-file infra/api.lock \
+	   --custom-compile-command 'make hashes' --extra api --extra queue --extra traces --output-file infra/api.lock \
 	   pyproject.toml -
 
 clean:  ## Remove the virtual environment, caches and demo output

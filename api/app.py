@@ -27,6 +27,7 @@ from geogaze.metrics.table import all_metrics
 from geogaze.processes.planner import Planner
 from geogaze.processes.table import load_processes
 from geogaze.storage import open_storage
+from geogaze.tracing import end_tracing, provider, start_tracing
 from geogaze.version import VERSION
 
 _DESCRIPTION = """
@@ -53,13 +54,21 @@ def create_app(settings: Settings | None = None, tokens: Tokens | None = None) -
         services.planner.close()
         app.state.features.close()
         database.dispose()
+        end_tracing()
 
+    start_tracing("api")
     app = FastAPI(
         title="geogaze",
         summary="Where on the map does a neural network look?",
         description=_DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
+        telemetry={
+            "tracer_provider": provider(),
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+        },
         openapi_url=None,  # by api.openapi, in two versions and without another host
     )
     app.state.services = services

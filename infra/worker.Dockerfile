@@ -14,7 +14,7 @@ WORKDIR /src
 # pip reads these from its environment; unset unless given with --build-arg.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
-ARG EXTRAS=worker,openvino
+ARG EXTRAS=worker,openvino,traces
 
 # Dependencies first: this layer, most of the image, outlives changes of the code.
 COPY pyproject.toml README.md LICENSE NOTICE infra/constraints.txt ./

@@ -11,7 +11,9 @@ import structlog
 
 from geogaze.config import get_settings
 from geogaze.runner.lanes import Lanes
+from geogaze.runner.watcher import UnitSpans, Watchers
 from geogaze.runner.work import Worker
+from geogaze.tracing import end_tracing, start_tracing
 from worker.figures import UnitFigures, use_folder
 
 log = structlog.get_logger()
@@ -29,7 +31,8 @@ def this_worker() -> Worker:
         load_methods()
     settings = get_settings()
     use_folder()
-    worker = Worker.from_settings(settings, watcher=UnitFigures(settings))
+    start_tracing("worker")
+    worker = Worker.from_settings(settings, watcher=Watchers(UnitFigures(settings), UnitSpans()))
     worker.enlist()
     return worker
 
@@ -49,6 +52,7 @@ def end_process(error: BaseException) -> None:
     try:
         these_lanes().close(0, _GRACE_SECONDS)
         this_worker().leave()
+        end_tracing()
     except Exception:  # then leases run out
         log.exception("worker leaves untold")
     finally:
@@ -60,3 +64,4 @@ def leave() -> None:
     """End units in hand where there is time, hand back the others, and say that we go."""
     these_lanes().close(_LEAVE_SECONDS, _GRACE_SECONDS)
     this_worker().leave()
+    end_tracing()

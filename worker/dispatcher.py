@@ -21,6 +21,7 @@ from geogaze.logs import configure_logging, forward_warnings
 from geogaze.metrics.listening import listening
 from geogaze.runner.names import new_name
 from geogaze.storage import open_storage
+from geogaze.tracing import end_tracing, start_tracing, tell_step
 from worker.app import QUEUE, make_app
 from worker.broker import BROKER_AWAY
 from worker.rounds import RoundFigures
@@ -95,6 +96,7 @@ class Dispatcher:
             retry=False,
         )
         self._figures.handed_out()
+        tell_step(message.job, "hand out", unit=str(message.unit))
         log.debug("unit handed out", job=str(message.job), unit_id=str(message.unit))
 
     def run(self, stop: threading.Event) -> None:
@@ -126,6 +128,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
     figures = RoundFigures()
+    start_tracing("dispatcher")
     with listening(settings.metrics_listen, figures.registry):
         _serve(settings, figures, stop)
 
@@ -145,3 +148,4 @@ def _serve(settings: Settings, figures: RoundFigures, stop: threading.Event) -> 
         stop.set()
         sweeping.join()
         engine.dispose()
+        end_tracing()

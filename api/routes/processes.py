@@ -31,6 +31,7 @@ from geogaze.processes.plan import ProcessPlan
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.submit import asked_for, submit
 from geogaze.processes.table import Process, all_processes, find_process
+from geogaze.tracing import tell_job
 
 log = structlog.get_logger()
 
@@ -121,6 +122,7 @@ async def execute(
             wanted=body.wanted,
             request_id=request.scope.get(REQUEST_NAME),
         )
+        tell_job(job, wanted.id, tenant)
         log.info("job accepted", job=str(job), process=wanted.id, **plan.logged())
     base = base_url(request)
     watching: Watching = request.app.state.watching

@@ -11,6 +11,8 @@ from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging, forward_warnings
 
 _LAST_SECONDS = 5
+_IDLE_SECONDS = 75  # that a connection is kept: longer than proxies and clients do, or one that we
+# close just as a request comes is an error to whoever asked
 
 
 def api(
@@ -44,6 +46,7 @@ def api(
         log_level="warning",
         access_log=False,  # the API logs its requests itself
         proxy_headers=False,  # … and judges whose to believe
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_SECONDS,  # whoever watches a job would keep it up for ever
     )
 

@@ -33,6 +33,7 @@ from infra.services import S3, Postgres, Redis
 from tests.factories import make_bundle, make_scene
 
 PROJECT = Path(__file__).resolve().parents[2]
+SITE = PROJECT / "tests" / "integration" / "site"  # lets units wait while a file is there
 PATIENCE = 900.0  # seconds
 REQUEST = {"model": "tiny", "classes": ["boat", "road"], "overlap": 0.75}
 
@@ -48,7 +49,7 @@ class Release:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {**self.environment, "PYTHONPATH": str(self.tree)}
+        return {**self.environment, "PYTHONPATH": os.pathsep.join([str(SITE), str(self.tree)])}
 
     def migrate(self) -> None:
         """As its documentation says."""
@@ -76,6 +77,8 @@ class Rolling:
         self.folder = folder
         self.scene = make_scene(folder / "scenes" / "port.tif", side, side)
         self.done: dict[str, dict[str, Any]] = {}
+        self.held = folder / "stage" / "held"
+        self.held.parent.mkdir()
         self.owners: dict[str, str] = {}  # by process id
 
     def submit(self, api: Api) -> str:
@@ -133,6 +136,7 @@ class Rolling:
                 "GEOGAZE_DEVICE": "cpu",
                 "GEOGAZE_TORCH_THREADS": "1",
                 "GEOGAZE_CHUNK_TILES": "16",
+                "GEOGAZE_STAGE": str(self.held.parent),
             }
             logs = self.folder / "logs"
             logs.mkdir()
@@ -151,9 +155,12 @@ class Rolling:
 
         job = self.submit(api)
         until(lambda: self.units_by(job))
+        self.held.touch()  # or the job would be over before the others are there
         new.migrate()
         third, new_api, new_dispatcher = new.worker(3), new.api(), new.dispatcher()
         self.started(running, new, third)
+        until(lambda: "worker ready" in third.log_path.read_text())
+        self.held.unlink()
         until(lambda: "new" in self.units_by(job))
         workers[0].stop()
         self.started(running, new, new_dispatcher)
@@ -201,7 +208,7 @@ def main() -> int:
     """Run and judge."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--before", help="the older commit")
-    parser.add_argument("--side", type=int, default=1600, help="of the scene, in pixels")
+    parser.add_argument("--side", type=int, default=1000, help="of the scene, in pixels")
     chosen = parser.parse_args()
     last = git("log", "-1", "--format=%H", "--", "migrations/versions")
     commit = git("rev-parse", chosen.before or f"{last}^")

@@ -57,7 +57,7 @@ def test_the_api_is_locked_to_what_was_tested() -> None:
     """'make hashes' writes it anew."""
     tested = dict(PIN.findall((ROOT / "infra" / "constraints.txt").read_text()))
     tested = {canonicalize_name(name): version for name, version in tested.items()}
-    assert extras("api", "queue") - set(LOCKED) == set(), "make hashes"
+    assert extras("api", "queue", "traces") - set(LOCKED) == set(), "make hashes"
     assert {n: v for n, v in LOCKED.items() if tested.get(n, v) != v} == {}, "make hashes"
     assert not {"torch", "opencv-python-headless"} & set(LOCKED)
     entries = re.split(r"\n(?=[a-z0-9])", LOCK.partition("\n")[2])

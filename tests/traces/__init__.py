@@ -1,0 +1,1 @@
+"""Traces of a whole job; ``make traces``, as they need OpenTelemetry's SDK."""

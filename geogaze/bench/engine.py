@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from geogaze.evidence.prepare import count_flops
 from geogaze.evidence.runtimes.choice import Runtime
 from geogaze.evidence.runtimes.converted import converted
 from geogaze.evidence.runtimes.openvino import Graph, openvino_present
+from geogaze.evidence.runtimes.tilewise import TileGraph
 from geogaze.evidence.runtimes.trunk import Precision, multiplying, narrowed
 from geogaze.models.targets import own
 from geogaze.networks.cuts import cut_at
@@ -141,9 +142,13 @@ def _plain_ways(
     ways: dict[str, Callable[[], object]] = {}
     if device.type == "cpu" and precision in {"fp32", "bf16"} and openvino_present():
         whole = converted(model, images[:2])
-        graph = Graph(whole, "bf16" if precision == "bf16" else "fp32", threads)
+        by: Literal["fp32", "bf16"] = "bf16" if precision == "bf16" else "fp32"
+        height, width = images.shape[2:]
+        at_once = Graph(whole, by, threads)
+        each = TileGraph(whole, (height, width), by, threads)
         rows_first = images.permute(0, 2, 3, 1).numpy()
-        ways["openvino"] = lambda: graph(rows_first)
+        ways["openvino"] = lambda: at_once(rows_first)
+        ways["openvino, tile by tile"] = lambda: each(rows_first)
     prepared = narrowed(model.to(device).to(memory_format=torch.channels_last), precision)
 
     def by_torch() -> Tensor:

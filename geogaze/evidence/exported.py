@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from geogaze.errors import (
 )
 from geogaze.evidence.explainer import Corner
 from geogaze.evidence.results import BatchResult
-from geogaze.evidence.runtimes.openvino import Graph, openvino_name
+from geogaze.evidence.runtimes.openvino import openvino_name
+from geogaze.evidence.runtimes.tilewise import TileGraph
 from geogaze.files import file_sha256
 from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
 from geogaze.models.proof import Proof, known_image
@@ -36,7 +39,7 @@ from geogaze.timing import TIMING
 
 log = structlog.get_logger()
 
-_BATCH = 8  # tiles whose activations stay in the processor's caches
+_BATCH = 8  # tiles between two looks at whether to go on
 _NO_MEMORY = ("alloc", "memory")
 _TURN = threading.Lock()
 
@@ -46,7 +49,7 @@ class GraphEngine:
 
     Args:
         bundle: with a graph.
-        batch_size: tiles at once; 0: what is quickest.
+        batch_size: tiles that are handed on together; 0: a few.
         threads: that it computes by; 0: as many as there are cores to use.
 
     Raises:
@@ -62,7 +65,8 @@ class GraphEngine:
         self._batch = batch_size or _BATCH
         folder = _checked(bundle)
         try:
-            self._graph = Graph(folder / GRAPH_FILE, "fp32", threads)
+            tile = bundle.input_size, bundle.input_size
+            self._graph = TileGraph(folder / GRAPH_FILE, tile, "fp32", threads)
         except RuntimeError as error:
             raise InvalidBundle(
                 f"OpenVINO cannot run {folder / GRAPH_FILE}: {error}. Import the weights anew, or "
@@ -87,8 +91,7 @@ class GraphEngine:
         try:
             found = self.explain_batch(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
         except RuntimeError as error:
-            self._smaller(1, error)  # always raises: there is no smaller batch
-            raise
+            raise _as_ours(error) from error
         if not wanted.held_by(Proof.of(*found)):
             raise UnsupportedArchitecture(
                 f"{openvino_name()} on this machine gives other evidence for "
@@ -157,57 +160,41 @@ class GraphEngine:
             DeviceBroke: OpenVINO failed.
         """
         assert method == "gradcam", "others go to torch"
-        size = self.bundle.input_size
-        start = 0
-        with _TURN:
-            while start < len(corners):
-                tiles = np.arange(start, min(start + self._batch, len(corners)))
+        size, given = self.bundle.input_size, iter(range(len(corners)))
+        images = (window[r : r + size, c : c + size] for r, c in corners)
+        with _TURN, closing(self._graph.stream(images)) as answers:
+            while len(tiles := np.fromiter(islice(given, self._batch), dtype=np.int64)):
                 begun = time.perf_counter()
-                images = np.stack(
-                    [
-                        window[r : r + size, c : c + size]
-                        for r, c in corners[start : start + len(tiles)]
-                    ]
-                )
                 try:
-                    logits, evidence = self.explain_batch(images)
+                    found = list(islice(answers, len(tiles)))
                 except RuntimeError as error:
-                    self._batch = self._smaller(len(tiles), error)
-                    continue
-                result = BatchResult(
+                    raise _as_ours(error) from error
+                TIMING.add("network", time.perf_counter() - begun)
+                logits, evidence = (np.stack(parts) for parts in zip(*found, strict=True))
+                yield BatchResult(
                     tiles,
-                    logits.copy(),
+                    logits,
                     _scores(evidence, targets, logits),
                     "channel-shift",
                     self.bundle.probabilities,
                     temperature=self.bundle.temperature,
                 )
-                TIMING.add("network", time.perf_counter() - begun)
-                yield result
-                start += len(tiles)
 
     def explain_batch(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Logits (n, classes) and evidence of all classes (n, classes, g, g) of normalised images
-        (n, T, T, bands), in memory that the next batch writes into.
+        (n, T, T, bands).
 
         Raises:
             RuntimeError: OpenVINO failed, for want of memory perhaps.
         """
         return self._graph(images)
 
-    def _smaller(self, tiles: int, error: RuntimeError) -> int:
-        """The size of batches after one of ``tiles`` failed.
 
-        Raises:
-            OutOfMemory: it was one tile.
-            DeviceBroke: it was not for want of memory.
-        """
-        if not any(word in str(error).lower() for word in _NO_MEMORY):
-            raise DeviceBroke(f"OpenVINO failed: {error}") from error
-        if tiles == 1:
-            raise OutOfMemory(f"Memory ran out for one tile: {error}") from error
-        log.warning("out of memory: smaller batches", batch_size=tiles // 2)
-        return tiles // 2
+def _as_ours(error: RuntimeError) -> OutOfMemory | DeviceBroke:
+    """A failure of OpenVINO's for one tile."""
+    if any(word in str(error).lower() for word in _NO_MEMORY):
+        return OutOfMemory(f"Memory ran out for one tile: {error}")
+    return DeviceBroke(f"OpenVINO failed: {error}")
 
 
 def _last(bands: NDArray[Any]) -> NDArray[Any]:

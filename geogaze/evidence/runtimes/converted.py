@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from geogaze.errors import UnsupportedArchitecture
 from geogaze.evidence.runtimes.openvino import Graph, Precision, openvino_name, read_graph
+from geogaze.evidence.runtimes.tilewise import TileGraph
 from geogaze.evidence.runtimes.trunk import Precision as TrunkPrecision
 
 if TYPE_CHECKING:
@@ -58,12 +59,21 @@ class Shapes:
 class OpenVinoTrunk:
     """A trunk run by OpenVINO; see :class:`geogaze.evidence.runtimes.trunk.Trunk`."""
 
-    most_tiles: int | None = 8  # whose activations stay in the processor's caches
+    most_tiles: int | None = 8  # they are run one by one
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(
+        self,
+        model: openvino.Model,
+        tile: tuple[int, int] | None,
+        precision: Precision,
+        threads: int,
+    ) -> None:
+        """``tile`` is the size (H, W) of the images that come; None: any."""
         self.runtime = openvino_name()
-        self.precision: TrunkPrecision = graph.precision
+        self.precision: TrunkPrecision = precision
+        self._graph = (
+            TileGraph(model, tile, precision, threads) if tile else Graph(model, precision, threads)
+        )
 
     def __call__(self, images: Tensor) -> Tensor:
         """As :meth:`geogaze.evidence.runtimes.trunk.Trunk.__call__`."""
@@ -95,9 +105,10 @@ def convert(
         wanted = [trunk(image) for image in images]
 
     def tried(model: openvino.Model) -> OpenVinoTrunk:
-        exact = OpenVinoTrunk(Graph(model, "fp32", threads))
+        tile = None if shapes.window else shapes.tile[1:]
+        exact = OpenVinoTrunk(model, tile, "fp32", threads)
         _check(exact, trunk, images, wanted)
-        return exact if precision == "fp32" else OpenVinoTrunk(Graph(model, precision, threads))
+        return exact if precision == "fp32" else OpenVinoTrunk(model, tile, precision, threads)
 
     if kept is not None and kept.is_dir():
         try:

@@ -54,7 +54,8 @@ def openvino_name() -> str:
 
 
 class Graph:
-    """A compiled graph of one input. Calls are one at a time; another call ends their results.
+    """A compiled graph of one input, for images of any size. Calls are one at a time; another call
+    ends their results.
 
     Args:
         model: what OpenVINO has read or converted; or the file of an ONNX or IR graph.
@@ -74,18 +75,7 @@ class Graph:
         self._request: openvino.InferRequest | None = self._compiled()
 
     def _compiled(self) -> openvino.InferRequest:
-        model = self._model
-        compiled = _core().compile_model(
-            _images_last(read_graph(model) if isinstance(model, Path) else model.clone()),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-                "PERFORMANCE_HINT": "LATENCY",  # all cores at one batch
-                "INFERENCE_NUM_THREADS": self._threads or usable_cores(),
-                "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
-            },
-        )
-        return compiled.create_infer_request()
+        return compiled(self._model, self.precision, self._threads).create_infer_request()
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the graph.
@@ -109,6 +99,37 @@ class Graph:
         return [output.data for output in request.output_tensors]
 
 
+def compiled(
+    model: openvino.Model | Path,
+    precision: Precision,
+    threads: int,
+    tile: tuple[int, int] | None = None,
+) -> openvino.CompiledModel:
+    """A graph for the CPU that takes images whose bands are last.
+
+    Args:
+        model: what OpenVINO has read or converted; or the file of an ONNX or IR graph.
+        precision: of what happens inside.
+        threads: that it computes by; 0: as many as there are cores to use.
+        tile: (H, W) of the images that it will get, one at each call and several calls at once;
+            None: of batches and images of any size, by all threads at one batch.
+
+    Raises:
+        DeviceAbsent: OpenVINO is not installed.
+        RuntimeError: OpenVINO cannot read or run the graph.
+    """
+    return _core().compile_model(
+        _images_last(read_graph(model) if isinstance(model, Path) else model.clone(), tile),
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "PERFORMANCE_HINT": "THROUGHPUT" if tile else "LATENCY",
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
+        },
+    )
+
+
 def read_graph(path: Path) -> openvino.Model:
     """A graph from its file, ONNX or IR.
 
@@ -120,13 +141,15 @@ def read_graph(path: Path) -> openvino.Model:
     return model
 
 
-def _images_last(model: Any) -> openvino.Model:
-    """The graph for batches and images of any size, their bands last: as pixels are laid out."""
+def _images_last(model: Any, tile: tuple[int, int] | None) -> openvino.Model:
+    """The graph with bands last, as pixels are laid out: for one image of a size, or for batches of
+    any.
+    """
     from openvino import Layout
     from openvino.preprocess import PrePostProcessor
 
     shape = model.input(0).get_partial_shape()
-    shape[0] = shape[2] = shape[3] = -1
+    shape[0], shape[2], shape[3] = (1, *tile) if tile else (-1, -1, -1)
     model.reshape({model.input(0): shape})
     steps = PrePostProcessor(model)
     steps.input().tensor().set_layout(Layout("NHWC"))

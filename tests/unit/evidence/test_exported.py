@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,43 +122,37 @@ def test_results_outlive_the_next_batch(bundle: Bundle) -> None:
 
 
 class Failing:
-    """A graph that takes so many images at once, or none."""
+    """A graph that takes so many images, and then no more."""
 
     def __init__(self, most: int, text: str) -> None:
         self.most, self.text = most, text
-        self.sizes: list[int] = []
 
-    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        self.sizes.append(len(images))
-        if len(images) > self.most:
-            raise RuntimeError(self.text)
-        return [
-            np.zeros((len(images), 3), np.float32),
-            np.zeros((len(images), 3, 2, 2), np.float32),
-        ]
+    def stream(self, images: Iterable[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
+        for number, _ in enumerate(images):
+            if number == self.most:
+                raise RuntimeError(self.text)
+            yield [np.zeros(3, np.float32), np.zeros((3, 2, 2), np.float32)]
 
 
-def ask(bundle: Bundle, graph: Failing) -> int:
-    engine = GraphEngine(bundle, 8, 1)
-    engine._graph = graph  # type: ignore[assignment]
+def ask(engine: GraphEngine) -> int:
     window = engine.prepare(make_values(128, 140), np.ones((128, 140), bool), ((0.0, 255.0),))
     return sum(len(batch.tiles) for batch in engine.explain_tiles(window, CORNERS, None))
 
 
-def test_batches_are_halved_until_they_fit(bundle: Bundle) -> None:
-    graph = Failing(2, "std::bad_alloc")
-    assert ask(bundle, graph) == len(CORNERS)
-    assert graph.sizes[:3] == [8, 4, 2]
-    assert max(graph.sizes[2:]) == 2
-
-
+@pytest.mark.parametrize("most", [0, 5, len(CORNERS) - 1])
 @pytest.mark.parametrize(
     ("text", "kind"), [("std::bad_alloc", OutOfMemory), ("illegal operand", DeviceBroke)]
 )
-def test_failures_are_errors_of_ours(bundle: Bundle, text: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind):
-        ask(bundle, Failing(0, text))
-    assert ask(bundle, Failing(8, "")) == len(CORNERS)  # and the turn is given on
+def test_failures_are_errors_of_ours(
+    bundle: Bundle, text: str, kind: type[Exception], most: int
+) -> None:
+    engine = GraphEngine(bundle, 4, 1)
+    working = engine._graph
+    engine._graph = Failing(most, text)  # type: ignore[assignment]
+    with pytest.raises(kind, match=text):
+        ask(engine)
+    engine._graph = working
+    assert ask(engine) == len(CORNERS)  # and the turn is given on
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.safetensors"])

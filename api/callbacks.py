@@ -149,7 +149,8 @@ class Callbacks:
         """The results of a job that succeeded, else its status."""
         if due.event == "success":
             return result_links(self._services, due.job_id, due.base)
-        status = status_info(self._services.ledger.status(due.job_id), due.base)
+        known = self._services.ledger.status(due.job_id)
+        status = status_info(known, due.base, self._services.settings)
         return status.model_dump(mode="json", exclude_none=True)
 
 

@@ -19,6 +19,7 @@ from geogaze.filtering import CLASSES
 from geogaze.intervals import instant, written
 from geogaze.ledger.catalogue import Extent, Layer, NewEntry
 from geogaze.models.sureness import sureness_in
+from geogaze.processes.bill import Bill
 from geogaze.processes.table import Process, all_processes
 from geogaze.products.product import GEOPACKAGE
 from geogaze.products.table import product_named as product_called
@@ -147,6 +148,15 @@ def items(services: Services, jobs: Iterable[tuple[UUID, str]], base: str) -> li
         return [found for found in readers.map(read, jobs) if found]
 
 
+def _bill(services: Services, job_id: UUID) -> dict[str, Any]:
+    """What the job took. Its files do not say: they are the same whatever their making took."""
+    status = services.ledger.status(job_id)
+    if not status.spent:
+        return {}
+    told = Bill.of(status.spent, status.size or 0, services.settings)
+    return {f"geogaze:{name}": value for name, value in told.model_dump(exclude_none=True).items()}
+
+
 def item(services: Services, job_id: UUID, process: str, base: str) -> dict[str, Any]:
     """The Item of a finished job, with links that stay.
 
@@ -158,6 +168,7 @@ def item(services: Services, job_id: UUID, process: str, base: str) -> dict[str,
     has_features = any(asset.get("type") == GEOPACKAGE for asset in document["assets"].values())
     for asset in document["assets"].values():
         asset["href"] = f"{base}/jobs/{job_id}/assets/{quote(asset['href'].removeprefix('./'))}"
+    document["properties"] |= _bill(services, job_id)
     document["collection"] = process
     here = f"{base}/collections/{process}"
     document["links"] = [

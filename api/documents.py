@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
+from geogaze.config import Settings
 from geogaze.ledger.records import JobStatus
+from geogaze.processes.bill import Bill
 from geogaze.processes.limits import check_values
 from geogaze.processes.request import ProcessRequest
 from geogaze.processes.table import all_processes, phase_references
@@ -159,6 +161,9 @@ class StatusInfo(BaseModel):
     warnings: list[str] | None = Field(
         default=None, description="What may make its heat mean less than it seems, and the mend."
     )
+    bill: Bill | None = Field(
+        default=None, description="What it has taken of workers so far, and what that costs."
+    )
     links: list[Link]
 
 
@@ -169,12 +174,13 @@ class JobList(BaseModel):
     links: list[Link]
 
 
-def status_info(status: JobStatus, base: str) -> StatusInfo:
+def status_info(status: JobStatus, base: str, settings: Settings) -> StatusInfo:
     """The ledger's record as the standard's document.
 
     Args:
         status: the record.
         base: the API's address, without a slash at its end.
+        settings: with the prices.
     """
     url = f"{base}/jobs/{status.id}"
     links = [Link(href=url, title="this job")]
@@ -212,6 +218,7 @@ def status_info(status: JobStatus, base: str) -> StatusInfo:
         unitsLeft={phase: count.remaining for phase, count in status.phases.items()},
         lastError=status.last_error,
         warnings=list(status.warnings) or None,
+        bill=Bill.of(status.spent, status.size or 0, settings) if status.spent else None,
         links=links,
     )
 

@@ -153,6 +153,14 @@ class Settings(BaseSettings):
         600.0, gt=0, description="seconds between searches for what crashes left in storage"
     )
 
+    # What it costs
+    price_core_hour: float = Field(0.0, ge=0, description="of a worker's processor core, by hour")
+    price_gpu_hour: float = Field(0.0, ge=0, description="of a worker's GPU, besides its cores")
+    price_gb_month: float = Field(
+        0.0, ge=0, description="of a gigabyte of products, kept for a month"
+    )
+    currency: str = Field("USD", min_length=1, max_length=8, description="of these prices")
+
     # Who asks, and who is told
     tenant_header: str | None = Field(
         None, description="header in which a gateway names the tenant; unset: there is one tenant"

@@ -168,6 +168,9 @@ function linesOf(told) {
     ["Memory", `up to ${bytesOf(told.memoryBytes)}`],
     ["Time", told.seconds === undefined ? "not known before a job like it has run" : `about ${durationOf(told.seconds)}`],
   ];
+  if (told.bill?.cost !== undefined) {
+    facts.push(["Cost", `about ${Number(told.bill.cost.toPrecision(3))} ${told.bill.currency}`]);
+  }
   const list = make("dl", {}, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   return [make("h2", {}, "What it takes"), list, ...(told.warnings ?? []).map((text) => make("p", { class: "warning" }, text))];
 }

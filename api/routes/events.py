@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.dependencies import JobId, With, base_url
+from api.dependencies import JobId, With, base_url, seen_by
 from api.documents import status_info
 from api.problems import documented
 from api.results import key_tag
@@ -36,9 +36,11 @@ async def events(request: Request, job_id: JobId) -> AsyncIterator[ServerSentEve
     is, so that whoever comes back has missed nothing.
     """
     watching: Watching = request.app.state.watching
+    settings = seen_by(request).settings
     base, shown, done = base_url(request), "", 0
     async for seen in watching.changes(job_id):
-        status = status_info(seen.status, base).model_dump(mode="json", exclude_none=True)
+        told = status_info(seen.status, base, settings)
+        status = told.model_dump(mode="json", exclude_none=True)
         yield ServerSentEvent(event="status", data=status)
         if seen.picture and (tag := key_tag(seen.picture.key)) != shown:
             shown = tag

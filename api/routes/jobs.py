@@ -64,7 +64,10 @@ def jobs(
         preceding = [(k, v) for k, v in request.query_params.multi_items() if k != "offset"]
         query = urlencode([*preceding, ("offset", max(0, offset - limit))])
         links.append(Link(href=f"{base}/jobs?{query}", rel="prev", title="previous page"))
-    return JobList(jobs=[status_info(status, base) for status in statuses[:limit]], links=links)
+    return JobList(
+        jobs=[status_info(status, base, services.settings) for status in statuses[:limit]],
+        links=links,
+    )
 
 
 @router.get(
@@ -76,7 +79,7 @@ def jobs(
 def job(request: Request, response: Response, job_id: JobId, services: With) -> Any:
     """Where a job stands. Browsers get a page that shows it, unless `f=json` is said."""
     response.headers["Vary"] = "Accept"
-    return status_info(services.ledger.status(job_id), base_url(request))
+    return status_info(services.ledger.status(job_id), base_url(request), services.settings)
 
 
 @router.get("/{job}/inputs", responses=documented(404))
@@ -102,7 +105,7 @@ def dismiss(request: Request, job_id: JobId, services: With) -> Any:
         status = services.ledger.dismiss(job_id)
     except IllegalTransition:
         status = services.ledger.status(job_id)
-    return status_info(status, base_url(request))
+    return status_info(status, base_url(request), services.settings)
 
 
 @router.post(
@@ -113,7 +116,7 @@ def dismiss(request: Request, job_id: JobId, services: With) -> Any:
 )
 def retry(request: Request, job_id: JobId, services: With) -> Any:
     """Go on with a failed job: what it has done stays, only the rest is tried again."""
-    return status_info(services.ledger.retry(job_id), base_url(request))
+    return status_info(services.ledger.retry(job_id), base_url(request), services.settings)
 
 
 def _interval(text: str | None) -> tuple[float | None, float | None]:

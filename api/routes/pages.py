@@ -67,10 +67,12 @@ def install(app: FastAPI) -> None:
 def _status(request: Request, job: str) -> dict[str, Any] | None:
     """The document of a job, if whoever asks may see it."""
     try:
-        status = seen_by(request).ledger.status(job_id(job))
+        services = seen_by(request)
+        known = services.ledger.status(job_id(job))
     except GeogazeError:
         return None
-    return status_info(status, base_url(request)).model_dump(mode="json", exclude_none=True)
+    status = status_info(known, base_url(request), services.settings)
+    return status.model_dump(mode="json", exclude_none=True)
 
 
 def _page(root: str, document: dict[str, Any] | None) -> HTMLResponse:

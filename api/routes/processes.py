@@ -135,7 +135,7 @@ async def execute(
     response.headers["Location"] = f"{base}/jobs/{status.id}"
     if _prefers_async(prefer):
         response.headers["Preference-Applied"] = "respond-async"
-    return status_info(status, base)
+    return status_info(status, base, services.settings)
 
 
 @router.post(
@@ -145,7 +145,7 @@ async def execute(
 )
 @needs(Need.READ)
 async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
-    """What a job would take: tiles, layers, bytes, and seconds once you had one like it.
+    """What a job would take: tiles, layers, bytes; time and money once you had one like it.
 
     The body is that of an execution, and is planned and refused as one. Nothing is started,
     nothing stored.
@@ -158,8 +158,8 @@ async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     plan = await services.planner.plan(wanted, complete)
     check_outputs(wanted, body.outputs or {}, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}
-    pace = await run_in_threadpool(services.ledger.pace, wanted.id, alike)
-    answer: BaseModel = resolve(wanted.quote)(plan, services.settings, tiles_per_second=pace)
+    earlier = await run_in_threadpool(services.ledger.earlier, wanted.id, alike)
+    answer: BaseModel = resolve(wanted.quote)(plan, services.settings, earlier)
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

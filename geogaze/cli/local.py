@@ -96,6 +96,7 @@ def run(
                 "rescale": [list(pair) for pair in report.plan.scene.rescale],
                 "warnings": list(report.plan.warnings),
                 "skipped": report.skipped,
+                "bill": report.bill.model_dump(exclude_none=True),
             }
         )
         return

@@ -47,6 +47,8 @@ def print_quote(quote: Quote, *, unknown: str) -> None:
         "memory": f"{size(quote.memory_bytes)} to put layers together, besides the network's",
         "time": unknown if quote.seconds is None else f"about {duration(quote.seconds)}",
     }
+    if quote.bill:
+        rows["work"] = f"about {quote.bill.words}"
     for name, told in rows.items():
         table.add_row(name, told)
     out.print(table, highlight=False)
@@ -64,7 +66,7 @@ def quote(
     api: ApiOption = DEFAULT_API,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a server what a job would take: tiles, layers, gigabytes, and minutes where known.
+    """Ask a server what a job would take: tiles, layers, gigabytes; minutes and money where known.
 
     Nothing is started. Here, without a server: geogaze run SCENE --dry-run.
 

@@ -22,6 +22,7 @@ from geogaze.cli.sending import sent
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 from geogaze.outputs import Kind, check_folder, former_products
+from geogaze.processes.bill import Bill
 from geogaze.processes.explain.request import ExplainRequest
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
@@ -132,6 +133,8 @@ def _print_status(status: dict[str, Any]) -> None:
         f"{status.get('message', '')}"
     )
     print_warnings(status.get("warnings", ()))
+    if told := status.get("bill"):
+        out.print(f"It took {Bill.model_validate(told).words}.")
     if status["status"] == "successful":
         out.print(f"Fetch it: geogaze results {status['jobID']} --download heat")
 

@@ -96,6 +96,12 @@ def device_name(settings: Settings) -> str:
     return device
 
 
+def device_kind(settings: Settings) -> str:
+    """The same without its number: ``cpu``, ``cuda`` or, once it was used, ``NVIDIA H200``."""
+    number, _, name = device_name(settings).partition(" ")
+    return name or number.partition(":")[0]
+
+
 def device_memory(settings: Settings) -> tuple[int, int] | None:
     """Bytes of the device's memory that are used, by whomever, and all it has; None where that
     cannot be told. Of a CPU it is the machine's.

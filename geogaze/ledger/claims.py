@@ -24,6 +24,7 @@ from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.steps import job_step, move, unit_step
 from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
+from geogaze.ledger.usage import Effort, put_down
 
 _PLANS_KEPT = 16  # of jobs that a worker was at lately
 
@@ -189,13 +190,16 @@ class Claims:
         with Session(self._database) as session, session.begin():
             _mark(session, claim.job_id, claim.phase)
 
-    def commit(self, claim: Claim, result: dict[str, Any], *, items: int) -> None:
+    def commit(
+        self, claim: Claim, result: dict[str, Any], *, items: int, effort: Effort | None = None
+    ) -> None:
         """Make a unit's parts visible and, where it was its phase's last, open the next.
 
         Args:
             claim: the claim under which the parts were written.
             result: small JSON for later phases; the last unit's ``assets`` become the job's.
             items: items done by this unit.
+            effort: what it took.
 
         Raises:
             StaleClaim: the claim was lost; nothing becomes visible.
@@ -206,12 +210,14 @@ class Claims:
             move(session, unit, UnitState.DONE)
             if unit.error:
                 _let_all_go_on(session, unit)
+            if effort:
+                put_down(session, claim.job_id, claim.phase, effort, items)
             remaining = leave(session, claim.job_id, claim.phase, items)
             session.execute(update(Job).where(Job.id == claim.job_id).values(updated=now()))
             if remaining == 0:
                 advance(session, claim.job_id, claim.phase, result.get("assets"))
 
-    def give_up(self, claim: Claim, error: GeogazeError) -> bool:
+    def give_up(self, claim: Claim, error: GeogazeError, effort: Effort | None = None) -> bool:
         """Hand a unit back after an error; True if it will be tried again as it is.
 
         What is tried again, and how, the table in :mod:`geogaze.ledger.retries` says; what becomes
@@ -222,6 +228,8 @@ class Claims:
         """
         with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
+            if effort:
+                put_down(session, claim.job_id, claim.phase, effort)
             spent = settle_failure(session, unit, error, self._patience)
             if spent:
                 delay = self._patience.backoff.seconds(spent)
@@ -230,7 +238,7 @@ class Claims:
                     _let_one_look(session, unit, self._lease)
         return bool(spent)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: Claim, effort: Effort | None = None) -> None:
         """Hand a unit back untouched, without spending a try (a worker shutting down).
 
         Raises:
@@ -238,6 +246,8 @@ class Claims:
         """
         with Session(self._database) as session, session.begin():
             unit = self._hold(session, claim)
+            if effort:
+                put_down(session, claim.job_id, claim.phase, effort)
             unit.token = unit.lease_until = unit.dispatched_at = None
             move(session, unit, UnitState.PENDING)
 

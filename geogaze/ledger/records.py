@@ -9,6 +9,7 @@ from uuid import UUID
 from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.states import OPEN_JOB, JobState
+from geogaze.ledger.usage import Spent
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ _NOTHING_TO_COUNT = PhaseStatus(0, 0, 0, "")
 class JobStatus:
     """A job as its users see it. Times are seconds since 1970; ``now`` is the database's.
 
-    ``phases`` are in their order. The job's items are those of its first phase that has any.
+    ``phases`` are in their order; ``spent`` is what they took of workers, ``size`` the bytes of
+    products. The job's items are those of its first phase that has any.
     """
 
     id: UUID
@@ -69,6 +71,8 @@ class JobStatus:
     last_error: str | None
     problem: dict[str, Any] | None
     warnings: tuple[str, ...] = ()
+    spent: tuple[Spent, ...] = ()
+    size: int | None = None
 
     @property
     def _counted(self) -> PhaseStatus:

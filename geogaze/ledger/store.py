@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.orm import Session, undefer
 
 from geogaze.errors import IllegalTransition, JobNotFound
 from geogaze.grid.rectangles import Rectangle
@@ -23,14 +23,16 @@ from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
 from geogaze.ledger.states import JobState, UnitState, check_job_step
 from geogaze.ledger.steps import begin_anew, job_step
 from geogaze.ledger.submission import Submission, accept
-from geogaze.ledger.tables import Base, Job, Phase, Unit, now
+from geogaze.ledger.tables import Base, Job, Phase, Unit, Usage, now
 from geogaze.ledger.transitions import close_job, tell
+from geogaze.ledger.usage import Earlier, Spent, spent_on
 
 if TYPE_CHECKING:
     from geogaze.ledger.catalogue import Catalogue
 
 _NEWEST = (Job.created.desc(), Job.id.desc())  # as the indices have them
 _ALIKE_AMONG = 50  # inputs are looked into, job by job
+_LEARNT_FROM = 12  # plans are large
 
 
 class Ledger:
@@ -108,12 +110,15 @@ class Ledger:
             wanted.append(ran <= max_seconds)
         return self._statuses(*wanted, limit=limit, offset=offset)
 
-    def pace(self, process: str, inputs: dict[str, str]) -> float | None:
-        """Items per second, products included, of a process's newest job with these inputs.
+    def earlier(self, process: str, inputs: dict[str, str]) -> list[Earlier]:
+        """What the newest jobs of a process with these inputs took, newest first.
 
-        Looked for among the last few that succeeded, where no item was taken over; None where
-        there is none.
+        Those among the last few that succeeded, of which no item was taken over from another, and
+        all that they took is known.
         """
+        own = ~exists().where(Phase.job_id == Job.id, Phase.items_reused > 0)
+        items = select(func.sum(Phase.items)).where(Phase.job_id == Job.id).scalar_subquery()
+        known = select(func.sum(Usage.items)).where(Usage.job_id == Job.id).scalar_subquery()
         newest = (
             select(Job.id)
             .where(Job.state == JobState.SUCCESSFUL, Job.process == process, *self._ours())
@@ -122,20 +127,17 @@ class Ledger:
         )
         alike = [Job.request[name].as_string() == value for name, value in inputs.items()]
         with Session(self.database) as session:
-            last = session.execute(
-                select(Phase.items, (Job.finished - Job.started).label("seconds"))
-                .join(Phase, Phase.job_id == Job.id)
-                .where(
-                    Job.id.in_(newest),
-                    *alike,
-                    Phase.items > 0,
-                    Phase.items_reused == 0,
-                    Job.finished > Job.started,
-                )
-                .order_by(*_NEWEST, Phase.position)
-                .limit(1)
-            ).one_or_none()
-        return last.items / last.seconds if last else None
+            jobs = session.execute(
+                select(Job.id, Job.plan, Job.finished - Job.started, Job.size)
+                .where(Job.id.in_(newest), *alike, own, items == known)
+                .order_by(*_NEWEST)
+                .limit(_LEARNT_FROM)
+            ).all()
+            spent = spent_on(session, [job for job, *_ in jobs])
+        return [
+            Earlier(plan, spent[job], elapsed or 0.0, size or 0)
+            for job, plan, elapsed, size in jobs
+        ]
 
     def _statuses(self, *wanted: ColumnElement[bool], limit: int, offset: int) -> list[JobStatus]:
         with Session(self.database) as session:
@@ -143,6 +145,7 @@ class Ledger:
             jobs = session.scalars(
                 select(Job)
                 .where(*wanted, *self._ours())
+                .options(undefer(Job.size))
                 .order_by(*_NEWEST)
                 .limit(limit)
                 .offset(offset)
@@ -152,7 +155,8 @@ class Ledger:
                 select(Phase).where(Phase.job_id.in_([job.id for job in jobs]))
             ):
                 counts[count.job_id].append(count)
-        return [_job_status(job, counts[job.id], moment) for job in jobs]
+            spent = spent_on(session, [job.id for job in jobs])
+        return [_job_status(job, counts[job.id], spent[job.id], moment) for job in jobs]
 
     def _ours(self) -> tuple[ColumnElement[bool], ...]:
         return () if self._tenant is None else (Job.tenant == self._tenant,)
@@ -264,7 +268,9 @@ def _rectangle(unit: Unit) -> Rectangle | None:
     return (*unit.rectangle,) if unit.rectangle else None  # type: ignore[return-value]
 
 
-def _job_status(job: Job, counts: Sequence[Phase], moment: float) -> JobStatus:
+def _job_status(
+    job: Job, counts: Sequence[Phase], spent: Sequence[Spent], moment: float
+) -> JobStatus:
     return JobStatus(
         id=job.id,
         tenant=job.tenant,
@@ -295,4 +301,6 @@ def _job_status(job: Job, counts: Sequence[Phase], moment: float) -> JobStatus:
         last_error=job.last_error,
         problem=job.problem,
         warnings=tuple(job.warnings or ()),
+        spent=tuple(spent),
+        size=job.size,
     )

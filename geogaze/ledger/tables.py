@@ -201,6 +201,23 @@ class Unit(Base):
     )
 
 
+class Usage(Base):
+    """What workers on one kind of device spent on a phase of a job (see
+    :mod:`geogaze.ledger.usage`); ``items`` are those that came of it.
+    """
+
+    __tablename__ = "usage"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    phase: Mapped[str] = mapped_column(PHASE_NAME, primary_key=True)
+    device: Mapped[str] = mapped_column(String(255), primary_key=True)
+    items: Mapped[int]
+    seconds: Mapped[float] = mapped_column(Float(53))
+    core_seconds: Mapped[float] = mapped_column(Float(53))
+
+
 class Lead(Base):
     """Who does a job that only one process may do at a time."""
 

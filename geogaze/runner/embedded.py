@@ -26,6 +26,7 @@ from geogaze.errors import (
     ScratchUnusable,
 )
 from geogaze.outputs import SO_FAR, Kind, check_folder, former_products
+from geogaze.processes.bill import Bill
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
@@ -52,6 +53,7 @@ class RunReport:
     seconds: float
     assets: dict[str, Path]
     skipped: list[dict[str, Any]]
+    bill: Bill
 
     @property
     def tiles_per_second(self) -> float:
@@ -118,6 +120,7 @@ def run(
         seconds=time.monotonic() - started,
         assets=assets,
         skipped=results["skipped"],
+        bill=Bill.of(status.spent, status.size or 0, settings),
     )
 
 

@@ -65,3 +65,14 @@ def model_of(claim: Claim) -> str | None:
     bundle = claim.plan.get("bundle") or {}
     name: str | None = bundle.get("name")
     return name
+
+
+def words_of(claim: Claim) -> dict[str, object]:
+    """What each line of the log says of the unit that it is about."""
+    words: dict[str, object] = {
+        "job": str(claim.job_id),
+        "phase": claim.phase,
+        "unit": claim.position,
+        "attempt": claim.attempt,
+    }
+    return {**words, "request": claim.request_id} if claim.request_id else words

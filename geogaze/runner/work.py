@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from geogaze.config import Settings
+from geogaze.cores import usable_cores
 from geogaze.errors import (
     DatabaseUnavailable,
     GeogazeError,
@@ -19,21 +20,23 @@ from geogaze.errors import (
     StaleClaim,
     StorageUnavailable,
 )
-from geogaze.evidence.engines import device_name
+from geogaze.evidence.engines import device_kind, device_name
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
 from geogaze.ledger.store import Ledger
+from geogaze.ledger.usage import Effort
 from geogaze.ledger.workers import Report, Workers
 from geogaze.runner.company import Company
 from geogaze.runner.heartbeat import Heartbeat
+from geogaze.runner.meter import Meter
 from geogaze.runner.names import process_name
 from geogaze.runner.phases import Outcome, Resources, load_phases, perform
 from geogaze.runner.scratch import clean_scratch
 from geogaze.runner.unforeseen import as_ours
-from geogaze.runner.watcher import DONE, HANDED_BACK, Watcher, model_of
+from geogaze.runner.watcher import DONE, HANDED_BACK, Watcher, model_of, words_of
 from geogaze.scene.readers import load_readers
 from geogaze.storage import open_storage
 
@@ -75,6 +78,7 @@ class Worker:
     ) -> None:
         self.resources = resources
         self._watcher = watcher or Watcher()
+        self._meter = Meter()
         self._model: str | None = None
         self._ends_with = ends_with
         self._claims = claims
@@ -175,15 +179,22 @@ class Worker:
             on_left_behind(lane)
 
         started, outcome = time.monotonic(), HANDED_BACK
-        with structlog.contextvars.bound_contextvars(**_words(claim)):
+        self._meter.begin(claim.token)
+        with structlog.contextvars.bound_contextvars(**words_of(claim)):
             try:
                 outcome = self._attempt(claim, left_behind)
             except GeogazeError as error:
                 outcome = error.slug
                 raise
             finally:
+                self._meter.end(claim.token)
                 seconds = time.monotonic() - started
                 self._tell(lambda: self._watcher.on_ended(claim, outcome, seconds))
+
+    def _effort(self, claim: Claim) -> Effort:
+        settings = self.resources.settings
+        cores = settings.torch_threads or usable_cores()
+        return Effort(device_kind(settings), self._meter.seconds(claim.token), cores)
 
     def _tell(self, who_looks_on: Callable[[], None]) -> None:
         """Whatever ails who only looks on, the work goes on."""
@@ -216,7 +227,7 @@ class Worker:
             # Told to stop: hand the unit back. What was written is left to the sweeper and must not
             # be removed here: the stop may have come right after the commit.
             with suppress(StaleClaim, *DATABASE_AWAY):  # the lease runs out by itself
-                self._claims.release(claim)
+                self._claims.release(claim, self._effort(claim))
             log.info("unit handed back")
             raise
         else:
@@ -269,7 +280,9 @@ class Worker:
         doubt: Exception | None = None
         while True:
             try:
-                self._claims.commit(claim, outcome.result, items=outcome.items)
+                self._claims.commit(
+                    claim, outcome.result, items=outcome.items, effort=self._effort(claim)
+                )
             except StaleClaim:
                 if doubt:  # perhaps it was committed, and the answer got lost
                     raise doubt from None
@@ -288,7 +301,7 @@ class Worker:
 
     def _give_up(self, claim: Claim, error: GeogazeError) -> None:
         try:
-            again = self._claims.give_up(claim, error)
+            again = self._claims.give_up(claim, error, self._effort(claim))
         except StaleClaim as stale:
             # Perhaps the database failed us just after it had committed: leave the part alone.
             log.info("unit dropped", reason=str(stale))
@@ -305,14 +318,3 @@ class Worker:
             self.resources.storage.delete(claim.prefix)
         except StorageUnavailable as error:
             log.warning("part not removed", prefix=claim.prefix, error=str(error))
-
-
-def _words(claim: Claim) -> dict[str, object]:
-    """What each line of the log says of the unit that it is about."""
-    words: dict[str, object] = {
-        "job": str(claim.job_id),
-        "phase": claim.phase,
-        "unit": claim.position,
-        "attempt": claim.attempt,
-    }
-    return {**words, "request": claim.request_id} if claim.request_id else words

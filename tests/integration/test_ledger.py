@@ -25,6 +25,7 @@ from tests.unit.ledger.test_quotas import QuotasSuite
 from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
 from tests.unit.ledger.test_submission import SubmissionSuite
+from tests.unit.ledger.test_usage import UsageSuite
 from tests.unit.ledger.test_workers import WorkersSuite
 
 
@@ -74,6 +75,10 @@ class TestPhases(OnPostgres, PhasesSuite):
 
 
 class TestWorkers(OnPostgres, WorkersSuite):
+    pass
+
+
+class TestUsage(OnPostgres, UsageSuite):
     pass
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geogaze.config import Settings
+from geogaze.ledger.usage import Earlier
+from geogaze.processes.bill import Bill
 from geogaze.processes.explain.finishing import finishing_of
 
 if TYPE_CHECKING:  # GDAL takes its time to load
@@ -38,7 +41,12 @@ class Quote(BaseModel):
         description="Memory to put the products together; the network and its batch are besides."
     )
     seconds: float | None = Field(
-        default=None, description="All of it, at the pace of the last job like it; else left out."
+        default=None,
+        description="From its start to its end, as jobs like it went with the workers of then; "
+        "left out where there was none.",
+    )
+    bill: Bill | None = Field(
+        default=None, description="What it takes of workers, and the price; likewise."
     )
     footprint: dict[str, Any] | None = Field(
         default=None,
@@ -50,14 +58,15 @@ class Quote(BaseModel):
     )
 
 
-def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None = None) -> Quote:
+def quote_of(plan: Plan, settings: Settings, earlier: Sequence[Earlier] = ()) -> Quote:
     """What a planned job takes.
 
     Args:
         plan: the job's plan.
         settings: of whoever does it.
-        tiles_per_second: the pace of jobs like it, products included, where it is known.
+        earlier: jobs like it, whose pace it will have.
     """
+    from geogaze.processes.explain.foreseen import foresee
     from geogaze.processes.explain.place import place_of
 
     scene = plan.scene
@@ -74,6 +83,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
     blocks = plan.lattice.rows * plan.lattice.cols * layers * kept * _FLOAT_BYTES
     # What units draw is kept, and a layer's is copied twice, when it is put in its order.
     drawn = overlay * (1 + layers + 2 * min(settings.lanes, layers))
+    ahead = foresee(plan, earlier)
     return Quote(
         tiles=plan.tiles,
         layers=layers,
@@ -83,6 +93,7 @@ def quote_of(plan: Plan, settings: Settings, *, tiles_per_second: float | None =
         products_bytes=products,
         disk_bytes=products + parts + blocks + round(drawn),
         memory_bytes=max(finishing_of(plan, settings).values()),
+        seconds=ahead.elapsed if ahead else None,
         seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
         footprint=place_of(scene.crs_wkt, scene.affine, (0, 0, scene.height, scene.width)).geometry,
         warnings=plan.warnings,

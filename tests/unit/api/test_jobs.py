@@ -305,6 +305,11 @@ def test_a_job_from_submission_to_removal(
     assert progress == sorted(progress)
     assert info["tilesDone"] == info["tiles"]
     assert info["tilesPerSecond"] > 0
+    assert info["bill"]["workerSeconds"] > 0
+    item = http.get(f"/collections/explain/items/{info['jobID']}").json()["properties"]
+    assert item["geogaze:worker_seconds"] == info["bill"]["workerSeconds"]
+    file = http.get(f"{location}/assets/item.json").json()["properties"]
+    assert "geogaze:worker_seconds" not in file, "a job's files are the same whatever it took"
 
     results = http.get(f"{location}/results").json()
     assert set(results) == {"heat-boat", "style-boat", "overlay-boat", "backdrop", *OF_EVERY_JOB}

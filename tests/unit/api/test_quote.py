@@ -17,6 +17,7 @@ from geogaze.config import Settings
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
+from geogaze.ledger.usage import Effort, put_down
 from tests.unit.api.test_execution import EXECUTION, check_problem
 from tests.unit.api.test_jobs import end
 from tests.unit.api.testing import TestClient
@@ -90,38 +91,53 @@ def test_what_an_execution_refuses_a_quote_does_in_the_same_words(
     assert "mask" in unknown.json()["detail"]
 
 
-def succeeded(http: TestClient, ledger: Ledger, inputs: Any, seconds: float, who: Any) -> None:
-    job = http.post(EXECUTION, json={"inputs": inputs}, headers=who).json()["jobID"]
-    end(ledger, UUID(job), JobState.SUCCESSFUL)
+def succeeded(http: TestClient, ledger: Ledger, inputs: Any, seconds: float, who: Any) -> UUID:
+    """A job of which all time went into its tiles, on two of four-core workers."""
+    job = UUID(http.post(EXECUTION, json={"inputs": inputs}, headers=who).json()["jobID"])
+    end(ledger, job, JobState.SUCCESSFUL)
+    tiles = ledger.status(job).items
     with Session(ledger.database) as session, session.begin():
-        started = {"started": 1000.0, "finished": 1000.0 + seconds, "content": job}
-        session.execute(update(Job).where(Job.state == JobState.SUCCESSFUL).values(**started))
+        started = {"started": 1000.0, "finished": 1000.0 + seconds, "content": str(job)}
+        session.execute(update(Job).where(Job.id == job).values(**started))
+        put_down(session, job, "explain", Effort("cpu", 2 * seconds, 4), tiles)
+    return job
 
 
 class TestTime:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"tenant_header": "X-Tenant"})
+        prices = {"price_core_hour": 0.05, "currency": "EUR"}
+        return settings.model_copy(update={"tenant_header": "X-Tenant", **prices})
 
-    def test_it_is_known_from_ones_own_last_job_like_it(
+    def test_it_is_known_from_ones_own_jobs_like_it(
         self, http: TestClient, ledger: Ledger, inputs: dict[str, Any]
     ) -> None:
         ours, theirs = {"X-Tenant": "ours"}, {"X-Tenant": "theirs"}
 
-        def seconds(who: dict[str, str], **changes: Any) -> float | None:
+        def told(who: dict[str, str], **changes: Any) -> Any:
             body = {"inputs": {**inputs, **changes}}
-            told = http.post(QUOTE, json=body, headers=who).json()
-            found: float | None = told.get("seconds")
-            return found
+            return http.post(QUOTE, json=body, headers=who).json()
 
-        assert seconds(ours) is None
-        succeeded(http, ledger, inputs, 30.0, theirs)
-        assert seconds(ours) is None, "another's jobs are not looked at"
-        assert seconds(theirs) == pytest.approx(30)
-        assert seconds(theirs, classes="all") == pytest.approx(30)
-        assert seconds(theirs, overlap=0) == pytest.approx(15), "half the tiles"
-        assert seconds(theirs, method="saliency") is None
-        assert seconds(theirs, context="scene") is None
+        assert not {"seconds", "bill"} & set(told(ours))
+        job = succeeded(http, ledger, inputs, 30.0, theirs)
+        assert "seconds" not in told(ours), "another's jobs are not looked at"
+        same, fewer = told(theirs), told(theirs, overlap=0)
+        assert same["seconds"] == pytest.approx(30)
+        assert same["bill"] == {
+            "workerSeconds": pytest.approx(60),
+            "coreHours": pytest.approx(60 * 4 / 3600),
+            "gpuHours": 0,
+            "cost": pytest.approx(60 * 4 / 3600 * 0.05),
+            "currency": "EUR",
+        }
+        share = fewer["tiles"] / same["tiles"]
+        assert share == pytest.approx(0.5), "half the tiles"
+        assert fewer["seconds"] == pytest.approx(30 * share)
+        assert fewer["bill"]["cost"] == pytest.approx(same["bill"]["cost"] * share)
+        for change in ({"method": "saliency"}, {"context": "scene"}, {"overlays": False}):
+            assert "seconds" not in told(theirs, **change)
+        status = http.get(f"/jobs/{job}", headers=theirs).json()
+        assert status["bill"] == same["bill"], "what it took, in the form that it was quoted in"
 
     def test_who_asks_must_be_said(self, http: TestClient, inputs: dict[str, Any]) -> None:
         check_problem(http.post(QUOTE, json={"inputs": inputs}), 400)

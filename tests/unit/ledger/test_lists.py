@@ -139,33 +139,6 @@ class ListsSuite(Suite):
         assert self.sweep(engine) == len(held)
         assert {self.unit(engine, unit).state for unit in held} == {UnitState.PENDING}
 
-    def test_the_pace_of_a_job_is_that_of_the_last_one_alike(
-        self, engine: Engine, ledger: Ledger, claims: Claims
-    ) -> None:
-        """Another tenant's, unfinished ones, and those that took tiles over tell nothing."""
-        alike = {"model": "tiny", "method": "gradcam"}
-
-        def ran(seconds: float, *, tenant: str = "anna", **changes: Any) -> None:
-            request = {**alike, **changes}
-            job = ledger.submit(submission(2, request=request, tenant=tenant, content=tenant))
-            self.finish(ledger, claims)
-            times = {"started": 1000.0, "finished": 1000.0 + seconds}
-            with Session(engine) as session, session.begin():
-                session.execute(update(Job).where(Job.id == job).values(**times))
-
-        anna = ledger.of("anna")
-        assert anna.pace("explain", alike) is None
-        ran(4.0, tenant="bert")
-        assert anna.pace("explain", alike) is None
-        assert ledger.pace("explain", alike) == pytest.approx(20 / 4)
-        ran(8.0)
-        ran(1.0)  # of the same content: nothing was left to do
-        ledger.submit(submission(2, request=alike, tenant="anna"))
-        assert anna.pace("explain", alike) == pytest.approx(20 / 8)
-        assert anna.pace("explain", {**alike, "method": "layercam"}) is None
-        assert anna.pace("audit", alike) is None
-        assert anna.pace("explain", {**alike, "context": "scene"}) is None
-
 
 class TestOnSqlite(OnSqlite, ListsSuite):
     def test_a_tenants_list_is_read_off_an_index(self, engine: Engine, ledger: Ledger) -> None:

@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[3]
 FIRST = "8853cb49145e"
 BEFORE_NAMES = "5d0c3b7f2a91"
 EXPANDED = "c81f5e27a604"
+LATER = ("request_id VARCHAR(64)", "size BIGINT")
 
 
 def alembic_config() -> Config:
@@ -192,7 +193,9 @@ def check_phases_by_name(engine: Engine) -> None:
         assert old.rows() == before
 
     migrate(engine, EXPANDED)
-    execute(engine, "ALTER TABLE jobs ADD COLUMN request_id VARCHAR(64)")  # later code needs it
+    for column in LATER:  # and the table below: later code needs them
+        execute(engine, f"ALTER TABLE jobs ADD COLUMN {column}")
+    Base.metadata.create_all(engine, [Base.metadata.tables["usage"]])
     ledger, claims = Ledger(engine), Claims(engine, lease_seconds=30, patience=patience(1))
     check_described(ledger, jobs, failing)
     # While both are at work: one accepts a job, and the other does it.
@@ -208,7 +211,9 @@ def check_phases_by_name(engine: Engine) -> None:
     claims.give_up(claim_next(engine, claims, running), UnitBroke("broke"))
     halves = {claim_next(engine, claims, running).rectangle for _ in range(2)}
     assert halves == {(0, 10, 1, 15), (0, 15, 1, 20)}
-    execute(engine, "ALTER TABLE jobs DROP COLUMN request_id")
+    for column in LATER:
+        execute(engine, f"ALTER TABLE jobs DROP COLUMN {column.split()[0]}")
+    execute(engine, "DROP TABLE usage")
 
     migrate(engine, "head")
     assert differences(engine) == []

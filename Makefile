@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+SUPPLY := .cache/supply
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SCENE ?=
@@ -112,6 +113,25 @@ rolling: install-dev redis  ## Processes of an older commit beside these, a job 
 load: install-dev redis  ## 200 pollers, 20 submitters, 10 uploaders beside a running job: make load [ARGS='--minutes 5']
 	@$(BIN)/python -m tests.benchmarks.load $(ARGS)
 
+.PHONY: kubernetes units fleet
+kubernetes: $(SUPPLY)/.made  ## Render infra/kubernetes with kustomize, and hold it to Kubernetes' own schemas
+	@command -v kubectl >/dev/null || infra/apt-install.sh kubernetes-client
+	@for overlay in base gpu; do \
+	   kubectl kustomize infra/kubernetes/$$overlay > .cache/$$overlay.yaml && \
+	   $(SUPPLY)/bin/kubernetes-validate -k 1.34 --strict --quiet --no-warn .cache/$$overlay.yaml \
+	   || exit 1; done; echo "infra/kubernetes: base and gpu fit Kubernetes 1.34"
+
+# Programs that are not installed here are not to be judged: true stands for them.
+units:  ## Does systemd understand the units of infra/systemd?
+	@command -v systemd-analyze >/dev/null || infra/apt-install.sh systemd
+	@mkdir -p .cache/units && for unit in infra/systemd/*.service; do \
+	   sed 's#/opt/geogaze/.venv/bin/[a-z]*#/bin/true#' $$unit > .cache/units/$$(basename $$unit); done
+	@cp .cache/units/geogaze-worker@.service .cache/units/geogaze-worker@1.service
+	systemd-analyze verify --man=no .cache/units/geogaze-[!w]*.service .cache/units/geogaze-worker@1.service
+
+fleet: install-dev  ## A day of 1 to 500 workers: cost, waiting, what the autoscaler does [ARGS='--picture FILE']
+	@$(BIN)/python -m infra.fleet $(ARGS)
+
 .PHONY: fuzz
 fuzz: install-dev  ## Random requests by the API's own description: make fuzz EXAMPLES=200 SEED=1
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES) --seed $(SEED)
@@ -158,7 +178,6 @@ lint: install-dev  ## ruff, mypy, import-linter, and the deployment files
 	$(BIN)/hadolint infra/*.Dockerfile
 
 # What geogaze is made of, by tools in an environment of their own.
-SUPPLY := .cache/supply
 .PHONY: supply advisories sbom licences bandit
 
 $(SUPPLY)/.made: infra/supply.txt

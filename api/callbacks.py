@@ -151,7 +151,7 @@ class Callbacks:
             return result_links(self._services, due.job_id, due.base)
         known = self._services.ledger.status(due.job_id)
         status = status_info(known, due.base, self._services.settings)
-        return status.model_dump(mode="json", exclude_none=True)
+        return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _origin(uri: str) -> str:

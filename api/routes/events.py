@@ -40,7 +40,7 @@ async def events(request: Request, job_id: JobId) -> AsyncIterator[ServerSentEve
     base, shown, done = base_url(request), "", 0
     async for seen in watching.changes(job_id):
         told = status_info(seen.status, base, settings)
-        status = told.model_dump(mode="json", exclude_none=True)
+        status = told.model_dump(mode="json", by_alias=True, exclude_none=True)
         yield ServerSentEvent(event="status", data=status)
         if seen.picture and (tag := key_tag(seen.picture.key)) != shown:
             shown = tag

@@ -72,7 +72,7 @@ def _status(request: Request, job: str) -> dict[str, Any] | None:
     except GeogazeError:
         return None
     status = status_info(known, base_url(request), services.settings)
-    return status.model_dump(mode="json", exclude_none=True)
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _page(root: str, document: dict[str, Any] | None) -> HTMLResponse:

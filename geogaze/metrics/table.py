@@ -15,6 +15,7 @@ METRICS = [
     "geogaze.metrics.units:DUE",
     "geogaze.metrics.waiting:AGE",
     "geogaze.metrics.waiting:LEFT",
+    "geogaze.metrics.backlog:BACKLOG",
     "geogaze.metrics.workers:ALIVE",
     "geogaze.metrics.workers:SLOTS",
     "geogaze.metrics.callbacks:WAITING",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from geogaze.ledger.usage import Earlier, Spent
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.learning import learn
 
+_PICTURES = 5  # of layers, on the contact sheet
 _SHOWING = frozenset({"draw", "assemble"})  # phases that depend on which overlays are drawn
 
 
@@ -40,8 +42,8 @@ def foresee(plan: Plan, earlier: Sequence[Earlier]) -> Foreseen | None:
     """
     examples = [(then, one) for one in earlier if (then := _plan_of(one))]
     shown = [(then, one) for then, one in examples if then.overlays == plan.overlays]
-    worked = sum(row.seconds for _, one in examples for row in one.spent)
-    if not (worked and shown):
+    worked = [sum(row.seconds for row in one.spent) for _, one in examples]
+    if not (any(worked) and shown):
         return None
     spent = [
         row
@@ -49,10 +51,11 @@ def foresee(plan: Plan, earlier: Sequence[Earlier]) -> Foreseen | None:
         for row in _foresee_phase(phase, plan, shown if phase in _SHOWING else examples)
     ]
     seconds = sum(row.seconds for row in spent)
+    pace, besides = learn([(work, 1) for work in worked], [one.elapsed for _, one in examples])
     sizes = learn([_made(then) for then, _ in shown], [one.size for _, one in shown])
     return Foreseen(
         spent=tuple(spent),
-        elapsed=seconds * sum(one.elapsed for _, one in examples) / worked,
+        elapsed=seconds * pace + besides,
         size=sum(a * b for a, b in zip(sizes, _made(plan), strict=True)),
     )
 
@@ -75,11 +78,15 @@ def work_of(plan: Plan) -> dict[str, tuple[float, ...]]:
 
 
 def _made(plan: Plan) -> tuple[float, ...]:
-    """What products are large by, as :func:`work_of`."""
+    """What products are large by, as :func:`work_of`.
+
+    Heat, tables and polygons of more cells compress better, so they grow by the root of these; the
+    sheet has pictures of the first few layers alone.
+    """
     pixels = plan.canvas.height * plan.canvas.width if plan.overlays != "none" else 0
     cells = plan.lattice.rows * plan.lattice.cols
     layers = len(plan.layers)
-    return (cells * layers, 1, pixels * layers, pixels, plan.tiles * layers)
+    return (1, math.sqrt(cells * layers), min(layers, _PICTURES), pixels * layers, pixels)
 
 
 def _foresee_phase(phase: str, plan: Plan, examples: Sequence[tuple[Plan, Earlier]]) -> list[Spent]:

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from api.figures import Figures
 from geogaze.config import Settings
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Delivery, Job, Unit, WorkerSeen, now
+from geogaze.ledger.usage import Effort
 from geogaze.ledger.workers import Report, Workers
 from geogaze.metrics.callbacks import WAITING
 from tests.unit.api.testing import TestClient, due, make_app
@@ -59,10 +61,43 @@ def test_a_new_ledger_has_noughts(http: TestClient) -> None:
     assert "geogaze_units" not in told
     assert told["geogaze_workers"] == {("none",): 0}
     assert told["geogaze_queue_age_seconds"] == {("accepted",): 0, ("running",): 0}
-    for name in ("units_due", "worker_slots", "tiles_left", "callbacks_waiting"):
+    for name in ("units_due", "worker_slots", "tiles_left", "backlog_seconds", "callbacks_waiting"):
         assert told[f"geogaze_{name}"] == {(): 0}, name
     assert told["geogaze_ledger_up"] == {(): 1}
     assert told["process_resident_memory_bytes"][()] > 1e6
+
+
+def test_the_backlog_is_what_is_left_at_the_pace_of_its_model(
+    http: TestClient, ledger: Ledger
+) -> None:
+    def backlog() -> float:
+        return figures(http)["geogaze_backlog_seconds"][()]
+
+    def took(model: str, seconds: float) -> None:
+        """A job of ten tiles, done."""
+        job = ledger.submit(submission(request={"model": model}))
+        claims = Claims(ledger.database, lease_seconds=30, patience=patience(3))
+        while unit := due(ledger.database):
+            claimed = claims.claim(unit, "worker")
+            assert claimed
+            items = 10 if claimed.phase == "explain" else 0
+            effort = Effort("cpu", seconds / 2, 2)
+            claims.commit(claimed, {"assets": {"files": {}}}, items=items, effort=effort)
+        assert ledger.status(job).state is JobState.SUCCESSFUL
+
+    assert backlog() == 0
+    waiting = ledger.submit(submission(3, request={"model": "light"}))
+    assert backlog() == pytest.approx(3.0), "nobody has told: a tenth of a second, or one a unit"
+    ledger.dismiss(waiting)
+    took("light", 2.0)
+    took("heavy", 40.0)
+    assert backlog() == 0, "what is done waits for nobody"
+    ledger.submit(submission(3, request={"model": "light"}))
+    assert backlog() == pytest.approx(30 * 0.2), "publishing included"
+    ledger.submit(submission(2, request={"model": "heavy"}))
+    assert backlog() == pytest.approx(30 * 0.2 + 20 * 4.0)
+    ledger.submit(submission(1, request={"model": "new"}))
+    assert backlog() == pytest.approx(30 * 0.2 + 20 * 4.0 + 10 * 42 / 20), "the mean of all"
 
 
 def test_jobs_and_units_are_counted(http: TestClient, ledger: Ledger) -> None:

@@ -33,7 +33,7 @@ def test_run_ends_with_one_line_of_json(geogaze: Geogaze, scene: Path, tmp_path:
     report = done.last
     assert set(report) == {
         *("job", "status", "tiles", "reused", "seconds", "tiles_per_second"),
-        *("classes", "assets", "skipped", "bands", "rescale", "warnings"),
+        *("classes", "assets", "skipped", "bands", "rescale", "warnings", "bill"),
     }
     assert (report["status"], report["classes"], report["skipped"]) == ("successful", ["boat"], [])
     assert report["tiles"] > 0

@@ -11,19 +11,18 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError, StaleClaim
 from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
-from geogaze.ledger.pace import Pace
 from geogaze.ledger.records import Claim, attempt_prefix
 from geogaze.ledger.retries import POLICIES, Patience, Waits
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.steps import job_step, move, unit_step
 from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
-from geogaze.ledger.transitions import advance, leave, lock_job, settle_failure, tell
+from geogaze.ledger.transitions import advance, leave, lock_job, mark_pace, settle_failure, tell
 from geogaze.ledger.usage import Effort, put_down
 
 _PLANS_KEPT = 16  # of jobs that a worker was at lately
@@ -188,7 +187,7 @@ class Claims:
         if held is None:
             raise _not_ours(claim)
         with Session(self._database) as session, session.begin():
-            _mark(session, claim.job_id, claim.phase)
+            mark_pace(session, claim.job_id, claim.phase)
 
     def commit(
         self, claim: Claim, result: dict[str, Any], *, items: int, effort: Effort | None = None
@@ -275,23 +274,6 @@ class Claims:
 
 def _not_ours(claim: Claim) -> StaleClaim:
     return StaleClaim(f"Unit {claim.position} of job {claim.job_id} is not ours any more.")
-
-
-def _mark(session: Session, job_id: UUID, phase: str) -> None:
-    """Keep how far a phase of a job is, unless somebody has just done so."""
-    this = (Phase.job_id == job_id, Phase.name == phase)
-    at_work = (
-        select(func.coalesce(func.sum(Unit.items_done), 0))
-        .where(Unit.job_id == job_id, Unit.state == UnitState.RUNNING)
-        .scalar_subquery()
-    )
-    moment, marks, items = session.execute(
-        select(now(), Phase.pace, Phase.items_done + at_work).where(*this)
-    ).one()
-    pace = Pace.of(marks)
-    if (later := pace.seen(moment, items)) is not pace:
-        most = case((Phase.items_seen < items, items), else_=Phase.items_seen)
-        session.execute(update(Phase).where(*this).values(pace=later.marks, items_seen=most))
 
 
 def _let_one_look(session: Session, unit: Unit, seconds: float) -> None:

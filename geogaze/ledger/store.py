@@ -7,11 +7,11 @@ Workers' claims are in :mod:`geogaze.ledger.claims`, the dispatcher's side in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from geogaze.errors import IllegalTransition, JobNotFound
@@ -25,7 +25,7 @@ from geogaze.ledger.steps import begin_anew, job_step
 from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, Phase, Unit, Usage, now
 from geogaze.ledger.transitions import close_job, tell
-from geogaze.ledger.usage import Earlier, Spent, spent_on
+from geogaze.ledger.usage import Earlier, Spent, spent_on, told
 
 if TYPE_CHECKING:
     from geogaze.ledger.catalogue import Catalogue
@@ -150,12 +150,18 @@ class Ledger:
                 .limit(limit)
                 .offset(offset)
             ).all()
-            counts: defaultdict[UUID, list[Phase]] = defaultdict(list)
-            for count in session.scalars(
-                select(Phase).where(Phase.job_id.in_([job.id for job in jobs]))
+            counts: defaultdict[UUID, dict[str, Phase]] = defaultdict(dict)
+            spent: defaultdict[UUID, list[Spent]] = defaultdict(list)
+            used = and_(Usage.job_id == Phase.job_id, Usage.phase == Phase.name)
+            for count, row in session.execute(
+                select(Phase, Usage)
+                .outerjoin(Usage, used)
+                .where(Phase.job_id.in_([job.id for job in jobs]))
+                .order_by(Phase.position, Usage.device)
             ):
-                counts[count.job_id].append(count)
-            spent = spent_on(session, [job.id for job in jobs])
+                counts[count.job_id][count.name] = count
+                if row is not None:
+                    spent[count.job_id].append(told(row))
         return [_job_status(job, counts[job.id], spent[job.id], moment) for job in jobs]
 
     def _ours(self) -> tuple[ColumnElement[bool], ...]:
@@ -269,7 +275,7 @@ def _rectangle(unit: Unit) -> Rectangle | None:
 
 
 def _job_status(
-    job: Job, counts: Sequence[Phase], spent: Sequence[Spent], moment: float
+    job: Job, counts: Mapping[str, Phase], spent: Sequence[Spent], moment: float
 ) -> JobStatus:
     return JobStatus(
         id=job.id,
@@ -279,7 +285,7 @@ def _job_status(
         phase=job.phase,
         message=job.message,
         phases={
-            count.name: PhaseStatus(
+            name: PhaseStatus(
                 total=count.total,
                 remaining=count.remaining,
                 share=count.share,
@@ -291,7 +297,7 @@ def _job_status(
                 items_seen=count.items_seen,
                 pace=Pace.of(count.pace),
             )
-            for count in sorted(counts, key=lambda count: count.position)
+            for name, count in counts.items()
         },
         created=job.created,
         updated=job.updated,

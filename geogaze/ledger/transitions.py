@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, func, insert, literal, select, update
+from sqlalchemy import Select, case, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import GeogazeError
 from geogaze.grid.rectangles import Rectangle, area, halves
+from geogaze.ledger.pace import Pace
 from geogaze.ledger.retries import Patience, Step, decide
 from geogaze.ledger.states import JobState, UnitState
 from geogaze.ledger.steps import job_step, move
@@ -100,6 +101,23 @@ def tell(session: Session, job_id: UUID, state: JobState) -> None:
                 id=uuid4(), job_id=job_id, event=event, uri=uri, next_attempt_at=now()
             )
         )
+
+
+def mark_pace(session: Session, job_id: UUID, phase: str) -> None:
+    """Keep how far a phase of a job is, unless somebody has just done so."""
+    this = (Phase.job_id == job_id, Phase.name == phase)
+    at_work = (
+        select(func.coalesce(func.sum(Unit.items_done), 0))
+        .where(Unit.job_id == job_id, Unit.state == UnitState.RUNNING)
+        .scalar_subquery()
+    )
+    moment, marks, items = session.execute(
+        select(now(), Phase.pace, Phase.items_done + at_work).where(*this)
+    ).one()
+    pace = Pace.of(marks)
+    if (later := pace.seen(moment, items)) is not pace:
+        most = case((Phase.items_seen < items, items), else_=Phase.items_seen)
+        session.execute(update(Phase).where(*this).values(pace=later.marks, items_seen=most))
 
 
 def settle_failure(session: Session, unit: Unit, error: GeogazeError, patience: Patience) -> int:

@@ -88,6 +88,10 @@ def spent_on(session: Session, jobs: Iterable[UUID]) -> dict[UUID, list[Spent]]:
         select(Usage).where(Usage.job_id.in_(list(jobs))).order_by(Usage.phase, Usage.device)
     )
     for row in rows:
-        told = Spent(row.phase, row.device, row.items, row.seconds, row.core_seconds)
-        found[row.job_id].append(told)
+        found[row.job_id].append(told(row))
     return found
+
+
+def told(row: Usage) -> Spent:
+    """A row for others."""
+    return Spent(row.phase, row.device, row.items, row.seconds, row.core_seconds)

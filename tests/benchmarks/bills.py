@@ -62,7 +62,7 @@ EARLIER = [
     Kind("earlier", "resnet50", size=1280, overlap=0.25),
     Kind("earlier", "resnet50", size=2048, overlap=0.0, classes=5),
     Kind("earlier", "resnet50", size=1024),
-    Kind("earlier", "resnet50", size=2304, overlap=0.25, classes=12),
+    Kind("earlier", "resnet50", size=3072, overlap=0.25, classes=12),
 ]
 ASKED = [
     Kind("small scene", size=1536),

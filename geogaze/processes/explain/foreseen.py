@@ -64,11 +64,12 @@ def work_of(plan: Plan) -> dict[str, tuple[float, ...]]:
     """How much each phase has to do, by measures of its own, the most telling one first."""
     layers, tiles = len(plan.layers), plan.tiles
     cells = plan.lattice.rows * plan.lattice.cols
-    pixels = plan.canvas.height * plan.canvas.width if plan.overlays != "none" else 0
+    read = plan.canvas.height * plan.canvas.width
+    pixels = read if plan.overlays != "none" else 0
     units = plan.units
     blended = cells * layers * plan.mosaics
     return {
-        "explain": (tiles, tiles * layers, units["explain"]),
+        "explain": (tiles, read, 1, tiles * layers),
         "blend": (tiles * layers * plan.tiling.cells**2, blended, units["blend"]),
         "scale": (blended, layers, 1),
         "draw": (pixels, pixels * layers, units["draw"]),

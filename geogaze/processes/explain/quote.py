@@ -94,7 +94,7 @@ def quote_of(plan: Plan, settings: Settings, earlier: Sequence[Earlier] = ()) ->
         disk_bytes=products + parts + blocks + round(drawn),
         memory_bytes=max(finishing_of(plan, settings).values()),
         seconds=ahead.elapsed if ahead else None,
-        seconds=plan.tiles / tiles_per_second if tiles_per_second else None,
+        bill=Bill.of(ahead.spent, ahead.size, settings) if ahead else None,
         footprint=place_of(scene.crs_wkt, scene.affine, (0, 0, scene.height, scene.width)).geometry,
         warnings=plan.warnings,
     )

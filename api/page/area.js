@@ -9,6 +9,7 @@ const SIDES = ["west", "south", "east", "north"];
 const DIGITS = 7; // of a degree: about a centimetre
 
 let shown = null; // the map and its plane
+let outlines = 0; // counts them: one may be asked for while the map's scripts are on their way
 let changed = () => {};
 
 /** Let an area be chosen; `told` hears each time that it is another. */
@@ -35,6 +36,7 @@ export function areaAsked() {
 
 /** Show the outline of a scene, GeoJSON in degrees; without one, say why there is none. */
 export async function showFootprint(outline, why) {
+  const number = ++outlines;
   stop();
   shown?.end();
   shown = null;
@@ -42,6 +44,7 @@ export async function showFootprint(outline, why) {
   say($("area-said"), outline ? null : why);
   if (!outline) return;
   const ol = await openLayers();
+  if (number !== outlines) return;
   shown = mapOfScene(ol, outline);
   followOnMap();
 }

@@ -44,7 +44,7 @@ export function mapOf(ol, target, extent, { metres = 1, turn = 0 }) {
   const map = new ol.Map({
     target,
     view,
-    controls: [new ol.control.ScaleLine({ minWidth: 80 })],
+    controls: [new ol.control.ScaleLine({ minWidth: target.clientWidth < 400 ? 40 : 80 })],
     interactions: ol.interaction.defaults({ altShiftDragRotate: false, pinchRotate: false }),
   });
   const whole = () => view.fit(extent, { size: map.getSize(), padding: [26, 26, 26, 26] });

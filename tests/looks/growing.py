@@ -39,6 +39,7 @@ def page_open(tiles: int) -> Iterator[tuple[Callable[[str], None], Future[Seen]]
     addresses, started = Queue[str](), Event()
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(_watch, addresses, started, tiles)
+        watching.add_done_callback(lambda _: started.set())  # also of one that does not start
         started.wait()
         yield addresses.put, watching
 

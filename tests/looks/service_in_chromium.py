@@ -173,7 +173,9 @@ def test_an_area_is_drawn_by_keys_and_by_pointer(browser: Browser, service: Serv
         outline = client.quote({"scene": str(service.scene)})["footprint"]["coordinates"][0]
     (west, east), (south, north) = ((min(axis), max(axis)) for axis in zip(*outline, strict=True))
 
-    tab_to(page, "#west")  # by keys alone: four sides
+    tab_to(page, "#area-written summary")  # by keys alone: four sides
+    page.keyboard.press("Enter")
+    tab_to(page, "#west")
     across, down = (east - west) / 4, (north - south) / 4
     for side in (west + across, east - across, south + down, north - down):
         page.keyboard.type(f"{side:.7f}")

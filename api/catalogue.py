@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import structlog
+from fastapi.responses import JSONResponse
 
 from api.dependencies import Services
 from api.documents import FEATURES
@@ -41,6 +42,12 @@ CONFORMANCE = [
 ]
 _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)  # of JSON of another shape
 _READERS = 8  # Items that are fetched at once
+
+
+class GeoJSON(JSONResponse):
+    """Features as they are told apart from other JSON."""
+
+    media_type = GEOJSON
 
 
 class CollectionNotFound(GeogazeError):

@@ -12,19 +12,13 @@ from fastapi.responses import JSONResponse
 
 from api import catalogue
 from api.access import Need, needs
-from api.catalogue import GEOJSON, ItemNotFound, catalogued, collection_named, link
+from api.catalogue import GEOJSON, GeoJSON, ItemNotFound, catalogued, collection_named, link
 from api.dependencies import Services, With, base_url
 from api.problems import documented
 from api.searching import ItemsQuery, SearchBody, SearchQuery, token_of
 from geogaze.ledger.catalogue import QUERYABLES, Search
 
 router = APIRouter(tags=["catalogue"])
-
-
-class GeoJSON(JSONResponse):
-    """Items as they are told apart from other JSON."""
-
-    media_type = GEOJSON
 
 
 class Schema(JSONResponse):

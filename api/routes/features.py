@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api import openapi
-from api.catalogue import GEOJSON, QUERYABLES_REL, SCHEMA, link
+from api.catalogue import GEOJSON, QUERYABLES_REL, SCHEMA, GeoJSON, link
 from api.dependencies import JobId, With, base_url, unchanged
 from api.feature_documents import CONFORMANCE, PARAMETERS, described, itself, parameters, told
 from api.features import Collection, Features
@@ -45,12 +45,6 @@ class FeatureNotFound(GeogazeError):
     status = HTTPStatus.NOT_FOUND
     slug = "no-such-feature"
     title = "There is no such feature"
-
-
-class GeoJSON(JSONResponse):
-    """Features as they are told apart from other JSON."""
-
-    media_type = GEOJSON
 
 
 class Schema(JSONResponse):

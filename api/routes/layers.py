@@ -6,15 +6,20 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from shapely.geometry import mapping
 
-from api.catalogue import link
+from api.access import Need, needs
+from api.catalogue import GeoJSON, link
 from api.dependencies import JobId, With, base_url
 from api.layers import PICTURE, Layer, OneLayer, WithLayers, picture
 from api.problems import documented
+from api.searching import area_of, numbers
 from api.tilesets import tilesets_link
+from api.zonal import Areas, features_of, told
 from geogaze.errors import InvalidRequest
 from geogaze.gis.lattice import LONLAT
 from geogaze.gis.tiles import MAX_ZOOM, Place, ramp
+from geogaze.gis.zonal import crs_of, statistics_in
 from geogaze.products.colormaps import render_stops
 
 router = APIRouter(prefix="/jobs/{job}/layers", tags=["layers"])
@@ -107,9 +112,31 @@ def point(
 
 
 @router.get("/{layer:path}/statistics", responses=documented(404, 410))
-def statistics(layer: OneLayer, known: WithLayers) -> dict[str, Any]:
-    """Of all cells of a layer that were looked at: extremes, mean, percentiles, a histogram."""
-    return {layer.name: known.lattice(layer).statistics}
+def statistics(
+    layer: OneLayer,
+    known: WithLayers,
+    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
+) -> dict[str, Any]:
+    """Of the cells that were looked at, all of them or those in a box: extremes, mean, percentiles,
+    a histogram.
+    """
+    lattice = known.lattice(layer)
+    if bbox is None:
+        return {layer.name: lattice.statistics}
+    (found,) = statistics_in(lattice, [mapping(area_of(numbers(bbox)))])
+    return {layer.name: found}
+
+
+@router.post(
+    "/{layer:path}/statistics", response_class=GeoJSON, responses=documented(404, 410, 413)
+)
+@needs(Need.READ)
+def statistics_by_area(layer: OneLayer, known: WithLayers, areas: Areas) -> GeoJSON:
+    """The same of each area of a GeoJSON document: it comes back with them in the properties of its
+    features, as `statistics`. A cell counts by the share of it that lies in the area.
+    """
+    found = statistics_in(known.lattice(layer), features_of(areas), crs_of(areas))
+    return GeoJSON(told(areas, layer.name, found))
 
 
 def _tiles(layer: Layer, base: str) -> str:

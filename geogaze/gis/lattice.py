@@ -17,6 +17,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.warp import transform_bounds
 
 from geogaze.errors import InvalidRequest
+from geogaze.gis.statistics import Statistics, statistics_of
 
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
@@ -25,8 +26,6 @@ LONLAT, MERCATOR = CRS.from_epsg(4326), CRS.from_epsg(3857)
 _CELL_BYTES = 4
 _WITH_OVERVIEWS = 4 / 3
 _ALIKE = 1e-9  # share of a cell by which its sides may differ, as floats do
-_PERCENTILES = (2, 98)
-_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -112,30 +111,9 @@ class Lattice:
         return None if math.isnan(value) else value
 
     @cached_property
-    def statistics(self) -> dict[str, float | list[list[float]]]:
-        """Of all cells that were looked at, by the names that rio-tiler has for them."""
-        cells = self.levels[0].values
-        known = cells[np.isfinite(cells)]
-        if not known.size:
-            return {"count": 0, "valid_percent": 0.0}
-        counts, edges = np.histogram(known, _BINS)
-        least, most = float(known.min()), float(known.max())
-        mean, deviation = (float(of(known, dtype=np.float64)) for of in (np.mean, np.std))
-        low, median, high = map(  # in place, as layers may be as large as memory allows
-            float,
-            np.percentile(known, (_PERCENTILES[0], 50, _PERCENTILES[1]), overwrite_input=True),
-        )
-        return {
-            "min": least,
-            "max": most,
-            "mean": mean,
-            "std": deviation,
-            "median": median,
-            "count": known.size,
-            "valid_percent": round(100 * known.size / cells.size, 2),
-            **{f"percentile_{p}": v for p, v in zip(_PERCENTILES, (low, high), strict=True)},
-            "histogram": [counts.tolist(), edges.tolist()],
-        }
+    def statistics(self) -> Statistics:
+        """Of all cells that were looked at."""
+        return statistics_of(self.levels[0].values)
 
 
 def read_lattice(file: Path | bytes, most: int) -> Lattice:

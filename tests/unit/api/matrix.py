@@ -116,6 +116,11 @@ EXPECTED: dict[str, Expected] = {
     "GET /jobs/{job}/layers/{layer:path}/legend.png": _job("read", f"{_LAYER}/legend.png"),
     "GET /jobs/{job}/layers/{layer:path}/point/{lon},{lat}": _job("read", f"{_LAYER}/point/2,51"),
     "GET /jobs/{job}/layers/{layer:path}/statistics": _job("read", f"{_LAYER}/statistics"),
+    "POST /jobs/{job}/layers/{layer:path}/statistics": _job(
+        "read",
+        f"{_LAYER}/statistics",
+        json={"type": "Polygon", "coordinates": [[[2, 51], [3, 51], [3, 52], [2, 51]]]},
+    ),
     "GET /jobs/{job}/layers/{layer:path}": _job("read", _LAYER),
     "GET /jobs/{job}/layers/{layer:path}/map/tiles": _job("read", f"{_LAYER}/map/tiles"),
     "GET /jobs/{job}/layers/{layer:path}/map/tiles/{tileMatrixSet}": _job(

@@ -5,27 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from shapely import affinity
 
 from geogaze.products.make.areas import CellAreas
-from geogaze.products.make.zones import coverage, figures_of
+from geogaze.products.make.zones import figures_of
 from tests.unit.products.lattices import LEVEL, blobs, in_blocks
 from tests.unit.products.test_regions import OfOne
 
-CIRCLE = shapely.Point(12.3, 9.7).buffer(7.1)
-RING = CIRCLE.difference(shapely.Point(12, 10).buffer(3.3))
-TURNED = affinity.rotate(shapely.box(3, 4, 21, 6.5), 31)
-SLIVER = shapely.Polygon([(1.02, 1.03), (23.5, 14.2), (1.02, 1.06)])
-
-
-@pytest.mark.parametrize("zone", [CIRCLE, RING, TURNED, SLIVER, shapely.box(2, 3, 9, 11)])
-def test_each_cell_counts_by_the_share_of_it_that_lies_within(zone: shapely.Geometry) -> None:
-    box = (2, 1, 20, 24)
-    found = coverage(zone, box)
-    row, col = np.mgrid[2:20, 1:24]
-    expected = shapely.area(shapely.intersection(shapely.box(col, row, col + 1, row + 1), zone))
-    assert found == pytest.approx(expected, abs=1e-12)
-    assert expected.sum() > 0
+RING = shapely.Point(12.3, 9.7).buffer(7.1).difference(shapely.Point(12, 10).buffer(3.3))
 
 
 class Even(OfOne):

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     retention: float = Field(
         30 * 86400.0, gt=0, description="seconds after its end that a job's products are kept"
     )
+    retention_by_tenant: dict[str, PositiveFloat] = Field(
+        {}, description="… of tenants for whom it is another"
+    )
     collect_seconds: float = Field(
         600.0, gt=0, description="seconds between searches for what crashes left in storage"
     )
@@ -239,6 +242,10 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
+
+    def kept_for(self, tenant: str) -> float:
+        """Seconds that a tenant's products and uploads are kept."""
+        return self.retention_by_tenant.get(tenant, self.retention)
 
     @property
     def kept_in(self) -> Path:

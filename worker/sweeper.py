@@ -70,7 +70,8 @@ class Sweeper:
 
     def collect_all(self) -> int:
         """Expire old jobs and search the whole storage; how many objects were removed."""
-        expired = self._collection.expire(self._settings.retention)
+        settings = self._settings
+        expired = self._collection.expire(settings.retention, settings.retention_by_tenant)
         if expired:
             log.info("jobs expired", jobs=len(expired))
         if forgotten := self._collection.forget_workers():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from geogaze.errors import IllegalTransition
@@ -27,12 +28,17 @@ class Collection:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def expire(self, seconds: float) -> list[UUID]:
-        """Dismiss jobs that ended longer ago than this, and name them."""
+    def expire(
+        self, seconds: float, by_tenant: Mapping[str, float] = MappingProxyType({})
+    ) -> list[UUID]:
+        """Dismiss jobs that ended longer ago than this, or than some tenants have it, and name
+        them.
+        """
         ended = (JobState.SUCCESSFUL, JobState.FAILED)
+        kept = case(dict(by_tenant), value=Job.tenant, else_=seconds) if by_tenant else seconds
         with Session(self._database) as session:
             due = session.scalars(
-                select(Job.id).where(Job.state.in_(ended), Job.finished < now() - seconds)
+                select(Job.id).where(Job.state.in_(ended), Job.finished < now() - kept)
             ).all()
         ledger = Ledger(self._database)
         expired = []

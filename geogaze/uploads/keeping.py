@@ -210,7 +210,7 @@ class Uploads:
             # By its own name: where storage lies is nobody's business.
             here = scene.removesuffix(upload.name)
             raise UploadRefused(str(error).replace(here, "")) from error
-        kept = self._clock() + self._settings.retention
+        kept = self._clock() + self._settings.kept_for(upload.tenant)
         upload = upload.model_copy(update={"scene": scene, "expires": kept})
         self._keep(upload)
         return upload

@@ -140,8 +140,8 @@ async def upload(load: Load, number: int, data: bytes) -> None:
         piece = data[part["start"] :][: part["size"]]
         if await load.ask("part of upload", "PUT", part["href"], content=piece) is None:
             return
-    await load.ask("complete upload", "POST", f"{path}/complete")
-    await load.ask("remove upload", "DELETE", path)
+    if await load.ask("complete upload", "POST", f"{path}/complete"):  # else it is gone
+        await load.ask("remove upload", "DELETE", path)
 
 
 def _sha256(data: bytes) -> str:

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -75,16 +76,20 @@ class Rolling:
 
     def __init__(self, folder: Path, side: int) -> None:
         self.folder = folder
-        self.scene = make_scene(folder / "scenes" / "port.tif", side, side)
+        self.scenes, self.jobs = folder / "scenes", 0
+        self.scene = make_scene(self.scenes / "port.tif", side, side)
         self.done: dict[str, dict[str, Any]] = {}
         self.held = folder / "stage" / "held"
         self.held.parent.mkdir()
         self.owners: dict[str, str] = {}  # by process id
 
     def submit(self, api: Api) -> str:
-        os.utime(self.scene)  # another version: nothing is taken over
+        self.jobs += 1
+        scene = self.scenes / str(self.jobs) / self.scene.name  # another: nothing is taken over
+        scene.parent.mkdir()
+        shutil.copy(self.scene, scene)
         with Client(api.url) as client:
-            return str(client.submit({"scene": str(self.scene), **REQUEST})["jobID"])
+            return str(client.submit({"scene": str(scene), **REQUEST})["jobID"])
 
     def ends(self, name: str, api: Api, job: str) -> None:
         """Wait for a job, and look at its products and who did its units."""
@@ -131,7 +136,7 @@ class Rolling:
                 "GEOGAZE_S3_ACCESS_KEY": s3.access_key,
                 "GEOGAZE_S3_SECRET_KEY": s3.secret_key,
                 "GEOGAZE_S3_REGION": s3.region,
-                "GEOGAZE_SOURCE_FOLDERS": json.dumps([str(self.scene.parent)]),
+                "GEOGAZE_SOURCE_FOLDERS": json.dumps([str(self.scenes)]),
                 "GEOGAZE_MODEL_FOLDERS": json.dumps([str(self.folder / "models")]),
                 "GEOGAZE_DEVICE": "cpu",
                 "GEOGAZE_TORCH_THREADS": "1",
@@ -208,7 +213,7 @@ def main() -> int:
     """Run and judge."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--before", help="the older commit")
-    parser.add_argument("--side", type=int, default=1000, help="of the scene, in pixels")
+    parser.add_argument("--side", type=int, default=800, help="of the scene, in pixels")
     chosen = parser.parse_args()
     last = git("log", "-1", "--format=%H", "--", "migrations/versions")
     commit = git("rev-parse", chosen.before or f"{last}^")

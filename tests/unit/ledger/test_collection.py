@@ -159,6 +159,18 @@ class CollectionSuite(Suite):
         assert {job for job, _ in collection.dismissed()} == {done, failed}
         assert collection.expire(DAY) == []
 
+    def test_a_tenant_may_have_its_own_time(
+        self, engine: Engine, ledger: Ledger, claims: Claims, collection: Collection
+    ) -> None:
+        names = ("harbour", "forest", "default")
+        jobs = {name: ledger.submit(submission(tenant=name)) for name in names}
+        self.finish(ledger, claims)
+        self.age(engine, 2 * DAY)
+        times = {"harbour": DAY, "forest": 3 * DAY}
+        assert collection.expire(4 * DAY, times) == [jobs["harbour"]]
+        assert collection.expire(DAY, times) == [jobs["default"]]
+        assert ledger.status(jobs["forest"]).state is JobState.SUCCESSFUL
+
     def take_of(self, ledger: Ledger, claims: Claims, job: UUID):
         claim = claims.claim(self.units(ledger.database, job)[0].id, "worker")
         assert claim is not None

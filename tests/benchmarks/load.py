@@ -170,9 +170,8 @@ async def explain(load: Load, scene: Path) -> None:
 
 async def weigh(load: Load, weights: Callable[[], dict[str, int]], kept: list[Any]) -> None:
     """How much memory each part has, again and again."""
-    began = time.monotonic()
     while load.goes_on:
-        kept.append((time.monotonic() - began, weights()))
+        kept.append(weights())
         await anyio.sleep(MEMORY_S)
 
 
@@ -225,7 +224,7 @@ async def run(stack: Stack, scene: Path, uploads: list[bytes], seconds: float) -
             "seconds": {name: _told(took) for name, took in sorted(load.seconds.items())},
             "jobs ended": dict(load.ended),
             "tiles per second of the job": last.get("tilesPerSecond"),
-            "memory": growth(kept, seconds),
+            "memory": growth(kept),
         }
 
 
@@ -236,12 +235,12 @@ def _told(seconds: list[float]) -> dict[str, Any]:
     return {"requests": len(seconds), **told, "slowest": round(max(seconds), 3)}
 
 
-def growth(kept: list[tuple[float, dict[str, int]]], seconds: float) -> dict[str, Any]:
+def growth(kept: list[dict[str, int]]) -> dict[str, Any]:
     """Medians of the second fifth and the last, in megabytes, and what the latter has more."""
-    early = [w for at, w in kept if 0.2 * seconds <= at < 0.4 * seconds]
-    late = [w for at, w in kept if at >= 0.8 * seconds]
+    fifth = max(1, len(kept) // 5)
+    early, late = kept[fifth : 2 * fifth], kept[-fifth:]
     told = {}
-    for part in kept[0][1]:
+    for part in kept[0]:
         before, after = (statistics.median(w[part] for w in some) for some in (early, late))
         told[part] = {
             "early MB": round(before / 1e6, 1),

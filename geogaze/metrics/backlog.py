@@ -18,14 +18,15 @@ _UNIT = 1.0  # … and for a unit without items: so that an open job is never no
 
 
 def _read(database: Database) -> Readings:
-    model = Job.request["model"].as_string()
+    # By its name: PostgreSQL takes the expression, whose parameters it knows apart, for another.
+    model = Job.request["model"].as_string().label("network")
     with Session(database) as session:
         took: defaultdict[str | None, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for name, seconds, items in session.execute(
             select(model, func.sum(Usage.seconds), func.sum(Usage.items))
             .join(Usage, Usage.job_id == Job.id)
             .where(Job.updated > now() - _LATELY)
-            .group_by(model)
+            .group_by("network")
         ):
             for whose in (name, None):  # of its model, and of all
                 took[whose][0] += seconds
@@ -34,7 +35,7 @@ def _read(database: Database) -> Readings:
             select(model, func.sum(Phase.items - Phase.items_done))
             .join(Phase, Phase.job_id == Job.id)
             .where(Job.state.in_(OPEN_JOB), Phase.remaining > 0)
-            .group_by(model)
+            .group_by("network")
         ).all()
         units = session.scalar(
             select(func.count())

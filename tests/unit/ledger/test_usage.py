@@ -14,6 +14,7 @@ from geogaze.ledger.claims import Claims
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
 from geogaze.ledger.usage import Effort, Spent, put_down
+from geogaze.metrics.backlog import BACKLOG
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
 
 CPU = Effort("cpu", 3.0, 4)
@@ -52,6 +53,14 @@ class UsageSuite(Suite):
         with pytest.raises(StaleClaim):
             claims.commit(lost, DONE, items=10, effort=CPU)
         assert ledger.status(job).spent[0].items == 0, "who lost its claim puts nothing down"
+
+    def test_a_backlog_is_told(self, engine: Engine, ledger: Ledger, claims: Claims) -> None:
+        """What it is made of, see :mod:`tests.unit.api.test_metrics`."""
+        for model in ("light", "heavy"):
+            ledger.submit(submission(2, request={"model": model}))
+        effort = Effort("cpu", 40.0, 2)
+        claims.commit(self.take(ledger, claims), DONE, items=10, effort=effort)
+        assert BACKLOG.read(engine) == {(): 30 * 4.0}
 
     def test_jobs_alike_tell_what_they_took(
         self, engine: Engine, ledger: Ledger, claims: Claims

@@ -5,6 +5,7 @@ import { ask, place } from "./service.js";
 import { bearingOfUp } from "./shared/affine.js";
 import { $, make } from "./shared/elements.js";
 
+const [WIDE, LEGEND] = [700, 210]; // pixels of a map that has room beside its legend, and of that
 const GONE = new Set([404, 410]); // as for a moment at a job's end
 
 /**
@@ -87,7 +88,8 @@ async function makeMap(path, told) {
   $("growing").hidden = false; // or it has no size
   const extent = [0, -told.height, told.width, 0];
   const turn = bearingOfUp(told.transform);
-  const plane = { metres: told.step, turn: Math.abs(turn) > 0.002 ? turn : 0 };
+  const beside = target.clientWidth > WIDE ? LEGEND : 0;
+  const plane = { metres: told.step, turn: Math.abs(turn) > 0.002 ? turn : 0, beside };
   const { map, whole } = mapOf(ol, target, extent, plane);
   const [scene, heat] = [new ol.layer.Image(), new ol.layer.Image()];
   const edge = new ol.Feature(new ol.geom.Polygon([[[0, 0], [told.width, 0], [told.width, -told.height], [0, -told.height], [0, 0]]]));

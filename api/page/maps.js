@@ -21,9 +21,10 @@ export function openLayers() {
  *
  * @param {Element} target - takes the keyboard's focus.
  * @param {number[]} extent - [left, bottom, right, top] of what is shown.
- * @param {{ metres: number, turn: number }} plane - of a unit on the ground; how far east of north its up is.
+ * @param {{ metres: number, turn: number, beside: number }} plane - metres of a unit on the ground; how far east
+ * of north its up is; pixels at the right that something lies over.
  */
-export function mapOf(ol, target, extent, { metres = 1, turn = 0 }) {
+export function mapOf(ol, target, extent, { metres = 1, turn = 0, beside = 0 }) {
   const side = Math.max(extent[2] - extent[0], extent[3] - extent[1]);
   const view = new ol.View({
     projection: new ol.proj.Projection({
@@ -47,7 +48,7 @@ export function mapOf(ol, target, extent, { metres = 1, turn = 0 }) {
     controls: [new ol.control.ScaleLine({ minWidth: target.clientWidth < 400 ? 40 : 80 })],
     interactions: ol.interaction.defaults({ altShiftDragRotate: false, pinchRotate: false }),
   });
-  const whole = () => view.fit(extent, { size: map.getSize(), padding: [26, 26, 26, 26] });
+  const whole = () => view.fit(extent, { size: map.getSize(), padding: [26, 26 + beside, 26, 26] });
   whole();
   let seen = Boolean(map.getSize());
   new ResizeObserver(() => {

@@ -55,7 +55,7 @@ def measure(tiles: int, watchers: int, workers: int, *, page: bool = False) -> d
     ):
         client.jobs(limit=1)  # the API's first answer pays for imports
         before, start = cpu_seconds(stack), time.monotonic()
-        job = client.submit(inputs)["jobID"]
+        job = client.submit(inputs | {"overlays": page})["jobID"]
         if show:
             show(f"{stack.api_url}/jobs/{job}")
         with _truth(stack.postgres.url, UUID(job)) as truth:

@@ -91,7 +91,7 @@ def plain_inputs(request: type[ProcessRequest], inputs: dict[str, Any]) -> dict[
 
 
 def _href(given: Any) -> Any:
-    return given.get("href") if isinstance(given, dict) else given
+    return given["href"] if isinstance(given, dict) and "href" in given else given
 
 
 def check_outputs(

@@ -184,7 +184,8 @@ def status_info(status: JobStatus, base: str, settings: Settings) -> StatusInfo:
     """
     url = f"{base}/jobs/{status.id}"
     links = [Link(href=url, title="this job")]
-    if status.items_done and status.state.value != "dismissed":
+    pictured = "preview" in _outputs_of(status.process)
+    if pictured and status.items_done and status.state.value != "dismissed":
         links.append(
             Link(href=f"{url}/preview", rel="preview", type="image/png", title="heat so far")
         )
@@ -196,7 +197,7 @@ def status_info(status: JobStatus, base: str, settings: Settings) -> StatusInfo:
                 title="its products",
             )
         )
-        if _has_features(status.process):
+        if GEOPACKAGE in _outputs_of(status.process).values():
             links.append(Link(href=f"{url}/features", rel="service", title=FEATURES))
     speed, left = status.items_per_second, status.seconds_left
     return StatusInfo(
@@ -224,14 +225,14 @@ def status_info(status: JobStatus, base: str, settings: Settings) -> StatusInfo:
 
 
 @cache
-def _has_features(process: str) -> bool:
-    """Whether jobs of a process have features: GeoPackages."""
-    return any(
-        output.media_type == GEOPACKAGE
+def _outputs_of(process: str) -> dict[str, str]:
+    """What jobs of a process make: names and media types; nothing of one that is no more."""
+    return {
+        name: output.media_type
         for known in all_processes()
         if known.id == process
-        for output in known.outputs().values()
-    )
+        for name, output in known.outputs().items()
+    }
 
 
 def _time(seconds: float) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -19,7 +20,7 @@ from geogaze.errors import (
 )
 from geogaze.ledger.states import JobState
 from geogaze.processes.explain.so_far import so_far
-from geogaze.processes.wanted import Wanted
+from geogaze.processes.wanted import Wanted, inputs_of
 
 
 def preview_key(services: Services, job_id: UUID) -> str:
@@ -98,18 +99,36 @@ def product_named(services: Services, job_id: UUID, name: str) -> dict[str, Any]
     return made[name]
 
 
-def item_of(services: Services, job_id: UUID) -> dict[str, Any]:
-    """The STAC Item of a successful job that a request builds on.
+@dataclass(frozen=True)
+class Finished:
+    """The caller's successful jobs, for requests that build on them."""
 
-    Raises:
-        InvalidRequest: there is none, for whatever reason.
-    """
-    try:
-        made = product_named(services, job_id, "item")
-    except (JobNotFound, JobFailed, ObjectNotFound, ResultNotReady, ResultsGone) as error:
-        raise InvalidRequest(f"An earlier job is of no use here: {error}") from error
-    item: dict[str, Any] = json.loads(services.storage.get(made["key"]))
-    return item
+    services: Services
+
+    def item(self, job: UUID) -> dict[str, Any]:
+        """The STAC Item of a job's results.
+
+        Raises:
+            InvalidRequest: there is none, for whatever reason.
+        """
+        try:
+            made = product_named(self.services, job, "item")
+        except (JobNotFound, JobFailed, ObjectNotFound, ResultNotReady, ResultsGone) as error:
+            raise InvalidRequest(f"An earlier job is of no use here: {error}") from error
+        item: dict[str, Any] = json.loads(self.services.storage.get(made["key"]))
+        return item
+
+    def inputs(self, job: UUID) -> dict[str, Any]:
+        """What a job was asked for.
+
+        Raises:
+            InvalidRequest: there is no such job.
+        """
+        try:
+            asked = self.services.ledger.request(job)
+        except JobNotFound as error:
+            raise InvalidRequest(f"An earlier job is of no use here: {error}") from error
+        return inputs_of(asked)
 
 
 def result_links(services: Services, job_id: UUID, base: str) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from api.problems import documented
 from api.written import Negotiated
 from geogaze.errors import IllegalTransition, InvalidRequest
 from geogaze.ledger.states import JobState
-from geogaze.processes.wanted import KEPT
+from geogaze.processes.wanted import inputs_of
 
 _TOLD = 1e-6  # seconds that documents tell times to: a job is found by the time that it tells
 
@@ -86,8 +86,8 @@ def job(request: Request, response: Response, job_id: JobId, services: With) -> 
 def inputs(response: Response, job_id: JobId, services: With) -> dict[str, Any]:
     """What was asked for: the inputs of a job, complete. Submitted again they make the same."""
     response.headers["Cache-Control"] = "private, max-age=3600"  # they never change
-    asked = services.ledger.request(job_id)
-    return {name: value for name, value in asked.items() if name not in KEPT and value is not None}
+    asked = inputs_of(services.ledger.request(job_id))
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 @router.delete(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from api.descriptions import check_outputs, description, plain_inputs, summary
 from api.documents import Execute, Link, StatusInfo, status_info
 from api.middleware import REQUEST_NAME
 from api.problems import documented
-from api.results import item_of
+from api.results import Finished
 from api.routes.results import RESULTS
 from api.transmission import MOST_LINKS, results
 from api.watching import Watching
@@ -107,7 +106,7 @@ async def execute(
         known, database, tenant, idempotency_key, wanted.id, document, subscriber
     )
     if job is None:
-        complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
+        complete = await run_in_threadpool(asked.with_results, Finished(services))
         plan = await services.planner.plan(wanted, complete)  # on threads nobody else waits for
         check_outputs(wanted, body.outputs or {}, plan.products)
         _check_links(body, plan)
@@ -154,7 +153,7 @@ async def quote(process: str, body: Execute, services: With) -> dict[str, Any]:
     if wanted.quote is None:
         raise NoQuote(f"Nobody can tell what a job of {process!r} would take: just run it.")
     asked = _asked(wanted, body)
-    complete = await run_in_threadpool(asked.with_results, partial(item_of, services))
+    complete = await run_in_threadpool(asked.with_results, Finished(services))
     plan = await services.planner.plan(wanted, complete)
     check_outputs(wanted, body.outputs or {}, plan.products)
     alike = {name: getattr(asked, name) for name in wanted.alike}

@@ -51,7 +51,9 @@ class UploadInfo(BaseModel):
     received: int = Field(description="how many of them are there")
     missing: list[MissingPart] = Field(description=f"the next of them, {_LINKS} at most")
     expires: datetime
-    scene: str | None = Field(default=None, description="what jobs take, once it is complete")
+    scene: str | None = Field(
+        default=None, description="its address, which jobs take, once it is complete"
+    )
 
 
 def _uploads(services: With) -> Uploads:
@@ -74,7 +76,8 @@ One = Annotated[Upload, Depends(_found)]
 
 @router.post("", status_code=201, responses=documented(413), response_model_exclude_none=True)
 def begin(request: Request, response: Response, announced: Announced, uploads: All) -> UploadInfo:
-    """Announce a scene. The same one again goes on where it was, also after a break.
+    """Announce a scene, or polygons as .geojson or .gpkg. The same one again goes on where it was,
+    also after a break.
 
     PUT each part that is ``missing`` to its ``href``, in any order; ask ``GET /uploads/{upload}``
     for further ones and fresh links; then ``POST /uploads/{upload}/complete``.
@@ -119,7 +122,7 @@ async def part(
 
 @router.post("/{upload}/complete", responses=documented(404, 409), response_model_exclude_none=True)
 def complete(request: Request, upload: One, uploads: All) -> UploadInfo:
-    """Check what has come: its sha256, and that jobs take it as a scene. ``scene`` then names it.
+    """Check what has come: its sha256, and that jobs take it. ``scene`` then names it.
 
     What is refused is gone. Asked again, the answer is the same.
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -12,17 +13,17 @@ from geogaze.audit.accounts import Causal, Sheet, caused, distances, sheets
 from geogaze.audit.balance import Bias, Floats, bias_of
 from geogaze.audit.causing import Effects, change
 from geogaze.audit.collecting import Candidate, to_collect
-from geogaze.audit.kinds import Truth, kinds_of
-from geogaze.audit.measuring import Measured, measure
+from geogaze.audit.measuring import Measured, measure, together
 from geogaze.audit.placing import Placed, placed
 from geogaze.audit.samples import Samples
-from geogaze.audit.sites import Ground, Site, open_site
+from geogaze.audit.sites import Place, Site, open_site
 from geogaze.audit.verdict import Verdict, judge
 from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.engines import load_engine
 from geogaze.models.bundles import Bundle
-from geogaze.models.targets import Target, least, parse_target, spelled
+from geogaze.models.targets import least
+from geogaze.processes.audit.plan import AuditPlan
 
 _RANDOM_SCENES = 8
 
@@ -55,60 +56,89 @@ class Audit:
     collect: tuple[Candidate, ...]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """All that was found on a scene of an audit, before it is judged.
+
+    ``at`` is its position; ``effects`` are None where there was nothing to change, ``randomised``
+    the evidence (n, g, g) of its tiles by the same network without training, None where it was
+    not asked.
+    """
+
+    at: int
+    measured: Measured
+    effects: Effects | None
+    randomised: Floats | None
+
+
 def audit(
-    bundle: Bundle,
-    name: str,
-    truths: Sequence[Truth],
-    settings: Settings,
-    *,
-    tiles: int = 40,
-    seed: int = 0,
-    on_progress: Progress = lambda said: None,
+    plan: AuditPlan, settings: Settings, *, on_progress: Progress = lambda said: None
 ) -> Audit:
-    """Find out whether a model decides on its object or on what surrounds it.
+    """Find out whether a model decides on its object or on what surrounds it, in this process.
+
+    Workers do the same unit by unit (:mod:`geogaze.runner.phases.measure` and what follows it).
 
     Args:
-        bundle: the model.
-        name: the class that the objects are.
-        truths: scenes whose objects are known.
+        plan: scenes whose objects are known, a model and a class.
         settings: as for any job.
-        tiles: of each scene whose object is taken out at most.
-        seed: of all that is drawn.
         on_progress: told of each scene and what is done to it.
 
     Raises:
-        UnknownClass: the model has no such class.
-        InvalidRequest: a scene is no use, or none shows an object.
+        InvalidRequest: none of the scenes shows an object.
     """
-    score = parse_target(name, bundle)
-    target, minus = score
-    if target is None or minus is not None:
-        raise InvalidRequest(f"{name!r} is no class by itself: an audit takes one of the model's.")
-    if bundle.labels_pixels:
-        raise InvalidRequest(f"{bundle.name!r} labels pixels: an audit is of what labels tiles.")
-    targets: list[Target] = [(k, None) for k in range(len(bundle.classes))]
+    bundle = plan.bundle
     engine = load_engine(bundle, settings)
-    found: list[Measured] = []
-    grounds: list[Ground] = []
-    effects: list[Effects | None] = []
-    randomised: dict[int, Floats] = {}
-    without = _without_learning(bundle)
-    kinds, lying = kinds_of(truths, name)
-    for truth, documents in zip(truths, lying, strict=True):
-        with open_site(truth.scene, documents, bundle, settings) as site:
-            on_progress(f"{site.name}: looking at {site.rows * site.cols:,} tiles")
-            measured = measure(site, engine, target, targets)
+    without = without_learning(bundle)
+    runs = defaultdict(list)
+    for number in range(plan.strips.count):
+        for at, numbers in plan.pieces(plan.strips.rectangle(number)):
+            runs[at].append(numbers)
+    found: list[Seen] = []
+    showing: dict[int, bool] = {}
+    for at, site_plan in enumerate(plan.sites):
+        with open_site(plan, at, settings) as site:
+            on_progress(f"{site.name}: looking at {site_plan.tiles:,} tiles")
+            looked = [measure(site, engine, plan.target, site_plan.places(run)) for run in runs[at]]
+            parts = [part for part in looked if part]
+            measured = together(parts)
             if measured is None:
                 on_progress(f"{site.name}: no tile is known in full, so it is left out")
                 continue
-            if without and len(randomised) < _RANDOM_SCENES and measured.shows.any():
+            showing[at] = bool(measured.shows.any())
+            randomised = None
+            if without and (seed := seeds_of_random(showing, plan.seed).get(at)) is not None:
                 on_progress(f"{site.name}: looking with random weights")
-                randomised[len(found)] = without(site, measured, score, seed + len(found))
+                randomised = np.concatenate(
+                    [without(site, part.at, plan.target, seed) for part in parts]
+                )
             on_progress(f"{site.name}: changing the world")
-            effects.append(change(site, measured, engine, target, score, tiles, seed))
-            found.append(measured)
-            grounds.append(site.ground)
-            gsd = site.gsd
+            effects = change(
+                site, measured, engine, plan.target, (plan.target, None), plan.changed, plan.seed
+            )
+            found.append(Seen(at, measured, effects, randomised))
+    return judged(plan, found)
+
+
+def seeds_of_random(showing: Mapping[int, bool], seed: int) -> dict[int, int]:
+    """The scenes that are also looked at with random weights, and the seed of each one's.
+
+    Args:
+        showing: of each scene that has a tile that is known in full, by its position, in order,
+            whether any shows an object.
+        seed: of all that is drawn.
+    """
+    numbers = [(at, number) for number, at in enumerate(showing) if showing[at]]
+    return {at: seed + number for at, number in numbers[:_RANDOM_SCENES]}
+
+
+def judged(plan: AuditPlan, seen: Sequence[Seen]) -> Audit:
+    """What comes of all that was found.
+
+    Raises:
+        InvalidRequest: none of the scenes shows an object.
+    """
+    bundle, target, seed = plan.bundle, plan.target, plan.seed
+    found = [one.measured for one in seen]
     if not any(measured.shows.any() for measured in found):
         raise InvalidRequest("No tile of these scenes shows an object: nothing can be audited.")
     samples = Samples.of(found, target)
@@ -119,37 +149,43 @@ def audit(
         )
         for k in range(len(bundle.classes))
     ]
-    causal = caused(found, effects, seed)
+    randomised = {
+        number: one.randomised - one.randomised.mean()  # random weights have no zero of their own
+        for number, one in enumerate(seen)
+        if one.randomised is not None
+    }
+    causal = caused(found, [one.effects for one in seen], seed)
+    sites = [plan.sites[one.at] for one in seen]
     return Audit(
         model=bundle.name,
-        name=spelled(score, bundle),
-        gsd=gsd,
-        sites=tuple(measured.site for measured in found),
+        name=plan.name,
+        gsd=sites[-1].gsd,
+        sites=tuple(site.name for site in sites),
         tiles=len(samples.area),
         showing=int(samples.shows.sum()),
         bias=biases[target],
         closures={one: bias.closure for one, bias in zip(bundle.classes, biases, strict=True)},
-        sheets=sheets(found, target, kinds, samples),
+        sheets=sheets(found, target, plan.kinds, samples),
         distances=distances(found, samples.right),
         placed=placed(found, target, samples, randomised, seed),
         causal=causal,
-        verdict=judge(spelled(score, bundle), causal.grounds),
-        collect=tuple(to_collect(found, grounds, target, one_of=least(bundle.rule) is None)),
+        verdict=judge(plan.name, causal.grounds),
+        collect=tuple(to_collect(found, sites, target, one_of=least(bundle.rule) is None)),
     )
 
 
-Randomly = Callable[[Site, Measured, Target, int], Floats]
+Randomly = Callable[[Site, Sequence[Place], int, int], Floats]
+"""Evidence of tiles of a scene by their places, of a class, with weights of a seed."""
 
 
-def _without_learning(bundle: Bundle) -> Randomly | None:
-    """Evidence of the same network with random weights of a seed; None where there is no torch."""
+def without_learning(bundle: Bundle) -> Randomly | None:
+    """The same network with random weights; None where there is no torch."""
     if find_spec("torch") is None:
         return None
     from geogaze.audit.randomised import Randomised
 
-    def evidence(site: Site, measured: Measured, score: Target, seed: int) -> Floats:
+    def evidence(site: Site, places: Sequence[Place], target: int, seed: int) -> Floats:
         network = Randomised(bundle, seed)
-        places = [(int(row), int(col)) for row, col in measured.places]
-        return network.evidence((tile.picture for tile in site.tiles(places)), score)
+        return network.evidence((tile.picture for tile in site.tiles(places)), (target, None))
 
     return evidence

@@ -14,7 +14,8 @@ from rasterio.warp import transform_geom
 from shapely.geometry import shape
 
 from geogaze.audit.measuring import Measured
-from geogaze.audit.sites import Ground, Place
+from geogaze.audit.sites import Place
+from geogaze.processes.audit.plan import SitePlan
 from geogaze.products.make.geopackage import GeoPackageWriter, Layer
 
 _MOST = 200
@@ -51,7 +52,7 @@ class Candidate:
 
 
 def to_collect(
-    sites: Sequence[Measured], grounds: Sequence[Ground], target: int, *, one_of: bool
+    sites: Sequence[Measured], plans: Sequence[SitePlan], target: int, *, one_of: bool
 ) -> list[Candidate]:
     """The tiles to look at and label, the surest mistakes first.
 
@@ -60,13 +61,13 @@ def to_collect(
 
     Args:
         sites: the scenes.
-        grounds: where each lies.
+        plans: where each lies.
         target: position of the class.
         one_of: whether a tile is of one class alone. Logits of a softmax mean something by their
             differences, so the surest is surest over the next class.
     """
     found = []
-    for site, ground in zip(sites, grounds, strict=True):
+    for site, plan in zip(sites, plans, strict=True):
         called = site.present[:, target]
         missed, wrong = site.shows & ~called, site.empty & called
         margin = site.logits[:, target]
@@ -76,20 +77,20 @@ def to_collect(
             place = int(site.places[at, 0]), int(site.places[at, 1])
             why, logit = "missed" if missed[at] else "wrong", float(site.logits[at, target])
             sure = abs(float(margin[at]))
-            found.append(Candidate(site.site, place, why, logit, sure, _outline(place, ground)))
+            found.append(Candidate(site.site, place, why, logit, sure, _outline(place, plan)))
     found.sort(key=lambda one: (-one.surprise, one.scene, one.place))
     return found[:_MOST]
 
 
-def _outline(place: Place, ground: Ground) -> Any:
-    top, left = (at * ground.size for at in place)
+def _outline(place: Place, plan: SitePlan) -> Any:
+    top, left = (at * plan.size for at in place)
     corners = [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)]
     ring = [
-        ground.transform @ (left + across * ground.size, top + down * ground.size)
+        plan.working.transform @ (left + across * plan.size, top + down * plan.size)
         for across, down in corners
     ]
     polygon = {"type": "Polygon", "coordinates": [ring]}
-    return shape(transform_geom(ground.crs_wkt, "OGC:CRS84", polygon))
+    return shape(transform_geom(plan.scene.crs_wkt, "OGC:CRS84", polygon))
 
 
 def write_geopackage(candidates: Sequence[Candidate], target: Path) -> None:

@@ -10,7 +10,7 @@ from geogaze.audit.accounts import Causal, Sheet
 from geogaze.audit.auditing import Audit
 from geogaze.audit.intervals import Figure
 from geogaze.audit.placing import Placed
-from geogaze.audit.sites import OBJECTS
+from geogaze.processes.audit.kinds import OBJECTS
 from geogaze.version import VERSION
 
 Document = dict[str, Any]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +58,11 @@ class Measured:
     by_distance: Floats
     edges: Floats
 
+    @property
+    def at(self) -> list[Place]:
+        """Row and column of each tile."""
+        return [(int(row), int(col)) for row, col in self.places]
+
     @cached_property
     def shows(self) -> NDArray[np.bool_]:
         """Tiles (n,) that show an object."""
@@ -96,31 +100,43 @@ class Grid:
 
 
 def measure(
-    site: Site, engine: Explainer, target: int, targets: Sequence[Target]
+    site: Site,
+    engine: Explainer,
+    target: int,
+    places: Sequence[Place],
+    on_tiles: Callable[[int], None] = lambda tiles: None,
 ) -> Measured | None:
-    """Look at every tile of a scene; None where none is known in full.
+    """Look at some tiles of a scene; None where none is known in full.
 
     Args:
         site: the scene.
         engine: the model.
         target: position of the class that the objects are.
-        targets: of all classes, in order.
+        places: of the tiles.
+        on_tiles: told of how many more of them are done, after each batch.
     """
     grid = Grid(engine.bundle)
+    targets: list[Target] = [(k, None) for k in range(len(engine.bundle.classes))]
     parts = []
-    waiting = site.tiles()
-    while batch := list(islice(waiting, _AT_ONCE)):
-        parts.append(
-            _part(site, batch, ask(engine, [t.picture for t in batch], targets), grid, target)
-        )
+    for start in range(0, len(places), _AT_ONCE):
+        some = places[start : start + _AT_ONCE]
+        if batch := list(site.tiles(some)):
+            answer = ask(engine, [tile.picture for tile in batch], targets)
+            parts.append(_part(site, batch, answer, grid, target))
+        on_tiles(len(some))
+    return together(parts)
+
+
+def together(parts: Sequence[Measured]) -> Measured | None:
+    """Tiles of one scene that were measured apart; None of none."""
     if not parts:
         return None
-    together = {
+    columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in Measured.__dataclass_fields__
         if name not in {"site", "shape"}
     }
-    return Measured(site.name, (site.rows, site.cols), **together)
+    return Measured(parts[0].site, parts[0].shape, **columns)
 
 
 def _part(site: Site, tiles: list[Tile], answer: Answer, grid: Grid, target: int) -> Measured:
@@ -164,4 +180,4 @@ def chosen_places(
     """At most so many places of some tiles, drawn by chance and in order."""
     at = np.flatnonzero(which)
     drawn = np.sort(np.random.default_rng(seed).permutation(at)[:most])
-    return [(int(row), int(col)) for row, col in measured.places[drawn]]
+    return [measured.at[number] for number in drawn]

@@ -40,8 +40,8 @@ class Randomised:
         self._cut = quicken(cut) if isinstance(cut, Split) else cut
 
     def evidence(self, pictures: Iterable[Picture], target: Target) -> Floats:
-        """Signed evidence (n, g, g) of pictures (bands, T, T) in 0..1, less its mean over all of
-        them: random weights have no zero of their own.
+        """Signed evidence (n, g, g) of pictures (bands, T, T) in 0..1. Random weights have no zero
+        of their own: it is to be read against its mean over a scene.
         """
         mean, std = (
             np.array(values, dtype=np.float32)[:, None, None]
@@ -51,8 +51,7 @@ class Randomised:
         while batch := list(islice(waiting, _AT_ONCE)):
             images = torch.from_numpy((np.stack(batch) - mean) / std)
             found.append(explain(self._cut, images, [target]).evidence[:, 0])
-        maps = torch.cat(found).numpy().astype(np.float64)
-        return np.asarray(maps - maps.mean())
+        return np.asarray(torch.cat(found).numpy().astype(np.float64))
 
 
 def _drawn_anew(module: nn.Module) -> None:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any
 
 import cv2
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.audit.edits import Mask, Picture
 from geogaze.config import Settings
-from geogaze.errors import AoiOutsideScene, InvalidRequest
-from geogaze.models.bundles import Bundle
-from geogaze.processes.explain.plan import Plan
-from geogaze.processes.explain.planning import make_plan
-from geogaze.processes.explain.request import ExplainRequest
-from geogaze.scene.info import SceneInfo
-from geogaze.scene.outlined import Outlined, located
+from geogaze.processes.audit.kinds import OBJECTS
+from geogaze.processes.audit.plan import AuditPlan, SitePlan
+from geogaze.scene.outlined import Outlined
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_planned_scene
 from geogaze.scene.view import SceneView
 
-Document = dict[str, Any]
-
-OBJECTS, REST = "objects", "the rest"
 FAR_METRES = (5.0, 15.0, 40.0)
 """Ends of the bands of distance from objects; beyond the last is far."""
 
@@ -56,17 +46,6 @@ class Tile:
         return np.asarray(self.kinds == 0)
 
 
-@dataclass(frozen=True)
-class Ground:
-    """Where a scene's tiles lie: its CRS, the transform of its working pixels (col, row), and how
-    many of them a tile's side has.
-    """
-
-    crs_wkt: str
-    transform: Affine
-    size: int
-
-
 class Site:
     """An open scene and what lies on it; see :func:`open_site`.
 
@@ -75,20 +54,21 @@ class Site:
     """
 
     def __init__(
-        self, name: str, view: SceneView, plan: Plan, areas: Mapping[str, Any], size: int
+        self, site: SitePlan, view: SceneView, plan: AuditPlan, on_tile: Callable[[], None]
     ) -> None:
-        self.name, self.kinds = name, (*areas, REST)
-        self.rows, self.cols = plan.working.height // size, plan.working.width // size
-        self.gsd: float = plan.scene.pixel_metres * plan.scale
-        self._view, self._plan, self._size = view, plan, size
-        self._areas = {kind: Outlined(area, plan.working.transform) for kind, area in areas.items()}
+        self.name, self.kinds = site.name, plan.kinds
+        self.rows, self.cols, self.gsd = site.rows, site.cols, site.gsd
+        self._view, self._size, self._on_tile = view, site.size, on_tile
+        self._rescale, self._mean = site.scene.rescale, plan.bundle.mean
+        self._areas = {
+            kind: Outlined(site.areas[kind], site.working.transform) for kind in self.kinds[:-1]
+        }
         self._margin = int(np.ceil(FAR_METRES[-1] / self.gsd))
-        self.ground = Ground(plan.scene.crs_wkt, plan.working.transform, size)
 
-    def tiles(self, places: Sequence[Place] | None = None) -> Iterator[Tile]:
-        """The tiles of these places, or all, row by row; those with unknown pixels are left out."""
-        everywhere = ((row, col) for row in range(self.rows) for col in range(self.cols))
-        for row, col in everywhere if places is None else places:
+    def tiles(self, places: Sequence[Place]) -> Iterator[Tile]:
+        """The tiles of some places; those with unknown pixels are left out."""
+        for row, col in places:
+            self._on_tile()
             if (found := self._tile(row, col)) is not None:
                 yield found
 
@@ -97,7 +77,7 @@ class Site:
         pixels = self._view.read((top, left, top + size, left + size))
         if pixels.damage or not pixels.known.all():
             return None
-        picture = pixels.shown(self._plan.scene.rescale, self._plan.bundle.mean)
+        picture = pixels.shown(self._rescale, self._mean)
         kinds = np.full((size, size), len(self.kinds) - 1, np.uint8)
         for at in range(len(self.kinds) - 2, -1, -1):  # what is named first lies on top
             kinds[self._areas[self.kinds[at]].mask(top, left, size)] = at
@@ -116,50 +96,27 @@ class Site:
 
 @contextmanager
 def open_site(
-    scene: str, documents: Mapping[str, Document | None], bundle: Bundle, settings: Settings
+    plan: AuditPlan,
+    at: int,
+    settings: Settings,
+    *,
+    lenient: bool = True,
+    on_tile: Callable[[], None] = lambda: None,
 ) -> Iterator[Site]:
-    """Open a scene at the model's resolution.
+    """Open a scene of an audit at the model's resolution.
 
     Args:
-        scene: its address.
-        documents: GeoJSON of what lies on it by kind, objects first, see
-            :func:`geogaze.audit.kinds.kinds_of`.
-        bundle: the model.
+        plan: the audit's.
+        at: which of its scenes.
         settings: as for any job.
+        lenient: leave out tiles of blocks that cannot be read, rather than raise.
+        on_tile: called before each tile that is read.
 
     Raises:
-        InvalidRequest: it is no use, what lies on it cannot be read, or it holds no whole tile.
+        GeogazeError: it is not what it was, or not to be had now.
     """
-    asked: dict[str, Any] = {"scene": scene, "classes": [bundle.classes[0]], "overlap": 0}
-    model = str(bundle.folder) if bundle.folder else bundle.name
-    request = ExplainRequest.parse({**asked, "model": model, "gsd": bundle.gsd})
-    plan = make_plan(request, settings, local=True)
-    areas = {kind: _area(document, kind, plan.scene) for kind, document in documents.items()}
-    policy = SourcePolicy.local()
-    with open_planned_scene(plan.scene, policy, settings) as reader:
-        view = SceneView(reader, plan.scene, plan.working, lenient=True)
-        site = Site(PurePath(scene).stem, view, plan, areas, bundle.input_size)
-        if not site.rows * site.cols:
-            raise InvalidRequest(
-                f"{scene} has {plan.working.height} × {plan.working.width} pixels at the "
-                f"model's resolution; a tile has {bundle.input_size} × {bundle.input_size}."
-            )
-        yield site
-
-
-def _area(document: Document | None, kind: str, scene: SceneInfo) -> Document | None:
-    """The polygons of a document in the scene's CRS; None where there are none.
-
-    Raises:
-        InvalidRequest: it is no GeoJSON, or all objects lie elsewhere, which is another scene's
-            file. Other ground need not be in every scene.
-    """
-    try:
-        area = located(document, scene)
-    except AoiOutsideScene as error:
-        raise InvalidRequest(f"The polygons of {kind} do not fit {scene.uri}: {error}") from error
-    if area is None and kind == OBJECTS and document and document.get("features") != []:
-        raise InvalidRequest(
-            f"The polygons of {kind} do not fit {scene.uri}: all of them lie outside of it."
-        )
-    return area
+    site = plan.sites[at]
+    policy = SourcePolicy.local() if plan.local else SourcePolicy.of(settings)
+    with open_planned_scene(site.scene, policy, settings) as reader:
+        view = SceneView(reader, site.scene, site.working, lenient=lenient)
+        yield Site(site, view, plan, on_tile)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+import geogaze
 from geogaze.audit.beside import read_other
+from geogaze.audit.gate import Gate, parse_gate, passed
 from geogaze.audit.gate import junit as junit_of
-from geogaze.audit.gate import parse_gate, passed
-from geogaze.cli.options import JsonOption, ModelOption, OverwriteOption
+from geogaze.cli.audit_jobs import are_jobs, audit_jobs
+from geogaze.cli.options import DEFAULT_API, ApiOption, JsonOption, OverwriteOption
 from geogaze.cli.terminal import FAILED, err, out, print_json
 from geogaze.cli.truths import truths_of
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
-from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.outputs import check_file
-
-if TYPE_CHECKING:
-    from geogaze.audit.auditing import Audit
-    from geogaze.audit.kinds import Truth
-
-_FILES = ("audit.html", "audit.json", "collect.gpkg")
+from geogaze.processes.audit.process import FILES
+from geogaze.processes.audit.request import AuditRequest
 
 
 def audit(
-    scenes: Annotated[list[str], typer.Argument(help="Georeferenced GeoTIFFs.")],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(help="Georeferenced GeoTIFFs; or finished jobs of a server, by their ids."),
+    ],
     class_name: Annotated[str, typer.Option("--class", help="The class that the objects are.")],
     out_folder: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is found.")],
     truth: Annotated[
@@ -54,7 +54,13 @@ def audit(
             "a pixel lies in counts, objects before all."
         ),
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundle's name or folder, or a torchvision architecture. Default: of scenes "
+            f"{DEFAULT_MODEL}, of jobs theirs."
+        ),
+    ] = None,
     tiles: Annotated[
         int, typer.Option(min=1, help="Tiles of each scene that are changed at most.")
     ] = 40,
@@ -73,6 +79,7 @@ def audit(
         Path | None,
         typer.Option(help="Another model's audit.json of this class, to show beside this one."),
     ] = None,
+    api: ApiOption = DEFAULT_API,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,88 +95,130 @@ def audit(
         geogaze audit port.tif --class ship --truth ships.gpkg --cover water=water.geojson -o audit
 
         geogaze audit port.tif --class ship -o audit --fail-if 'ratio[ship]<0.7' --junit audit.xml
+
+        geogaze audit 4f0c… 9a1b… --class ship --truth a.geojson --truth b.gpkg --out audit
     """
-    for file in (*(out_folder / name for name in _FILES), *([junit] if junit else [])):
+    for file in (*(out_folder / name for name in FILES.values()), *([junit] if junit else [])):
         check_file(file, overwrite=overwrite)
-    settings = get_settings()
-    configure_logging("error", settings.log_format)
-    bundle = find_bundle(model, settings.model_folders, allow_path=True)
-    truths = _truths(scenes, truth, cover or [], by)
-    from geogaze.models.targets import parse_target, spelled
+    asked = {"class": class_name, "model": model, "by": by, "tiles": tiles, "seed": seed}
+    covers, gates = _covers(cover or []), _Gates(fail_if or [], beside)
+    if are_jobs(scenes):
+        gates.check(class_name)
+        inputs = {name: value for name, value in asked.items() if value is not None}
+        with geogaze.Client(api) as client:
+            told = audit_jobs(
+                client,
+                {"jobs": scenes, **inputs},
+                truth or [],
+                covers,
+                out_folder,
+                quiet=as_json,
+            )
+    else:
+        truths = [str(file) for file in truths_of(scenes, truth)]
+        places = {"scenes": scenes, "truth": truths, "cover": covers}
+        told = _here(AuditRequest.parse({**places, **asked}), gates, out_folder)
+    ((name, found),) = told["classes"].items()
+    held, other = gates.check(name), gates.other
+    if other:
+        from geogaze.audit.writing import write_told
 
-    name = spelled(parse_target(class_name, bundle), bundle)
-    gates = [parse_gate(text, name) for text in fail_if or ()]
-    other = read_other(beside, name) if beside else None
-    from geogaze.audit.auditing import audit as run
-    from geogaze.audit.collecting import write_geopackage
-    from geogaze.audit.document import document
-    from geogaze.audit.page import page
-
-    with err.status("beginning") as status:
-        found = run(
-            bundle, class_name, truths, settings, tiles=tiles, seed=seed, on_progress=status.update
-        )
-    told = document(found) | ({"beside": other} if other else {})
-    out_folder.mkdir(parents=True, exist_ok=True)
-    page_file, document_file, tiles_file = (out_folder / name for name in _FILES)
-    page_file.write_text(page(told), encoding="utf-8")
-    document_file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    write_geopackage(found.collect, tiles_file)
-    held = passed(told, gates)
+        told = {**told, "beside": other}
+        write_told(told, out_folder)
+    passing = passed(told, held)
     if junit:
         junit.parent.mkdir(parents=True, exist_ok=True)
-        junit.write_text(junit_of(told, held), encoding="utf-8")
+        junit.write_text(junit_of(told, passing), encoding="utf-8")
     if as_json:
         print_json(told)
     else:
         _show(found, out_folder)
-    if failed := [one for one in held if one.failed]:
+    if failed := [one for one in passing if one.failed]:
         for one in failed:
             err.print(f"[red]Failed:[/] {escape(one.words)}", highlight=False)
         raise typer.Exit(FAILED)
 
 
-def _truths(
-    scenes: list[str], given: list[Path] | None, covers: list[str], by: str | None
-) -> list[Truth]:
-    """What is known of each scene.
+class _Gates:
+    """What is asked of an audit besides itself, once its class's name is known."""
+
+    def __init__(self, fail_if: list[str], beside: Path | None) -> None:
+        self._fail_if, self._beside = fail_if, beside
+        self.other: dict[str, Any] | None = None
+
+    def check(self, name: str) -> list[Gate]:
+        """The gates for a class.
+
+        Raises:
+            InvalidRequest: one, or the other audit, is none of that class.
+        """
+        self.other = read_other(self._beside, name) if self._beside else None
+        return [parse_gate(text, name) for text in self._fail_if]
+
+
+def _here(request: AuditRequest, gates: _Gates, folder: Path) -> dict[str, Any]:
+    """Audit in this process, and write the files; what audit.json tells."""
+    from geogaze.processes.audit.planning import make_plan
+
+    settings = get_settings()
+    configure_logging("error", settings.log_format)
+    plan = make_plan(request, settings, local=True)
+    gates.check(plan.name)
+    from geogaze.audit.auditing import audit as run
+    from geogaze.audit.collecting import write_geopackage
+    from geogaze.audit.document import document
+    from geogaze.audit.writing import write_told
+
+    with err.status("beginning") as status:
+        found = run(plan, settings, on_progress=status.update)
+    told = document(found)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_told(told, folder)
+    write_geopackage(found.collect, folder / FILES["collect"])
+    return told
+
+
+def _covers(given: list[str]) -> dict[str, str]:
+    """Other kinds of ground and their files.
 
     Raises:
-        InvalidRequest: a file is missing, or there are too many or too few.
+        InvalidRequest: a word is not NAME=FILE, or a name comes twice or means something else.
     """
-    from geogaze.audit.kinds import Truth
-    from geogaze.audit.sites import OBJECTS, REST
+    from geogaze.processes.audit.kinds import OBJECTS, REST
 
-    objects = truths_of(scenes, given)
-    grounds: dict[str, Path] = {}
-    for cover in covers:
-        name, separator, file = cover.partition("=")
-        if not separator or not name or name in {OBJECTS, REST, *grounds}:
+    files: dict[str, str] = {}
+    for one in given:
+        name, separator, file = one.partition("=")
+        if not separator or not name or name in {OBJECTS, REST, *files}:
             raise InvalidRequest(
-                f"--cover {cover!r}: NAME=FILE, each name once and none of {OBJECTS}, {REST}."
+                f"--cover {one!r}: NAME=FILE, each name once and none of {OBJECTS}, {REST}."
             )
-        grounds[name] = Path(file)
-    for path in grounds.values():
-        if not path.is_file():
-            raise InvalidRequest(f"There is no file {path}.")
-    return [Truth(scene, path, grounds, by) for scene, path in zip(scenes, objects, strict=True)]
+        files[name] = file
+    return files
 
 
-def _show(found: Audit, folder: Path) -> None:
-    out.print(f"[bold]{found.verdict.words}[/]")
-    out.print(found.verdict.why)
-    kinds = next(iter(found.sheets.values())).kinds
-    table = Table("", "tiles", "logit", *kinds, box=None)
-    for sort, sheet in found.sheets.items():
-        evidence = (f"{value:+.2f}" for value in sheet.kinds.values())
-        table.add_row(sort, f"{sheet.tiles:,}", f"{sheet.logit:+.2f}", *evidence)
+def _show(found: dict[str, Any], folder: Path) -> None:
+    out.print(f"[bold]{escape(found['words'])}[/]")
+    out.print(escape(found["why"]))
+    sheets = found["sheets"]
+    table = Table("", "tiles", "logit", *next(iter(sheets.values()))["evidence"], box=None)
+    for sort, sheet in sheets.items():
+        evidence = (f"{value:+.2f}" for value in sheet["evidence"].values())
+        table.add_row(sort, f"{sheet['tiles']:,}", f"{sheet['logit']:+.2f}", *evidence)
     out.print(table)
-    placed, causal = found.placed, found.causal
     out.print(
-        f"Evidence per area on objects is {placed.enrichment} times that beside them; evidence "
-        f"foretells what taking them out costs with rank correlation {causal.forecast}."
+        f"Evidence per area on objects is {_figure(found, 'enrichment')} times that beside them; "
+        "evidence foretells what taking them out costs with rank correlation "
+        f"{_figure(found, 'forecast')}."
     )
-    out.print(f"Read [bold]{folder / 'audit.html'}[/]; label from {folder / 'collect.gpkg'}.")
+    page, tiles = (folder / FILES[name] for name in ("report", "collect"))
+    out.print(f"Read [bold]{page}[/]; label from {tiles}.")
+
+
+def _figure(found: dict[str, Any], name: str) -> str:
+    from geogaze.audit.intervals import Figure
+
+    return str(Figure(found[name], *(found[f"{name}_interval"] or ())))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 
 import geogaze
+from geogaze.cli.following import followed
 from geogaze.cli.options import (
     DEFAULT_API,
     ApiOption,
@@ -19,8 +20,7 @@ from geogaze.cli.options import (
     takes,
 )
 from geogaze.cli.sending import sent
-from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings, progress_bar
-from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
+from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.bill import Bill
 from geogaze.processes.explain.request import ExplainRequest
@@ -90,40 +90,13 @@ def watch(job: JobArgument, api: ApiOption = DEFAULT_API, as_json: JsonOption = 
 
 
 def _follow(client: geogaze.Client, job: str, as_json: bool) -> None:
-    with progress_bar("tiles", quiet=as_json) as bar:
-        task = bar.add_task("waiting", total=100, speed=None, left=None)
-
-        def show(status: dict[str, Any]) -> None:
-            bar.update(
-                task,
-                description=status.get("message", ""),
-                completed=status.get("progress", 0),
-                speed=status.get("tilesPerSecond"),
-                left=status.get("secondsLeft"),
-            )
-
-        def away(error: RemoteError) -> None:
-            waiting = "the API does not answer; trying again"
-            bar.update(task, description=waiting, speed=None, left=None)
-
-        try:
-            status = client.wait(job, on_status=show, on_away=away)
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"The job goes on. {_later(job)}") from error
-        except RemoteRefusal:
-            raise
-        except RemoteError as error:
-            raise RemoteError(f"{error} The job may go on. {_later(job)}") from error
+    status = followed(client, job, quiet=as_json)
     if as_json:
         print_json(status)
     else:
         _print_status(status)
     if status["status"] != "successful":
         raise typer.Exit(FAILED)
-
-
-def _later(job: str) -> str:
-    return f"Follow it: geogaze watch {job}. End it: geogaze cancel {job}."
 
 
 def _print_status(status: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def provenance(
             run. Empty where it has none (yet).
     """
     activity = f"job:{status.id}"
-    used = {**_scene(str(status.id), plan.get("scene")), **_model(plan.get("bundle"))}
+    used = {**_scenes(str(status.id), plan), **_model(plan.get("bundle"))}
     made = {
         f"geogaze:product/{status.id}/{name}": {
             "prov:label": one["file"],
@@ -87,11 +87,10 @@ def provenance(
     }
 
 
-def _scene(job: str, scene: Mapping[str, Any] | None) -> dict[str, Any]:
+def _scenes(job: str, plan: Mapping[str, Any]) -> dict[str, Any]:
     """The files that a job looks at, each in the version that it was planned for."""
-    if not scene:
-        return {}
-    files = scene.get("pieces") or (scene,)
+    scenes = [one["scene"] for one in (plan, *plan.get("sites", ())) if one.get("scene")]
+    files = [file for scene in scenes for file in scene.get("pieces") or (scene,)]
     return {
         f"geogaze:scene/{job}/{number}": {
             "prov:location": file["uri"].partition("?")[0],  # what follows may be a signature

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -31,6 +31,22 @@ class Flag:
     written: (
         Literal["names", "numbers", "pairs", "area", "result", "threshold", "places"] | None
     ) = None
+
+
+class EarlierJobs(Protocol):
+    """Finished jobs of whoever asks, for requests that build on them.
+
+    Raises:
+        InvalidRequest: there is no such job, or it has no such results.
+    """
+
+    def item(self, job: UUID) -> dict[str, Any]:
+        """The STAC Item of its results."""
+        ...
+
+    def inputs(self, job: UUID) -> dict[str, Any]:
+        """What it was asked for."""
+        ...
 
 
 class ProcessRequest(BaseModel):
@@ -71,11 +87,8 @@ class ProcessRequest(BaseModel):
         """Jobs of higher urgency go before all others; 0 for most."""
         return 0
 
-    def with_results(self, item_of: Callable[[UUID], dict[str, Any]]) -> Self:
+    def with_results(self, earlier: EarlierJobs) -> Self:
         """The request with what it takes from earlier jobs in the place of their ids.
-
-        Args:
-            item_of: gives the STAC Item of a finished job's results.
 
         Raises:
             InvalidRequest: a job has nothing to take.

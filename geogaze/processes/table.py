@@ -17,6 +17,7 @@ from geogaze.version import VERSION
 
 PROCESSES = {
     "explain": "geogaze.processes.explain.process:EXPLAIN",
+    "audit": "geogaze.processes.audit.process:AUDIT",
     "echo": "geogaze.processes.echo:ECHO",
 }
 """Where each process is described."""

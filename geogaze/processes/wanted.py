@@ -52,8 +52,12 @@ class Wanted:
         return next((mode for kind, mode in self.modes.items() if is_of(name, kind)), usual)
 
 
-KEPT = frozenset({"outputs", "transmission", "response"})
-"""What stands beside the inputs in a request that is kept."""
+_BESIDE = frozenset({"outputs", "transmission", "response"})
+
+
+def inputs_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs in a request that the ledger has kept, without what was said of its results."""
+    return {name: value for name, value in request.items() if name not in _BESIDE}
 
 
 def is_wanted(name: str, outputs: Iterable[str]) -> bool:

@@ -97,7 +97,7 @@ def run(
         # Only now: what was wrong in the request is told before what runs networks has loaded.
         from geogaze.evidence.engines import load_engine
         from geogaze.runner.local_job import LocalJob
-        from geogaze.runner.phases.explain import resolve_bundle
+        from geogaze.runner.phases.resources import resolve_bundle
 
         bundle = resolve_bundle(plan, settings)
         load_engine(bundle, settings, plan.method, plan.context)  # missing weights show here

@@ -1,6 +1,7 @@
 """Areas of interest from a user's own files: GeoJSON, WKT, GeoPackage, shapefile, FlatGeobuf.
 
-For the command line alone: no server opens a vector file, whatever a request says.
+For the command line alone: of what strangers name, a server reads GeoJSON and GeoPackages, within
+limits (:mod:`geogaze.scene.polygons`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from shapely.geometry import mapping
 
 from geogaze.errors import AoiOutsideScene
 from geogaze.extras import need
+from geogaze.scene.geopackages import outlines_of
+from geogaze.scene.polygons import collection
 
-_VECTORS = {".gpkg", ".shp", ".fgb"}
+_GEOPACKAGE = ".gpkg"
+_VECTORS = {_GEOPACKAGE, ".shp", ".fgb"}
 _WKT = re.compile(r"\s*(?:SRID=(\d+);)?\s*((?:MULTI)?POLYGON|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
 _STEPS = 64  # along a side, where an area is projected
 
@@ -39,6 +43,8 @@ def read_area(source: str) -> dict[str, Any]:
         if _WKT.match(source):
             return _from_wkt(source)
         path = Path(source).expanduser()
+        if path.suffix.lower() == _GEOPACKAGE:
+            return _from_geopackage(path)
         if path.suffix.lower() in _VECTORS:
             return _from_layer(path)
         text = path.read_text(encoding="utf-8-sig")
@@ -66,18 +72,42 @@ def read_parted(path: Path, by: str) -> dict[str, dict[str, Any]]:
     Raises:
         AoiOutsideScene: it cannot be read, or is no collection of features with properties.
     """
-    document = {} if path.suffix.lower() in _VECTORS else read_area(str(path))
-    if "features" not in document:
+    return parted(read_features(path, by), by, path.name)
+
+
+def read_features(path: Path, by: str) -> dict[str, Any]:
+    """A GeoJSON document of a file, whose features have a property.
+
+    Raises:
+        AoiOutsideScene: it cannot be read, or its format has no properties here.
+    """
+    suffix = path.suffix.lower()
+    if suffix == _GEOPACKAGE:
+        try:
+            return _from_geopackage(path, by)
+        except (OSError, ValueError, ProjError) as error:
+            raise AoiOutsideScene(f"{path} cannot be read: {error}.") from error
+    return {} if suffix in _VECTORS else read_area(str(path))
+
+
+def parted(document: dict[str, Any], by: str, name: str) -> dict[str, dict[str, Any]]:
+    """A document's features, told apart by a property: a GeoJSON document of each value, as text.
+
+    Raises:
+        AoiOutsideScene: it is no collection of features; says so of the file's ``name``.
+    """
+    if not isinstance(document.get("features"), list):
         raise AoiOutsideScene(
-            f"{path} holds no features with properties as GeoJSON has them, to tell apart by "
-            f"{by!r}: convert it, e.g. ogr2ogr {path.stem}.geojson {path.name}."
+            f"{name} holds no features with properties as GeoJSON and GeoPackages have them, to "
+            f"tell apart by {by!r}: convert it, e.g. ogr2ogr {Path(name).stem}.geojson {name}."
         )
     found: dict[str, list[Any]] = {}
     for feature in document["features"]:
-        value = (feature.get("properties") or {}).get(by)
+        properties = feature.get("properties") if isinstance(feature, dict) else None
+        value = properties.get(by) if isinstance(properties, dict) else None
         if value is not None:
             found.setdefault(str(value), []).append(feature)
-    return {name: {**document, "features": features} for name, features in sorted(found.items())}
+    return {value: {**document, "features": features} for value, features in sorted(found.items())}
 
 
 def _from_wkt(text: str) -> dict[str, Any]:
@@ -85,6 +115,16 @@ def _from_wkt(text: str) -> dict[str, Any]:
     number = match[1] if match else None
     geometry = shapely.from_wkt(text[text.index(";") + 1 :] if number else text)
     return _document(geometry, f"EPSG:{number}" if number else None)
+
+
+def _from_geopackage(path: Path, by: str | None = None) -> dict[str, Any]:
+    if not path.is_file():
+        raise OSError("there is no such file")
+    found = outlines_of(path, by)
+    code, geometries = found.code, found.geometries
+    if code is None and found.wkt is not None:
+        code, geometries = _coded(found.wkt, geometries)
+    return collection(geometries, found.values, by, code)
 
 
 def _from_layer(path: Path) -> dict[str, Any]:
@@ -114,14 +154,22 @@ def _from_polygons(path: Path, pyogrio: Any) -> dict[str, Any]:
 
 def _document(area: Any, crs: str | None) -> dict[str, Any]:
     """An area as GeoJSON: in its own CRS where that has an EPSG code, else in degrees."""
-    document = dict(mapping(area))
     if crs is None:
-        return document
+        return dict(mapping(area))
+    code, (moved,) = _coded(crs, [area])
+    named = {"crs": {"type": "name", "properties": {"name": code}}} if code else {}
+    return {**mapping(moved), **named}
+
+
+def _coded(crs: str, areas: list[Any]) -> tuple[str | None, list[Any]]:
+    """The EPSG code of a CRS, and areas as they are; without one None, and the areas in degrees."""
     known = pyproj.CRS.from_user_input(crs)
     if code := known.to_epsg(min_confidence=100):
-        return {**document, "crs": {"type": "name", "properties": {"name": f"EPSG:{code}"}}}
+        return f"EPSG:{code}", areas
     there = pyproj.Transformer.from_crs(known, "OGC:CRS84", always_xy=True)
-    longest = max(np.ptp(shapely.get_coordinates(area), axis=0), default=0) or 1
-    fine = shapely.segmentize(area, longest / _STEPS)
-    moved = shapely.transform(fine, lambda at: np.stack(there.transform(*at.T), axis=1))
-    return dict(mapping(moved))
+    longest = np.ptp(shapely.get_coordinates(areas), axis=0).max(initial=0) or 1
+    fine = shapely.segmentize(areas, longest / _STEPS)
+    moved = [
+        shapely.transform(one, lambda at: np.stack(there.transform(*at.T), axis=1)) for one in fine
+    ]
+    return None, moved

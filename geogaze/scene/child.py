@@ -20,10 +20,11 @@ def main() -> int:
     _confine(task["settings"])
     from geogaze.config import Settings
     from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable, SceneUnusable
+    from geogaze.scene.polygons import PolygonsUnreadable
 
     try:
         look_at(task["scene"], Settings(**task["settings"]))
-    except (SceneUnreadable, SceneUnusable) as error:
+    except (SceneUnreadable, SceneUnusable, PolygonsUnreadable) as error:
         status, said = REFUSED, str(error)
     except (SceneAway, SceneReplaced) as error:
         status, said = AWAY, str(error)
@@ -34,15 +35,20 @@ def main() -> int:
 
 
 def look_at(scene: str, settings: Settings) -> None:
-    """Open a scene as a job would, and read the sample that planning reads.
+    """Open a scene as a job would, and read the sample that planning reads; or what is named as a
+    file of polygons, and read those.
 
     Raises:
-        SceneUnreadable, SceneUnusable: no job takes it.
+        SceneUnreadable, SceneUnusable, PolygonsUnreadable: no job takes it.
         SceneAway: its store does not answer.
     """
     from geogaze.scene.policy import SourcePolicy
+    from geogaze.scene.polygons import check_polygons, named_polygons
     from geogaze.scene.readers import open_reader
 
+    if named_polygons(scene):
+        check_polygons(scene, SourcePolicy.of(settings), settings)
+        return
     with open_reader(scene, SourcePolicy.of(settings), settings) as reader:
         reader.facts(("any",), (1,), ((0.0, 1.0),))  # the bands are for a model to say
 

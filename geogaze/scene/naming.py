@@ -1,16 +1,21 @@
-"""The files that a user means by a folder or a pattern, at their own terminal."""
+"""How scenes are called: files that a folder or a pattern names, and a scene's name for people."""
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from geogaze.errors import SceneUnreadable
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".j2k"}
 _PICTURES = {".png", ".jpg", ".jpeg"}
 _WORLDS = {".pgw", ".pngw", ".jgw", ".jpgw", ".jpegw", ".wld"}
+
+
+def shown_name(uri: str) -> str:
+    """A scene's name for people: its file's, without ending, nor what may be a signature."""
+    return PurePath(uri.partition("?")[0] if "://" in uri else uri).stem
 
 
 def spread(names: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from geogaze.audit.auditing import Audit, audit
-from geogaze.audit.kinds import Truth
 from geogaze.config import Settings
 from geogaze.demo.planted import CLASSES, draw_patchwork, write_chips, write_patchwork
 from geogaze.demo.planting import CUES, Planting, parse_planting
@@ -22,6 +21,8 @@ from geogaze.models.bundles import Bundle
 from geogaze.networks.architectures import offer
 from geogaze.networks.loading import load_model
 from geogaze.networks.training import Recipe, train
+from geogaze.processes.audit.planning import make_plan
+from geogaze.processes.audit.request import AuditRequest
 from geogaze.scene.chips import Wanted, chip_values
 
 SIDE, GSD, SCENE = 64, 1.0, 2048
@@ -152,5 +153,7 @@ def audited(
     """The audit of a class on another scene of the network's own world."""
     scene = folder / f"{name}.tif"
     write_patchwork(scene, size, _AUDITED + world.seed, world.planting)
-    truth = Truth(str(scene), scene.with_suffix(".geojson"), {}, by="class")
-    return audit(bundle, name, [truth], settings, tiles=_TILES, seed=world.seed)
+    inputs = {"scenes": [str(scene)], "truth": str(scene.with_suffix(".geojson")), "by": "class"}
+    asked = {**inputs, "class": name, "model": str(bundle.folder)}
+    request = AuditRequest.parse({**asked, "tiles": _TILES, "seed": world.seed})
+    return audit(make_plan(request, settings, local=True), settings)

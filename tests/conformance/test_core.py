@@ -61,7 +61,7 @@ def test_requests_are_answered_as_http_says(service: Service) -> None:
 def test_the_list_has_all_processes_and_links(service: Service) -> None:
     document = service.document("/processes")
     check(document, "processList")
-    assert {summary["id"] for summary in document["processes"]} == {"explain", "echo"}
+    assert {summary["id"] for summary in document["processes"]} == {"explain", "audit", "echo"}
     assert {link["rel"] for link in document["links"]} >= {"self"}
     for summary in document["processes"]:
         (link,) = [link for link in summary["links"] if link["rel"] in {"self", "process"}]
@@ -86,13 +86,13 @@ def check_limit(service: Service, path: str) -> None:
 @meets("core", "process-list-limit-response")
 def test_no_more_processes_come_than_the_limit(service: Service) -> None:
     assert [len(service.document(f"/processes?limit={n}")["processes"]) for n in (1, 2, 99)] == [
-        *(1, 2, 2),
+        *(1, 2, 3),
     ]
 
 
 @meets("core", "process-op", "process-success")
 def test_every_process_is_described(service: Service) -> None:
-    for name in ("explain", "echo"):
+    for name in ("explain", "audit", "echo"):
         described = service.document(f"/processes/{name}")
         check(described, "process")
         assert described["id"] == name

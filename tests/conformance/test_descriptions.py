@@ -23,7 +23,7 @@ def described(service: Service, part: str) -> dict[str, Any]:
     """Inputs or outputs of all processes."""
     found = {
         f"{process}/{name}": one
-        for process in ("explain", "echo")
+        for process in ("explain", "audit", "echo")
         for name, one in service.document(f"/processes/{process}")[part].items()
     }
     assert len(found) > 10
@@ -32,7 +32,7 @@ def described(service: Service, part: str) -> dict[str, Any]:
 
 @meets("ogc-process-description", "json-encoding")
 def test_descriptions_are_json_of_the_schema(service: Service) -> None:
-    for process in ("explain", "echo"):
+    for process in ("explain", "audit", "echo"):
         check(service.document(f"/processes/{process}"), "process")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from geogaze.models.methods import METHODS, MethodName
 from geogaze.models.registry import DEFAULT_MODEL
 from geogaze.processes.explain.scales import Scales
 from geogaze.processes.limits import check_points
-from geogaze.processes.request import Flag, ProcessRequest
+from geogaze.processes.request import EarlierJobs, Flag, ProcessRequest
 from geogaze.products.colormaps import DEFAULT, Colormap
 from geogaze.products.styles import Normalize, Overlays
 from geogaze.products.thresholds import DEFAULT_THRESHOLD, LEAST, PATTERN
@@ -251,10 +251,10 @@ class ExplainRequest(ProcessRequest):
         return URGENCY[self.priority]
 
     @override
-    def with_results(self, item_of: Callable[[UUID], dict[str, Any]]) -> Self:
+    def with_results(self, earlier: EarlierJobs) -> Self:
         if not isinstance(self.scale_from, UUID):
             return self
-        item = item_of(self.scale_from)
+        item = earlier.item(self.scale_from)
         if "geogaze:scales" not in item.get("properties", {}):
             raise InvalidRequest(f"scale_from: job {self.scale_from} made no heat.")
         return self.model_copy(update={"scale_from": Scales.model_validate(item)})

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geogaze.config import Settings
-from geogaze.errors import InvalidBundle
 from geogaze.evidence.engines import load_engine
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
-from geogaze.models.bundles import Bundle
-from geogaze.models.item import read_bundle
-from geogaze.models.registry import find_bundle
 from geogaze.processes.explain.glimpses import packed
 from geogaze.processes.explain.plan import Plan
 from geogaze.runner.chunk import explain_chunk
@@ -21,30 +16,9 @@ from geogaze.runner.phases.resources import (
     Outcome,
     Resources,
     open_planned,
+    resolve_bundle,
 )
 from geogaze.runner.pulse import Pulse
-
-
-def resolve_bundle(plan: Plan, settings: Settings) -> Bundle:
-    """The bundle of a plan, as it lies on this machine.
-
-    Raises:
-        InvalidBundle: it has other weights here than where the job was planned.
-    """
-    if plan.local and plan.bundle.folder is None:  # one of torchvision's
-        return plan.bundle
-    if plan.local:
-        assert plan.bundle.folder is not None
-        bundle = read_bundle(plan.bundle.folder)
-    else:
-        bundle = find_bundle(plan.bundle.name, settings.model_folders)
-    if bundle.weights != plan.bundle.weights:
-        raise InvalidBundle(
-            f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "
-            f"was accepted with {plan.bundle.weights}. Give all machines the same bundles."
-        )
-    # A bundle may have been calibrated anew since; one job has one scale of probabilities.
-    return bundle.model_copy(update={"temperature": plan.bundle.temperature})
 
 
 def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outcome:

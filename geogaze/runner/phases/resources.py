@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 
 from geogaze.config import Settings
 from geogaze.doors import resolve
+from geogaze.errors import InvalidBundle
 from geogaze.files import file_sha256
 from geogaze.grid.lattice import Box
 from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
+from geogaze.models.bundles import Bundle
+from geogaze.models.item import read_bundle
+from geogaze.models.registry import find_bundle
+from geogaze.processes.audit.plan import AuditPlan
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.products.asking import needs_overlays
@@ -50,6 +55,28 @@ class Outcome:
 
     result: dict[str, Any]
     items: int = 0
+
+
+def resolve_bundle(plan: Plan | AuditPlan, settings: Settings) -> Bundle:
+    """The bundle of a plan, as it lies on this machine.
+
+    Raises:
+        InvalidBundle: it has other weights here than where the job was planned.
+    """
+    if plan.local and plan.bundle.folder is None:  # one of torchvision's
+        return plan.bundle
+    if plan.local:
+        assert plan.bundle.folder is not None
+        bundle = read_bundle(plan.bundle.folder)
+    else:
+        bundle = find_bundle(plan.bundle.name, settings.model_folders)
+    if bundle.weights != plan.bundle.weights:
+        raise InvalidBundle(
+            f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "
+            f"was accepted with {plan.bundle.weights}. Give all machines the same bundles."
+        )
+    # A bundle may have been calibrated anew since; one job has one scale of probabilities.
+    return bundle.model_copy(update={"temperature": plan.bundle.temperature})
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def test_openapi_is_of_the_version_that_is_promised(http: TestClient) -> None:
 
 def test_the_process_list_has_all_processes(http: TestClient) -> None:
     listed = http.get("/processes").json()
-    assert [summary["id"] for summary in listed["processes"]] == ["explain", "echo"]
+    assert [summary["id"] for summary in listed["processes"]] == ["explain", "audit", "echo"]
     for summary in listed["processes"]:
         assert summary["version"] == __version__
         assert "async-execute" in summary["jobControlOptions"]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from affine import Affine
 from rasterio.warp import transform_geom
 
-from geogaze.audit.kinds import Truth
+from geogaze.config import Settings
+from geogaze.processes.audit.plan import AuditPlan
+from geogaze.processes.audit.planning import make_plan
+from geogaze.processes.audit.request import AuditRequest
 from tests.factories import write_scene
 
 TILES, SIZE = 9, 64
@@ -17,8 +23,29 @@ WHERE = Affine(0.5, 0, 423_200, 0, -0.5, 5_712_800)
 CRS = "EPSG:32631"
 
 
+@dataclass(frozen=True)
+class World:
+    """A scene, its objects, and the green ground that they stand on."""
+
+    scene: Path
+    objects: Path
+    green: Path
+
+    def inputs(self, **changes: Any) -> dict[str, Any]:
+        """Inputs of an audit of boats on it."""
+        truth, green = str(self.objects), str(self.green)
+        asked = {"scenes": [str(self.scene)], "truth": truth, "cover": {"green": green}}
+        return {**asked, "class": "boat", **changes}
+
+
+def planned(world: World, bundle: Path, **changes: Any) -> AuditPlan:
+    """An audit of a world, at one's own terminal."""
+    request = AuditRequest.parse(world.inputs(model=str(bundle), **changes))
+    return make_plan(request, Settings(), local=True)
+
+
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A scene of 9 × 9 tiles and its objects; every second tile has one."""
     folder = tmp_path_factory.mktemp("world")
     rng = np.random.default_rng(0)
@@ -36,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     path = write_scene(folder / "world.tif", values.clip(0, 255).astype(np.uint8), transform=WHERE)
     (folder / "world.geojson").write_text(json.dumps(outlines(rings)))
     (folder / "green.geojson").write_text(json.dumps(outlines(greens)))
-    return Truth(str(path), folder / "world.geojson", {"green": folder / "green.geojson"})
+    return World(path, folder / "world.geojson", folder / "green.geojson")
 
 
 def outlines(boxes: list[tuple[int, int, int, int]]) -> dict[str, object]:

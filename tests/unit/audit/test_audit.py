@@ -17,7 +17,6 @@ from geogaze.audit.beside import read_other
 from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
 from geogaze.audit.edits import PROBES
-from geogaze.audit.kinds import Truth, kinds_of
 from geogaze.audit.page import page
 from geogaze.audit.sites import open_site
 from geogaze.audit.verdict import Kind
@@ -25,8 +24,7 @@ from geogaze.config import Settings
 from geogaze.errors import InvalidRequest
 from geogaze.evidence.results import BatchResult
 from geogaze.models.bundles import Bundle
-from geogaze.models.registry import find_bundle
-from tests.unit.audit.conftest import CRS, SIZE, TILES, WHERE, outlines
+from tests.unit.audit.conftest import CRS, SIZE, TILES, WHERE, World, outlines, planned
 
 Colours = Callable[[np.ndarray], np.ndarray]
 
@@ -70,19 +68,17 @@ def warmth(tiles: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def run(
-    world: Truth, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Colours], Audit]:
-    def audited(colour: Colours) -> Audit:
-        bundle = find_bundle(str(bundle_folder), allow_path=True)
-        monkeypatch.setattr(auditing, "load_engine", lambda *_: Painter(bundle, colour))
-        monkeypatch.setattr(auditing, "_without_learning", lambda *_: None)
-        return audit(bundle, "boat", [world], Settings())
+def run(world: World, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Audit]:
+    def audited(colour: Colours, **changes: Any) -> Audit:
+        plan = planned(world, bundle_folder, **changes)
+        monkeypatch.setattr(auditing, "load_engine", lambda *_: Painter(plan.bundle, colour))
+        monkeypatch.setattr(auditing, "without_learning", lambda *_: None)
+        return audit(plan, Settings())
 
     return audited
 
 
-def test_a_network_that_sees_the_object_is_told_so(run: Callable[[Colours], Audit]) -> None:
+def test_a_network_that_sees_the_object_is_told_so(run: Callable[..., Audit]) -> None:
     found = run(red)
     assert found.verdict.kind is Kind.OBJECT, found.verdict
     assert (found.tiles, found.showing) == (TILES * TILES, 41)
@@ -101,7 +97,7 @@ def test_a_network_that_sees_the_object_is_told_so(run: Callable[[Colours], Audi
 
 
 def test_a_network_that_sees_the_ground_under_it_is_told_so(
-    run: Callable[[Colours], Audit],
+    run: Callable[..., Audit],
 ) -> None:
     found = run(green)
     assert found.verdict.kind is Kind.SURROUNDINGS, found.verdict
@@ -111,7 +107,7 @@ def test_a_network_that_sees_the_ground_under_it_is_told_so(
     assert abs(found.causal.lost.value or 0) < 0.3
 
 
-def test_a_network_that_leans_on_a_cast_is_told_so(run: Callable[[Colours], Audit]) -> None:
+def test_a_network_that_leans_on_a_cast_is_told_so(run: Callable[..., Audit]) -> None:
     found = run(warmth)
     assert found.verdict.kind is Kind.GLOBAL, found.verdict
     assert "cooler" in found.verdict.why  # without the warmth nothing is left
@@ -121,13 +117,13 @@ def test_a_network_that_leans_on_a_cast_is_told_so(run: Callable[[Colours], Audi
 
 
 def test_tiles_are_the_scenes_own_and_objects_lie_in_them(
-    world: Truth, bundle_folder: Path
+    world: World, bundle_folder: Path
 ) -> None:
-    bundle = find_bundle(str(bundle_folder), allow_path=True)
-    _, (documents,) = kinds_of([world], "boat")
-    with open_site(world.scene, documents, bundle, Settings()) as site:
-        assert (site.rows, site.cols, site.gsd) == (TILES, TILES, pytest.approx(0.5))
-        tiles = list(site.tiles())
+    plan = planned(world, bundle_folder)
+    (where,) = plan.sites
+    assert (where.rows, where.cols, where.gsd) == (TILES, TILES, pytest.approx(0.5))
+    with open_site(plan, 0, Settings()) as site:
+        tiles = list(site.tiles(where.places(range(where.tiles))))
         (again,) = site.tiles([(4, 4)])
     assert len(tiles) == TILES * TILES
     for tile in tiles:
@@ -140,7 +136,7 @@ def test_tiles_are_the_scenes_own_and_objects_lie_in_them(
     np.testing.assert_array_equal(again.picture, tiles[4 * TILES + 4].picture)
 
 
-def test_what_to_collect_lies_in_place(run: Callable[[Colours], Audit], tmp_path: Path) -> None:
+def test_what_to_collect_lies_in_place(run: Callable[..., Audit], tmp_path: Path) -> None:
     found = run(lambda tiles: 20 * (0.5 - tiles[:, 1]))  # takes grey for boats
     why = [one.why for one in found.collect]
     assert (why.count("wrong"), why.count("missed")) == (40, 41)
@@ -157,7 +153,7 @@ def test_what_to_collect_lies_in_place(run: Callable[[Colours], Audit], tmp_path
         assert (down, col) == pytest.approx((row.row * SIZE, row.col * SIZE), abs=1e-2)
 
 
-def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
+def test_a_page_stands_by_itself(run: Callable[..., Audit]) -> None:
     found = run(green)
     told = document(found)
     json.dumps(told, allow_nan=False)
@@ -186,7 +182,7 @@ def test_a_page_stands_by_itself(run: Callable[[Colours], Audit]) -> None:
     assert found.verdict.words in text
 
 
-def test_two_models_stand_side_by_side(run: Callable[[Colours], Audit], tmp_path: Path) -> None:
+def test_two_models_stand_side_by_side(run: Callable[..., Audit], tmp_path: Path) -> None:
     path = tmp_path / "audit.json"
     path.write_text(json.dumps({**document(run(green)), "model": "<other>"}))
     other = read_other(path, "boat")
@@ -202,22 +198,22 @@ def test_two_models_stand_side_by_side(run: Callable[[Colours], Audit], tmp_path
 
 
 def test_a_scene_without_ground_of_some_kind_is_audited(
-    run: Callable[[Colours], Audit], world: Truth, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Audit], tmp_path: Path
 ) -> None:
-    elsewhere = world.objects.with_name("elsewhere.geojson")
+    elsewhere = tmp_path / "elsewhere.geojson"
     elsewhere.write_text(json.dumps(outlines([(20_000, 20_000, 20_064, 20_064)])))
-    monkeypatch.setitem(world.covers, "water", elsewhere)  # type: ignore[arg-type]
-    right = run(red).sheets["right"]
+    right = run(red, cover={"water": str(elsewhere)}).sheets["right"]
     assert right.kinds["water"] == right.areas["water"] == 0
 
 
-def test_what_is_no_use_is_refused(world: Truth, bundle_folder: Path, tmp_path: Path) -> None:
-    bundle = find_bundle(str(bundle_folder), allow_path=True)
+def test_what_is_no_use_is_refused(
+    run: Callable[..., Audit], world: World, bundle_folder: Path, tmp_path: Path
+) -> None:
     none = tmp_path / "none.geojson"
     none.write_text('{"type": "FeatureCollection", "features": []}')
     with pytest.raises(InvalidRequest, match="shows an object"):
-        audit(bundle, "boat", [Truth(world.scene, none, {})], Settings())
+        run(red, truth=str(none), cover={})
     with pytest.raises(InvalidRequest, match="no class by itself"):
-        audit(bundle, "boat vs road", [world], Settings())
+        planned(world, bundle_folder, **{"class": "boat vs road"})
     with pytest.raises(InvalidRequest, match="Boat"):
-        audit(bundle, "road", [Truth(world.scene, world.objects, {}, by="class")], Settings())
+        planned(world, bundle_folder, **{"class": "road", "by": "class"})

@@ -25,7 +25,7 @@ WATER = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarn
 def test_a_bias_that_was_planted_and_learnt_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "_without_learning", lambda *_: None)
+    monkeypatch.setattr(auditing, "without_learning", lambda *_: None)
     world = World("water:strong", 0)
     bundle, _ = trained(world, tmp_path, Settings(), scenes=1, epochs=5, tested=512)
     afloat, ashore = (

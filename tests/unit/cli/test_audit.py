@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from geogaze.audit.kinds import Truth
-from tests.unit.audit.conftest import world  # noqa: F401
+from tests.unit.audit.conftest import World, world  # noqa: F401
 from tests.unit.cli.conftest import Geogaze
 
 
 def test_an_audit_is_written(
     geogaze: Geogaze,
-    world: Truth,  # noqa: F811
+    world: World,  # noqa: F811
     bundle_folder: Path,
     tmp_path: Path,
 ) -> None:
@@ -49,7 +48,7 @@ def test_an_audit_is_written(
 )
 def test_what_is_wrong_is_told_before_there_is_any_work(
     geogaze: Geogaze,
-    world: Truth,  # noqa: F811
+    world: World,  # noqa: F811
     tmp_path: Path,
     words: tuple[str, ...],
     says: str,

@@ -178,7 +178,7 @@ def test_what_needs_torch_says_so(
 def test_so_does_what_needs_another_extra(
     tmp_path: Path, bundle: Path, words: tuple[str, ...], extra: str
 ) -> None:
-    area = tmp_path / "area.gpkg"
+    area = tmp_path / "area.fgb"
     area.write_bytes(b"")
     named = {"scene": make_scene(tmp_path / "scene.tif"), "area": area}
     asked = (word.format(**named) for word in words)

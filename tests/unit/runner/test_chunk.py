@@ -16,7 +16,7 @@ from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.planning import make_plan
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.runner.chunk import explain_chunk
-from geogaze.runner.phases.explain import resolve_bundle
+from geogaze.runner.phases.resources import resolve_bundle
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 from geogaze.scene.view import SceneView

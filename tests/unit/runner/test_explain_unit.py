@@ -22,6 +22,7 @@ from geogaze.runner.part import ChunkTable, load_table, store_chunk
 from geogaze.runner.phases import Outcome, Resources
 from geogaze.runner.phases import explain as explain_phase
 from geogaze.runner.phases.blend import _pieces
+from geogaze.runner.phases.resources import resolve_bundle
 from geogaze.storage import FolderStorage
 
 
@@ -39,8 +40,8 @@ def test_a_plan_that_was_kept_finds_its_bundle_whole(scene: Path) -> None:
     for local in (True, False):
         planned = make_plan(asked, settings, local=local)
         kept = Plan.model_validate(json.loads(json.dumps(planned.kept())))
-        found = explain_phase.resolve_bundle(kept, settings)
-        assert found == explain_phase.resolve_bundle(planned, settings)
+        found = resolve_bundle(kept, settings)
+        assert found == resolve_bundle(planned, settings)
         assert found.proof is not None
 
 

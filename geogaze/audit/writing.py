@@ -1,0 +1,16 @@
+"""The files of an audit: a page to read, figures for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from geogaze.audit.document import Document
+from geogaze.audit.page import page
+from geogaze.processes.audit.process import FILES
+
+
+def write_told(told: Document, folder: Path) -> None:
+    """Write what an audit tells into a folder that is there; files of their names are replaced."""
+    (folder / FILES["report"]).write_text(page(told), encoding="utf-8")
+    (folder / FILES["audit"]).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -95,7 +95,7 @@ def _read(file: sqlite3.Connection, by: str | None) -> Outlines:
     if by is not None and by not in there:
         raise ValueError(f"its features have no property {by!r}")
     wanted = _quoted(by) if by is not None else "NULL"
-    rows = file.execute(f"SELECT {_quoted(column)}, {wanted} FROM {_quoted(name)}")  # noqa: S608
+    rows = file.execute(f"SELECT {_quoted(column)}, {wanted} FROM {_quoted(name)}")  # noqa: S608  quoted
     found = [(_geometry(blob), value) for blob, value in rows if blob is not None]
     organization, number, wkt = file.execute(_CRS, (srs,)).fetchone() or ("", 0, None)
     epsg = str(organization).upper() == "EPSG" and int(number) > 0

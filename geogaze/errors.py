@@ -206,11 +206,15 @@ class ResultsGone(GeogazeError):
 
 
 class ObjectNotFound(GeogazeError):
-    """An object is not in storage."""
+    """An object is not in storage. ``key`` says which, where that is known."""
 
     status = 404
     slug = "no-such-object"
     title = "There is no such object"
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class StorageUnavailable(GeogazeError):

@@ -14,10 +14,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.errors import GeogazeError, ObjectNotFound, StaleClaim
 from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.database import Database
 from geogaze.ledger.records import Claim, attempt_prefix
+from geogaze.ledger.remaking import remake
 from geogaze.ledger.retries import POLICIES, Patience, Waits
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.steps import job_step, move, unit_step
@@ -217,7 +218,8 @@ class Claims:
                 advance(session, claim.job_id, claim.phase, result.get("assets"))
 
     def give_up(self, claim: Claim, error: GeogazeError, effort: Effort | None = None) -> bool:
-        """Hand a unit back after an error; True if it will be tried again as it is.
+        """Hand a unit back after an error; True if it will be tried again as it is, or made anew
+        after what it lacks (see :mod:`geogaze.ledger.remaking`).
 
         What is tried again, and how, the table in :mod:`geogaze.ledger.retries` says; what becomes
         of others, see :func:`geogaze.ledger.transitions.settle_failure`.
@@ -229,6 +231,10 @@ class Claims:
             unit = self._hold(session, claim)
             if effort:
                 put_down(session, claim.job_id, claim.phase, effort)
+            if isinstance(error, ObjectNotFound) and remake(
+                session, unit, error.key, self._patience
+            ):
+                return True
             spent = settle_failure(session, unit, error, self._patience)
             if spent:
                 delay = self._patience.backoff.seconds(spent)

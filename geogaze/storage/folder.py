@@ -81,7 +81,8 @@ class FolderStorage(Storage):
             try:
                 return self.path(key).open("rb")
             except FileNotFoundError as error:
-                raise ObjectNotFound(f"There is no object {key!r} in {self.root}.") from error
+                problem = f"There is no object {key!r} in {self.root}."
+                raise ObjectNotFound(problem, key) from error
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:

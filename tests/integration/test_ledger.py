@@ -22,6 +22,7 @@ from tests.unit.ledger.test_poison import PoisonSuite
 from tests.unit.ledger.test_progress import ProgressSuite
 from tests.unit.ledger.test_queue import QueueSuite
 from tests.unit.ledger.test_quotas import QuotasSuite
+from tests.unit.ledger.test_remaking import RemakingSuite
 from tests.unit.ledger.test_reuse import ReuseSuite
 from tests.unit.ledger.test_store import LedgerSuite
 from tests.unit.ledger.test_submission import SubmissionSuite
@@ -95,6 +96,10 @@ class TestCatalogue(OnPostgres, CatalogueSuite):
 
 
 class TestCollection(OnPostgres, CollectionSuite):
+    pass
+
+
+class TestRemaking(OnPostgres, RemakingSuite):
     pass
 
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from tests.simulation.mutants import find_all
-from tests.simulation.schedule import FORGETFUL, LOSING, Schedule, shrunk
+from tests.simulation.schedule import LOSING, Schedule, shrunk
 
 _ENOUGH = 5
 
@@ -31,9 +31,8 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true", help="find the planted bugs")
     parser.add_argument("--match", default="", help="… those with this text")
     parser.add_argument("--control", action="store_true", help="the database loses the newest")
-    parser.add_argument("--forgetful", action="store_true", help="the storage does")
     asked = parser.parse_args()
-    besides = (LOSING,) * asked.control + (FORGETFUL,) * asked.forgetful
+    besides = (LOSING,) * asked.control
     if asked.mutants:
         return find_all(asked.match, asked.schedules)
     if asked.replay:

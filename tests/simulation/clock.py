@@ -58,6 +58,7 @@ class Strand:
         self.joined: list[Strand] = []
         self.carrier: _Carrier | None = None
         self.committed = 0.0  # when its last transaction was
+        self.doing = ""  # the operation on a claim that it is at
 
 
 class _Carrier:

@@ -96,8 +96,10 @@ class Server:
         self.blob = blob
         self.away_until = 0
         self.cut_until: dict[str, int] = {}
-        self.fates: list[tuple[str, str]] = []
-        """Of the next transactions that write: whose process, and what becomes of it."""
+        self.slow_until = 0
+        self.fates: list[tuple[str, str, str]] = []
+        """Of the next transactions that write: whose process, of which operation on a claim, or of
+        any, and what becomes of it."""
         self._pause = pause
         self._on_commit = on_commit
         self._changes = 0
@@ -124,7 +126,8 @@ class Server:
 
     def before(self) -> None:
         self.transactions += 1
-        self.clock.wait(self._pause())
+        slow = self.clock.ticks < self.slow_until
+        self.clock.wait((9 if slow else 1) * self._pause())
         process = self.clock.running.process
         if process and self._is_away(process):
             self.clock.wait(_FEW_TICKS)
@@ -151,7 +154,7 @@ class Server:
 
     def _fate(self, process: Process) -> str | None:
         for one in self.fates:
-            if one[0] == process.name:
+            if one[0] == process.name and one[1] in {"", self.clock.running.doing}:
                 self.fates.remove(one)
-                return one[1]
+                return one[2]
         return None

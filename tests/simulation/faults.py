@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.simulation.clock import Process
-from tests.simulation.schedule import FORGETFUL, LOSING, Fault
+from tests.simulation.schedule import LOSING, Fault
 from tests.simulation.work import ERRORS
 from tests.simulation.world import World
 from worker import child
@@ -79,7 +79,8 @@ def _stop(world: World, fault: Fault) -> None:
 def _at_commit(find: Find, fates: tuple[str, ...]) -> Callable[[World, Fault], None]:
     def strike(world: World, fault: Fault) -> None:
         if process := find(world, fault):
-            world.database.fates.append((process.name, fates[fault.size % len(fates)]))
+            doing = ("", "commit", "commit", "give_up")[fault.which % 4] if find is _worker else ""
+            world.database.fates.append((process.name, doing, fates[fault.size % len(fates)]))
 
     return strike
 
@@ -103,6 +104,10 @@ def _unit(*, hangs: bool) -> Callable[[World, Fault], None]:
 
 def _database_away(world: World, fault: Fault) -> None:
     world.database.away_until = world.clock.ticks + 5 + 25 * fault.size
+
+
+def _database_slow(world: World, fault: Fault) -> None:
+    world.database.slow_until = world.clock.ticks + 20 + 30 * fault.size
 
 
 def _storage_away(world: World, fault: Fault) -> None:
@@ -137,6 +142,7 @@ _KINDS: dict[str, Callable[[World, Fault], None]] = {
     "kill child": _kill(_worker),
     "kill worker": _kill(_worker, gone=True),
     "kill at put": _at_put(("unwritten, dies", "written, dies", "torn, dies")),
+    "freeze at put": _at_put(("written, freezes",)),
     "kill at commit": _at_commit(_worker, _COMMITS[2:]),
     "stop worker": _stop,
     "freeze worker": _freeze(_worker),
@@ -145,6 +151,7 @@ _KINDS: dict[str, Callable[[World, Fault], None]] = {
     "freeze dispatcher": _freeze(_dispatcher),
     "cut dispatcher": _cut(_dispatcher),
     "database away": _database_away,
+    "database slow": _database_slow,
     "answer lost": _at_commit(_worker, _COMMITS[:2]),
     "dispatcher's answer lost": _at_commit(_dispatcher, _COMMITS),
     "storage away": _storage_away,
@@ -159,6 +166,6 @@ _KINDS: dict[str, Callable[[World, Fault], None]] = {
     "dismiss": _ask("dismiss"),
     "submit again": _ask("submit"),
     "retry": _ask("retry"),
-    FORGETFUL: _storage_forgets,
+    "storage forgets": _storage_forgets,
     LOSING: lambda world, fault: world.database.forget(),
 }

@@ -71,10 +71,12 @@ class Known:
     """What the schedule knows, and the ledger does not.
 
     Attributes:
+        forgetful: whether the storage has lost what it had acknowledged.
         holds: whether all objects of an attempt at a unit of this phase are there, whole.
         to_blame: whether a unit is, or an item of it, for the last attempt at it having failed.
     """
 
+    forgetful: Callable[[], bool]
     holds: Callable[[str, str], bool]
     to_blame: Callable[[UnitRow, Rectangle | None], bool]
 
@@ -127,7 +129,8 @@ class Judge:
             if was != unit:
                 self._step(was, unit)
         for unit in before.values():
-            if unit.id not in self.units and self.jobs[unit.job].state != JobState.DISMISSED:
+            dismissed = self.jobs[unit.job].state == JobState.DISMISSED
+            if unit.id not in self.units and not dismissed and not self._known.forgetful():
                 raise Violation(f"a unit of {unit.phase} is gone")
         for job in self.jobs.values():
             if job.released is None:

@@ -39,6 +39,7 @@ class RecordedClaims(Claims):
         return self.clock.seconds
 
     def _ask(self, what: str, claim: Claim, *args: Any, **named: Any) -> Any:
+        self.clock.running.doing = what
         try:
             done = getattr(super(), what)(claim, *args, **named)
         except StaleClaim:
@@ -47,6 +48,8 @@ class RecordedClaims(Claims):
         except DATABASE_AWAY:
             self.history.asked(what, claim, self._at, UNKNOWN)
             raise
+        finally:
+            self.clock.running.doing = ""
         self.history.asked(what, claim, self._at, True)
         if what != "renew":
             process: Any = self.clock.running.process

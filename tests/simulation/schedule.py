@@ -17,18 +17,21 @@ _WEIGHTS: dict[str, int] = {
     "kill child": 5,  # another takes its place under its name
     "kill worker": 3,  # … under another name
     "kill at put": 2,
+    "freeze at put": 4,
     "kill at commit": 4,
     "stop worker": 2,
-    "freeze worker": 4,
+    "freeze worker": 3,
     "cut worker": 3,  # from the database
     "kill dispatcher": 3,
     "freeze dispatcher": 2,
     "cut dispatcher": 2,
     "database away": 3,
+    "database slow": 3,
     "answer lost": 6,  # of a transaction of a worker's
     "dispatcher's answer lost": 2,
     "storage away": 2,
     "storage slow": 1,
+    "storage forgets": 2,  # the last writes that it acknowledged
     "put fails": 3,
     "broker emptied": 2,
     "broker away": 1,
@@ -40,7 +43,6 @@ _WEIGHTS: dict[str, int] = {
     "submit again": 2,
     "retry": 1,
 }
-FORGETFUL = "storage forgets"
 LOSING = "database forgets"
 
 
@@ -88,7 +90,7 @@ class Schedule:
         jobs = [_job(chance, number) for number in range(chance.choice([1, 1, 2]))]
         if len(jobs) > 1 and chance.random() < 0.4:
             jobs[1] = replace(jobs[0], at=jobs[1].at, layers=jobs[1].layers)
-        kinds = chance.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(9))
+        kinds = chance.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(11))
         faults = [_fault(chance, kind) for kind in [*kinds, *besides]]
         return cls(
             seed=seed,

@@ -67,7 +67,10 @@ class SimulatedStorage(Storage):
             objects.held[key] = data
             objects.written[key] = objects.clock.ticks
             objects.forgotten.discard(key)
-        if fate:
+        if fate and process and "freezes" in fate[1]:
+            process.frozen_until = objects.clock.ticks + objects.chance.randrange(60, 240)
+            objects.clock.wait(0)
+        elif fate:
             if "dies" in fate[1] and process:
                 objects.clock.kill(process)
                 objects.clock.check()
@@ -79,7 +82,7 @@ class SimulatedStorage(Storage):
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         self._ask()
         if key not in self._objects.held:
-            raise ObjectNotFound(f"There is no object {key!r}.")
+            raise ObjectNotFound(f"There is no object {key!r}.", key)
         return self._objects.held[key][start:stop]
 
     def get_file(self, key: str, path: Path) -> None:

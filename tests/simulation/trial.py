@@ -12,6 +12,7 @@ from uuid import UUID
 from geogaze.errors import IllegalTransition, JobNotFound
 from geogaze.grid.rectangles import Division
 from geogaze.ledger.collection import Collection
+from geogaze.ledger.records import attempt_of
 from geogaze.ledger.states import OPEN_JOB
 from tests.simulation.clock import Process, Stuck
 from tests.simulation.faults import schedule_losses, strike
@@ -20,7 +21,7 @@ from tests.simulation.schedule import FAULTS_UNTIL, LOSING, Schedule
 from tests.simulation.storage import SimulatedStorage
 from tests.simulation.work import all_items, product, submission
 from tests.simulation.world import _FIGURES, LEASE_TICKS, SETTINGS, World
-from worker.sweeper import Sweeper, attempt_of
+from worker.sweeper import Sweeper
 
 _STEP_TICKS = 12
 _PEACE_AFTER = FAULTS_UNTIL + 100
@@ -198,9 +199,7 @@ class Client:
                 if row.released is None:
                     raise Violation("a dismissed job was not released")
             elif row.state == "failed" and not self._poisoned(job):
-                problem = json.loads(row.problem or "{}").get("slug")
-                if problem != "no-such-object" or not world.objects.forgotten:
-                    raise Violation(f"a job fails, again and again, in peace: {row.problem}")
+                raise Violation(f"a job fails, again and again, in peace: {row.problem}")
             elif row.state == "successful":
                 self._check_product(row, number)
 

@@ -78,7 +78,7 @@ class World:
         self.violation: BaseException | None = None
         self.chance = random.Random(f"world {schedule.seed}")
         self.clock = Clock(random.Random(f"order {schedule.seed}"), self._crashed)
-        self.judge = Judge(Known(self._holds, self._to_blame))
+        self.judge = Judge(Known(self._forgetful, self._holds, self._to_blame))
         self.history = History(LEASE_TICKS * TICK, self.judge.is_open, self.fail)
         self.objects = Objects(self.clock, self.chance, self._removed)
         self.broker = Broker(self.clock, self.chance)
@@ -215,6 +215,7 @@ class World:
     def make_peace(self) -> None:
         """No fault from here on."""
         self.at_peace = True
+        self.database.slow_until = self.objects.slow_until = 0
         self.database.away_until = self.objects.away_until = self.broker.away_until = 0
         self.database.cut_until.clear()
         self.database.fates.clear()
@@ -250,6 +251,9 @@ class World:
     def _holds(self, phase: str, prefix: str) -> bool:
         keys = [f"{prefix}{name}" for name in OBJECTS[phase]]
         return all(key in self.objects.held or key in self.objects.forgotten for key in keys)
+
+    def _forgetful(self) -> bool:
+        return bool(self.objects.forgotten)
 
     def _to_blame(self, unit: Any, rectangle: Any) -> bool:
         return self.work.causes.get((unit.id, unit.attempt)) != "company"

@@ -57,6 +57,7 @@ class History:
         self._jobs: dict[UUID, UUID] = {}
         self._attempts: dict[UUID, int] = {}
         self._leads: dict[str, float] = {}
+        self._gone: set[UUID] = set()
 
     def claimed(self, unit: UUID, holder: str, at: float, claim: Any) -> None:
         """A claim was asked for: what came of it, None, or unknown."""
@@ -130,6 +131,10 @@ class History:
             if of == job:
                 self._each(unit, lambda state: FREE)
 
+    def gone(self, unit: UUID) -> None:
+        """A unit is no more: what it rests on is made anew, or its job was dismissed."""
+        self._gone.add(unit)
+
     def led(self, holder: str, at: float, seconds: float) -> None:
         """A dispatcher was told that it leads for so long."""
         for other, until in self._leads.items():
@@ -153,6 +158,8 @@ class History:
         }
 
     def _keep(self, unit: UUID, states: Iterable[State], words: str) -> None:
+        if unit in self._gone:
+            return
         if not (kept := set(states)):
             known = ", ".join(map(str, self._states[unit]))
             self._fail(Violation(f"unit {str(unit)[:8]} {words}, and was {known}"))

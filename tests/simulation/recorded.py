@@ -7,7 +7,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from geogaze.errors import GeogazeError, StaleClaim
+from geogaze.errors import StaleClaim
 from geogaze.ledger.claims import Claims
 from geogaze.ledger.database import DATABASE_AWAY
 from geogaze.ledger.queue import Queue
@@ -61,16 +61,16 @@ class RecordedClaims(Claims):
         self._ask("renew", claim)
 
     @override
-    def commit(self, claim: Claim, result: dict[str, Any], *, items: int) -> None:
-        self._ask("commit", claim, result, items=items)
+    def commit(self, claim: Claim, *what: Any, **more: Any) -> None:
+        self._ask("commit", claim, *what, **more)
 
     @override
-    def give_up(self, claim: Claim, error: GeogazeError) -> bool:
-        return cast("bool", self._ask("give_up", claim, error))
+    def give_up(self, claim: Claim, *what: Any, **more: Any) -> bool:
+        return cast("bool", self._ask("give_up", claim, *what, **more))
 
     @override
-    def release(self, claim: Claim) -> None:
-        self._ask("release", claim)
+    def release(self, claim: Claim, *what: Any, **more: Any) -> None:
+        self._ask("release", claim, *what, **more)
 
     @override
     def leave(self, worker: str) -> None:

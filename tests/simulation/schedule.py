@@ -87,16 +87,16 @@ class Schedule:
     def of(cls, seed: str, besides: tuple[str, ...] = ()) -> Schedule:
         """That of a seed; ``besides`` are kinds of faults that come once more than they would."""
         chance = random.Random(f"schedule {seed}")
-        jobs = [_job(chance, number) for number in range(chance.choice([1, 1, 2]))]
+        jobs = [_job(chance, number) for number in range(chance.choice([1, 1, 1, 2]))]
         if len(jobs) > 1 and chance.random() < 0.4:
             jobs[1] = replace(jobs[0], at=jobs[1].at, layers=jobs[1].layers)
         kinds = chance.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(11))
         faults = [_fault(chance, kind) for kind in [*kinds, *besides]]
         return cls(
             seed=seed,
-            workers=chance.choice([1, 2, 2, 3]),
+            workers=chance.choice([1, 2, 2]),
             lanes=chance.choice([1, 2]),
-            dispatchers=chance.choice([1, 1, 2]),
+            dispatchers=chance.choice([1, 1, 1, 2]),
             jobs=tuple(jobs),
             faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         )
@@ -107,7 +107,7 @@ def _fault(chance: random.Random, kind: str) -> Fault:
 
 
 def _job(chance: random.Random, number: int) -> JobShape:
-    rows, cols = chance.choice([(1, 1), (1, 2), (2, 2), (1, 3), (1, 4), (2, 3)])
+    rows, cols = chance.choice([(1, 1), (1, 2), (1, 2), (2, 2), (1, 3), (2, 3)])
     poison: set[tuple[int, int]] = set()
     if chance.random() < 0.2:
         poison.add((chance.randrange(rows), chance.randrange(cols)))
@@ -116,7 +116,7 @@ def _job(chance: random.Random, number: int) -> JobShape:
         rows=rows,
         cols=cols,
         side=chance.choice([1, 2, 2]),
-        layers=chance.choice([0, 0, 1, 2]),
+        layers=chance.choice([0, 0, 0, 1, 2]),
         skips=chance.random() < 0.7,
         poison=frozenset(poison),
         content=number,

@@ -45,12 +45,12 @@ SETTINGS = Settings(
     redeliver_seconds=30.0,
     lost_seconds=3.0,
     lead_seconds=96 * TICK,
-    dispatch_interval=2.5,
-    collect_seconds=20.0,
+    dispatch_interval=3.0,
+    collect_seconds=25.0,
     storage="nowhere",
     scratch=Path("/nowhere"),
 )
-_SWEEP_SECONDS = 4.0
+_SWEEP_SECONDS = 6.0
 _FIGURES = RoundFigures()
 
 
@@ -113,6 +113,7 @@ class World:
             perform=self.work.perform,
             clean_scratch=lambda settings: None,
             device_name=lambda settings: None,
+            device_kind=lambda settings: "none",
             process_name=lambda: self.clock.running.process.name,  # type: ignore[union-attr]
             _REPORT_SECONDS=25.0,
             _TELL_SECONDS=4.0,
@@ -235,11 +236,14 @@ class World:
             self.log.error("violation", what=str(error))
 
     def _committed(self, raw: Any) -> None:
+        units = self.judge.units
         failed = [job.id for job in self.judge.jobs.values() if job.state == "failed"]
         try:
             self.judge.look(raw)
         except Violation as error:
             self.fail(error)
+        for unit in units.keys() - self.judge.units.keys():
+            self.history.gone(UUID(unit))
         for job in failed:
             if self.judge.jobs[job].state == "running":
                 self.history.begun_anew(UUID(job))

@@ -211,10 +211,7 @@ class ObjectNotFound(GeogazeError):
     status = 404
     slug = "no-such-object"
     title = "There is no such object"
-
-    def __init__(self, message: str, key: str = "") -> None:
-        super().__init__(message)
-        self.key = key
+    key: str = ""
 
 
 class StorageUnavailable(GeogazeError):

@@ -151,9 +151,9 @@ class S3Storage(Storage):
             yield
         except refused as error:
             if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NoSuchUpload"}:
-                raise ObjectNotFound(
-                    f"There is no object {key!r} in {self.bucket}.", key
-                ) from error
+                gone = ObjectNotFound(f"There is no object {key!r} in {self.bucket}.")
+                gone.key = key
+                raise gone from error
             raise StorageUnavailable(f"S3 refused {key!r} in {self.bucket}: {error}") from error
         except away as error:
             raise StorageUnavailable(f"S3 did not answer for {key!r}: {error}") from error

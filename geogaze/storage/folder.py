@@ -81,8 +81,9 @@ class FolderStorage(Storage):
             try:
                 return self.path(key).open("rb")
             except FileNotFoundError as error:
-                problem = f"There is no object {key!r} in {self.root}."
-                raise ObjectNotFound(problem, key) from error
+                gone = ObjectNotFound(f"There is no object {key!r} in {self.root}.")
+                gone.key = key
+                raise gone from error
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:

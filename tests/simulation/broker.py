@@ -54,8 +54,11 @@ class Broker:
     def send_task(self, name: str, *, args: list[str], priority: int, **others: object) -> None:
         self._ask()
         fate = self.fates.popleft() if self.fates else "well"
-        if fate != "lost":
-            self._put(args[0], 10 if fate == "late" else priority)
+        if fate == "late":
+            arrives = self.clock.ticks + self.chance.randrange(10, 100)
+            self.clock.at(arrives, lambda: self._put(args[0], priority))
+        elif fate != "lost":
+            self._put(args[0], priority)
         if fate == "doubled":
             self._put(args[0], priority)
 

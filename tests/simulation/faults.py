@@ -127,7 +127,7 @@ def _broker_away(world: World, fault: Fault) -> None:
 
 
 def _messages(world: World, fault: Fault) -> None:
-    fates = ("lost", "doubled", "late", "lost", "doubled")
+    fates = ("lost", "late", "doubled", "late", "doubled")
     world.broker.fates.extend(fates[(fault.which + i) % 5] for i in range(1 + fault.size % 4))
 
 

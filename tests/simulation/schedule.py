@@ -39,7 +39,7 @@ _WEIGHTS: dict[str, int] = {
     "messages": 6,
     "unit fails": 6,
     "unit hangs": 3,
-    "dismiss": 2,
+    "dismiss": 5,
     "submit again": 2,
     "retry": 1,
 }

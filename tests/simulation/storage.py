@@ -82,7 +82,9 @@ class SimulatedStorage(Storage):
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         self._ask()
         if key not in self._objects.held:
-            raise ObjectNotFound(f"There is no object {key!r}.", key)
+            gone = ObjectNotFound(f"There is no object {key!r}.")
+            gone.key = key
+            raise gone
         return self._objects.held[key][start:stop]
 
     def get_file(self, key: str, path: Path) -> None:

@@ -18,7 +18,9 @@ from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
 
 def gone(prefix: str) -> ObjectNotFound:
     key = f"{prefix}tiles.npz"
-    return ObjectNotFound(f"There is no object {key!r}.", key)
+    error = ObjectNotFound(f"There is no object {key!r}.")
+    error.key = key
+    return error
 
 
 class RemakingSuite(Suite):

@@ -45,7 +45,12 @@ def test_bands_ranges_and_task_are_honoured(geogaze: Geogaze, tmp_path: Path) ->
     bundle = read_bundle(Path("mine"))
     assert (len(bundle.bands), bundle.probabilities) == (13, "sigmoid")
     assert bundle.rescale == ((0, 10000),) * 13
-    agreement = geogaze("models", "show", "mine", "--json").last["agreement"]
+    shown = geogaze("models", "show", "mine", "--json").last
+    assert shown["metrics"] == done.last["metrics"]
+    assert shown["metrics"]["test_accuracy"] == done.last["accuracy"]
+    assert set(shown["metrics"]["recall"]) == {"bright", "dark"}
+    assert "Too few images were held out" in done.last["warnings"][0]
+    agreement = shown["agreement"]
     assert {name: figures["tiles"] for name, figures in agreement.items()} == {"fp16": 2, "bf16": 2}
     assert 0 < agreement["fp16"]["heat_off"] < agreement["bf16"]["heat_off"]
     assert "bf16 against fp32" in geogaze("models", "show", "mine").out

@@ -4,7 +4,7 @@ The shipped model's trunk, its last quarter trained on chips of scenes 1 to 16 o
 and audits on the other six, before and after. What is there already is not done again.
 
 Run: ``python -m tests.benchmarks.airports FOLDER --out airports``, with ``airport-01.tif`` and its
-polygons, ``airport-01.geojson``, to ``airport-22.tif`` in FOLDER; some twelve minutes of CPU time.
+polygons, ``airport-01.geojson``, to ``airport-22.tif`` in FOLDER; some six minutes of CPU time.
 """
 
 from __future__ import annotations

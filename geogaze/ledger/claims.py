@@ -20,11 +20,12 @@ from geogaze.ledger.database import Database
 from geogaze.ledger.records import Claim, attempt_prefix
 from geogaze.ledger.remaking import remake
 from geogaze.ledger.retries import POLICIES, Patience, Waits
+from geogaze.ledger.spending import Effort
 from geogaze.ledger.states import OPEN_JOB, JobState, UnitState, unit_sources
 from geogaze.ledger.steps import job_step, move, unit_step
 from geogaze.ledger.tables import Job, Phase, Unit, WorkerSeen, now
 from geogaze.ledger.transitions import advance, leave, lock_job, mark_pace, settle_failure, tell
-from geogaze.ledger.usage import Effort, put_down
+from geogaze.ledger.usage import put_down
 
 _PLANS_KEPT = 16  # of jobs that a worker was at lately
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from geogaze.grid.rectangles import Rectangle
 from geogaze.ledger.pace import Pace
+from geogaze.ledger.spending import Spent
 from geogaze.ledger.states import OPEN_JOB, JobState
-from geogaze.ledger.usage import Spent
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from geogaze.ledger.database import Database
 from geogaze.ledger.pace import Pace
 from geogaze.ledger.quotas import Quota
 from geogaze.ledger.records import JobStatus, Part, PhaseStatus, Skipped
+from geogaze.ledger.spending import Earlier, Spent
 from geogaze.ledger.states import JobState, UnitState, check_job_step
 from geogaze.ledger.steps import begin_anew, job_step
 from geogaze.ledger.submission import Submission, accept
 from geogaze.ledger.tables import Base, Job, Phase, Unit, Usage, now
 from geogaze.ledger.transitions import close_job, tell
-from geogaze.ledger.usage import Earlier, Spent, spent_on, told
+from geogaze.ledger.usage import spent_on, told
 
 if TYPE_CHECKING:
     from geogaze.ledger.catalogue import Catalogue

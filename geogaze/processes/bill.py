@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geogaze.config import Settings
-from geogaze.ledger.usage import Spent
+from geogaze.ledger.spending import Spent
 
 _HOUR = 3600.0
 _MONTH = 365.25 / 12 * 86400.0

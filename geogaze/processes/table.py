@@ -68,7 +68,7 @@ class Process:
         order: its phases. Each opens when the one before has no unit left.
         outputs: tells what it makes, by name.
         quote: reference to the function ``(plan, settings, earlier)`` that says what a job takes,
-            by :class:`~geogaze.ledger.usage.Earlier` ones; None where nobody can tell.
+            by :class:`~geogaze.ledger.spending.Earlier` ones; None where nobody can tell.
         alike: inputs that jobs share which run at the same pace.
         job_control: the standard's ``jobControlOptions``; with ``sync-execute`` among them, whoever
             does not prefer otherwise waits for the results.

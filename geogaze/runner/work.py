@@ -26,8 +26,8 @@ from geogaze.ledger.database import DATABASE_AWAY, connect
 from geogaze.ledger.queue import Queue
 from geogaze.ledger.records import Claim
 from geogaze.ledger.retries import Patience
+from geogaze.ledger.spending import Effort
 from geogaze.ledger.store import Ledger
-from geogaze.ledger.usage import Effort
 from geogaze.ledger.workers import Report, Workers
 from geogaze.runner.company import Company
 from geogaze.runner.heartbeat import Heartbeat

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from geogaze.ledger.usage import Earlier, Spent
+from geogaze.ledger.spending import Earlier, Spent
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.learning import learn
 

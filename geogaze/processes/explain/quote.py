@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geogaze.config import Settings
-from geogaze.ledger.usage import Earlier
+from geogaze.ledger.spending import Earlier
 from geogaze.processes.bill import Bill
 from geogaze.processes.explain.finishing import finishing_of
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from api.figures import Figures
 from geogaze.config import Settings
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.spending import Effort
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Delivery, Job, Unit, WorkerSeen, now
-from geogaze.ledger.usage import Effort
 from geogaze.ledger.workers import Report, Workers
 from geogaze.metrics.callbacks import WAITING
 from tests.unit.api.testing import TestClient, due, make_app

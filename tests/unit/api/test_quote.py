@@ -14,10 +14,11 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from geogaze.config import Settings
+from geogaze.ledger.spending import Effort
 from geogaze.ledger.states import JobState
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
-from geogaze.ledger.usage import Effort, put_down
+from geogaze.ledger.usage import put_down
 from tests.unit.api.test_execution import EXECUTION, check_problem
 from tests.unit.api.test_jobs import end
 from tests.unit.api.testing import TestClient

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from geogaze.errors import SceneUnreachable, StaleClaim
 from geogaze.ledger.claims import Claims
+from geogaze.ledger.spending import Effort, Spent
 from geogaze.ledger.store import Ledger
 from geogaze.ledger.tables import Job
-from geogaze.ledger.usage import Effort, Spent, put_down
+from geogaze.ledger.usage import put_down
 from geogaze.metrics.backlog import BACKLOG
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from geogaze.config import Settings
-from geogaze.ledger.usage import Spent
+from geogaze.ledger.spending import Spent
 from geogaze.processes.bill import Bill
 
 SPENT = [

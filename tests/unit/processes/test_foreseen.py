@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from geogaze.config import Settings
-from geogaze.ledger.usage import Earlier, Spent
+from geogaze.ledger.spending import Earlier, Spent
 from geogaze.processes.explain.foreseen import foresee, work_of
 from geogaze.processes.explain.plan import Plan
 from geogaze.processes.explain.quote import quote_of

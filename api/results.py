@@ -156,4 +156,5 @@ def link_of(made: dict[str, Any], job_id: UUID, base: str) -> dict[str, Any]:
         "href": f"{base}/jobs/{job_id}/assets/{quote(made['file'])}",
         "type": made["type"],
         "title": made["file"],
+        "length": made["size"],
     }

@@ -19,8 +19,9 @@ from httpx_sse import aconnect_sse
 
 from geogaze.answers import answer_of, event_of, no_answer
 from geogaze.client import Client
+from geogaze.documents import Status
 from geogaze.errors import RemoteError
-from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
+from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Event, Waiting
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -68,13 +69,14 @@ class AsyncClient:
     inputs = _awaited(Client.inputs)
     layers = _awaited(Client.layers)
     value = _awaited(Client.value)
+    classes = _awaited(Client.classes)
     results = _awaited(Client.results)
     retry = _awaited(Client.retry)
     skipped = _awaited(Client.skipped)
     dismiss = _awaited(Client.dismiss)
     download = _awaited(Client.download)
 
-    async def each_job(self, *, status: list[str] | None = None) -> AsyncGenerator[Document]:
+    async def each_job(self, *, status: list[str] | None = None) -> AsyncGenerator[Status]:
         """All jobs, newest first, a page at a time as they are asked for."""
         jobs = self.client.each_job(status=status)
         while job := await to_thread.run_sync(next, jobs, None):
@@ -98,10 +100,10 @@ class AsyncClient:
         self,
         job: str,
         *,
-        on_status: Callable[[Document], None] = lambda status: None,
+        on_status: Callable[[Status], None] = lambda status: None,
         on_away: Callable[[RemoteError], None] = lambda error: None,
         patience: float = AWAY_SECONDS,
-    ) -> Document:
+    ) -> Status:
         """Follow a job until it ends; its last status. As :meth:`geogaze.client.Client.wait`."""
         waiting = Waiting(on_status, on_away, patience)
         while True:

@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpx
 
 from geogaze.answers import answer_of, event_of, no_answer
+from geogaze.documents import Asset, Layer, Quote, Seen, Skipped, Status, seen_in
 from geogaze.errors import NoAnswer, RemoteError, RemoteRefusal
 from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
 from geogaze.uploading import Sending
@@ -61,7 +62,7 @@ class Client:
         process: str = "explain",
         idempotency_key: str | None = None,
         subscriber: Document | None = None,
-    ) -> Document:
+    ) -> Status:
         """Start a job; its status. The same ``idempotency_key`` always returns the same job.
 
         ``inputs`` are those of the ``process``.
@@ -79,7 +80,7 @@ class Client:
         for pause in (0.0, *_SEND_AGAIN_SECONDS):
             time.sleep(pause)
             try:
-                return self._json(
+                status: Status = self._json(
                     "POST",
                     f"/processes/{process}/execution",
                     json=body,
@@ -91,6 +92,8 @@ class Client:
                 if lost is None and not isinstance(error, NoAnswer):
                     raise  # no job came of it
                 lost = error
+            else:
+                return status
         raise NoAnswer(
             f"{lost} The job may have been accepted all the same: asked for again with the key "
             f"{key!r}, it is not made twice."
@@ -111,26 +114,28 @@ class Client:
         """
         return Sending(self._json, self.http, path, on_bytes).run()
 
-    def quote(self, inputs: Document, *, process: str = "explain") -> Document:
+    def quote(self, inputs: Document, *, process: str = "explain") -> Quote:
         """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
 
         Raises:
             RemoteRefusal: the request is wrong; the message is the problem's detail.
             RemoteError: the server failed or is not there.
         """
-        return self._json("POST", f"/processes/{process}/quote", json={"inputs": inputs})
+        quote: Quote = self._json("POST", f"/processes/{process}/quote", json={"inputs": inputs})
+        return quote
 
-    def status(self, job: str) -> Document:
-        """A job's status document."""
-        return self._json("GET", f"/jobs/{job}")
+    def status(self, job: str) -> Status:
+        """A job's status."""
+        status: Status = self._json("GET", f"/jobs/{job}")
+        return status
 
-    def jobs(self, *, limit: int = 20, status: list[str] | None = None) -> list[Document]:
+    def jobs(self, *, limit: int = 20, status: list[str] | None = None) -> list[Status]:
         """Jobs, newest first."""
         parameters: Document = {"limit": limit, **({"status": status} if status else {})}
-        found: list[Document] = self._json("GET", "/jobs", params=parameters)["jobs"]
+        found: list[Status] = self._json("GET", "/jobs", params=parameters)["jobs"]
         return found
 
-    def each_job(self, *, status: list[str] | None = None) -> Iterator[Document]:
+    def each_job(self, *, status: list[str] | None = None) -> Iterator[Status]:
         """All jobs, newest first, a page at a time as they are asked for."""
         parameters: Document = {"limit": _PAGE, **({"status": status} if status else {})}
         page = self._json("GET", "/jobs", params=parameters)
@@ -153,11 +158,12 @@ class Client:
 
     def inputs(self, job: str) -> Document:
         """What a job was asked for: its inputs, complete, to be submitted again or changed."""
-        return self._json("GET", f"/jobs/{job}/inputs")
+        inputs: Document = self._json("GET", f"/jobs/{job}/inputs")
+        return inputs
 
-    def layers(self, job: str) -> list[Document]:
-        """A job's layers for maps: ``name``, ``title``, ``tilejson``, ``tiles``, ``legend``."""
-        found: list[Document] = self._json("GET", f"/jobs/{job}/layers")["layers"]
+    def layers(self, job: str) -> list[Layer]:
+        """A job's layers for maps."""
+        found: list[Layer] = self._json("GET", f"/jobs/{job}/layers")["layers"]
         return found
 
     def value(self, job: str, layer: str, lon: float, lat: float) -> float | None:
@@ -166,23 +172,34 @@ class Client:
         value: float | None = answer["values"][0]
         return value
 
-    def results(self, job: str) -> dict[str, Document]:
-        """Links to the products by name: ``href``, ``type``, ``title`` (file name)."""
+    def classes(self, job: str) -> dict[str, Seen]:
+        """What the model says of each layer's class, those of most tiles first.
+
+        Raises:
+            RemoteRefusal: there is no such job, or it has not succeeded.
+        """
+        return seen_in(self._json("GET", f"/collections/explain/items/{job}"))
+
+    def results(self, job: str) -> dict[str, Asset]:
+        """The products by name."""
         links = {"transmissionMode": "reference"}  # whatever was asked for when it was submitted
-        return self._json("GET", f"/jobs/{job}/results", params=links)
-
-    def retry(self, job: str) -> Document:
-        """Go on with a failed job, redoing only what is missing; its status."""
-        return self._json("POST", f"/jobs/{job}/retry")
-
-    def skipped(self, job: str) -> list[Document]:
-        """Tiles that a successful job went on without: ``reason``, ``tiles``, ``positions``."""
-        found: list[Document] = self._json("GET", f"/jobs/{job}/skipped")["skipped"]
+        found: dict[str, Asset] = self._json("GET", f"/jobs/{job}/results", params=links)
         return found
 
-    def dismiss(self, job: str) -> Document:
-        """Cancel a job, or remove a finished one with its products."""
-        return self._json("DELETE", f"/jobs/{job}")
+    def retry(self, job: str) -> Status:
+        """Go on with a failed job, redoing only what is missing; its status."""
+        status: Status = self._json("POST", f"/jobs/{job}/retry")
+        return status
+
+    def skipped(self, job: str) -> list[Skipped]:
+        """Tiles that a successful job went on without."""
+        found: list[Skipped] = self._json("GET", f"/jobs/{job}/skipped")["skipped"]
+        return found
+
+    def dismiss(self, job: str) -> Status:
+        """Cancel a job, or remove a finished one with its products; its status."""
+        status: Status = self._json("DELETE", f"/jobs/{job}")
+        return status
 
     def events(self, job: str) -> Generator[Event]:
         """What the server tells of a job: its status at once and whenever it changes, and that
@@ -210,10 +227,10 @@ class Client:
         self,
         job: str,
         *,
-        on_status: Callable[[Document], None] = lambda status: None,
+        on_status: Callable[[Status], None] = lambda status: None,
         on_away: Callable[[RemoteError], None] = lambda error: None,
         patience: float = AWAY_SECONDS,
-    ) -> Document:
+    ) -> Status:
         """Follow a job until it ends; its last status. By :meth:`events`, or by asking for it where
         they do not come through.
 
@@ -272,7 +289,7 @@ class Client:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _json(self, method: str, path: str, **options: Any) -> Document:
+    def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self.http.request(method, path, **options)
         except httpx.HTTPError as error:

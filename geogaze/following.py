@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from geogaze.documents import Status
 from geogaze.errors import RemoteError, RemoteRefusal
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ class Waiting:
 
     def __init__(
         self,
-        on_status: Callable[[Document], None],
+        on_status: Callable[[Status], None],
         on_away: Callable[[RemoteError], None],
         patience: float,
     ) -> None:
@@ -46,12 +47,12 @@ class Waiting:
         self.streams = True
         """Whether events may come through: they are asked for first, and again after a break."""
 
-    def told(self, event: Event) -> Document | None:
+    def told(self, event: Event) -> Status | None:
         """Take an event; the status that ends the wait."""
         self.streams = True
-        return self.saw(event.data) if event.name == "status" else None
+        return self.saw(cast("Status", event.data)) if event.name == "status" else None
 
-    def saw(self, status: Document) -> Document | None:
+    def saw(self, status: Status) -> Status | None:
         """Take a status; it is given back if it ends the wait."""
         self._answered = time.monotonic()
         self._on_status(status)

@@ -27,6 +27,7 @@ RESULTS: dict[int | str, dict[str, Any]] = {
                         "href": "https://heat.example.org/jobs/…/assets/heat-airplane.tif",
                         "type": "image/tiff; application=geotiff; profile=cloud-optimized",
                         "title": "heat-airplane.tif",
+                        "length": 250811,
                     }
                 },
             },

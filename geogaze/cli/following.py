@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import geogaze
 from geogaze.cli.terminal import progress_bar
+from geogaze.documents import Status
 from geogaze.errors import Interrupted, RemoteError, RemoteRefusal
 
 
-def followed(client: geogaze.Client, job: str, *, quiet: bool) -> dict[str, Any]:
+def followed(client: geogaze.Client, job: str, *, quiet: bool) -> Status:
     """Follow a job until it ends; its last status.
 
     Args:
@@ -25,11 +24,11 @@ def followed(client: geogaze.Client, job: str, *, quiet: bool) -> dict[str, Any]
     with progress_bar("tiles", quiet=quiet) as bar:
         task = bar.add_task("waiting", total=100, speed=None, left=None)
 
-        def show(status: dict[str, Any]) -> None:
+        def show(status: Status) -> None:
             bar.update(
                 task,
-                description=status.get("message", ""),
-                completed=status.get("progress", 0),
+                description=status["message"],
+                completed=status["progress"],
                 speed=status.get("tilesPerSecond"),
                 left=status.get("secondsLeft"),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
@@ -21,6 +21,7 @@ from geogaze.cli.options import (
 )
 from geogaze.cli.sending import sent
 from geogaze.cli.terminal import FAILED, err, out, print_json, print_warnings
+from geogaze.documents import Status
 from geogaze.outputs import Kind, check_folder, former_products
 from geogaze.processes.bill import Bill
 from geogaze.processes.explain.request import ExplainRequest
@@ -99,12 +100,9 @@ def _follow(client: geogaze.Client, job: str, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _print_status(status: dict[str, Any]) -> None:
+def _print_status(status: Status) -> None:
     colour = _COLOURS.get(status["status"], "white")
-    out.print(
-        f"Job {status['jobID']} is [bold {colour}]{status['status']}[/]: "
-        f"{status.get('message', '')}"
-    )
+    out.print(f"Job {status['jobID']} is [bold {colour}]{status['status']}[/]: {status['message']}")
     print_warnings(status.get("warnings", ()))
     if told := status.get("bill"):
         out.print(f"It took {Bill.model_validate(told).words}.")

@@ -21,6 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.client import Client
+from geogaze.documents import Seen, seen_in
 from geogaze.errors import InvalidRequest, UnknownClass
 from geogaze.extras import need
 from geogaze.notebook.exploring import Explored
@@ -56,6 +57,13 @@ class Results:
     def layers(self) -> tuple[str, ...]:
         """Names of the heat layers: classes, ``top``, ``ship vs harbor``."""
         return tuple(n.removeprefix(_HEAT) for n in self.assets if n.startswith(_HEAT))
+
+    @cached_property
+    def classes(self) -> dict[str, Seen]:
+        """What the model says of each layer's class, those of most tiles first: ``tiles`` and
+        ``highest``, as :meth:`geogaze.Client.classes` tells it of a job.
+        """
+        return seen_in(self.item)
 
     def heat(self, layer: str | None = None) -> DataArray:
         """A layer as a DataArray (y, x), or all of them as one (class, y, x), float32.

@@ -1,0 +1,129 @@
+"""What an API tells of jobs, as :class:`geogaze.Client` gives it: JSON documents, typed.
+
+At run time they are dictionaries, whole: what a newer server says besides is in them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+
+from geogaze.models.sureness import sureness_in
+
+_HEAT = "heat-"
+
+
+class Link(TypedDict):
+    """A link to another document."""
+
+    href: str
+    rel: str
+    type: NotRequired[str]
+    title: NotRequired[str]
+
+
+class Status(TypedDict):
+    """A job's state.
+
+    ``progress`` is 0..100; times are ISO 8601; of ``tiles`` there are ``tilesDone`` explained,
+    ``tilesReused`` of those by an earlier job; ``unitsLeft`` are units of work by phase;
+    ``warnings`` say what may make the heat mean less than it seems.
+    """
+
+    processID: str
+    type: str
+    jobID: str
+    status: Literal["accepted", "running", "successful", "failed", "dismissed"]
+    message: str
+    created: str
+    started: NotRequired[str]
+    finished: NotRequired[str]
+    updated: str
+    progress: int
+    tiles: int
+    tilesDone: int
+    tilesReused: int
+    tilesPerSecond: NotRequired[float]
+    secondsLeft: NotRequired[float]
+    phase: str
+    unitsLeft: dict[str, int]
+    lastError: NotRequired[str]
+    warnings: NotRequired[list[str]]
+    links: list[Link]
+
+
+class Quote(TypedDict):
+    """What a job takes at most: ``rows`` × ``cols`` cells of ``cellMetres`` in each of ``layers``,
+    sizes in bytes; ``seconds`` where there was a job like it; ``footprint`` is the scene's outline
+    as GeoJSON has it.
+    """
+
+    tiles: int
+    layers: int
+    rows: int
+    cols: int
+    cellMetres: float
+    productsBytes: int
+    diskBytes: int
+    memoryBytes: int
+    seconds: NotRequired[float]
+    footprint: NotRequired[dict[str, Any]]
+    warnings: NotRequired[list[str]]
+
+
+class Asset(TypedDict):
+    """A product of a job: where it lies, its media type, its file's name, and its bytes."""
+
+    href: str
+    type: str
+    title: str
+    length: int
+
+
+class Layer(TypedDict):
+    """A layer of a job for maps: addresses of its TileJSON, of its tiles and of its legend."""
+
+    name: str
+    title: str
+    tilejson: str
+    tiles: str
+    legend: str
+    links: list[Link]
+
+
+class Skipped(TypedDict):
+    """Tiles that a job went on without: why, how many, and where it went wrong, which."""
+
+    reason: str
+    tiles: int
+    positions: NotRequired[list[int]]
+
+
+class Seen(NamedTuple):
+    """What the model says of a layer's class.
+
+    Attributes:
+        tiles: in how many tiles it is best (of several labels: present); None where that is not
+            counted, as of two classes.
+        highest: the highest probability in a tile, 0..1, or of a network that labels pixels the
+            largest share; None where scores are none.
+    """
+
+    tiles: int | None
+    highest: float | None
+
+
+def seen_in(item: Mapping[str, Any]) -> dict[str, Seen]:
+    """What the model says of each layer's class, by the STAC Item of a finished job; the layers of
+    most tiles first.
+    """
+    assets: Mapping[str, Mapping[str, Any]] = item["assets"]
+    highest = f"geogaze:highest_{sureness_in(assets.values()).name}"
+    found = {
+        name.removeprefix(_HEAT): Seen(
+            about.get("geogaze:best_of_tiles", about.get("geogaze:in_tiles")), about.get(highest)
+        )
+        for name, about in assets.items()
+        if name.startswith(_HEAT)
+    }
+    return dict(sorted(found.items(), key=lambda one: -(one[1].tiles or 0)))

@@ -18,8 +18,9 @@ _PAUSES = (0.5, 5.0)  # seconds between questions, the first and the longest
 
 
 class Event(NamedTuple):
-    """What a server tells of a job: ``status``, with its document, or ``preview``, with the link
-    ``href`` of its picture so far, which shows so many ``tiles``.
+    """What a server tells of a job: ``status``, with its document, or that there is more to see:
+    ``preview``, its picture so far, and ``heat``, its heat, with the link ``href`` and of how many
+    ``tiles``.
     """
 
     name: str

@@ -108,6 +108,12 @@ def _print_status(status: Status) -> None:
         out.print(f"It took {Bill.model_validate(told).words}.")
     if status["status"] == "successful":
         out.print(f"Fetch it: geogaze results {status['jobID']} --download heat")
+        for link in status["links"]:
+            if link["rel"] == "service":  # its features; pictures of them lie beside
+                job = link["href"].removesuffix("/features")
+                capabilities = f"{job}/wmts/1.0.0/WMTSCapabilities.xml"
+                out.print(f"In QGIS, pictures by WMTS:      {capabilities}", soft_wrap=True)
+                out.print(f"In QGIS, OGC API – Features:    {link['href']}", soft_wrap=True)
 
 
 def jobs(

@@ -55,6 +55,8 @@ def test_events_come_until_the_job_has_ended(server: Server, address: str) -> No
     seen = []
     with Client(address) as client:
         for event in client.events(str(job)):
+            if event.name == "heat":  # there is more of it to see
+                continue
             assert event.name == "status"
             seen.append(event.data["status"])
             if seen[-1] != "successful":

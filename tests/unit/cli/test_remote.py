@@ -135,6 +135,8 @@ def test_watch_exits_as_the_job_ended(
     done = geogaze("watch", job)
     assert done.code == code
     assert state.value in done.out
+    for address in (f"/jobs/{job}/wmts/1.0.0/WMTSCapabilities.xml\n", f"/jobs/{job}/features\n"):
+        assert (f"http://testserver{address}" in done.out) == (state is JobState.SUCCESSFUL)
     as_json = geogaze("watch", job, "--json")
     assert (as_json.code, as_json.last["status"]) == (code, state.value)
 

@@ -22,6 +22,16 @@ class Link(TypedDict):
     title: NotRequired[str]
 
 
+class Bill(TypedDict):
+    """What a job takes of workers, and, where the server has prices, what that costs."""
+
+    workerSeconds: float
+    coreHours: float
+    gpuHours: float
+    cost: NotRequired[float]
+    currency: NotRequired[str]
+
+
 class Status(TypedDict):
     """A job's state.
 
@@ -49,6 +59,7 @@ class Status(TypedDict):
     unitsLeft: dict[str, int]
     lastError: NotRequired[str]
     warnings: NotRequired[list[str]]
+    bill: NotRequired[Bill]
     links: list[Link]
 
 
@@ -67,6 +78,7 @@ class Quote(TypedDict):
     diskBytes: int
     memoryBytes: int
     seconds: NotRequired[float]
+    bill: NotRequired[Bill]
     footprint: NotRequired[dict[str, Any]]
     warnings: NotRequired[list[str]]
 

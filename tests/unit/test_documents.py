@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from api.documents import Link as ApiLink
 from api.documents import StatusInfo
 from geogaze.client import Client
-from geogaze.documents import Asset, Layer, Link, Quote, Seen, Status, seen_in
+from geogaze.documents import Asset, Bill, Layer, Link, Quote, Seen, Status, seen_in
 from geogaze.errors import RemoteRefusal
+from geogaze.processes.bill import Bill as MadeBill
 from geogaze.processes.explain.quote import Quote as MadeQuote
 from tests.unit.api.catalogued import catalogued
 from tests.unit.api.test_layers import finished, heat
@@ -22,7 +23,8 @@ __all__ = ["client", "heat", "server"]
 
 
 @pytest.mark.parametrize(
-    ("document", "model"), [(Status, StatusInfo), (Quote, MadeQuote), (Link, ApiLink)]
+    ("document", "model"),
+    [(Status, StatusInfo), (Quote, MadeQuote), (Bill, MadeBill), (Link, ApiLink)],
 )
 def test_documents_name_what_the_api_sends(document: Any, model: type[BaseModel]) -> None:
     fields = {field.alias or name: field for name, field in model.model_fields.items()}

@@ -20,9 +20,10 @@ from uuid import uuid4
 import httpx
 
 from geogaze.answers import answer_of, event_of, no_answer
-from geogaze.documents import Asset, Layer, Quote, Seen, Skipped, Status, seen_in
+from geogaze.documents import Asset, Layer, Quote, Skipped, Status
 from geogaze.errors import NoAnswer, RemoteError, RemoteRefusal
 from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
+from geogaze.seen import Seen, seen_in
 from geogaze.uploading import Sending
 
 _PAGE = 100  # jobs asked for at once

@@ -21,12 +21,12 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from geogaze.client import Client
-from geogaze.documents import Seen, seen_in
 from geogaze.errors import InvalidRequest, UnknownClass
 from geogaze.extras import need
 from geogaze.notebook.exploring import Explored
 from geogaze.notebook.labelled import data_array
 from geogaze.outputs import Kind, kind_of
+from geogaze.seen import Seen, seen_in
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame

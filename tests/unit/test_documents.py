@@ -10,10 +10,11 @@ from pydantic import BaseModel
 from api.documents import Link as ApiLink
 from api.documents import StatusInfo
 from geogaze.client import Client
-from geogaze.documents import Asset, Bill, Layer, Link, Quote, Seen, Status, seen_in
+from geogaze.documents import Asset, Bill, Layer, Link, Quote, Status
 from geogaze.errors import RemoteRefusal
 from geogaze.processes.bill import Bill as MadeBill
 from geogaze.processes.explain.quote import Quote as MadeQuote
+from geogaze.seen import Seen, seen_in
 from tests.unit.api.catalogued import catalogued
 from tests.unit.api.test_layers import finished, heat
 from tests.unit.ledger.suite import submit

@@ -243,6 +243,10 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 
+    def __hash__(self) -> int:
+        """Clients of S3 are kept by their settings, of which a mapping has no hash."""
+        return hash(tuple(v for v in vars(self).values() if not isinstance(v, dict)))
+
     def kept_for(self, tenant: str) -> float:
         """Seconds that a tenant's products and uploads are kept."""
         return self.retention_by_tenant.get(tenant, self.retention)

@@ -96,3 +96,9 @@ def _written(value: Any) -> str:
     if isinstance(value, tuple):
         return json.dumps([str(part) for part in value])
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def test_settings_are_keys_of_what_is_kept_by_them() -> None:
+    one = Settings(retention_by_tenant={"acme": 60})
+    assert hash(one) == hash(one.model_copy())
+    assert len({one, one.model_copy(), Settings(), Settings(log_level="debug")}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from geogaze.cli.terminal import out, print_json
 from geogaze.config import get_settings
 from geogaze.models.agreement import Agreement, figures_of, known_agreement
 from geogaze.models.bundles import Bundle
+from geogaze.models.checking import check, weights_bytes, weights_sha256
 from geogaze.models.metrics import known_metrics
 from geogaze.models.registry import SHIPPED, find_bundle, list_bundles, torchvision_catalogue
 from geogaze.wording import length
@@ -33,8 +35,17 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
 
         geogaze models import weights.pth --arch squeezenet1_0 --classes imagenet --out my-model
     """
-    if context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        _list(as_json)
+
+
+@models.command("list")
+def list_again(as_json: JsonOption = False) -> None:
+    """List the models that --model takes, as models alone does."""
+    _list(as_json)
+
+
+def _list(as_json: bool) -> None:
     bundles = list_bundles(get_settings().model_folders)
     catalogue = torchvision_catalogue()
     if as_json:
@@ -84,6 +95,35 @@ def show(
     out.print(table)
 
 
+@models.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models' names or folders. Default: all bundles.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read all of a bundle's files, and compare them with the sha256 that it names.
+
+    Exit code 2 where one is missing or another. Workers do so too, before they use one.
+    """
+    folders = get_settings().model_folders
+    bundles = (
+        [find_bundle(name, folders, allow_path=True) for name in names]
+        if names
+        else list_bundles(folders)
+    )
+    checked = {bundle.name: [asdict(one) for one in check(bundle)] for bundle in bundles}
+    if as_json:
+        print_json(checked)
+        return
+    for name, files in checked.items():
+        for one in files:
+            size = f"{one['bytes']:,} bytes"
+            out.print(
+                f"[bold]{name}[/] {one['file']}: {size}, sha256 {one['sha256']}", soft_wrap=True
+            )
+
+
 @models.command(hidden=True)
 def catalogue(
     target: Annotated[Path, typer.Argument()] = SHIPPED / "torchvision.json",
@@ -96,7 +136,12 @@ def catalogue(
 
 def _facts(bundle: Bundle) -> dict[str, object]:
     known = figures_of(known_agreement(bundle, get_settings().kept_in))
-    besides = {"agreement": known, "metrics": known_metrics(bundle)}
+    besides = {
+        "sha256": weights_sha256(bundle),
+        "bytes": weights_bytes(bundle),
+        "agreement": known,
+        "metrics": known_metrics(bundle),
+    }
     told = {name: found for name, found in besides.items() if found}
     return bundle.model_dump(mode="json", exclude_none=True) | told
 

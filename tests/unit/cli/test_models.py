@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,7 @@ def test_models_are_listed(geogaze: Geogaze) -> None:
         assert name in done.out
     listed = {model["name"]: model for model in geogaze("models", "--json").last}
     assert {"aerial-scenes", "tiny", "vgg16"} <= set(listed)
+    assert geogaze("models", "list", "--json").last == geogaze("models", "--json").last
     assert listed["tiny"]["classes"] == ["boat", "field", "road"]
 
 
@@ -55,6 +58,32 @@ def test_a_model_is_shown(geogaze: Geogaze, bundle_folder: Path) -> None:
     done = geogaze("models", "show", "tiny")
     assert "boat, field, road" in done.out
     assert len(geogaze("models", "show", "vgg16", "--json").last["classes"]) == 1000
+
+
+def test_a_models_files_are_those_that_it_names(
+    geogaze: Geogaze, bundle_folder: Path, tmp_path: Path
+) -> None:
+    weights = (bundle_folder / "model.safetensors").read_bytes()
+    shown = geogaze("models", "show", "tiny", "--json").last
+    assert shown["bytes"] == len(weights)
+    assert shown["sha256"] == hashlib.sha256(weights).hexdigest()
+    published = geogaze("models", "show", "vgg16", "--json").last
+    assert {"bytes", "sha256"}.isdisjoint(published)
+    verified = geogaze("models", "verify", "--json").last
+    assert {"tiny", "aerial-scenes"} <= set(verified)
+    assert verified["tiny"][0] == {
+        "file": "model.safetensors",
+        "bytes": shown["bytes"],
+        "sha256": shown["sha256"],
+    }
+    assert shown["sha256"] in geogaze("models", "verify", "tiny").out
+    broken = Path(shutil.copytree(bundle_folder, tmp_path / "broken"))
+    (broken / "model.safetensors").write_bytes(weights[:-1] + b"?")
+    done = geogaze("models", "verify", broken)
+    assert (done.code, "changed or damaged" in done.err) == (2, True)
+    (broken / "model.safetensors").unlink()
+    assert "is missing" in geogaze("models", "verify", broken).err
+    assert "torchvision" in geogaze("models", "verify", "vgg16").err
 
 
 def test_an_unknown_model_is_refused(geogaze: Geogaze) -> None:

@@ -139,6 +139,10 @@ fuzz: install-dev  ## Random requests by the API's own description: make fuzz EX
 silence: install-dev redis  ## Hosts that accept and say nothing: what other users notice of them
 	@$(BIN)/python -m tests.benchmarks.silence
 
+.PHONY: uploads
+uploads: install-dev redis  ## Two gigabytes to S3, the client killed three times: does it arrive whole?
+	@$(BIN)/python -m tests.benchmarks.uploads $(ARGS)
+
 outlast: install-dev redis  ## A broken device, a read-only database, 20 killed processes: figures
 	@$(BIN)/python -m tests.benchmarks.outlast $(ARGS)
 

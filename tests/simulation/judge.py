@@ -90,7 +90,7 @@ class Judge:
         self.jobs: dict[str, JobRow] = {}
         self.units: dict[str, UnitRow] = {}
         self.phases: dict[str, list[PhaseRow]] = {}
-        self._prefixes: set[tuple[str, int]] = set()
+        self._begun: set[tuple[str, int]] = set()
 
     def is_open(self, job: UUID) -> bool:
         return job.hex in self.jobs and self.jobs[job.hex].state in _OPEN
@@ -148,9 +148,9 @@ class Judge:
             if job.state not in _OPEN or job.phase != unit.phase:
                 raise Violation(f"{words} was begun in a job that is {job.state} at {job.phase}")
             attempt = (unit.id, unit.attempt)
-            if attempt in self._prefixes:
+            if attempt in self._begun:
                 raise Violation(f"{words} was begun twice as attempt {unit.attempt}")
-            self._prefixes.add(attempt)
+            self._begun.add(attempt)
             if state == "running":
                 raise Violation(f"{words} was taken from under its holder")
         if not was:

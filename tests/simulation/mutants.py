@@ -40,7 +40,7 @@ def find_all(match: str, schedules: int) -> int:
     for mutant in mutants:
         found = _in_a_fork(mutant, schedules)
         missed += found["violation"] is None
-        words = found["violation"] or "NOT FOUND"
+        words = " ".join((found["violation"] or "NOT FOUND").split())[:100]
         print(f"{found['seconds']:7.2f} s {found['schedules']:6}  {mutant}  {words}", flush=True)
     print(f"{len(mutants) - missed} of {len(mutants)} found")
     return int(missed > 0)

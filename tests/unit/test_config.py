@@ -102,3 +102,10 @@ def test_settings_are_keys_of_what_is_kept_by_them() -> None:
     one = Settings(retention_by_tenant={"acme": 60})
     assert hash(one) == hash(one.model_copy())
     assert len({one, one.model_copy(), Settings(), Settings(log_level="debug")}) == 3
+
+
+def test_a_tenants_retention_is_an_object_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEOGAZE_RETENTION_BY_TENANT", '{"harbour": 60}')
+    settings = Settings()
+    assert (settings.kept_for("harbour"), settings.kept_for("forest")) == (60, settings.retention)
+    assert Settings(**settings.model_dump(mode="json")) == settings

@@ -126,7 +126,7 @@ def _sent(url: str, scene: Path, storage: S3Storage) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "API at rest, MB": round(rested / 1e6),
         "API at most, MB": round(most[0] / 1e6),
-        "whole": _digest(storage, there.partition(storage.prefix)[2]) == file_sha256(scene),
+        "whole": _digest(storage, there) == file_sha256(scene),
     }
 
 
@@ -158,9 +158,10 @@ def _let_be(url: str, scene: Path) -> tuple[str, list[int]]:
     return there, [int(seen[0]), int(seen[-1])]
 
 
-def _digest(storage: S3Storage, key: str) -> str:
-    """The sha256 of an object, read piece by piece."""
-    body = storage.client.get_object(Bucket=storage.bucket, Key=f"{storage.prefix}{key}")["Body"]
+def _digest(storage: S3Storage, scene: str) -> str:
+    """The sha256 of a scene in the bucket, read piece by piece."""
+    key = scene.removeprefix(f"s3://{storage.bucket}/")
+    body = storage.client.get_object(Bucket=storage.bucket, Key=key)["Body"]
     digest = hashlib.sha256()
     for piece in body.iter_chunks(2**20):
         digest.update(piece)

@@ -14,6 +14,9 @@ from typing import Any
 
 from geogaze.errors import InvalidRequest
 
+AUDIT_FILES = {"audit": "audit.json", "report": "audit.html", "collect": "collect.gpkg"}
+"""The file of each product of an audit."""
+
 SO_FAR = "preview-so-far.png"
 """What a run shows while it is at work; it goes with its end, unless that is a sudden one."""
 

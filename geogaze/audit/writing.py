@@ -7,10 +7,10 @@ from pathlib import Path
 
 from geogaze.audit.document import Document
 from geogaze.audit.page import page
-from geogaze.processes.audit.process import FILES
+from geogaze.outputs import AUDIT_FILES
 
 
 def write_told(told: Document, folder: Path) -> None:
     """Write what an audit tells into a folder that is there; files of their names are replaced."""
-    (folder / FILES["report"]).write_text(page(told), encoding="utf-8")
-    (folder / FILES["audit"]).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    (folder / AUDIT_FILES["report"]).write_text(page(told), encoding="utf-8")
+    (folder / AUDIT_FILES["audit"]).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

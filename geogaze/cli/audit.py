@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -21,9 +21,10 @@ from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
 from geogaze.logs import configure_logging
 from geogaze.models.registry import DEFAULT_MODEL
-from geogaze.outputs import check_file
-from geogaze.processes.audit.process import FILES
-from geogaze.processes.audit.request import AuditRequest
+from geogaze.outputs import AUDIT_FILES, check_file
+
+if TYPE_CHECKING:  # numpy takes its time to load
+    from geogaze.processes.audit.request import AuditRequest
 
 
 def audit(
@@ -98,7 +99,8 @@ def audit(
 
         geogaze audit 4f0c… 9a1b… --class ship --truth a.geojson --truth b.gpkg --out audit
     """
-    for file in (*(out_folder / name for name in FILES.values()), *([junit] if junit else [])):
+    products = [out_folder / name for name in AUDIT_FILES.values()]
+    for file in (*products, *([junit] if junit else [])):
         check_file(file, overwrite=overwrite)
     asked = {"class": class_name, "model": model, "by": by, "tiles": tiles, "seed": seed}
     covers, gates = _covers(cover or []), _Gates(fail_if or [], beside)
@@ -115,6 +117,8 @@ def audit(
                 quiet=as_json,
             )
     else:
+        from geogaze.processes.audit.request import AuditRequest
+
         truths = [str(file) for file in truths_of(scenes, truth)]
         places = {"scenes": scenes, "truth": truths, "cover": covers}
         told = _here(AuditRequest.parse({**places, **asked}), gates, out_folder)
@@ -174,7 +178,7 @@ def _here(request: AuditRequest, gates: _Gates, folder: Path) -> dict[str, Any]:
     told = document(found)
     folder.mkdir(parents=True, exist_ok=True)
     write_told(told, folder)
-    write_geopackage(found.collect, folder / FILES["collect"])
+    write_geopackage(found.collect, folder / AUDIT_FILES["collect"])
     return told
 
 
@@ -211,7 +215,7 @@ def _show(found: dict[str, Any], folder: Path) -> None:
         "evidence foretells what taking them out costs with rank correlation "
         f"{_figure(found, 'forecast')}."
     )
-    page, tiles = (folder / FILES[name] for name in ("report", "collect"))
+    page, tiles = (folder / AUDIT_FILES[name] for name in ("report", "collect"))
     out.print(f"Read [bold]{page}[/]; label from {tiles}.")
 
 

@@ -6,9 +6,6 @@ from geogaze.processes.audit.request import AuditRequest
 from geogaze.processes.table import Output, Process, Step
 from geogaze.products.product import GEOPACKAGE
 
-FILES = {"audit": "audit.json", "report": "audit.html", "collect": "collect.gpkg"}
-"""The file of each product."""
-
 OUTPUTS = {
     "audit": Output("Figures and verdict, for programs", "application/json"),
     "report": Output("The audit, to read and to print", "text/html"),

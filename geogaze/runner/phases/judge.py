@@ -9,8 +9,9 @@ from geogaze.audit.collecting import write_geopackage
 from geogaze.audit.document import document
 from geogaze.audit.writing import write_told
 from geogaze.ledger.records import Claim
+from geogaze.outputs import AUDIT_FILES
 from geogaze.processes.audit.plan import AuditPlan
-from geogaze.processes.audit.process import FILES, OUTPUTS
+from geogaze.processes.audit.process import OUTPUTS
 from geogaze.runner.audited import Audited
 from geogaze.runner.phases.resources import Outcome, Resources, keep
 from geogaze.runner.pulse import Pulse
@@ -27,9 +28,9 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
         pulse(0)
     found = judged(plan, seen)
     write_told(document(found), scratch)
-    write_geopackage(found.collect, scratch / FILES["collect"])
+    write_geopackage(found.collect, scratch / AUDIT_FILES["collect"])
     files = {
-        name: keep(resources, claim, scratch / FILES[name], output.media_type)
+        name: keep(resources, claim, scratch / AUDIT_FILES[name], output.media_type)
         for name, output in OUTPUTS.items()
     }
     return Outcome({"assets": {"files": files, "skipped": []}})

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.dependencies import JobId, Services, With
-from geogaze.errors import ResultNotReady, ResultsGone
+from geogaze.errors import ReleaseDiffers, ResultNotReady, ResultsGone
 from geogaze.gis.so_far import HeatSoFar
 from geogaze.ledger.records import JobStatus
 from geogaze.ledger.states import JobState
@@ -38,7 +38,7 @@ class Growing:
         Raises:
             JobNotFound: there is no such job.
             ResultsGone: it was dismissed, or its products have taken the place of its parts.
-            ResultNotReady: it makes no heat.
+            ResultNotReady: it makes no heat, or its plan is one of another release.
         """
         status = services.ledger.status(job_id)
         if status.process != Plan.process:
@@ -56,7 +56,13 @@ class Growing:
             if job_id in self._held:
                 self._held.move_to_end(job_id)
                 return self._held[job_id]
-        made = HeatSoFar(Plan.model_validate(services.ledger.plan(job_id)))
+        try:
+            made = HeatSoFar(Plan.read(services.ledger.plan(job_id)))
+        except ReleaseDiffers as error:
+            raise ResultNotReady(
+                f"Job {job_id} was planned by another release of geogaze: its heat shows once it "
+                "has ended."
+            ) from error
         with self._lock:
             heat = self._held.setdefault(job_id, made)
             while len(self._held) > _JOBS:

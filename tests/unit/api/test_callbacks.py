@@ -173,7 +173,7 @@ def test_a_success_brings_the_results(
     assert json.loads(body)["status"] == "running"
     assert json.loads(body)["links"][0]["href"] == f"http://testserver/jobs/{job}"
     with Session(ledger.database) as session, session.begin():
-        made = {"key": "jobs/x", "file": "heat-boat.tif", "type": "image/tiff"}
+        made = {"key": "jobs/x", "file": "heat-boat.tif", "type": "image/tiff", "size": 7}
         session.execute(update(Job).values(assets={"files": {"heat-boat": made}, "skipped": []}))
         close_job(session, job, JobState.SUCCESSFUL, "done")
     assert send_one(callbacks)

@@ -105,8 +105,8 @@ def test_an_unknown_network_is_refused() -> None:
 
 
 def test_a_peer_is_so_much_slower_as_its_seconds_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Plain inference by torch, by OpenVINO, and by our own trunk.
-    clock = iter([(2.0, 0.5, 0.25), (0.4, 0.5, 1.25), (1.0, 0.5, 0.5)])
+    # Plain inference by torch, by OpenVINO at once and tile by tile, and by our own trunk.
+    clock = iter([(2.0, 0.5, 0.25), (0.4, 0.5, 1.25), (0.45, 0.5, 1.1), (1.0, 0.5, 0.5)])
     ceilings = iter([1e9, 4e9])
     monkeypatch.setattr(engine_module, "paired", lambda *_: next(clock))
     monkeypatch.setattr(engine_module, "ceiling_flops", lambda *_: next(ceilings))
@@ -118,7 +118,7 @@ def test_a_peer_is_so_much_slower_as_its_seconds_say(monkeypatch: pytest.MonkeyP
     )
     assert found["peers"]["torchcam"]["slower_than_ours"] == 6.0
     assert (found["forward_s"], found["explain_s"], found["ratio"]) == (2.0, 0.5, 0.25)
-    assert found["plain"] == {"torch": 2.0, "openvino": 0.4}
+    assert found["plain"] == {"torch": 2.0, "openvino": 0.4, "openvino, tile by tile": 0.45}
     assert (found["ratio_best"], found["ratio_same_trunk"]) == (1.25, 0.5)
     assert found["achieved_flops"] == 8e6  # four tiles in half a second
     assert (found["ceiling_flops"], found["ceiling_share"]) == (4e9, 0.002)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from rich.progress import Progress
 
-from geogaze.cli import remote
+from geogaze.cli import following
 from geogaze.cli.bars import TilesBar
 from geogaze.cli.terminal import LeftColumn, SpeedColumn, progress_bar
 from geogaze.client import Client
@@ -62,9 +62,9 @@ def test_watching_says_the_servers_own_figures(
         for figures in ({}, {"tilesPerSecond": 4.0, "secondsLeft": 44.0}, {}):
             on_status(running | figures)
             said.append(shown(made[0]))
-        return {"jobID": job, "status": "successful"}
+        return {"jobID": job, "status": "successful", "message": "done"}
 
-    monkeypatch.setattr(remote, "progress_bar", bar)
+    monkeypatch.setattr(following, "progress_bar", bar)
     monkeypatch.setattr(Client, "wait", wait)
     assert geogaze("watch", "some-job").code == 0
     assert said == [("", "-:--:--"), ("4.0 tiles/s", "0:00:44"), ("", "-:--:--")]

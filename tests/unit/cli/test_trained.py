@@ -86,7 +86,7 @@ def test_it_learns_and_looks_where_its_classes_are(
     words = ("--bands", ",".join(f"B{i:02d}" for i in range(1, BANDS + 1)))
     words += ("--mean", ",".join(["0.15"] * BANDS), "--std", ",".join(["0.1"] * BANDS))
     words += ("--rescale", "0,10000", "--input-size", SIDE, "--batch", 4, "--init", "random")
-    words += ("--epochs", 6, "--warm-up", 0, "--learning-rate", 0.01)
+    words += ("--epochs", 6, "--warm-up", 0, "--learning-rate", 0.01, "--validation", 0)
     try:
         data = chips(tmp_path / "chips", task)
         done = geogaze("train", data, "--arch", "thirteen-net", "--out", "mine", *words)

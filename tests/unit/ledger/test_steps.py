@@ -18,7 +18,7 @@ from geogaze.ledger.tables import Job, Unit
 from tests.unit.ledger.suite import OnSqlite, Suite, submission, submit
 
 ROOT = Path(__file__).parents[3]
-READS = {"JobStatus", "StatusInfo"}  # what is shown of a job, not its row
+READS = {"JobStatus", "StatusInfo", "Kept"}  # what is shown of a job, not its row
 
 
 class TestOnSqlite(OnSqlite, Suite):

@@ -264,11 +264,11 @@ def test_a_claim_that_fails_holds_nobody_up(go: Go, monkeypatch: pytest.MonkeyPa
     claim = Claims.claim
     failing = [1]
 
-    def broken(*words: Any) -> Any:
+    def broken(*words: Any, **named: Any) -> Any:
         if failing:
             failing.pop()
             raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
-        return claim(*words)
+        return claim(*words, **named)
 
     monkeypatch.setattr(Claims, "claim", broken)
     assert go("out", classes=["boat"]).tiles == TILES

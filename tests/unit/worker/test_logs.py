@@ -44,6 +44,7 @@ def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_celery_warns_of_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    logging.captureWarnings(False)  # or they go where an earlier test's were sent
     try:
         configure_logging("info", "json")
         forward_warnings()

@@ -105,9 +105,9 @@ def test_want_of_memory_is_taken_for_that(
     seen: list[Exception] = []
     give_up = worker._claims.give_up
 
-    def remember(claim: Claim, error: Any) -> bool:
+    def remember(claim: Claim, error: Any, *about: Any) -> bool:
         seen.append(error)
-        return give_up(claim, error)
+        return give_up(claim, error, *about)
 
     def task(resources: Resources, claim: Claim, pulse: Pulse) -> Outcome:
         raise MemoryError("Unable to allocate 9 GiB")

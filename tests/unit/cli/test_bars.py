@@ -62,7 +62,7 @@ def test_watching_says_the_servers_own_figures(
         for figures in ({}, {"tilesPerSecond": 4.0, "secondsLeft": 44.0}, {}):
             on_status(running | figures)
             said.append(shown(made[0]))
-        return {"jobID": job, "status": "successful", "message": "done"}
+        return {"jobID": job, "status": "successful", "message": "done", "links": []}
 
     monkeypatch.setattr(following, "progress_bar", bar)
     monkeypatch.setattr(Client, "wait", wait)

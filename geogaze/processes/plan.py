@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import override
 
 from geogaze.errors import ReleaseDiffers
 from geogaze.grid.rectangles import Division
+from geogaze.models.bundles import Bundle
 from geogaze.version import VERSION
 
 
@@ -82,6 +86,28 @@ class ProcessPlan(BaseModel, ABC):
     def logged(self) -> dict[str, str]:
         """What the log says of an accepted job."""
         return {}
+
+
+class ModelPlan(ProcessPlan):
+    """A plan of work with a model.
+
+    ``local`` says that it is done where it was planned, by who may name any file and folder.
+    """
+
+    bundle: Bundle
+    local: bool
+
+    @override
+    def kept(self) -> dict[str, Any]:
+        # Where the bundle lies is another place on each worker.
+        exclude = None if self.local else {"bundle": {"folder"}}
+        return self.model_dump(mode="json", exclude=exclude)
+
+
+def content_digest(known: dict[str, Any]) -> str:
+    """A :attr:`ProcessPlan.content`: of all that parts depend on, and of the release."""
+    said = json.dumps({**known, "geogaze": VERSION}, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def _differs(what: str) -> str:

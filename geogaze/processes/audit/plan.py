@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,12 +12,10 @@ from typing_extensions import override
 
 from geogaze.grid.lattice import WorkingGrid
 from geogaze.grid.rectangles import Division, Rectangle
-from geogaze.models.bundles import Bundle
 from geogaze.processes.audit.process import OUTPUTS
-from geogaze.processes.plan import ProcessPlan
+from geogaze.processes.plan import ModelPlan, content_digest
 from geogaze.scene.info import SceneInfo
 from geogaze.scene.naming import shown_name
-from geogaze.version import VERSION
 
 Document = dict[str, Any]
 
@@ -75,7 +71,7 @@ class SitePlan(BaseModel):
         return [divmod(number, self.cols) for number in numbers]
 
 
-class AuditPlan(ProcessPlan):
+class AuditPlan(ModelPlan):
     """The plan of a job of ``audit``.
 
     The tiles of all sites are numbered one after the other; a unit has ``strip`` of them.
@@ -85,14 +81,12 @@ class AuditPlan(ProcessPlan):
 
     process: ClassVar[str] = "audit"
 
-    bundle: Bundle
     target: int
     kinds: tuple[str, ...]
     sites: tuple[SitePlan, ...]
     changed: int
     seed: int
     strip: int
-    local: bool
 
     @property
     def name(self) -> str:
@@ -140,18 +134,12 @@ class AuditPlan(ProcessPlan):
             return uuid4().hex
         known = self.model_dump(mode="json", exclude={"changed", "seed", "local", "warnings"})
         known["bundle"] = self.bundle.model_dump(mode="json", exclude={"folder", "name"})
-        known["geogaze"] = VERSION
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+        return content_digest(known)
 
     @property
     @override
     def products(self) -> frozenset[str]:
         return frozenset(OUTPUTS)
-
-    @override
-    def kept(self) -> dict[str, Any]:
-        exclude = None if self.local else {"bundle": {"folder"}}
-        return self.model_dump(mode="json", exclude=exclude)
 
     @override
     def logged(self) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,11 +16,11 @@ from geogaze.grid.lattice import Box, Lattice, WorkingGrid
 from geogaze.grid.rectangles import Division
 from geogaze.grid.resample import lattice_offset
 from geogaze.grid.tiling import Chunk, Tiling
-from geogaze.models.bundles import Bundle, Probabilities
+from geogaze.models.bundles import Probabilities
 from geogaze.models.methods import METHODS, Method, MethodName
 from geogaze.models.targets import Target, parse_target
 from geogaze.processes.explain.request import Context, OnError, OverlaysWord
-from geogaze.processes.plan import ProcessPlan
+from geogaze.processes.plan import ModelPlan, content_digest
 from geogaze.products.colormaps import Colormap
 from geogaze.products.facts import TOP, Place
 from geogaze.products.styles import Normalize
@@ -30,7 +28,6 @@ from geogaze.products.table import product_names
 from geogaze.products.thresholds import DEFAULT_THRESHOLD, Threshold
 from geogaze.scene.aoi import pixel_box
 from geogaze.scene.info import SceneInfo
-from geogaze.version import VERSION
 
 
 class MapGrid(NamedTuple):
@@ -60,7 +57,7 @@ _SHOWN_LATER = {
 """What the explained parts do not depend on."""
 
 
-class Plan(ProcessPlan):
+class Plan(ModelPlan):
     """The plan of a job of ``explain``.
 
     ``layers`` are the heat layers to make: class names, or just ``top``. ``aoi`` is in the
@@ -73,7 +70,6 @@ class Plan(ProcessPlan):
     process: ClassVar[str] = "explain"
 
     scene: SceneInfo
-    bundle: Bundle
     layers: tuple[str, ...]
     overlap: float
     normalize: Normalize
@@ -87,7 +83,6 @@ class Plan(ProcessPlan):
     scale: float
     square: bool = False
     aoi: dict[str, Any] | None
-    local: bool
     method: MethodName = "gradcam"
     context: Context = "tile"
     chunk_side: int
@@ -253,18 +248,12 @@ class Plan(ProcessPlan):
         known["bundle"] = self.bundle.model_dump(mode="json", exclude=besides)
         if not self.scene.pieces:  # as plans were before there were any
             del known["scene"]["pieces"]
-        known["geogaze"] = VERSION
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+        return content_digest(known)
 
     @property
     @override
     def products(self) -> frozenset[str]:
         return product_names(self)
-
-    @override
-    def kept(self) -> dict[str, Any]:
-        exclude = None if self.local else {"bundle": {"folder"}}
-        return self.model_dump(mode="json", exclude=exclude)
 
     @override
     def logged(self) -> dict[str, str]:

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         (), description="networks that hosts may lie in by their names, besides public ones"
     )
     model_folders: tuple[Path, ...] = Field((), description="folders of bundles")
+    model_registry: str | None = Field(
+        None,
+        description="s3://BUCKET[/PREFIX], or a folder, of registered models; unset: one's own",
+    )
     max_scene_pixels: int = Field(100_000_000_000, gt=0)
     max_block_bytes: int = Field(256 * 2**20, gt=0, description="largest internal block of a scene")
 
@@ -258,6 +262,14 @@ class Settings(BaseSettings):
         """
         users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return self.cache_folder or users / "geogaze"
+
+    @property
+    def registry(self) -> str:
+        """Where registered models are: ``model_registry``, or the user's own folder for such
+        things (XDG Base Directory Specification).
+        """
+        users = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        return self.model_registry or str(users / "geogaze" / "models")
 
 
 @cache

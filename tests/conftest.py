@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Converted networks are the session's own, and nothing lies in the home folder afterwards.
 _CACHE = tempfile.TemporaryDirectory(prefix="geogaze-tests-")
 os.environ["GEOGAZE_CACHE_FOLDER"] = _CACHE.name
+os.environ["XDG_DATA_HOME"] = _CACHE.name  # of registered models, where no test says otherwise
 
 DATA = Path(os.environ.get("GEOGAZE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

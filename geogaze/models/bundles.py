@@ -28,6 +28,7 @@ pixels that each is predicted on, by networks that label pixels.
 Ranges = tuple[tuple[float, float], ...]
 """Of each band, the values (low, high) that become 0 and 1."""
 
+ITEM_FILE = "item.json"
 WEIGHTS_FILE = "model.safetensors"
 GRAPH_FILE = "model.onnx"
 EVALUATION_FILE = "evaluation.json"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from geogaze.errors import InvalidBundle
-from geogaze.models.bundles import GRAPH_FILE, WEIGHTS_FILE, Bundle
+from geogaze.models.bundles import GRAPH_FILE, ITEM_FILE, WEIGHTS_FILE, Bundle
 
 _SEGMENTATION = "semantic-segmentation"
 _NO_BUNDLE = (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError, ValidationError)
@@ -24,11 +24,31 @@ def read_bundle(folder: Path) -> Bundle:
         InvalidBundle: not a STAC Item with the MLM extension, or fields are missing.
     """
     try:
-        item = json.loads((folder / "item.json").read_text())
+        text = (folder / ITEM_FILE).read_text()
+    except (OSError, ValueError) as error:
+        raise _no_bundle(folder / ITEM_FILE, error) from error
+    # The folder's name is what a user calls it by.
+    return described(text, folder.resolve().name, folder.resolve(), told=folder / ITEM_FILE)
+
+
+def described(text: str | bytes, name: str, folder: Path | None, *, told: object) -> Bundle:
+    """The bundle that the text of an ``item.json`` describes.
+
+    Args:
+        text: all of it.
+        name: the bundle's.
+        folder: where its files are; None where they do not lie here.
+        told: how messages call the text.
+
+    Raises:
+        InvalidBundle: as :func:`read_bundle`.
+    """
+    try:
+        item = json.loads(text)
         properties = item["properties"]
         source = properties["mlm:input"][0]
         return Bundle(
-            name=folder.resolve().name,  # what a user calls it by
+            name=name,
             architecture=properties["mlm:architecture"],
             classes=tuple(c["name"] for c in properties["mlm:output"][0]["classification:classes"]),
             bands=tuple(band["name"] for band in source["bands"]),
@@ -50,13 +70,17 @@ def read_bundle(folder: Path) -> Bundle:
             weights=f"sha256:{properties['geogaze:sha256']}",
             graph=_graph(item),
             proof=item.get("assets", {}).get("graph", {}).get("geogaze:proof"),
-            folder=folder.resolve(),
+            folder=folder,
         )
     except _NO_BUNDLE as error:
-        raise InvalidBundle(
-            f"{folder / 'item.json'} does not describe a bundle ({error!r}). "
-            "Make one with 'geogaze train' or 'geogaze models import'."
-        ) from error
+        raise _no_bundle(told, error) from error
+
+
+def _no_bundle(told: object, error: Exception) -> InvalidBundle:
+    return InvalidBundle(
+        f"{told} does not describe a bundle ({error!r}). "
+        "Make one with 'geogaze train' or 'geogaze models import'."
+    )
 
 
 def _graph(item: dict[str, Any]) -> str | None:

@@ -1,4 +1,5 @@
-"""Models by name: an operator's bundles, the shipped ones, and torchvision's published networks.
+"""Models by name: an operator's bundles, the shipped ones, torchvision's published networks, and
+what was registered.
 
 Torchvision's have no folder: their descriptions come from ``torchvision.json``, written by
 ``geogaze models catalogue``.
@@ -13,14 +14,49 @@ from pathlib import Path
 
 import structlog
 
+from geogaze.config import Settings
 from geogaze.errors import InvalidBundle, UnknownModel
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
+from geogaze.models.registered import Registry
 
 log = structlog.get_logger()
 
 SHIPPED = Path(__file__).parent
 DEFAULT_MODEL = "aerial-scenes"
+
+
+def find_model(
+    model: str, settings: Settings, *, allow_path: bool = False, whole: bool = True
+) -> Bundle:
+    """Describe the model a user named: what :func:`find_bundle` finds, else what is registered.
+
+    A registered one is called ``NAME@VERSION``, however it was named: what keeps that is moved by
+    no alias.
+
+    Args:
+        model: as there; or a registered model's ``NAME``, ``NAME@VERSION`` or ``NAME@ALIAS``.
+        settings: whose folders and registry are looked through.
+        allow_path: as there.
+        whole: whether its files are needed here, or its description alone.
+
+    Raises:
+        UnknownModel: nothing has this name.
+        InvalidBundle: it cannot be used.
+    """
+    try:
+        return find_bundle(model, settings.model_folders, allow_path=allow_path)
+    except UnknownModel as error:
+        registry = Registry.of(settings)
+        if version := registry.find(model):
+            return registry.bundle(version) if whole else registry.description(version)
+        known = ", ".join(registry.names())
+        raise UnknownModel(f"{error} Registered are: {known or 'none'}.") from error
+
+
+def is_taken(name: str, settings: Settings) -> bool:
+    """Whether a name means a model that is not registered, so that none can be registered by it."""
+    return name in _bundle_folders(settings.model_folders) or name in torchvision_catalogue()
 
 
 def find_bundle(model: str, folders: Iterable[Path] = (), *, allow_path: bool = False) -> Bundle:

@@ -10,7 +10,7 @@ import typer
 from geogaze.cli.options import OverwriteOption
 from geogaze.cli.terminal import err, out
 from geogaze.config import get_settings
-from geogaze.models.registry import find_bundle
+from geogaze.models.registry import find_model
 from geogaze.outputs import check_file
 
 
@@ -27,7 +27,7 @@ def export(
     Example:
         geogaze models export aerial-scenes --onnx aerial-scenes.onnx
     """
-    bundle = find_bundle(model, get_settings().model_folders, allow_path=True)
+    bundle = find_model(model, get_settings(), allow_path=True)
     check_file(onnx, overwrite=overwrite)
     with err.status("tracing"):
         from geogaze.networks.cuts import cut_at

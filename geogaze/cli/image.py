@@ -17,7 +17,7 @@ from geogaze.errors import InvalidRequest, SceneUnreadable, UnknownClass
 from geogaze.files import file_stem
 from geogaze.logs import configure_logging
 from geogaze.models.methods import METHODS
-from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.models.registry import DEFAULT_MODEL, find_model
 from geogaze.models.sureness import sureness
 from geogaze.outputs import check_file
 
@@ -101,7 +101,7 @@ def image(
 
     settings = get_settings()
     configure_logging("error", settings.log_format)
-    bundle = find_bundle(model, settings.model_folders, allow_path=True)
+    bundle = find_model(model, settings, allow_path=True)
     asked = _asked(bundle, class_name, method)
     wanted = Wanted(
         bundle.bands,

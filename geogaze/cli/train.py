@@ -23,6 +23,7 @@ from geogaze.cli.describing import (
     described_input,
 )
 from geogaze.cli.options import JsonOption, OverwriteOption
+from geogaze.cli.registering import resolved
 from geogaze.cli.terminal import err, out, print_json, print_warnings, progress_bar
 from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
@@ -160,7 +161,7 @@ def train(
         raise InvalidRequest("--truth, --by, --label and --test are of scenes, and not of chips.")
     recipe = Recipe(
         architecture=arch,
-        init=init,
+        init=resolved(init),
         depth=trunk,
         epochs=epochs,
         warm_up_epochs=warm_up,

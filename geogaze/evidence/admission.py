@@ -30,6 +30,7 @@ from geogaze.networks.storing import survives_halving
 from geogaze.networks.trial import agree, check_weights, run_on, trial_images, try_out
 
 _STORED = 0.02  # of what scores differ by: what half precision may change
+_ROUNDING = 0.01  # pixels, on another machine than where it was measured
 _EXACT = 1e-4  # of the largest evidence: rounding of float32, summed in another order
 _CHECKS = (
     *("weights", "output", "finite", "repeatable", "alone", "logits", "cut", "layer", "grid"),
@@ -99,6 +100,28 @@ def check_stored(bundle: Bundle, found: Admitted) -> None:
             f"The network {bundle.architecture!r}, built anew with the weights as stored, gives "
             "other scores: let it keep all that it computes with in its state_dict()."
         )
+
+
+def check_described(bundle: Bundle) -> Admitted:
+    """Run a bundle's network as import does, and see that it is what the bundle says.
+
+    Raises:
+        InvalidBundle: its files are others, or where its cells look is told wrongly.
+        GeogazeError: something does not hold; one sentence says what to do.
+    """
+    said = Said(
+        bundle.classes, bundle.bands, bundle.input_size, bundle.module, bundle.probabilities
+    )
+    found = admit(load_model(bundle), said)
+    seen = found.registration
+    same = (bundle.stride, bundle.cells) == (seen.stride, seen.cells)
+    if not same or abs(bundle.first_center - seen.first_center) > _ROUNDING:
+        raise InvalidBundle(
+            f"The bundle {bundle.name!r} says {bundle.cells} cells, {bundle.stride} px apart from "
+            f"{bundle.first_center:g}; its network has {seen.cells}, {seen.stride} px apart from "
+            f"{seen.first_center:g}. Import its weights anew."
+        )
+    return found
 
 
 def _close(model: nn.Module, images: Tensor, logits: Tensor) -> bool:

@@ -21,7 +21,7 @@ from geogaze.evidence.kept import load_engine
 from geogaze.models import targets
 from geogaze.models.bundles import Bundle, Probabilities, Rule
 from geogaze.models.methods import METHODS
-from geogaze.models.registry import find_bundle
+from geogaze.models.registry import find_model
 from geogaze.models.targets import Classifier
 from geogaze.networks.layouts import AsMaps
 from geogaze.networks.loading import load_model
@@ -159,7 +159,7 @@ def explain(
     network = (
         model
         if isinstance(model, nn.Module)
-        else find_bundle(os.fspath(model), settings.model_folders, allow_path=True)
+        else find_model(os.fspath(model), settings, allow_path=True)
     )
     wanted = asked(classes)
     if is_scene(image):

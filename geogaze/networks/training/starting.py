@@ -6,7 +6,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from geogaze.config import get_settings
 from geogaze.errors import InvalidRequest
+from geogaze.models.versions import parse_model
 from geogaze.networks.architectures import build
 from geogaze.networks.checkpoints import fitted, read_checkpoint
 from geogaze.networks.cuts import cut_at
@@ -25,15 +27,16 @@ def initial(recipe: Recipe, classes: int) -> nn.Module:
     model = build(recipe.architecture, classes, len(recipe.bands), initialise=True)
     if recipe.init == "random":
         return model
-    start = Path(recipe.init)
-    if start.suffix and not start.is_dir():
+    start, registered = Path(recipe.init), parse_model(recipe.init)
+    has_reference = registered is not None and registered.reference is not None
+    if start.is_file() or (start.suffix and not start.is_dir() and not has_reference):
         state = fitted(read_checkpoint(start), model.state_dict())
     else:
-        from geogaze.models.registry import find_bundle
+        from geogaze.models.registry import find_model
         from geogaze.networks.loading import load_model
 
         name = recipe.architecture if recipe.init == "imagenet" else recipe.init
-        state = load_model(find_bundle(name, allow_path=True)).state_dict()
+        state = load_model(find_model(name, get_settings(), allow_path=True)).state_dict()
     own = model.state_dict()
     state |= _spread_over(state, own)
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}

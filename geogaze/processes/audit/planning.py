@@ -13,7 +13,7 @@ from shapely.geometry import shape
 from geogaze.config import Settings
 from geogaze.errors import AoiOutsideScene, InvalidRequest
 from geogaze.models.bundles import Bundle
-from geogaze.models.registry import DEFAULT_MODEL, find_bundle
+from geogaze.models.registry import DEFAULT_MODEL, find_model
 from geogaze.models.targets import parse_target, spelled
 from geogaze.processes.audit.kinds import OBJECTS, Truth, kinds_of
 from geogaze.processes.audit.plan import AuditPlan, Document, SitePlan
@@ -47,7 +47,7 @@ def make_plan(request: AuditRequest, settings: Settings, *, local: bool = False)
         GeogazeError: of the kind that says what else does not fit.
     """
     model = request.model or DEFAULT_MODEL
-    bundle = find_bundle(model, settings.model_folders, allow_path=local)
+    bundle = find_model(model, settings, allow_path=local, whole=local)
     target = _target(request, bundle)
     scenes = [
         one if isinstance(one, SceneInputs) else SceneInputs(scene=one)
@@ -142,7 +142,7 @@ def _site(
     asked: dict[str, Any] = {"classes": [bundle.classes[0]], "overlap": 0, "model": model}
     said = scene.model_dump(mode="json", exclude_none=True)
     request = ExplainRequest.parse({**asked, **said, "gsd": bundle.gsd})
-    plan = plan_of_explain(request, settings, local=local)
+    plan = plan_of_explain(request, settings, local=local, bundle=bundle)  # aliases may move
     site = SitePlan(
         scene=plan.scene,
         scale=plan.scale,

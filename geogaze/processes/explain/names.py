@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geogaze.config import Settings
-from geogaze.models.registry import find_bundle
+from geogaze.models.registry import find_model
 from geogaze.processes.explain.layers import layers_of
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.scene.naming import spread
@@ -17,6 +17,6 @@ def check_names(request: ExplainRequest, settings: Settings) -> None:
         UnknownModel, InvalidBundle, UnknownClass, InvalidRequest: of the model and its classes.
         SceneUnreadable: there is no such file.
     """
-    layers_of(request, find_bundle(request.model, settings.model_folders, allow_path=True))
+    layers_of(request, find_model(request.model, settings, allow_path=True, whole=False))
     for name in spread(request.scenes):
         SourcePolicy.local().gdal_path(name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from geogaze.config import Settings
-from geogaze.models.registry import find_bundle
+from geogaze.models.bundles import Bundle
+from geogaze.models.registry import find_model
 from geogaze.processes.explain.checks import (
     check_finish,
     check_method,
@@ -26,18 +27,26 @@ from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
 
 
-def make_plan(request: ExplainRequest, settings: Settings, *, local: bool = False) -> Plan:
+def make_plan(
+    request: ExplainRequest,
+    settings: Settings,
+    *,
+    local: bool = False,
+    bundle: Bundle | None = None,
+) -> Plan:
     """Check a request against its scene and model, and decide everything.
 
     Args:
         request: what was asked.
         settings: the operator's.
         local: whether the requester is the operator, who may name any file and bundle folder.
+        bundle: the model, where it was found before.
 
     Raises:
         GeogazeError: of the kind that says what does not fit; nothing has been written by then.
     """
-    bundle = find_bundle(request.model, settings.model_folders, allow_path=local)
+    if bundle is None:
+        bundle = find_model(request.model, settings, allow_path=local, whole=local)
     layers = layers_of(request, bundle)
     policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
     names = spread(request.scenes) if local else request.scenes

@@ -67,14 +67,16 @@ class ExplainRequest(ProcessRequest):
         "list of them is one scene on one grid; where they overlap, the first shows.",
         examples=["s3://imagery/airport-01.tif"],
     )
-    model: Annotated[str, Flag("A bundle's name or folder, or a torchvision architecture.")] = (
-        Field(
-            default=DEFAULT_MODEL,
-            min_length=1,
-            max_length=255,
-            title="Model",
-            description="A bundle's name or a torchvision architecture such as vgg16.",
-        )
+    model: Annotated[
+        str,
+        Flag("A model's name, NAME@VERSION or @ALIAS, a bundle's folder, or torchvision's name."),
+    ] = Field(
+        default=DEFAULT_MODEL,
+        min_length=1,
+        max_length=255,
+        title="Model",
+        description="A model's name, a registered one's NAME@VERSION or NAME@ALIAS, or a "
+        "torchvision architecture such as vgg16.",
     )
     classes: Annotated[
         Literal["all", "top"] | LayerNames,

@@ -21,7 +21,7 @@ from geogaze.ledger.records import Claim, Part
 from geogaze.ledger.store import Ledger
 from geogaze.models.bundles import Bundle
 from geogaze.models.item import read_bundle
-from geogaze.models.registry import find_bundle
+from geogaze.models.registry import find_model
 from geogaze.processes.audit.plan import AuditPlan
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
@@ -69,7 +69,7 @@ def resolve_bundle(plan: Plan | AuditPlan, settings: Settings) -> Bundle:
         assert plan.bundle.folder is not None
         bundle = read_bundle(plan.bundle.folder)
     else:
-        bundle = find_bundle(plan.bundle.name, settings.model_folders)
+        bundle = find_model(plan.bundle.name, settings)
     if bundle.weights != plan.bundle.weights:
         raise InvalidBundle(
             f"Model {bundle.name!r} has the weights {bundle.weights} on this worker, but the job "

@@ -104,6 +104,7 @@ def compiled(
     precision: Precision,
     threads: int,
     tile: tuple[int, int] | None = None,
+    batches: bool = True,
 ) -> openvino.CompiledModel:
     """A graph for the CPU that takes images whose bands are last.
 
@@ -111,19 +112,22 @@ def compiled(
         model: what OpenVINO has read or converted; or the file of an ONNX or IR graph.
         precision: of what happens inside.
         threads: that it computes by; 0: as many as there are cores to use.
-        tile: (H, W) of the images that it will get, one at each call and several calls at once;
-            None: of batches and images of any size, by all threads at one batch.
+        tile: (H, W) of the images that it will get; None: of any size.
+        batches: of images at each call, by all threads; else one image, and several calls at once.
 
     Raises:
         DeviceAbsent: OpenVINO is not installed.
         RuntimeError: OpenVINO cannot read or run the graph.
     """
     return _core().compile_model(
-        _images_last(read_graph(model) if isinstance(model, Path) else model.clone(), tile),
+        _images_last(
+            read_graph(model) if isinstance(model, Path) else model.clone(),
+            (-1 if batches else 1, *(tile or (-1, -1))),
+        ),
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "PERFORMANCE_HINT": "THROUGHPUT" if tile else "LATENCY",
+            "PERFORMANCE_HINT": "LATENCY" if batches else "THROUGHPUT",
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
         },
@@ -141,15 +145,13 @@ def read_graph(path: Path) -> openvino.Model:
     return model
 
 
-def _images_last(model: Any, tile: tuple[int, int] | None) -> openvino.Model:
-    """The graph with bands last, as pixels are laid out: for one image of a size, or for batches of
-    any.
-    """
+def _images_last(model: Any, images: tuple[int, int, int]) -> openvino.Model:
+    """The graph with bands last, as pixels are laid out, for ``images`` (N, H, W); -1: any."""
     from openvino import Layout
     from openvino.preprocess import PrePostProcessor
 
     shape = model.input(0).get_partial_shape()
-    shape[0], shape[2], shape[3] = (1, *tile) if tile else (-1, -1, -1)
+    shape[0], shape[2], shape[3] = images
     model.reshape({model.input(0): shape})
     steps = PrePostProcessor(model)
     steps.input().tensor().set_layout(Layout("NHWC"))

@@ -105,3 +105,21 @@ def test_no_thread_is_pinned_to_a_core(graph: TileGraph) -> None:
     assert graph._requests
     compiled = graph._requests[0].get_compiled_model()
     assert not compiled.get_property("ENABLE_CPU_PINNING")
+
+
+def test_tiles_share_a_reading_of_layers_that_no_cache_holds() -> None:
+    """VGG16's dense layers; also of a graph for one size, and of fewer tiles than go together."""
+    torch.manual_seed(0)
+    wide = nn.Linear(16 * 16 * 3, 48 * 1024, bias=False)  # 144 MiB
+    layers = nn.Sequential(nn.Flatten(), wide, nn.ReLU(), nn.Linear(48 * 1024, 3))
+    model = converted.converted(layers.eval(), torch.randn(2, 3, 16, 16))
+    graph = TileGraph(model, (16, 16), threads=1)
+    many = np.concatenate([MANY] * 2)[:, :16, :16]
+    given: list[int] = []
+    assert graph._requests
+    for one in graph._requests:
+        one.set_callback(lambda request: given.append(len(request.input_tensors[0].data)), one)
+    (found,) = graph(many)
+    assert sorted(given) == [2, 8, 8]
+    by_torch = layers(torch.from_numpy(many).permute(0, 3, 1, 2)).detach().numpy()
+    np.testing.assert_allclose(found, by_torch, rtol=1e-4, atol=1e-5)

@@ -64,21 +64,23 @@ class OpenVinoTrunk:
     def __init__(
         self,
         model: openvino.Model,
-        tile: tuple[int, int] | None,
+        shapes: Shapes,
         precision: Precision,
         threads: int,
     ) -> None:
-        """``tile`` is the size (H, W) of the images that come; None: any."""
+        """``shapes`` are those of the images that come."""
         self.runtime = openvino_name()
         self.precision: TrunkPrecision = precision
-        self._graph = (
-            TileGraph(model, tile, precision, threads) if tile else Graph(model, precision, threads)
-        )
+        self._tile = shapes.tile[1:]
+        self._tiles = TileGraph(model, self._tile, precision, threads)
+        self._windows = Graph(model, precision, threads) if shapes.window else None
 
     def __call__(self, images: Tensor) -> Tensor:
         """As :meth:`geogaze.evidence.runtimes.trunk.Trunk.__call__`."""
         rows_first = images.permute(0, 2, 3, 1).contiguous()  # free where channels lie last
-        return torch.from_numpy(self._graph(rows_first.numpy())[0])
+        of_a_tile = rows_first.shape[1:3] == self._tile
+        graph = self._windows if self._windows and not of_a_tile else self._tiles
+        return torch.from_numpy(graph(rows_first.numpy())[0])
 
 
 def convert(
@@ -105,10 +107,9 @@ def convert(
         wanted = [trunk(image) for image in images]
 
     def tried(model: openvino.Model) -> OpenVinoTrunk:
-        tile = None if shapes.window else shapes.tile[1:]
-        exact = OpenVinoTrunk(model, tile, "fp32", threads)
+        exact = OpenVinoTrunk(model, shapes, "fp32", threads)
         _check(exact, trunk, images, wanted)
-        return exact if precision == "fp32" else OpenVinoTrunk(model, tile, precision, threads)
+        return exact if precision == "fp32" else OpenVinoTrunk(model, shapes, precision, threads)
 
     if kept is not None and kept.is_dir():
         try:

@@ -17,6 +17,7 @@ from geogaze.errors import DeviceAbsent
 if TYPE_CHECKING:
     import openvino
 
+_ANY = -1
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 Precision = Literal["fp32", "bf16"]
@@ -103,8 +104,7 @@ def compiled(
     model: openvino.Model | Path,
     precision: Precision,
     threads: int,
-    tile: tuple[int, int] | None = None,
-    batches: bool = True,
+    images: tuple[int, int, int] = (_ANY, _ANY, _ANY),
 ) -> openvino.CompiledModel:
     """A graph for the CPU that takes images whose bands are last.
 
@@ -112,8 +112,8 @@ def compiled(
         model: what OpenVINO has read or converted; or the file of an ONNX or IR graph.
         precision: of what happens inside.
         threads: that it computes by; 0: as many as there are cores to use.
-        tile: (H, W) of the images that it will get; None: of any size.
-        batches: of images at each call, by all threads; else one image, and several calls at once.
+        images: (N, H, W) that a call gets, -1 for any. One image: several calls run at once; more:
+            one call by all threads.
 
     Raises:
         DeviceAbsent: OpenVINO is not installed.
@@ -122,12 +122,12 @@ def compiled(
     return _core().compile_model(
         _images_last(
             read_graph(model) if isinstance(model, Path) else model.clone(),
-            (-1 if batches else 1, *(tile or (-1, -1))),
+            images,
         ),
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "PERFORMANCE_HINT": "LATENCY" if batches else "THROUGHPUT",
+            "PERFORMANCE_HINT": "THROUGHPUT" if images[0] == 1 else "LATENCY",
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
             "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same cores
         },
@@ -146,7 +146,7 @@ def read_graph(path: Path) -> openvino.Model:
 
 
 def _images_last(model: Any, images: tuple[int, int, int]) -> openvino.Model:
-    """The graph with bands last, as pixels are laid out, for ``images`` (N, H, W); -1: any."""
+    """The graph with bands last, as pixels are laid out, for ``images`` (N, H, W), -1 for any."""
     from openvino import Layout
     from openvino.preprocess import PrePostProcessor
 

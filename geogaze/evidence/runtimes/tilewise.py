@@ -62,7 +62,8 @@ class TileGraph:
 
     def _made(self) -> list[openvino.InferRequest]:
         model, tile, threads = self._asked
-        graph = compiled(model, self.precision, threads, tile, batches=self._together > 1)
+        images = 1 if self._together == 1 else -1
+        graph = compiled(model, self.precision, threads, (images, *tile))
         streams: int = graph.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         return [graph.create_infer_request() for _ in range(_WAITING * streams)]
 

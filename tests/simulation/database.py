@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import create_engine, event, exc
 from sqlalchemy.pool import QueuePool
 
-from geogaze.ledger.database import Database, _begin_immediate, _configure_sqlite
+from geogaze.ledger.database import Database, _configure_sqlite
 from geogaze.ledger.tables import Base
 from tests.simulation.clock import Clock, Process
 
@@ -64,7 +64,7 @@ class _Memory:
     def _begin(self, connection: Any) -> None:
         if self.server:
             self.server.before()
-        _begin_immediate(connection)
+        self.raw.execute("BEGIN IMMEDIATE")
 
     def _commit(self, connection: Any) -> None:
         if self.server:
@@ -81,6 +81,7 @@ class Server:
         blob: random bytes, so many of them.
         pause: ticks before a transaction begins.
         on_commit: called after every transaction, with a raw connection.
+        on_stop: called with a process that is told to end while it commits.
     """
 
     _memory: _Memory | None = None
@@ -91,6 +92,7 @@ class Server:
         blob: Callable[[int], bytes],
         pause: Callable[[], int],
         on_commit: Callable[[Any], None],
+        on_stop: Callable[[Process], None],
     ) -> None:
         self.clock = clock
         self.blob = blob
@@ -102,6 +104,7 @@ class Server:
         any, and what becomes of it."""
         self._pause = pause
         self._on_commit = on_commit
+        self._on_stop = on_stop
         self._changes = 0
         self.transactions = 0
         self._kept: bytes | None = None
@@ -150,6 +153,8 @@ class Server:
         if fate:
             if "dies" in fate and process:
                 self.clock.kill(process)  # it notices when it next does anything
+            if "stops" in fate and process:
+                self._on_stop(process)
             raise sqlite3.OperationalError("the connection broke")
 
     def _fate(self, process: Process) -> str | None:

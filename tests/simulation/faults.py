@@ -8,9 +8,9 @@ from tests.simulation.clock import Process
 from tests.simulation.schedule import LOSING, Fault
 from tests.simulation.work import ERRORS
 from tests.simulation.world import World
-from worker import child
 
 _COMMITS = ("unwritten", "written", "unwritten, dies", "written, dies")
+_STOPS = ("written, stops", "written, stops", "unwritten, stops")
 _PUTS = ("unwritten", "written", "torn")
 
 
@@ -65,15 +65,8 @@ def _cut(find: Find) -> Callable[[World, Fault], None]:
 
 
 def _stop(world: World, fault: Fault) -> None:
-    process = _worker(world, fault)
-    if process and process.lanes and not process.leaving:
-        process.leaving = True
-
-        def leave() -> None:
-            child.leave()
-            world.kill(process)
-
-        world.clock.start(process, leave)
+    if process := _worker(world, fault):
+        world.stop(process)
 
 
 def _at_commit(find: Find, fates: tuple[str, ...]) -> Callable[[World, Fault], None]:
@@ -145,6 +138,7 @@ _KINDS: dict[str, Callable[[World, Fault], None]] = {
     "freeze at put": _at_put(("written, freezes",)),
     "kill at commit": _at_commit(_worker, _COMMITS[2:]),
     "stop worker": _stop,
+    "stop at commit": _at_commit(_worker, _STOPS),
     "freeze worker": _freeze(_worker),
     "cut worker": _cut(_worker),
     "kill dispatcher": _kill(_dispatcher),

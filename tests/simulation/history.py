@@ -7,6 +7,7 @@ that an answer contradicts. A history that leaves none is not one of the protoco
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -145,6 +146,12 @@ class History:
     def resigned(self, holder: str) -> None:
         """A dispatcher gave up its lead."""
         self._leads.pop(holder, None)
+
+    def next_end(self, after: float) -> float:
+        """When the next lease or lead runs out; infinity where there is none."""
+        leases = (s.until for states in self._states.values() for s in states if s.token)
+        ends = (end for end in (*leases, *self._leads.values()) if end > after)
+        return min(ends, default=math.inf)
 
     def _surely(self, unit: UUID, step: Step, words: str) -> None:
         self._keep(unit, {new for s in self._states[unit] if (new := step(s))}, words)

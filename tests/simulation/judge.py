@@ -24,6 +24,7 @@ _STEPS = {(str(was), str(then)) for was, steps in UNIT_STEPS.items() for then in
     (str(state), str(state)) for state in UnitState
 }
 _OPEN = {str(state) for state in OPEN_JOB}
+_SETTLING = SETTLED | {"failed"}
 
 
 class UnitRow(NamedTuple):
@@ -116,6 +117,7 @@ class Judge:
             return
         self._changes = raw.total_changes
         before = self.units
+        was_open = {job.id for job in self.jobs.values() if job.state in _OPEN}
         self.jobs = {row[0]: JobRow(*row) for row in raw.execute(_JOBS)}
         phases: dict[str, list[PhaseRow]] = defaultdict(list)
         for row in raw.execute(_PHASES):
@@ -128,6 +130,9 @@ class Judge:
             was = before.get(unit.id)
             if was != unit:
                 self._step(was, unit)
+                settled = was and was.state == "running" and unit.state in _SETTLING
+                if settled and unit.job not in was_open:
+                    raise Violation(f"a unit was {unit.state} in a job that had ended")
         for unit in before.values():
             dismissed = self.jobs[unit.job].state == JobState.DISMISSED
             if unit.id not in self.units and not dismissed and not self._known.forgetful():

@@ -13,6 +13,12 @@ from typing import Any
 FAULTS_UNTIL = 240
 """Ticks; there is peace from then on, once the longest fault has passed."""
 
+_SMALL = 0.9
+"""Of schedules have jobs that are soon done, and faults while they are: most bugs need no more."""
+_SMALL_SHAPES = ((1, 1), (1, 2), (1, 2))
+_SMALL_UNTIL = (40, 80, 160)
+_SHAPES = ((1, 1), (1, 2), (2, 2), (1, 3), (2, 3))
+
 _WEIGHTS: dict[str, int] = {
     "kill child": 5,  # another takes its place under its name
     "kill worker": 3,  # … under another name
@@ -20,6 +26,7 @@ _WEIGHTS: dict[str, int] = {
     "freeze at put": 4,
     "kill at commit": 4,
     "stop worker": 2,
+    "stop at commit": 2,  # and its answer gets lost
     "freeze worker": 3,
     "cut worker": 3,  # from the database
     "kill dispatcher": 3,
@@ -76,10 +83,13 @@ class JobShape:
 
 @dataclass(frozen=True)
 class Schedule:
+    """``collects`` is whether each sweep searches the whole storage."""
+
     seed: str
     workers: int
     lanes: int
     dispatchers: int
+    collects: bool
     jobs: tuple[JobShape, ...]
     faults: tuple[Fault, ...]
 
@@ -87,27 +97,33 @@ class Schedule:
     def of(cls, seed: str, besides: tuple[str, ...] = ()) -> Schedule:
         """That of a seed; ``besides`` are kinds of faults that come once more than they would."""
         chance = random.Random(f"schedule {seed}")
-        jobs = [_job(chance, number) for number in range(chance.choice([1, 1, 1, 2]))]
+        small = chance.random() < _SMALL
+        count = chance.choice([1, 1, 1, 1, 1, 1, 1, 2] if small else [1, 1, 2])
+        jobs = [_job(chance, number, small=small) for number in range(count)]
         if len(jobs) > 1 and chance.random() < 0.4:
             jobs[1] = replace(jobs[0], at=jobs[1].at, layers=jobs[1].layers)
-        kinds = chance.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(11))
-        faults = [_fault(chance, kind) for kind in [*kinds, *besides]]
+        kinds = chance.choices(
+            [*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(8 if small else 11)
+        )
+        until = chance.choice(_SMALL_UNTIL) if small else FAULTS_UNTIL
+        faults = [_fault(chance, kind, until) for kind in [*kinds, *besides]]
         return cls(
             seed=seed,
-            workers=chance.choice([1, 2, 2]),
+            workers=chance.choice([1, 1, 2] if small else [1, 2, 2]),
             lanes=chance.choice([1, 2]),
             dispatchers=chance.choice([1, 1, 1, 2]),
+            collects=chance.random() < 0.25,
             jobs=tuple(jobs),
             faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         )
 
 
-def _fault(chance: random.Random, kind: str) -> Fault:
-    return Fault(chance.randrange(FAULTS_UNTIL), kind, chance.randrange(60), chance.randrange(8))
+def _fault(chance: random.Random, kind: str, until: int) -> Fault:
+    return Fault(chance.randrange(until), kind, chance.randrange(60), chance.randrange(8))
 
 
-def _job(chance: random.Random, number: int) -> JobShape:
-    rows, cols = chance.choice([(1, 1), (1, 2), (1, 2), (2, 2), (1, 3), (2, 3)])
+def _job(chance: random.Random, number: int, *, small: bool) -> JobShape:
+    rows, cols = chance.choice(_SMALL_SHAPES if small else _SHAPES)
     poison: set[tuple[int, int]] = set()
     if chance.random() < 0.2:
         poison.add((chance.randrange(rows), chance.randrange(cols)))
@@ -116,7 +132,7 @@ def _job(chance: random.Random, number: int) -> JobShape:
         rows=rows,
         cols=cols,
         side=chance.choice([1, 2, 2]),
-        layers=chance.choice([0, 0, 0, 1, 2]),
+        layers=chance.choice([0, 0, 0, 0, 1] if small else [0, 0, 0, 1, 2]),
         skips=chance.random() < 0.7,
         poison=frozenset(poison),
         content=number,

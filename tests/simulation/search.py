@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +13,21 @@ from tests.simulation.trial import run
 
 _COLLECT_EVERY = 200  # garbage is collected between schedules, and not while one runs
 
+told_to_end = threading.Event()
+"""Set by a signal: the schedule that runs is the last."""
+
 
 @dataclass(frozen=True)
 class Found:
     """What a search found: schedules by name, and what the last of them violates.
 
-    ``seconds`` are of the processor, for so many ``schedules``.
+    ``seconds`` are of the processor, for so many ``schedules`` and their ``transactions``.
     """
 
     names: list[str]
     violation: str | None
     schedules: int
+    transactions: int
     seconds: float
 
 
@@ -32,8 +37,12 @@ def search(
     besides: tuple[str, ...],
     most: int,
     say: Callable[[str], None] = lambda line: None,
+    *,
+    first: int = 1,
 ) -> Found:
-    """Run so many schedules, or until ``most`` have violated something."""
+    """Run so many schedules from the first, or until ``most`` have violated something, or until
+    told to end.
+    """
     run(Schedule.of("warm"))  # statements are compiled once
     gc.collect()
     gc.freeze()
@@ -41,17 +50,19 @@ def search(
     names: list[str] = []
     violation: str | None = None
     began = time.process_time()
-    count = 0
-    while count < schedules and len(names) < most:
+    count = transactions = 0
+    while count < schedules and len(names) < most and not told_to_end.is_set():
+        name = f"{seed}-{first + count}"
         count += 1
-        name = f"{seed}-{count}"
-        if words := run(Schedule.of(name, besides)).violation:
+        verdict = run(Schedule.of(name, besides))
+        transactions += verdict.transactions
+        if verdict.violation:
             names.append(name)
-            violation = words
-            say(f"{name}: {words}")
+            violation = verdict.violation
+            say(f"{name}: {violation}")
         if count % _COLLECT_EVERY == 0:
             gc.collect()
     seconds = time.process_time() - began
     gc.enable()
     gc.unfreeze()
-    return Found(names, violation, count, seconds)
+    return Found(names, violation, count, transactions, seconds)

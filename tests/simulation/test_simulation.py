@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.mutants.catalogue import refusals
+from tests.simulation import runs
 from tests.simulation.history import UNKNOWN, History, Violation
+from tests.simulation.judge import Judge, Known
 from tests.simulation.mutants import ROOT, planted
 from tests.simulation.schedule import LOSING, Schedule, shrunk
 from tests.simulation.trace import Trace
@@ -55,6 +60,74 @@ def test_planted_bugs_fit_the_code() -> None:
     bugs = planted()
     assert len(bugs) >= 25
     assert not refusals(bugs, ROOT)
+
+
+def test_runs_add_up_and_no_number_is_run_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "runs.csv"
+    for schedules in (2, 1):
+        runs.run_and_add(table, "adds", schedules, most=1, say=print)
+    monkeypatch.setattr(runs, "revision", lambda: "another")
+    runs.run_and_add(table, "adds", 1, most=1, say=print)
+    first, second, anew = runs.read(table)
+    assert [(row.first, row.last, row.schedules) for row in (first, second, anew)] == [
+        (1, 2, 2),
+        (3, 3, 1),
+        (1, 1, 1),
+    ]
+    assert first.revision == second.revision != anew.revision
+    assert {row.violations for row in (first, second, anew)} == {0}
+    assert first.transactions > 20
+
+
+def test_only_code_makes_another_revision() -> None:
+    code = 'def f():\n    """Says {}."""\n    return 1  # {}\n'
+    assert runs._code(code.format("this", "this")) == runs._code(code.format("that", "that"))
+    assert runs._code("x = 1") != runs._code("x = 2")
+
+
+# What transactions leave
+
+
+class Ledger:
+    """A job with one unit in the columns that are judged."""
+
+    def __init__(self) -> None:
+        self.raw = sqlite3.connect(":memory:")
+        self.raw.executescript(
+            """
+            CREATE TABLE jobs (id, state, phase, problem, assets, released);
+            CREATE TABLE phases (job_id, phase, position, total, remaining, tiles_done, rows, cols,
+                                 side);
+            CREATE TABLE units (id, job_id, phase, position, root, window, state, attempt, prefix);
+            INSERT INTO jobs VALUES ('job', 'running', 'publish', NULL, NULL, NULL);
+            INSERT INTO phases VALUES ('job', 'publish', 0, 1, 1, 0, NULL, NULL, NULL);
+            INSERT INTO units VALUES ('unit', 'job', 'publish', 0, 0, NULL, 'running', 1, 'its/');
+            """
+        )
+        known = Known(lambda: False, lambda phase, prefix: True, lambda unit, items: True)
+        self.judge = Judge(known)
+        self.judge.look(self.raw)
+
+    def then(self, *statements: str) -> None:
+        for statement in statements:
+            self.raw.execute(statement)
+        self.judge.look(self.raw)
+
+
+_DONE = ("UPDATE units SET state = 'done'", "UPDATE phases SET remaining = 0")
+
+
+def test_what_is_done_in_a_job_that_goes_on_is_well() -> None:
+    Ledger().then(*_DONE, "UPDATE jobs SET state = 'successful'")
+
+
+def test_nothing_is_done_in_a_job_that_had_ended() -> None:
+    ledger = Ledger()
+    ledger.then("UPDATE jobs SET state = 'dismissed'")
+    with pytest.raises(Violation, match="a unit was done in a job that had ended"):
+        ledger.then(*_DONE)
 
 
 # The sequential model
@@ -144,3 +217,14 @@ def test_two_do_not_lead_at_once(model: Model) -> None:
     assert not model.found
     model.history.led("one", 20.1, 10.0)
     assert model.found
+
+
+def test_rounds_may_begin_just_as_a_lease_or_a_lead_ends(model: Model) -> None:
+    model.claimed(1, at=0.0)
+    model.history.led("one", 2.0, 10.0)
+    assert [model.history.next_end(at) for at in (0.0, 9.9, 10.0, 12.0)] == [
+        10.0,
+        10.0,
+        12.0,
+        math.inf,
+    ]

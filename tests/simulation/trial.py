@@ -13,7 +13,7 @@ from geogaze.errors import IllegalTransition, JobNotFound
 from geogaze.grid.rectangles import Division
 from geogaze.ledger.collection import Collection
 from geogaze.ledger.records import attempt_of
-from geogaze.ledger.states import OPEN_JOB
+from geogaze.ledger.states import OPEN_JOB, JobState
 from tests.simulation.clock import Process, Stuck
 from tests.simulation.faults import schedule_losses, strike
 from tests.simulation.history import Violation
@@ -178,10 +178,23 @@ class Client:
         for process in [*world.workers, *world.dispatchers]:
             world.kill(process)
         world.clock.wait(LEASE_TICKS + 1)
+        if not self._leftovers():
+            return
         swept = Sweeper(
             SETTINGS, Collection(world.database.engine), SimulatedStorage(world.objects), _FIGURES
         )
         swept.collect_all()
+
+    def _leftovers(self) -> list[str]:
+        """What a sweep is to remove: objects that nobody needs, and jobs that were dismissed."""
+        judge = self._world.judge
+        unreleased = [
+            job.id
+            for job in judge.jobs.values()
+            if job.state == JobState.DISMISSED and job.released is None
+        ]
+        held = self._world.objects.held
+        return [*unreleased, *(key for key in held if not judge.visible(attempt_of(key)))]
 
     def _check(self) -> None:
         world = self._world

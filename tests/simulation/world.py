@@ -13,6 +13,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from celery.exceptions import Reject
+from typing_extensions import override
 
 from geogaze.config import Settings
 from geogaze.ledger import claims, retries, submission, transitions
@@ -44,13 +45,15 @@ SETTINGS = Settings(
     backoff_cap_seconds=2.0,
     redeliver_seconds=30.0,
     lost_seconds=3.0,
-    lead_seconds=96 * TICK,
-    dispatch_interval=3.0,
+    lead_seconds=128 * TICK,
+    dispatch_interval=7.0,
     collect_seconds=25.0,
     storage="nowhere",
     scratch=Path("/nowhere"),
 )
-_SWEEP_SECONDS = 6.0
+_SWEEP_SECONDS = 9.0
+_OFTEN = SETTINGS.model_copy(update={"collect_seconds": _SWEEP_SECONDS})
+_JUST_THEN = 0.3
 _FIGURES = RoundFigures()
 
 
@@ -62,6 +65,23 @@ class Quiet:
 
     def _nothing(self, *_: object, **__: object) -> None:
         pass
+
+
+class _Rounds(Event):
+    """What rounds wait for; now and then one begins just as a lease or a lead runs out."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self._world = world
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None and self._world.chance.random() < _JUST_THEN:
+            now = self._clock.seconds
+            before = self._world.chance.randrange(3) * TICK
+            ends = self._world.history.next_end(now) - before
+            timeout = max(0.0, min(timeout, ends - now))
+        return super().wait(timeout)
 
 
 class World:
@@ -83,7 +103,9 @@ class World:
         self.objects = Objects(self.clock, self.chance, self._removed)
         self.broker = Broker(self.clock, self.chance)
         self.work = Work(self.clock, self.chance, self.fail)
-        self.database = Server(self.clock, self.chance.randbytes, self._pause, self._committed)
+        self.database = Server(
+            self.clock, self.chance.randbytes, self._pause, self._committed, self.stop
+        )
         self.ledger = Ledger(self.database.engine)
         self.workers: list[Process] = []
         self.dispatchers: list[Process] = []
@@ -116,6 +138,7 @@ class World:
             device_kind=lambda settings: "none",
             process_name=lambda: self.clock.running.process.name,  # type: ignore[union-attr]
             _REPORT_SECONDS=25.0,
+            _ASK_SECONDS=1.0,
             _TELL_SECONDS=4.0,
         )
         put(heartbeat, threading=threading, time=time, log=self.log)
@@ -186,12 +209,13 @@ class World:
         self.clock.start(process, lambda: self._be_dispatcher(process))
 
     def _be_dispatcher(self, process: Process) -> None:
-        stop: Any = Event(self.clock)
+        stop: Any = _Rounds(self)
         queue = RecordedQueue(self.database.engine)
         queue.clock, queue.history = self.clock, self.history
         served: Any = dispatcher.Dispatcher(SETTINGS, queue, self.broker, _FIGURES)  # type: ignore[arg-type]
+        settings = _OFTEN if self.schedule.collects else SETTINGS
         swept = sweeper.Sweeper(
-            SETTINGS, Collection(self.database.engine), SimulatedStorage(self.objects), _FIGURES
+            settings, Collection(self.database.engine), SimulatedStorage(self.objects), _FIGURES
         )
         swept._looked = math.inf  # nobody looks at these figures
         self.clock.start(process, lambda: swept.run(stop, lambda: served.leads))
@@ -206,6 +230,18 @@ class World:
         if process.alive:
             self.work.lost(process, to_blame)
             self.clock.kill(process)
+
+    def stop(self, process: Process) -> None:
+        """Tell a worker to end, as a machine does that is taken away."""
+        if not process.lanes or process.leaving:
+            return
+        process.leaving = True
+
+        def leave() -> None:
+            child.leave()
+            self.kill(process)
+
+        self.clock.start(process, leave)
 
     def _exit(self, status: int) -> None:
         process = self.clock.running.process

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from tests.simulation.clock import Process
+from tests.simulation.clock import Process, ticks_of
 from tests.simulation.schedule import LOSING, Fault
 from tests.simulation.work import ERRORS
 from tests.simulation.world import World
@@ -47,10 +48,18 @@ def _kill(find: Find, *, gone: bool = False) -> Callable[[World, Fault], None]:
     return strike
 
 
+def _until(world: World, process: Process, fault: Fault, ticks: int) -> int:
+    """So many ticks from now, or about when a lease or the lead of a process runs out."""
+    end = world.history.next_end(world.clock.seconds, process.name)
+    if fault.which % 2 or math.isinf(end):
+        return world.clock.ticks + ticks
+    return ticks_of(end) + fault.which // 2 % 6
+
+
 def _freeze(find: Find) -> Callable[[World, Fault], None]:
     def strike(world: World, fault: Fault) -> None:
         if process := find(world, fault):
-            process.frozen_until = world.clock.ticks + 20 + 50 * fault.size
+            process.frozen_until = _until(world, process, fault, 20 + 50 * fault.size)
 
     return strike
 
@@ -58,7 +67,7 @@ def _freeze(find: Find) -> Callable[[World, Fault], None]:
 def _cut(find: Find) -> Callable[[World, Fault], None]:
     def strike(world: World, fault: Fault) -> None:
         if process := find(world, fault):
-            until = world.clock.ticks + 10 + 40 * fault.size
+            until = _until(world, process, fault, 10 + 40 * fault.size)
             world.database.cut_until[process.name] = until
 
     return strike

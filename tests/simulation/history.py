@@ -147,10 +147,14 @@ class History:
         """A dispatcher gave up its lead."""
         self._leads.pop(holder, None)
 
-    def next_end(self, after: float) -> float:
-        """When the next lease or lead runs out; infinity where there is none."""
-        leases = (s.until for states in self._states.values() for s in states if s.token)
-        ends = (end for end in (*leases, *self._leads.values()) if end > after)
+    def next_end(self, after: float, holder: str | None = None) -> float:
+        """When the next lease or lead (of a holder) runs out; infinity where none does."""
+        leases = ((s.holder, s.until) for states in self._states.values() for s in states)
+        ends = (
+            end
+            for of, end in (*leases, *self._leads.items())
+            if end > after and holder in {of, None}
+        )
         return min(ends, default=math.inf)
 
     def _surely(self, unit: UUID, step: Step, words: str) -> None:

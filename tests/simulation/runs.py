@@ -21,7 +21,7 @@ _LEDGER = (
     *("claims", "collection", "database", "pace", "queue", "records", "remaking", "retries"),
     *("spending", "states", "steps", "store", "submission", "tables", "transitions", "workers"),
 )
-_RUNNER = ("company", "heartbeat", "lanes", "phases/__init__", "pulse", "work")
+_RUNNER = ("company", "heartbeat", "lanes", "phases/resources", "pulse", "work")
 _WORKER = ("child", "dispatcher", "sweeper", "tasks")
 _OWN = (
     *("broker", "clock", "database", "faults", "history", "judge", "recorded", "schedule"),

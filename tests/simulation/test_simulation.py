@@ -228,3 +228,4 @@ def test_rounds_may_begin_just_as_a_lease_or_a_lead_ends(model: Model) -> None:
         12.0,
         math.inf,
     ]
+    assert model.history.next_end(0.0, "one") == 12.0

@@ -86,6 +86,11 @@ def need_of(endpoint: Any, method: str) -> Need:
     return told
 
 
+def is_safe(scope: AsgiScope) -> bool:
+    """Whether a request only looks."""
+    return scope["method"] in _SAFE
+
+
 def need_at(app: Starlette, scope: AsgiScope) -> Need:
     """What a request needs, by the first route that takes it, as the application finds it."""
     for context in iter_route_contexts(app.routes):

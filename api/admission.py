@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import Caller, Need, NotAllowed, admit, need_at
+from api.access import Caller, Need, NotAllowed, admit, is_safe, need_at
 from api.door import Door
 from api.problems import describe, describe_away
 from api.rates import Rates
@@ -36,7 +36,8 @@ class Admitted:
             await self._app(scope, receive, send)
             return
         need = need_at(self._routes, scope)
-        if need is Need.NOTHING or (need is Need.ADMIN and not self._door.knows_operators):
+        seen_by_all = need is Need.ADMIN and not self._door.knows_operators and is_safe(scope)
+        if need is Need.NOTHING or seen_by_all:
             await self._app(scope, receive, send)
             return
         if need is Need.IF_KNOWN:

@@ -42,13 +42,15 @@ def event_of(sent: ServerSentEvent) -> Event:
 
 
 def answer_of(answer: httpx.Response) -> Document:
-    """The document of an answer that has come whole.
+    """The document of an answer that has come whole; an empty one where there is nothing to say.
 
     Raises:
         RemoteRefusal: the request is wrong; the message is the problem's detail.
         RemoteError: the server failed.
         JobFailed: what was asked for is a failed job's.
     """
+    if answer.status_code == HTTPStatus.NO_CONTENT:
+        return {}
     try:
         document = answer.json()
     except ValueError:

@@ -18,11 +18,13 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+from typing_extensions import override
 
 from geogaze.answers import answer_of, event_of, no_answer
 from geogaze.documents import Asset, Layer, Quote, Skipped, Status
 from geogaze.errors import NoAnswer, RemoteError, RemoteRefusal
 from geogaze.following import AWAY_SECONDS, SILENT_SECONDS, Document, Event, Waiting
+from geogaze.registering import Registering
 from geogaze.seen import Seen, seen_in
 from geogaze.uploading import Sending
 
@@ -30,7 +32,7 @@ _PAGE = 100  # jobs asked for at once
 _SEND_AGAIN_SECONDS = (1.0, 5.0)
 
 
-class Client:
+class Client(Registering):
     """Talks OGC API – Processes to a geogaze server.
 
     Args:
@@ -113,7 +115,7 @@ class Client:
             RemoteRefusal: it is too large, no scene, or was changed meanwhile.
             RemoteError: the server or its storage stayed away.
         """
-        return Sending(self._json, self.http, path, on_bytes).run()
+        return str(Sending(self._json, self.http, path, on_bytes).run()["scene"])
 
     def quote(self, inputs: Document, *, process: str = "explain") -> Quote:
         """What a job of these inputs takes: tiles, layers, bytes. Nothing is started.
@@ -290,6 +292,7 @@ class Client:
         finally:
             draft.unlink(missing_ok=True)
 
+    @override
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self.http.request(method, path, **options)

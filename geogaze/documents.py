@@ -78,6 +78,33 @@ class Quote(TypedDict):
     warnings: NotRequired[list[str]]
 
 
+class ModelVersion(TypedDict):
+    """A version of a registered model: the aliases that point at it, when it was ``added``, the
+    ``digest`` of its files, and ``sha256`` and ``bytes`` of its weights.
+    """
+
+    version: str
+    aliases: list[str]
+    added: str
+    digest: str
+    sha256: str
+    bytes: int
+    architecture: str
+    classes: list[str]
+    metrics: dict[str, Any]
+
+
+class Model(TypedDict):
+    """A model that jobs may name: what its name means, all versions, where its aliases point."""
+
+    name: str
+    version: NotRequired[str]
+    versions: list[ModelVersion]
+    aliases: dict[str, str]
+    architecture: str
+    classes: list[str]
+
+
 class Asset(TypedDict):
     """A product of a job: where it lies, its media type, its file's name, and its bytes."""
 

@@ -34,8 +34,8 @@ class Sending:
     ) -> None:
         self._ask, self._http, self._path, self._on_bytes = ask, http, path, on_bytes
 
-    def run(self) -> str:
-        """Send what is missing; the address of the scene there.
+    def run(self) -> Document:
+        """Send what is missing; the upload as it is then, with the address of the ``scene``.
 
         Raises:
             RemoteRefusal: the file is not there to be read, or the server refuses it.
@@ -61,8 +61,7 @@ class Sending:
                 time.sleep(_PAUSES[lost])
                 lost += 1
         self._on_bytes(size, size)
-        done = self._ask("POST", f"{address}/complete", timeout=_CHECK_SECONDS)
-        return str(done["scene"])
+        return self._ask("POST", f"{address}/complete", timeout=_CHECK_SECONDS)
 
     def _send(self, missing: list[Document], there: int, size: int) -> Exception | None:
         """Send parts until one does not arrive; what then was wrong."""

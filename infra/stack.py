@@ -70,6 +70,7 @@ class Stack:
             "GEOGAZE_DATABASE_URL": self.postgres.url,
             "GEOGAZE_BROKER_URL": self.redis.url,
             "GEOGAZE_STORAGE": f"s3://{self.s3.bucket}",
+            "GEOGAZE_MODEL_REGISTRY": f"s3://{self.s3.bucket}/models",
             "GEOGAZE_S3_ENDPOINT": self.s3.endpoint,
             "GEOGAZE_S3_ACCESS_KEY": self.s3.access_key,
             "GEOGAZE_S3_SECRET_KEY": self.s3.secret_key,

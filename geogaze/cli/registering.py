@@ -1,9 +1,9 @@
-"""The commands ``models add``, ``remove`` and ``alias``: versions of models, in the registry."""
+"""The commands ``models add``, ``remove`` and ``alias``: versions of models, in a registry."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+import geogaze
 from geogaze.cli.opening import opened_ledger
 from geogaze.cli.options import JsonOption
 from geogaze.cli.terminal import err, out, print_json
@@ -22,17 +23,16 @@ from geogaze.models.checking import check
 from geogaze.models.item import read_bundle
 from geogaze.models.registered import Registry
 from geogaze.models.registry import is_taken
-from geogaze.models.versions import (
-    NoSuchVersion,
-    Version,
-    VersionTaken,
-    check_word,
-    parse_model,
-)
+from geogaze.models.versions import NoSuchVersion, VersionTaken, check_word, parse_model
 
 log = structlog.get_logger()
 
-ModelArgument = Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.")]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api", help="A server's address: in its registry, by a key of all three scopes."
+    ),
+]
 
 
 def resolved(model: str) -> str:
@@ -57,6 +57,7 @@ def add(
     alias: Annotated[
         str | None, typer.Option(help="To point at it then, such as production.")
     ] = None,
+    api: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a bundle into the registry, as a version that never changes.
@@ -74,52 +75,89 @@ def add(
     for what, word in (("name", name), ("version", version), ("alias", alias)):
         if word is not None:
             check_word(what, word)
-    if is_taken(name, settings):
+    if api is None and is_taken(name, settings):
         raise VersionTaken(
             f"{name!r} is a model that is not registered, and a name means one thing: give --name."
         )
     with err.status("reading and running"):
         check(described)
         _run_once(described)
-        added, new = Registry.of(settings).add(bundle, name, version, alias)
-    if new or alias:
-        _put_down("add", added.model, digest=added.digest, alias=alias)
+        to = _add if api is None else partial(_add_there, api)
+        told = to(bundle, name, version, alias)
     if as_json:
-        print_json(
-            {"name": name, **added.told({alias: added.version} if alias else {}), "new": new}
-        )
+        print_json({"name": name, **told})
         return
-    what = "is registered" if new else "was registered before, with the same files"
+    model = f"{name}@{told['version']}"
     also = f", and {name}@{alias}" if alias else ""
     out.print(
-        f"[bold]{added.model}[/] {what}{also}. Use it with --model {added.model}",
+        f"[bold]{model}[/] is registered{also}. Use it with --model {model}",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def remove(model: ModelArgument, as_json: JsonOption = False) -> None:
+def _add(bundle: Path, name: str, version: str | None, alias: str | None) -> dict[str, Any]:
+    registry = Registry.of(get_settings())
+    added, new = registry.add(bundle, name, version, alias)
+    if new or alias:
+        _put_down("add", added.model, digest=added.digest, alias=alias)
+    return added.told(registry.aliases(name))
+
+
+def _add_there(
+    api: str, bundle: Path, name: str, version: str | None, alias: str | None
+) -> dict[str, Any]:
+    with geogaze.Client(api) as client:
+        return {**client.add_model(bundle, name, version=version, alias=alias)}
+
+
+def remove(
+    model: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.")],
+    api: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Remove a version's files from the registry, or all of a model's with its aliases.
 
     What an alias points at, or an unfinished job of the service (GEOGAZE_DATABASE_URL) needs, is
     refused. A version's name is never given to other files.
     """
-    registry = Registry.of(get_settings())
-    named = parse_model(model)
+    gone = _remove(model) if api is None else _remove_there(api, model)
+    if as_json:
+        print_json({"removed": gone})
+        return
+    out.print(f"{', '.join(gone)} is removed.", highlight=False)
+
+
+def _remove(model: str) -> list[str]:
+    registry, named = Registry.of(get_settings()), parse_model(model)
     whole = named is not None and named.reference is None
     gone = registry.versions(model) if whole else [registry.version(model)]
     if not gone:
         raise NoSuchVersion(f"No model {model[:140]!r} is registered.")
-    _check_unused(gone)
+    models = [version.model for version in gone]
+    # A registry of one's own has no service.
+    if "database_url" in get_settings().model_fields_set:
+        from geogaze.ledger.needing import check_unused  # other commands need no database
+
+        with opened_ledger() as database:
+            check_unused(database, models)
     for alias in registry.aliases(model) if whole else ():
         registry.unpoint(model, alias)
     for version in gone:
         registry.remove(version)
         _put_down("remove", version.model, digest=version.digest)
-    if as_json:
-        print_json({"removed": [version.model for version in gone]})
-        return
-    out.print(f"{', '.join(version.model for version in gone)} is removed.", highlight=False)
+    return models
+
+
+def _remove_there(api: str, model: str) -> list[str]:
+    named = parse_model(model)
+    if named is None or named.reference is None:
+        raise InvalidRequest(
+            f"{model[:140]!r}: of a server's models one NAME@VERSION is removed at a time."
+        )
+    with geogaze.Client(api) as client:
+        client.remove_model(named.name, named.reference)
+    return [model]
 
 
 def alias(
@@ -128,6 +166,7 @@ def alias(
     ],
     name: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as production.")],
     delete: Annotated[bool, typer.Option("--delete", help="Delete it instead.")] = False,
+    api: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let an alias point at a version: NAME@ALIAS then means it, and NAME alone that of default.
@@ -139,24 +178,37 @@ def alias(
 
         geogaze models alias my-ships production --delete
     """
-    registry, named = Registry.of(get_settings()), parse_model(model)
+    named = parse_model(model)
     if named is None or (named.reference is None) != delete:
         takes = "NAME ALIAS --delete" if delete else "NAME@VERSION ALIAS"
         raise InvalidRequest(f"{model[:140]!r}: geogaze models alias takes {takes}.")
-    if named.reference is None:
-        registry.unpoint(named.name, name)
-        _put_down("alias --delete", f"{named.name}@{name}")
-        told: dict[str, Any] = {"name": named.name, "alias": name, "version": None}
-        said = f"{named.name}@{name} is no more."
-    else:
-        found = registry.point(named.name, name, named.reference)
-        _put_down("alias", found.model, alias=name)
-        told = {"name": named.name, "alias": name, "version": found.version}
-        said = f"{named.name}@{name} is {found.model}."
+    to = _point if api is None else partial(_point_there, api)
+    version = to(named.name, named.reference, name)
     if as_json:
-        print_json(told)
+        print_json({"name": named.name, "alias": name, "version": version})
         return
-    out.print(said, highlight=False)
+    said = f"is {named.name}@{version}" if version else "is no more"
+    out.print(f"{named.name}@{name} {said}.", highlight=False)
+
+
+def _point(model: str, version: str | None, alias: str) -> str | None:
+    """Let an alias point at a version, or nowhere; where it points then."""
+    registry = Registry.of(get_settings())
+    if version is None:
+        registry.unpoint(model, alias)
+        _put_down("alias --delete", f"{model}@{alias}")
+        return None
+    found = registry.point(model, alias, version)
+    _put_down("alias", found.model, alias=alias)
+    return found.version
+
+
+def _point_there(api: str, model: str, version: str | None, alias: str) -> str | None:
+    with geogaze.Client(api) as client:
+        if version is None:
+            client.delete_alias(model, alias)
+            return None
+        return client.set_alias(model, alias, version)["version"]
 
 
 def _run_once(bundle: Bundle) -> None:
@@ -173,20 +225,6 @@ def _run_once(bundle: Bundle) -> None:
     from geogaze.evidence.admission import check_described
 
     check_described(bundle)
-
-
-def _check_unused(versions: Sequence[Version]) -> None:
-    """Ask the service's ledger, where the settings name one, whether jobs need these.
-
-    Raises:
-        ModelInUse: they do.
-    """
-    if "database_url" not in get_settings().model_fields_set:
-        return
-    from geogaze.ledger.needing import check_unused
-
-    with opened_ledger() as database:
-        check_unused(database, [version.model for version in versions])
 
 
 def _put_down(action: str, model: str, **more: Any) -> None:

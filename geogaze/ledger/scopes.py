@@ -10,4 +10,4 @@ class Scope(StrEnum):
 
     READ = "read"  # look at the tenant's jobs and products
     SUBMIT = "submit"  # start, retry, cancel and remove its jobs
-    ADMIN = "admin"  # see what concerns all tenants: metrics, workers
+    ADMIN = "admin"  # what concerns all tenants: see metrics and workers, change registered models

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from geogaze.errors import InvalidBundle
 
@@ -22,7 +22,7 @@ _BYTES = {
 }
 
 
-def check_header(file: BinaryIO, size: int, told: object) -> bytes:
+def check_header(file: IO[bytes], size: int, told: object) -> bytes:
     """Read the header of weights, and refuse what is none.
 
     Args:

@@ -36,16 +36,20 @@ def main() -> int:
 
 def look_at(scene: str, settings: Settings) -> None:
     """Open a scene as a job would, and read the sample that planning reads; or what is named as a
-    file of polygons, and read those.
+    file of polygons, and read those; or as a bundle.
 
     Raises:
         SceneUnreadable, SceneUnusable, PolygonsUnreadable: no job takes it.
         SceneAway: its store does not answer.
     """
+    from geogaze.scene.packed import check_uploaded, named_packed
     from geogaze.scene.policy import SourcePolicy
     from geogaze.scene.polygons import check_polygons, named_polygons
     from geogaze.scene.readers import open_reader
 
+    if named_packed(scene):
+        check_uploaded(scene, settings)
+        return
     if named_polygons(scene):
         check_polygons(scene, SourcePolicy.of(settings), settings)
         return

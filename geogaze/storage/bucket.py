@@ -81,6 +81,12 @@ class S3Storage(Storage):
             return answer["Body"].read()
 
     @override
+    def size(self, key: str) -> int:
+        with self.errors(key):
+            head = self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
+        return head["ContentLength"]
+
+    @override
     def get_file(self, key: str, path: Path) -> None:
         with self.errors(key):
             self.client.download_file(self.bucket, self.prefix + key, str(path))

@@ -72,6 +72,11 @@ class FolderStorage(Storage):
             return file.read(-1 if stop is None else stop - start)
 
     @override
+    def size(self, key: str) -> int:
+        with self._opened(key) as file:
+            return os.fstat(file.fileno()).st_size
+
+    @override
     def get_file(self, key: str, path: Path) -> None:
         with self._opened(key) as source, path.open("wb") as target:
             shutil.copyfileobj(source, target)

@@ -37,6 +37,14 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def size(self, key: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    @abstractmethod
     def get_file(self, key: str, path: Path) -> None:
         """Read an object into a file.
 

@@ -16,6 +16,8 @@ from api.app import create_app
 from geogaze.client import Client
 from geogaze.config import Settings
 from geogaze.errors import RemoteRefusal
+from geogaze.models.registered import Registry
+from geogaze.models.registry import find_model
 from geogaze.storage import S3Storage, open_storage
 from geogaze.storage.parts import parts_of
 from geogaze.uploads import Uploads
@@ -29,11 +31,13 @@ MIB = 2**20
 
 @pytest.fixture
 def settings(s3: S3Endpoint, tmp_path: Path, bundle_folder: Path) -> Iterator[Settings]:
-    settings = s3_settings(s3, f"uploads-{uuid4().hex}").model_copy(
+    prefix = f"uploads-{uuid4().hex}"
+    settings = s3_settings(s3, prefix).model_copy(
         update={
             "database_url": f"sqlite:///{tmp_path / 'ledger.db'}",
             "upload_part_bytes": MIB,  # S3 itself wants 5
             "model_folders": (bundle_folder.parent,),
+            "model_registry": f"s3://{s3.bucket}/{prefix}/models",
         }
     )
     yield settings
@@ -127,6 +131,25 @@ def test_parts_may_come_through_the_api(client: Client, storage: S3Storage, larg
         assert http.put(path, content=piece).status_code == 204
     scene = http.post(f"/uploads/{upload['id']}/complete").json()["scene"]
     assert storage.get(scene.partition(storage.prefix)[2]) == data
+
+
+def test_a_model_goes_to_the_bucket_and_from_there_to_workers(
+    client: Client, settings: Settings, storage: S3Storage, bundle_folder: Path, tmp_path: Path
+) -> None:
+    added = client.add_model(bundle_folder, "aerial", alias="production")
+    assert client.model("aerial")["versions"] == [added]
+    assert not list(storage.keys("uploads/"))
+    worker = settings.model_copy(update={"cache_folder": tmp_path / "worker"})
+    for _ in range(2):
+        bundle = find_model("aerial@production", worker)
+        assert bundle.folder == tmp_path / "worker" / "models" / added["digest"] / "aerial@1"
+        weights = (bundle.folder / "model.safetensors").read_bytes()
+        assert weights == (bundle_folder / "model.safetensors").read_bytes()
+    assert Registry.of(worker).check(Registry.of(worker).version("aerial@1"))
+    client.delete_alias("aerial", "production")
+    client.remove_model("aerial", "1")
+    (left,) = storage.keys("models/")
+    assert left == f"models/aerial/versions/1/{added['digest']}.json"
 
 
 def test_what_expires_leaves_nothing(settings: Settings, storage: S3Storage, large: Path) -> None:

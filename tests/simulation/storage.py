@@ -87,6 +87,9 @@ class SimulatedStorage(Storage):
             raise gone
         return self._objects.held[key][start:stop]
 
+    def size(self, key: str) -> int:
+        return len(self.get(key))
+
     def get_file(self, key: str, path: Path) -> None:
         path.write_bytes(self.get(key))
 

@@ -19,6 +19,7 @@ import pytest
 
 from geogaze.errors import ObjectNotFound, Retry, StorageUnavailable
 from geogaze.storage import FolderStorage, Storage
+from geogaze.storage.reading import open_object
 
 TEN = b"0123456789"
 
@@ -50,6 +51,21 @@ class StorageContract:
         storage.put("a", TEN)
         for start, stop in ((0, 3), (3, 7), (4, None), (9, 10), (7, 99)):
             assert storage.get("a", start, stop) == TEN[start:stop], (start, stop)
+
+    def test_sizes_are_told(self, storage: Storage) -> None:
+        storage.put("a", TEN)
+        storage.put("b", b"")
+        assert (storage.size("a"), storage.size("b")) == (10, 0)
+        with pytest.raises(ObjectNotFound) as missing:
+            storage.size("c")
+        assert missing.value.key == "c"
+
+    def test_an_object_is_read_as_a_file_is(self, storage: Storage) -> None:
+        storage.put("a", TEN)
+        with open_object(storage, "a") as file:
+            assert (file.read(3), file.seek(-2, 2), file.read()) == (TEN[:3], 8, TEN[8:])
+            assert (file.seek(1), file.read(4), file.tell()) == (1, TEN[1:5], 5)
+            assert (file.seek(99), file.read()) == (99, b"")
 
     def test_an_empty_range_is_empty(self, storage: Storage) -> None:
         storage.put("a", TEN)

@@ -19,6 +19,7 @@ PIN = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE | re.IGNORECASE)
 LOCKED = {canonicalize_name(name): version for name, version in PIN.findall(LOCK)}
 TOOLS = {"setuptools"}  # builds geogaze, and is gone from the image
 WHAT_FOR = {
+    "head_object": "s3:GetObject",
     "get_object": "s3:GetObject",
     "download_file": "s3:GetObject",
     "put_object": "s3:PutObject",

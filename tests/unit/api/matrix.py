@@ -53,6 +53,7 @@ _ECHO = {"inputs": {"string": "hello"}}
 _LAYER = "/layers/heat-boat"
 _FEATURES = "/features/collections/hotspots"
 
+REGISTERED = {"upload": "00000000-0000-0000-0000-000000000000", "name": "aerial"}
 ANNOUNCED = {"name": "port.tif", "size": 1000, "sha256": "0" * 64}
 
 EXPECTED: dict[str, Expected] = {
@@ -81,6 +82,7 @@ EXPECTED: dict[str, Expected] = {
     "GET /session": Expected("read", "/session"),
     "POST /session": Expected("read", "/session", status=204),
     "GET /models": Expected("read", "/models"),
+    "GET /models/{name}": Expected("read", "/models/tiny"),
     "POST /processes/{process}/execution": Expected(
         "submit",
         "/processes/echo/execution",
@@ -169,5 +171,15 @@ EXPECTED: dict[str, Expected] = {
     # for operators
     "GET /metrics": Expected("admin", "/metrics"),
     "GET /workers": Expected("admin", "/workers"),
+    "POST /models": Expected("admin", "/models", status=404, json=REGISTERED),
+    "PUT /models/{name}/aliases/{alias}": Expected(
+        "admin", "/models/aerial/aliases/production", status=404, json={"version": "1"}
+    ),
+    "DELETE /models/{name}/aliases/{alias}": Expected(
+        "admin", "/models/aerial/aliases/production", status=404
+    ),
+    "DELETE /models/{name}/versions/{version}": Expected(
+        "admin", "/models/aerial/versions/1", status=404
+    ),
 }
 """By method and template, as :func:`routes_of` names them. A new route needs a line here."""

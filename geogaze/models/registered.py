@@ -30,8 +30,8 @@ from geogaze.models.versions import (
 )
 from geogaze.models.weights import check_header
 from geogaze.storage import Storage, storage_at
+from geogaze.storage.reading import open_object
 
-_PIECE = 8 * 2**20
 _KEPT = (ITEM_FILE, WEIGHTS_FILE, GRAPH_FILE, EVALUATION_FILE)
 
 
@@ -217,17 +217,16 @@ class Registry:
         """
         found = []
         for name, file in version.files.items():
-            digest, key = hashlib.sha256(), files_of(version) + name
             try:
-                for start in range(0, file.bytes + 1, _PIECE):
-                    digest.update(self._shelf.storage.get(key, start, start + _PIECE))
+                with open_object(self._shelf.storage, files_of(version) + name) as lying:
+                    digest = hashlib.file_digest(lying, "sha256").hexdigest()
             except ObjectNotFound as error:
                 raise InvalidBundle(
                     f"{name} of {version.model} is missing: add it anew."
                 ) from error
-            if digest.hexdigest() != file.sha256:
+            if digest != file.sha256:
                 raise InvalidBundle(
-                    f"{name} of {version.model} has sha256 {digest.hexdigest()}, and was added "
+                    f"{name} of {version.model} has sha256 {digest}, and was added "
                     f"with {file.sha256}: it was changed or damaged. Remove it, and add it anew."
                 )
             found.append(Checked(name, file.bytes, file.sha256))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from typing import BinaryIO
 
 from typing_extensions import Buffer, override
 
@@ -13,7 +12,7 @@ from geogaze.storage.objects import Storage
 _PIECE = 4 * 2**20
 
 
-def open_object(storage: Storage, key: str) -> BinaryIO:
+def open_object(storage: Storage, key: str) -> io.BufferedReader:
     """An object, to be read from any place; each piece of 4 MiB is one request.
 
     Raises:

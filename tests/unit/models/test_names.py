@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from geogaze.config import Settings
-from geogaze.errors import UnknownModel
+from geogaze.errors import StorageUnavailable, UnknownModel
 from geogaze.models.bundles import EVALUATION_FILE, WEIGHTS_FILE
 from geogaze.models.registered import Registry
 from geogaze.models.registry import find_model, is_taken
 from geogaze.storage import FolderStorage
-from tests.unit.models.test_registered import save, weights_of
+from tests.unit.models.test_registered import Bucket, save, weights_of
 
 
 def test_registered_models_are_found_by_name_after_all_others(tmp_path: Path) -> None:
@@ -50,6 +51,25 @@ def test_registered_models_are_found_by_name_after_all_others(tmp_path: Path) ->
     for stranger in ("../registry/aerial", "aerial@", "@1", "aerial@1@2", "aerial@../1"):
         with pytest.raises(UnknownModel):
             find_model(stranger, settings)
+
+
+class Picky(Bucket):
+    """Refuses ranges that begin where an object ends, as S3 does."""
+
+    @override
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        if start and start >= self.size(key):
+            raise StorageUnavailable("The requested range is not satisfiable.")
+        return super().get(key, start, stop)
+
+
+def test_objects_are_checked_whole_whatever_their_size(tmp_path: Path) -> None:
+    registry = Registry(Picky(tmp_path / "registry"), tmp_path / "cache")
+    for number, size in enumerate((4 * 2**20, 8 * 2**20, 8 * 2**20 + 1)):
+        folder = save(tmp_path / str(number))
+        (folder / EVALUATION_FILE).write_bytes(b"{}".ljust(size))
+        added, _ = registry.add(folder, "aerial")
+        assert [one.bytes for one in registry.check(added) if one.file == EVALUATION_FILE] == [size]
 
 
 def test_an_evaluation_goes_along(tmp_path: Path) -> None:

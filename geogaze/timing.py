@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from dataclasses import dataclass, field
 
 
@@ -19,9 +19,13 @@ class Spent:
 
 @dataclass
 class _Open:
-    """A part that a thread is at, and what parts inside it took, which does not count as its."""
+    """A part that a thread is at: its clocks when it began, and what parts inside it took, which
+    does not count as its own.
+    """
 
     name: str
+    wall: float
+    cpu: float
     inner: Spent = field(default_factory=Spent)
 
 
@@ -50,22 +54,26 @@ class Timing:
             spent.wall += wall
             spent.cpu += cpu
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Count what this thread does meanwhile as a part; a part inside it counts for itself."""
+    def timed(self, name: str) -> Timed:
+        """Count what a thread does within this, or in a function that it decorates, as a part; a
+        part inside it counts for itself.
+        """
+        return Timed(self, name)
+
+    def begin(self, name: str) -> None:
+        """This thread is at a part from now on."""
         stack: list[_Open] = self._here.__dict__.setdefault("stack", [])
-        mine = _Open(name)
-        stack.append(mine)
-        wall, cpu = self._wall(), self._cpu()
-        try:
-            yield
-        finally:
-            took = Spent(self._wall() - wall, self._cpu() - cpu)
-            stack.pop()
-            self.add(name, took.wall - mine.inner.wall, took.cpu - mine.inner.cpu)
-            if stack:
-                stack[-1].inner.wall += took.wall
-                stack[-1].inner.cpu += took.cpu
+        stack.append(_Open(name, self._wall(), self._cpu()))
+
+    def end(self) -> None:
+        """This thread has done the part that it began last."""
+        stack: list[_Open] = self._here.stack
+        mine = stack.pop()
+        wall, cpu = self._wall() - mine.wall, self._cpu() - mine.cpu
+        self.add(mine.name, wall - mine.inner.wall, cpu - mine.inner.cpu)
+        if stack:
+            stack[-1].inner.wall += wall
+            stack[-1].inner.cpu += cpu
 
     def parts(self) -> dict[str, Spent]:
         """What was counted so far, by part."""
@@ -76,6 +84,22 @@ class Timing:
         """Begin anew."""
         with self._lock:
             self._parts.clear()
+
+
+class Timed(ContextDecorator):
+    """A part of the work, for any number of threads at once: it is open in each by itself.
+
+    A class, since a generator's start and end take longer than some of what is timed.
+    """
+
+    def __init__(self, timing: Timing, name: str) -> None:
+        self._timing, self._name = timing, name
+
+    def __enter__(self) -> None:
+        self._timing.begin(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        self._timing.end()
 
 
 TIMING = Timing()

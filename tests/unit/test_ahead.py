@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from geogaze.storage.ahead import _AHEAD, _THREADS, ahead
+from geogaze.storage.ahead import _AHEAD, _THREADS, ahead, in_turn
 
 
 def test_order_is_kept_whoever_is_quickest() -> None:
@@ -67,3 +68,31 @@ def test_an_error_of_the_list_itself_comes_too() -> None:
 
     with pytest.raises(LookupError, match="no more"):
         list(ahead(str, items()))
+
+
+def test_a_shared_pool_serves_several_and_outlives_them() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        tens, hundreds = (in_turn(pool, by.__mul__, range(9), 2) for by in (10, 100))
+        pairs = list(zip(tens, hundreds, strict=True))
+        assert pairs == [(10 * n, 100 * n) for n in range(9)]
+        assert list(in_turn(pool, str, [1], 2)) == ["1"]
+
+
+def test_who_leaves_early_leaves_nothing_at_work() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def make(number: int) -> int:
+        if number == 1:
+            begun.set()
+            go_on.wait(10)
+        done.append(number)
+        return number
+
+    with ThreadPoolExecutor(1) as pool:
+        made = in_turn(pool, make, range(4), 2)
+        assert next(made) == 0
+        assert begun.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+        made.close()  # type: ignore[attr-defined]
+        assert done == [0, 1], "it waits for what is in hand, and begins no more"

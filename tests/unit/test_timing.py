@@ -83,3 +83,22 @@ def test_a_function_may_be_a_part(timing: Timing, clocks: Clocks) -> None:
 
     assert read(1) == read(2) == "read"
     assert timing.parts() == {"read": Spent(3, 3)}
+
+
+def test_one_part_is_open_in_several_threads_at_once(timing: Timing, clocks: Clocks) -> None:
+    part, inside = timing.timed("draw"), threading.Barrier(3)
+
+    def draw() -> None:
+        with part:
+            inside.wait(10)  # both are, before the clocks move
+            inside.wait(10)
+
+    threads = [threading.Thread(target=draw) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    inside.wait(10)
+    clocks.pass_by(3, 1)
+    inside.wait(10)
+    for thread in threads:
+        thread.join()
+    assert timing.parts() == {"draw": Spent(6, 2)}

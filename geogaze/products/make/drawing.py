@@ -59,13 +59,16 @@ class Scenery:
             self._blocks |= {(finer, place): block for place, block in _cut(picture)}
             picture = half(picture)
         self.half = picture
+        # Asked for every layer, told once.
+        self._seen = {at for at, block in self._blocks.items() if block.valid.any()}
+        self._whole = {at for at in self._seen if self._blocks[at].valid.all()}
 
     def encoded(self) -> dict[tuple[int, BlockAt], tuple[bytes, bytes]]:
         """JPEG and mask of each block that has a valid pixel, by level and place in the unit."""
         return {
             at: (_jpeg(block.image), _bits(block.valid))
             for at, block in self._blocks.items()
-            if block.valid.any()
+            if at in self._seen
         }
 
     @timed("overlay")
@@ -74,18 +77,21 @@ class Scenery:
         blocks: dict[tuple[int, BlockAt], bytes] = {}
 
         def visit(level: int, place: BlockAt) -> NDArray[np.uint8] | None:
-            block = self._blocks.get((level, place))
-            if block is None or not block.valid.any():
+            at = level, place
+            if at not in self._seen:
                 return None
-            image = paint(place, block.image) if level == 0 else self._joined(level, place, visit)
+            if level == 0:
+                image = paint(place, self._blocks[at].image)
+            else:
+                image = self._joined(level, place, visit)
             if image is not None:
-                blocks[level, place] = _jpeg(image)
+                blocks[at] = _jpeg(image)
             return image
 
         top = visit(self._level, (0, 0))
         if top is None:
             return Painted(blocks, None)
-        return Painted(blocks, half(Picture(top, self._blocks[self._level, (0, 0)].valid)).image)
+        return Painted(blocks, self._half(top, (self._level, (0, 0))))
 
     def _joined(
         self,
@@ -102,10 +108,16 @@ class Scenery:
                 continue
             if joined is None:
                 joined = self._blocks[level, place].image.copy()
-            small = half(Picture(image, self._blocks[level - 1, finer].valid)).image
+            small = self._half(image, (level - 1, finer))
             top, left = down * _HALF, right * _HALF
             joined[top : top + small.shape[0], left : left + small.shape[1]] = small
         return joined
+
+    def _half(self, image: NDArray[np.uint8], at: tuple[int, BlockAt]) -> NDArray[np.uint8]:
+        """A painted block at half its resolution."""
+        if at in self._whole:
+            return _mean_of_four(image)
+        return half(Picture(image, self._blocks[at].valid)).image
 
 
 def put_coarser(
@@ -148,20 +160,32 @@ def put_coarser(
 
 def half(picture: Picture) -> Picture:
     """A picture at half its resolution: the mean of what is valid in each 2 × 2 pixels."""
-    height, width = picture.valid.shape
-    odd = (0, height % 2, 0, width % 2)
-    image = picture.image
-    if height % 2 or width % 2:
-        image = np.asarray(cv2.copyMakeBorder(image, *odd, cv2.BORDER_REPLICATE), dtype=np.uint8)
-    size = (image.shape[1] // 2, image.shape[0] // 2)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = _mean_of_four(picture.image)
     if picture.valid.all():
-        return Picture(np.asarray(small, dtype=np.uint8), np.ones(size[::-1], dtype=bool))
-    valid = cv2.copyMakeBorder(picture.valid.astype(np.float32), *odd, cv2.BORDER_CONSTANT)
-    share = cv2.resize(valid, size, interpolation=cv2.INTER_AREA)[..., None]
-    shown = cv2.resize(image * valid[..., None], size, interpolation=cv2.INTER_AREA)
+        return Picture(small, np.ones(small.shape[:2], dtype=bool))
+    image, size = _even(picture.image), small.shape[1::-1]
+    odd = (0, len(picture.valid) % 2, 0, picture.valid.shape[1] % 2)
+    known = cv2.copyMakeBorder(picture.valid.astype(np.float32), *odd, cv2.BORDER_CONSTANT)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)[..., None]
+    shown = cv2.resize(image * known[..., None], size, interpolation=cv2.INTER_AREA)
     mean = np.divide(shown, share, out=small.astype(np.float32), where=share > 0)
     return Picture(mean.round().astype(np.uint8), share[..., 0] > 0)
+
+
+def _mean_of_four(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image at half its resolution, valid or not."""
+    image = _even(image)
+    size = image.shape[1] // 2, image.shape[0] // 2
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image with its last row and column twice where their number is odd."""
+    down, right = (length % 2 for length in image.shape[:2])
+    if not (down or right):
+        return image
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.copyMakeBorder(image, 0, down, 0, right, border), dtype=np.uint8)
 
 
 def _cut(picture: Picture) -> list[tuple[BlockAt, Picture]]:

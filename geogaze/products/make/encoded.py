@@ -29,6 +29,7 @@ _GHOST = (
 """How the blocks lie, in the words of GDAL's COG driver, which then reads with fewer requests."""
 
 _LEADER = 4  # bytes before a block (its length), and after it (its last ones again)
+_AT_ONCE = 2**22  # bytes of blocks that are written together
 _SHORT, _LONG, _LONG8 = 3, 4, 16  # TIFF's names for 2, 4 and 8 bytes
 _FORMATS = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
 _OFFSETS, _COUNTS = 324, 325
@@ -140,7 +141,7 @@ class Pyramid:
         ]
         starts = [header + sum(sizes[:number]) for number in range(len(pages))]
         offsets = self._offsets(header + sum(sizes))
-        with target.open("wb") as file:
+        with target.open("wb", _AT_ONCE) as file:
             file.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, header))
             file.write(ghost.ljust(header - 16, b"\0"))
             for page, start, following in zip(pages, starts, [*starts[1:], 0], strict=True):
@@ -171,7 +172,9 @@ class Pyramid:
     def _copy(self, start: int, length: int, file: IO[bytes]) -> None:
         self._spool.seek(start)
         data = self._spool.read(length)
-        file.write(struct.pack("<I", length) + data + data[-_LEADER:])
+        file.write(struct.pack("<I", length))
+        file.write(data)
+        file.write(data[-_LEADER:])
 
 
 def _all_tags(page: _Page, said: list[_Tag], offsets: list[int]) -> list[_Tag]:

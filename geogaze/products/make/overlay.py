@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from geogaze.cores import usable_cores
 from geogaze.grid.canvas import BLOCK, Canvas
 from geogaze.grid.lattice import Box, overlap
 from geogaze.products.colormaps import Palette
@@ -26,8 +29,10 @@ from geogaze.products.make.specks import REACH, softened
 from geogaze.products.styles import Normalize
 from geogaze.scaling import unit_range
 from geogaze.scene.view import Pixels, SceneView
+from geogaze.storage.ahead import in_turn
 from geogaze.timing import timed
 
+_DRAWN_AHEAD = 2  # layers of a unit that are drawn before they are asked for
 _IN_MEMORY = 64 * 2**20  # bytes of an overlay that wait there for their places in the file
 
 
@@ -74,12 +79,27 @@ def draw_unit(
         scenery = Scenery(Picture(bgr_image(pixels, backdrop), pixels.valid), level)
     pulse(0)
     yield scene_segment(scenery)
-    painters: dict[Palette, Painter] = {}
-    for layer, heat in layers:
-        painter = painters.setdefault(layer.colormap, Painter(layer.colormap, bgr=True))
-        paint = _over(painter, heat, layer, (top, left, *_far((top, left), pixels)))
-        yield layer_segment(scenery.under(paint))
+    unit = (top, left, *_far((top, left), pixels))
+
+    def drawn(layer_and_heat: tuple[LayerFacts, Heat]) -> bytes:
+        return layer_segment(scenery.under(_over(*layer_and_heat, unit)))
+
+    for segment in in_turn(_painters(), drawn, layers, _DRAWN_AHEAD):
+        yield segment
         pulse(0)
+
+
+@cache
+def _painters() -> ThreadPoolExecutor:
+    """Who draws, for all units of this process: a thread for each core, so that the last unit has
+    them all, and several have no more.
+    """
+    return ThreadPoolExecutor(usable_cores(), "painter")
+
+
+@cache
+def _painter(colours: Palette) -> Painter:
+    return Painter(colours, bgr=True)
 
 
 def _far(corner: BlockAt, pixels: Pixels) -> BlockAt:
@@ -88,10 +108,12 @@ def _far(corner: BlockAt, pixels: Pixels) -> BlockAt:
     return corner[0] + height, corner[1] + width
 
 
-def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
+def _over(layer: LayerFacts, heat: Heat, unit: Box) -> Paint:
     """How a layer is painted over blocks of a unit of these working pixels."""
+    painter = _painter(layer.colormap)
     around, _ = _cells(layer.grid, unit)
-    values = _shown(heat, layer, around)
+    levels = painter.levels(_fill(_shown(heat, layer, around)))
+    shows = painter.shows(levels)
 
     def paint(place: BlockAt, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         height, width = image.shape[:2]
@@ -99,13 +121,12 @@ def _over(painter: Painter, heat: Heat, layer: LayerFacts, unit: Box) -> Paint:
         box = (top, left, top + height, left + width)
         cells, cell = _cells(layer.grid, box)
         _, here = overlap(cells, around)
-        near = painter.levels(_fill(values[here]))
-        rows, cols = _showing(painter.shows(near), cell, (height, width))
+        rows, cols = _showing(shows[here], cell, (height, width))
         part = image[rows, cols]
         if not part.size:
             return None
         within = cell[0] - cols.start, cell[1] - rows.start, cell[2]
-        heat = stretch(near, within, part.shape[:2])
+        heat = stretch(levels[here], within, part.shape[:2])
         painted = painter.paint(part, heat)
         if painted is None or part.shape == image.shape:
             return painted

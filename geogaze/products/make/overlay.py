@@ -6,7 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from geogaze.cores import usable_cores
 from geogaze.grid.canvas import BLOCK, Canvas
 from geogaze.grid.lattice import Box, overlap
 from geogaze.products.colormaps import Palette
@@ -62,6 +61,7 @@ def draw_unit(
     level: int,
     layers: Iterable[tuple[LayerFacts, Heat]],
     pulse: Callable[[int], None] = lambda tiles: None,
+    threads: int = 1,
 ) -> Iterator[bytes]:
     """Draw a part of the scene by itself and under each layer; their segments, the scene's first.
 
@@ -72,6 +72,7 @@ def draw_unit(
         level: of which the unit is one block.
         layers: each with its heat.
         pulse: called for every layer; may raise to stop.
+        threads: of this process that draw, for all units together.
     """
     top, left = backdrop.box[0] + box[0], backdrop.box[1] + box[1]
     pixels = reader.read((top, left, backdrop.box[0] + box[2], backdrop.box[1] + box[3]))
@@ -80,21 +81,23 @@ def draw_unit(
     pulse(0)
     yield scene_segment(scenery)
     unit = (top, left, *_far((top, left), pixels))
-
-    def drawn(layer_and_heat: tuple[LayerFacts, Heat]) -> bytes:
-        return layer_segment(scenery.under(_over(*layer_and_heat, unit)))
-
-    for segment in in_turn(_painters(), drawn, layers, _DRAWN_AHEAD):
+    # Heat is read here: who waits for storage holds up nobody else's drawing.
+    paints = (_over(layer, heat, unit) for layer, heat in layers)
+    for segment in in_turn(_painters(threads), partial(_segment, scenery), paints, _DRAWN_AHEAD):
         yield segment
         pulse(0)
 
 
+def _segment(scenery: Scenery, paint: Paint) -> bytes:
+    return layer_segment(scenery.under(paint))
+
+
 @cache
-def _painters() -> ThreadPoolExecutor:
-    """Who draws, for all units of this process: a thread for each core, so that the last unit has
-    them all, and several have no more.
+def _painters(threads: int) -> ThreadPoolExecutor:
+    """Who draws, for all units of this process: so the last unit has all cores, and several have no
+    more.
     """
-    return ThreadPoolExecutor(usable_cores(), "painter")
+    return ThreadPoolExecutor(threads, "painter")
 
 
 @cache
@@ -112,8 +115,10 @@ def _over(layer: LayerFacts, heat: Heat, unit: Box) -> Paint:
     """How a layer is painted over blocks of a unit of these working pixels."""
     painter = _painter(layer.colormap)
     around, _ = _cells(layer.grid, unit)
-    levels = painter.levels(_fill(_shown(heat, layer, around)))
-    shows = painter.shows(levels)
+    values = _shown(heat, layer, around)
+    with timed("overlay"):
+        levels = painter.levels(_fill(values))
+        shows = painter.shows(levels)
 
     def paint(place: BlockAt, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         height, width = image.shape[:2]

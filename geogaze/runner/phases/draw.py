@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from geogaze.cores import usable_cores
 from geogaze.ledger.records import Claim
 from geogaze.processes.explain.facts import facts_of
 from geogaze.processes.explain.plan import Plan
@@ -28,10 +29,12 @@ def run(resources: Resources, claim: Claim, pulse: Pulse, scratch: Path) -> Outc
     heat_of = open_heat(resources, claim, plan)
     drawn = drawn_layers(resources, claim, plan)
     layers = ((job.layer(plan.layers[number]), heat_of(number)) for number in drawn)
+    threads = resources.settings.torch_threads or usable_cores()
     path, ends = scratch / "drawn", [0]
     with open_to_show(resources, plan) as scene, path.open("wb") as file:
         box = canvas.units.rectangle(claim.root)
-        for segment in draw_unit(scene, job.backdrop, box, canvas.level, layers, pulse):
+        drawing = draw_unit(scene, job.backdrop, box, canvas.level, layers, pulse, threads)
+        for segment in drawing:
             ends.append(ends[-1] + file.write(segment))
     resources.storage.take_file(f"{claim.prefix}drawn", path, "application/octet-stream")
     return Outcome({"ends": ends})

@@ -13,6 +13,7 @@ import geogaze
 from geogaze.audit.beside import read_other
 from geogaze.audit.gate import Gate, parse_gate, passed
 from geogaze.audit.gate import junit as junit_of
+from geogaze.cli.audit_folders import are_folders, of_folders
 from geogaze.cli.audit_jobs import are_jobs, audit_jobs
 from geogaze.cli.options import DEFAULT_API, ApiOption, JsonOption, OverwriteOption
 from geogaze.cli.terminal import FAILED, err, out, print_json
@@ -30,7 +31,10 @@ if TYPE_CHECKING:  # numpy takes its time to load
 def audit(
     scenes: Annotated[
         list[str],
-        typer.Argument(help="Georeferenced GeoTIFFs; or finished jobs of a server, by their ids."),
+        typer.Argument(
+            help="Georeferenced GeoTIFFs; or folders that geogaze run wrote; or finished jobs of "
+            "a server, by their ids."
+        ),
     ],
     class_name: Annotated[str, typer.Option("--class", help="The class that the objects are.")],
     out_folder: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is found.")],
@@ -59,7 +63,7 @@ def audit(
         str | None,
         typer.Option(
             help="A bundle's name or folder, or a torchvision architecture. Default: of scenes "
-            f"{DEFAULT_MODEL}, of jobs theirs."
+            f"{DEFAULT_MODEL}, of folders and jobs theirs."
         ),
     ] = None,
     tiles: Annotated[
@@ -97,6 +101,8 @@ def audit(
 
         geogaze audit port.tif --class ship -o audit --fail-if 'ratio[ship]<0.7' --junit audit.xml
 
+        geogaze audit heat --class ship --truth ships.gpkg --out audit
+
         geogaze audit 4f0c… 9a1b… --class ship --truth a.geojson --truth b.gpkg --out audit
     """
     products = [out_folder / name for name in AUDIT_FILES.values()]
@@ -119,9 +125,13 @@ def audit(
     else:
         from geogaze.processes.audit.request import AuditRequest
 
+        looked: dict[str, Any] = {"scenes": scenes}
+        if are_folders(scenes):
+            looked = of_folders(scenes, model)
+            scenes = [one["scene"] for one in looked["scenes"]]
         truths = [str(file) for file in truths_of(scenes, truth)]
-        places = {"scenes": scenes, "truth": truths, "cover": covers}
-        told = _here(AuditRequest.parse({**places, **asked}), gates, out_folder)
+        places = {"truth": truths, "cover": covers}
+        told = _here(AuditRequest.parse({**places, **asked, **looked}), gates, out_folder)
     ((name, found),) = told["classes"].items()
     held, other = gates.check(name), gates.other
     if other:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from geogaze.cli.audit_folders import of_folders
+from geogaze.errors import InvalidRequest
 from tests.unit.audit.conftest import World, world  # noqa: F401
 from tests.unit.cli.conftest import Geogaze
 
@@ -34,6 +37,45 @@ def test_an_audit_is_written(
     assert "boat" in (tmp_path / "audit" / "audit.html").read_text()
     again = geogaze(*words, "--out", tmp_path / "audit")
     assert (again.code, "--overwrite" in again.err) == (2, True)
+
+
+def test_folders_of_results_say_their_scene_and_model(
+    geogaze: Geogaze,
+    world: World,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    scene = Path(shutil.copy2(world.scene, tmp_path / "work" / "port.tif"))
+    words = ("--classes", "boat", "--rescale", "0,200", "--overlays", "none", "--overlap", 0)
+    done = geogaze("run", scene.name, "--model", "tiny", "--out", "heat", *words)
+    assert done.code == 0, done.err
+    asked = ("--class", "boat", "--by", "class", "--tiles", 2, "--truth", world.objects, "--json")
+    done = geogaze("audit", "heat", *asked, "--out", "audit")
+    assert done.code == 0, done.err
+    request = {"scene": scene.name, "bands": [1, 2, 3], "rescale": [[0.0, 200.0]] * 3}
+    assert of_folders(["heat"], None)["scenes"] == [request]
+    assert of_folders(["heat", "heat"], None)["scenes"] == [request, request]
+    assert of_folders(["heat"], "other")["weights"] is None
+
+    mixed = geogaze("audit", "heat", scene.name, *asked, "--out", "mixed")
+    assert (mixed.code, "audit them apart" in mixed.err) == (2, True)
+    shutil.copytree("heat", "changed")
+    item = json.loads(Path("changed/item.json").read_text())
+    item["properties"]["geogaze:weights"] = "sha256:" + "0" * 64
+    Path("changed/item.json").write_text(json.dumps(item))
+    other = geogaze("audit", "changed", *asked, "--out", "other")
+    assert (other.code, "weights" in other.err) == (2, True)
+    with pytest.raises(InvalidRequest, match="several models"):
+        of_folders(["heat", "changed"], None)
+    item["links"] *= 2
+    Path("changed/item.json").write_text(json.dumps(item))
+    with pytest.raises(InvalidRequest, match="of 2 files"):
+        of_folders(["changed"], None)
+    Path("changed/item.json").write_text("{}")
+    with pytest.raises(InvalidRequest, match="not of geogaze run"):
+        of_folders(["changed"], None)
+    scene.unlink()
+    gone = geogaze("audit", "heat", *asked, "--out", "gone")
+    assert (gone.code, "has gone" in gone.err) == (2, True)
 
 
 @pytest.mark.parametrize(

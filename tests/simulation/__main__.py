@@ -33,13 +33,14 @@ def main() -> int:
     parser.add_argument("--replay", metavar="NAME", help="one schedule, as it was named")
     parser.add_argument("--whole", action="store_true", help="… and do not make it shorter")
     parser.add_argument("--mutants", action="store_true", help="find the planted bugs")
+    parser.add_argument("--seconds", type=float, default=120.0, help="… of the processor for each")
     parser.add_argument("--match", default="", help="… those with this text")
     parser.add_argument("--control", action="store_true", help="the database loses the newest")
     parser.add_argument("--add", action="store_true", help="go on in the table of runs")
     asked = parser.parse_args()
     besides = (LOSING,) * asked.control
     if asked.mutants:
-        return find_all(asked.match, asked.schedules)
+        return find_all(asked.match, asked.schedules, asked.seconds)
     if asked.replay:
         return _replay(Schedule.of(asked.replay, besides), shorten=not asked.whole)
     if asked.add:

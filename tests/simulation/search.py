@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import threading
 import time
@@ -41,12 +42,13 @@ def search(
     say: Callable[[str], None] = lambda line: None,
     *,
     first: int = 1,
+    seconds: float = math.inf,
 ) -> Found:
-    """Run so many schedules from the first, or until ``most`` have violated something, or until
-    told to end.
+    """Run so many schedules from the first, or until ``most`` have violated something, or for so
+    many seconds of the processor, or until told to end.
     """
     with _on_one_core():
-        return _search(seed, schedules, besides, most, say, first)
+        return _search(seed, schedules, besides, most, say, first, seconds)
 
 
 @contextmanager
@@ -70,6 +72,7 @@ def _search(
     most: int,
     say: Callable[[str], None],
     first: int,
+    enough: float,
 ) -> Found:
     run(Schedule.of("warm"))  # statements are compiled once
     gc.collect()
@@ -79,7 +82,12 @@ def _search(
     violation: str | None = None
     began = time.process_time()
     count = transactions = 0
-    while count < schedules and len(names) < most and not told_to_end.is_set():
+    while (
+        count < schedules
+        and len(names) < most
+        and time.process_time() - began < enough
+        and not told_to_end.is_set()
+    ):
         name = f"{seed}-{first + count}"
         count += 1
         verdict = run(Schedule.of(name, besides))

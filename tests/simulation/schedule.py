@@ -13,7 +13,7 @@ from typing import Any
 FAULTS_UNTIL = 240
 """Ticks; there is peace from then on, once the longest fault has passed."""
 
-_SMALL = 0.9
+_SMALL = 0.95
 """Of schedules have jobs that are soon done, and faults while they are: most bugs need no more."""
 _SMALL_SHAPES = ((1, 1), (1, 2), (1, 2))
 _SMALL_UNTIL = (40, 80, 160)

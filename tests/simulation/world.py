@@ -138,7 +138,7 @@ class World:
             device_kind=lambda settings: "none",
             process_name=lambda: self.clock.running.process.name,  # type: ignore[union-attr]
             _REPORT_SECONDS=25.0,
-            _ASK_SECONDS=1.0,
+            _ASK_SECONDS=2.0,
             _TELL_SECONDS=4.0,
         )
         put(heartbeat, threading=threading, time=time, log=self.log)

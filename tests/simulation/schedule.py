@@ -15,6 +15,8 @@ FAULTS_UNTIL = 240
 
 _SMALL = 0.95
 """Of schedules have jobs that are soon done, and faults while they are: most bugs need no more."""
+_SAME = 0.6
+"""Of schedules with two jobs have two of the same content."""
 _SMALL_SHAPES = ((1, 1), (1, 2), (1, 2))
 _SMALL_UNTIL = (40, 80, 160)
 _SHAPES = ((1, 1), (1, 2), (2, 2), (1, 3), (2, 3))
@@ -98,10 +100,12 @@ class Schedule:
         """That of a seed; ``besides`` are kinds of faults that come once more than they would."""
         chance = random.Random(f"schedule {seed}")
         small = chance.random() < _SMALL
-        count = chance.choice([1, 1, 1, 1, 1, 1, 1, 2] if small else [1, 1, 2])
+        count = chance.choice([1, 1, 1, 1, 1, 2] if small else [1, 1, 2])
         jobs = [_job(chance, number, small=small) for number in range(count)]
-        if len(jobs) > 1 and chance.random() < 0.4:
-            jobs[1] = replace(jobs[0], at=jobs[1].at, layers=jobs[1].layers)
+        if len(jobs) > 1 and chance.random() < _SAME:
+            # Of several units, some of which are done when the other job comes.
+            jobs[0] = replace(jobs[0], side=1, cols=max(2, jobs[0].cols))
+            jobs[1] = replace(jobs[0], at=20 + jobs[1].at, layers=jobs[1].layers)
         kinds = chance.choices(
             [*_WEIGHTS], [*_WEIGHTS.values()], k=chance.randrange(8 if small else 11)
         )

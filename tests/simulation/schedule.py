@@ -29,8 +29,8 @@ _WEIGHTS: dict[str, int] = {
     "kill at commit": 4,
     "stop worker": 2,
     "stop at commit": 2,  # and its answer gets lost
-    "freeze worker": 3,
-    "cut worker": 3,  # from the database
+    "freeze worker": 6,
+    "cut worker": 5,  # from the database
     "kill dispatcher": 3,
     "freeze dispatcher": 2,
     "cut dispatcher": 2,
@@ -101,7 +101,9 @@ class Schedule:
         chance = random.Random(f"schedule {seed}")
         small = chance.random() < _SMALL
         count = chance.choice([1, 1, 1, 1, 1, 2] if small else [1, 1, 2])
-        jobs = [_job(chance, number, small=small) for number in range(count)]
+        # Of two jobs one may be retried while the other is at work: more of them fail.
+        poisoned, skipping = (0.2, 0.7) if count == 1 else (0.4, 0.5)
+        jobs = [_job(chance, number, poisoned, skipping, small=small) for number in range(count)]
         if len(jobs) > 1 and chance.random() < _SAME:
             # Of several units, some of which are done when the other job comes.
             jobs[0] = replace(jobs[0], side=1, cols=max(2, jobs[0].cols))
@@ -126,10 +128,12 @@ def _fault(chance: random.Random, kind: str, until: int) -> Fault:
     return Fault(chance.randrange(until), kind, chance.randrange(60), chance.randrange(8))
 
 
-def _job(chance: random.Random, number: int, *, small: bool) -> JobShape:
+def _job(
+    chance: random.Random, number: int, poisoned: float, skipping: float, *, small: bool
+) -> JobShape:
     rows, cols = chance.choice(_SMALL_SHAPES if small else _SHAPES)
     poison: set[tuple[int, int]] = set()
-    if chance.random() < 0.2:
+    if chance.random() < poisoned:
         poison.add((chance.randrange(rows), chance.randrange(cols)))
     return JobShape(
         at=chance.randrange(60) if number else 0,
@@ -137,7 +141,7 @@ def _job(chance: random.Random, number: int, *, small: bool) -> JobShape:
         cols=cols,
         side=chance.choice([1, 2, 2]),
         layers=chance.choice([0, 0, 0, 0, 1] if small else [0, 0, 0, 1, 2]),
-        skips=chance.random() < 0.7,
+        skips=chance.random() < skipping,
         poison=frozenset(poison),
         content=number,
         tenant=chance.choice(["anna", "bob"]),

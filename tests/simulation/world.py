@@ -53,7 +53,7 @@ SETTINGS = Settings(
 )
 _SWEEP_SECONDS = 9.0
 _OFTEN = SETTINGS.model_copy(update={"collect_seconds": _SWEEP_SECONDS})
-_JUST_THEN = 0.5
+_JUST_THEN = 0.7
 _FIGURES = RoundFigures()
 
 

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         4, gt=0, description="plans that the API makes at once for scenes of one host or store"
     )
 
+    plan_apart: bool = Field(
+        False, description="whether the scenes of plans are opened in a process of their own"
+    )
+    plan_mb: int = Field(4096, ge=1024, description="… with so much memory, addresses included")
+
     # How work is done
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     runtime: Literal["auto", "torch", "openvino"] = Field(

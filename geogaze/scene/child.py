@@ -1,9 +1,10 @@
-"""The process that looks at one scene: ``python -m geogaze.scene.child``."""
+"""The process that looks at one scene, or describes it: ``python -m geogaze.scene.child``."""
 
 from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,19 @@ if TYPE_CHECKING:
 REFUSED, AWAY = 3, 4
 """How it ends where it has something to say; else it ended as nobody meant it to."""
 
+KINDS = ("SceneUnreadable", "SceneUnusable", "SceneAway", "SceneUnreachable", "SceneReplaced")
+"""Errors of :mod:`geogaze.errors` that it tells of a scene that it describes."""
+
 
 def main() -> int:
-    """Look at the scene that standard input names; what is wrong goes to standard output."""
+    """Look at the scene that standard input names; what is wrong goes to standard output.
+
+    What has ``facts`` is described, on standard output.
+    """
     task = json.load(sys.stdin)
-    _confine(task["settings"])
+    _confine(task["megabytes"], task["seconds"])
+    if "facts" in task:
+        return _describe(task["facts"], task["settings"])
     from geogaze.config import Settings
     from geogaze.errors import SceneAway, SceneReplaced, SceneUnreadable, SceneUnusable
     from geogaze.scene.polygons import PolygonsUnreadable
@@ -57,13 +66,34 @@ def look_at(scene: str, settings: Settings) -> None:
         reader.facts(("any",), (1,), ((0.0, 1.0),))  # the bands are for a model to say
 
 
-def _confine(settings: dict[str, Any]) -> None:
+def _describe(asked: dict[str, Any], told: dict[str, Any]) -> int:
+    from geogaze.config import Settings
+    from geogaze.errors import GeogazeError
+    from geogaze.scene.policy import SourcePolicy
+    from geogaze.scene.readers import open_reader
+    from geogaze.scene.reading import Reading
+
+    settings, reading = Settings(**told), Reading(**asked["reading"])
+    try:
+        with open_reader(
+            asked["scenes"], SourcePolicy.of(settings), settings, reading=reading
+        ) as reader:
+            scene = reader.facts(asked["band_names"], asked["bands"], asked["rescale"])
+    except GeogazeError as error:
+        kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in KINDS), KINDS[0])
+        json.dump({"kind": kind, "said": str(error)}, sys.stdout)
+        return REFUSED
+    sys.stdout.write(scene.model_dump_json())
+    return 0
+
+
+def _confine(megabytes: int, seconds: float) -> None:
     """No more memory and time than that, no file written, no core dumped."""
-    memory = int(settings["upload_check_mb"]) * 2**20
-    seconds = int(settings["upload_check_seconds"]) + 1
+    memory, whole = megabytes * 2**20, int(seconds) + 1
+    signal.alarm(whole)  # also where nobody is left who would kill it
     for limit, most in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, whole),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -20,8 +20,9 @@ from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.explain.resolution import check_upsampling, resolution_advice
 from geogaze.processes.explain.scaled import scaled
 from geogaze.scene.aoi import check_pixels, locate
+from geogaze.scene.apart import facts_apart
 from geogaze.scene.decoders import resampled
-from geogaze.scene.info import squares_advice
+from geogaze.scene.info import SceneInfo, squares_advice
 from geogaze.scene.naming import spread
 from geogaze.scene.policy import SourcePolicy
 from geogaze.scene.readers import open_reader
@@ -48,10 +49,7 @@ def make_plan(
     if bundle is None:
         bundle = find_model(request.model, settings, allow_path=local, whole=local)
     layers = layers_of(request, bundle)
-    policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
-    names = spread(request.scenes) if local else request.scenes
-    with open_reader(names, policy, settings, reading=request.reading) as reader:
-        scene = reader.facts(bundle.bands, request.bands, request.rescale or bundle.rescale)
+    scene = _described(request, bundle, settings, local=local)
     if bundle.rescale and not request.rescale:
         scene = scene.model_copy(update={"rescale_source": "the model's"})
     check_upsampling(bundle, request.gsd, scene.pixel_metres, force=request.force)
@@ -91,6 +89,18 @@ def make_plan(
     check_tiles(plan, request.gsd)
     check_finish(plan, settings)
     return plan
+
+
+def _described(
+    request: ExplainRequest, bundle: Bundle, settings: Settings, *, local: bool
+) -> SceneInfo:
+    wanted = (bundle.bands, request.bands, request.rescale or bundle.rescale)
+    if settings.plan_apart and not local:
+        return facts_apart(request.scenes, request.reading, settings, *wanted)
+    policy = SourcePolicy.local() if local else SourcePolicy.of(settings)
+    names = spread(request.scenes) if local else request.scenes
+    with open_reader(names, policy, settings, reading=request.reading) as reader:
+        return reader.facts(*wanted)
 
 
 def _chunk_side(plan: Plan, settings: Settings) -> int:

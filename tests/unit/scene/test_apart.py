@@ -12,9 +12,13 @@ import structlog
 from pydantic import SecretStr
 
 from geogaze.config import Settings
-from geogaze.errors import SceneUnreadable
+from geogaze.errors import GeogazeError, SceneAway, SceneUnreadable, SceneUnusable
 from geogaze.scene import apart
-from geogaze.scene.apart import check_apart
+from geogaze.scene.apart import check_apart, facts_apart
+from geogaze.scene.info import SceneInfo
+from geogaze.scene.policy import SourcePolicy
+from geogaze.scene.readers import open_reader
+from geogaze.scene.reading import Reading
 from tests.factories import make_scene
 
 Program = Any
@@ -101,7 +105,7 @@ def test_the_child_has_bounds(tmp_path: Path) -> None:
     """In a process that confines itself: memory, and files."""
     script = (
         "from geogaze.scene.child import _confine\n"
-        "_confine({'upload_check_mb': 1024, 'upload_check_seconds': 5.0})\n"
+        "_confine(1024, 5.0)\n"
         "try: bytearray(2 * 2**30)\n"
         "except MemoryError: print('memory')\n"
         "from pathlib import Path\n"
@@ -112,3 +116,48 @@ def test_the_child_has_bounds(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["memory", "file"]
+
+
+def facts(scene: object, settings: Settings, bands: tuple[int, ...] | None = (1,)) -> SceneInfo:
+    return facts_apart([str(scene)], Reading(), settings, ("any",), bands, None)
+
+
+def test_a_plan_gets_what_its_own_process_would_read(settings: Settings, tmp_path: Path) -> None:
+    path = str(make_scene(tmp_path / "uploads" / "a.tif", 64, 64))
+    with open_reader(path, SourcePolicy.of(settings), settings) as reader:
+        assert facts(path, settings) == reader.facts(("any",), (1,), None)
+    with pytest.raises(SceneUnusable, match="band"):
+        facts(path, settings, bands=(99,))
+    with pytest.raises(SceneUnreadable, match="not an allowed source"):
+        facts("/etc/passwd", settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        "bytearray(2**62)",
+        "print('{}')",
+    ],
+)
+def test_what_ends_its_plan_is_refused(settings: Settings, program: Program, text: str) -> None:
+    program(text)
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(SceneUnreadable, match=r"breaks what decodes it.*GEOGAZE_PLAN_MB"),
+    ):
+        facts("s3://a/b.tif", settings)
+    assert [entry["event"] for entry in logs] == ["a scene ended its planning"]
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind"), [("s3://a/b.tif", SceneAway), ("/a/b.tif", SceneUnreadable)]
+)
+def test_a_plan_that_hangs_is_killed(
+    settings: Settings, program: Program, scene: str, kind: type[GeogazeError]
+) -> None:
+    program("import time; time.sleep(600)")
+    hasty = settings.model_copy(update={"plan_seconds": 0.2})
+    with pytest.raises(GeogazeError, match=r"more than 0\.2 seconds") as caught:
+        facts(scene, hasty)
+    assert type(caught.value) is kind

@@ -253,6 +253,13 @@ def test_others_may_name_neither_folders_of_models_nor_any_file(
     assert not plan.local
 
 
+def test_a_plan_that_is_made_apart_is_the_same(scene: Path, bundle_folder: Path) -> None:
+    request = ExplainRequest(scene=str(scene), model="tiny")
+    settings = Settings(model_folders=(bundle_folder.parent,), source_folders=(scene.parent,))
+    apart = settings.model_copy(update={"plan_apart": True})
+    assert make_plan(request, apart) == make_plan(request, settings)
+
+
 def test_units_of_a_plan(plan_of: Any) -> None:
     settings = Settings(chunk_tiles=9)
     assert plan_of(settings).units == {

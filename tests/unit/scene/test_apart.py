@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import rasterio
 import structlog
 from pydantic import SecretStr
-from rasterio.transform import from_origin
 
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, SceneAway, SceneUnreadable, SceneUnusable
@@ -167,29 +163,11 @@ def test_a_plan_that_hangs_is_killed(
     assert type(caught.value) is kind
 
 
-def test_a_bomb_ends_its_child_and_not_who_plans(settings: Settings, tmp_path: Path) -> None:
-    """2 GB in one block, of a file of a few hundred bytes."""
-    bomb = tmp_path / "uploads" / "bomb.tif"
-    shape = {"width": 48_000, "height": 48_000, "blockxsize": 48_000, "blockysize": 48_000}
-    form = {"tiled": True, "compress": "deflate", "SPARSE_OK": True, "dtype": "uint8", "count": 1}
-    place = {"crs": "EPSG:32618", "transform": from_origin(5e5, 4e6, 1, 1)}
-    with rasterio.open(bomb, "w", driver="GTiff", **shape, **form, **place):
-        pass
-    _fill(bomb, zlib.compress(bytes(1000)))
-    assert bomb.stat().st_size < 2000
-    tight = settings.model_copy(update={"plan_mb": 1024, "max_block_bytes": 2**34})
-    with pytest.raises(SceneUnreadable):
-        facts(bomb, tight)
-
-
-def _fill(path: Path, stored: bytes) -> None:
-    """Put bytes behind the only tile of a classic little-endian TIFF."""
-    data = bytearray(path.read_bytes())
-    (at,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
-        (tag,) = struct.unpack_from("<H", data, entry)
-        if tag in {324, 325}:  # where the tile lies, and how long it is
-            value = len(data) if tag == 324 else len(stored)
-            struct.pack_into("<HHII", data, entry, tag, 4, 1, value)
-    path.write_bytes(data + stored)
+def test_a_plan_has_limits_of_its_own(settings: Settings, program: Program) -> None:
+    program(
+        "import json, sys; t = json.load(sys.stdin); s = f\"{t['megabytes']} {t['seconds']:g}\";"
+        "print(json.dumps({'kind': 'SceneUnusable', 'said': s})); sys.exit(3)"
+    )
+    tight = settings.model_copy(update={"plan_mb": 1025, "plan_seconds": 77.0})
+    with pytest.raises(SceneUnusable, match="^1025 77$"):
+        facts("s3://a/b.tif", tight)

@@ -169,5 +169,5 @@ def test_a_plan_has_limits_of_its_own(settings: Settings, program: Program) -> N
         "print(json.dumps({'kind': 'SceneUnusable', 'said': s})); sys.exit(3)"
     )
     tight = settings.model_copy(update={"plan_mb": 1025, "plan_seconds": 77.0})
-    with pytest.raises(SceneUnusable, match="^1025 77$"):
+    with pytest.raises(SceneUnusable, match=r"^1025 77$"):
         facts("s3://a/b.tif", tight)

@@ -82,9 +82,9 @@ def facts_apart(
         rescale: (low, high) values, or None to choose.
 
     Raises:
-        SceneUnreadable: also where it takes more than ``plan_mb`` of memory or, lying here,
-            ``plan_seconds``, or ends what decodes it.
-        SceneAway: also where it lies elsewhere and takes more than ``plan_seconds``.
+        SceneUnreadable: also where it takes more than ``plan_apart_mb`` of memory or, lying here,
+            ``plan_apart_seconds``, or ends what decodes it.
+        SceneAway: also where it lies elsewhere and takes more than ``plan_apart_seconds``.
         SceneUnusable, SceneUnreachable, SceneReplaced: as ``facts`` raises them.
     """
     asked = {
@@ -94,14 +94,15 @@ def facts_apart(
         "bands": bands,
         "rescale": rescale,
     }
-    seconds, named = settings.plan_seconds, ", ".join(map(repr, scenes[:3]))
+    megabytes, seconds = settings.plan_apart_mb, settings.plan_apart_seconds
+    named = ", ".join(map(repr, scenes[:3]))
     try:
-        status, said, cried = _child({"facts": asked}, settings, settings.plan_mb, seconds)
+        status, said, cried = _child({"facts": asked}, settings, megabytes, seconds)
     except subprocess.TimeoutExpired as error:
         late = SceneAway if any(map(is_remote, scenes)) else SceneUnreadable
         raise late(
-            f"{named} took more than {seconds:g} seconds to open (GEOGAZE_PLAN_SECONDS). Name a "
-            "file that opens sooner, such as a cloud-optimised GeoTIFF, or try again later."
+            f"{named} took more than {seconds:g} seconds to open (GEOGAZE_PLAN_APART_SECONDS). "
+            "Name a file that opens sooner, such as a cloud-optimised GeoTIFF, or try again later."
         ) from error
     if status == REFUSED:
         refused = json.loads(said)
@@ -114,8 +115,8 @@ def facts_apart(
             cried = str(error)
     log.error("a scene ended its planning", scenes=list(scenes), status=status, said=cried)
     raise SceneUnreadable(
-        f"{named} breaks what decodes it, or takes more memory than {settings.plan_mb} MB to open "
-        "(GEOGAZE_PLAN_MB). Write it anew, by gdal_translate -of COG, and name that."
+        f"{named} breaks what decodes it, or takes more memory than {megabytes} MB to open "
+        "(GEOGAZE_PLAN_APART_MB). Write it anew, by gdal_translate -of COG, and name that."
     )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 import structlog
 from pydantic import SecretStr
+from rasterio.transform import from_origin
 
 from geogaze.config import Settings
 from geogaze.errors import GeogazeError, SceneAway, SceneUnreadable, SceneUnusable
@@ -42,7 +46,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Program:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "uploads").mkdir()
-    return Settings(storage=str(tmp_path), upload_check_seconds=250, plan_seconds=250)
+    return Settings(storage=str(tmp_path), upload_check_seconds=250, plan_apart_seconds=250)
 
 
 def test_a_scene_that_is_one_passes_and_what_is_none_is_told(
@@ -144,7 +148,7 @@ def test_what_ends_its_plan_is_refused(settings: Settings, program: Program, tex
     program(text)
     with (
         structlog.testing.capture_logs() as logs,
-        pytest.raises(SceneUnreadable, match=r"breaks what decodes it.*GEOGAZE_PLAN_MB"),
+        pytest.raises(SceneUnreadable, match=r"breaks what decodes it.*GEOGAZE_PLAN_APART_MB"),
     ):
         facts("s3://a/b.tif", settings)
     assert [entry["event"] for entry in logs] == ["a scene ended its planning"]
@@ -157,7 +161,7 @@ def test_a_plan_that_hangs_is_killed(
     settings: Settings, program: Program, scene: str, kind: type[GeogazeError]
 ) -> None:
     program("import time; time.sleep(600)")
-    hasty = settings.model_copy(update={"plan_seconds": 0.2})
+    hasty = settings.model_copy(update={"plan_apart_seconds": 0.2})
     with pytest.raises(GeogazeError, match=r"more than 0\.2 seconds") as caught:
         facts(scene, hasty)
     assert type(caught.value) is kind
@@ -168,6 +172,43 @@ def test_a_plan_has_limits_of_its_own(settings: Settings, program: Program) -> N
         "import json, sys; t = json.load(sys.stdin); s = f\"{t['megabytes']} {t['seconds']:g}\";"
         "print(json.dumps({'kind': 'SceneUnusable', 'said': s})); sys.exit(3)"
     )
-    tight = settings.model_copy(update={"plan_mb": 1025, "plan_seconds": 77.0})
+    tight = settings.model_copy(update={"plan_apart_mb": 1025, "plan_apart_seconds": 77.0})
     with pytest.raises(SceneUnusable, match=r"^1025 77$"):
         facts("s3://a/b.tif", tight)
+
+
+def test_a_bomb_ends_its_child_and_not_who_plans(settings: Settings, tmp_path: Path) -> None:
+    """A sound file whose one block has 1.8 GB; within more memory it is described."""
+    bomb, side = tmp_path / "uploads" / "bomb.tif", 30_000
+    shape = {"width": side, "height": side, "blockxsize": side, "blockysize": side}
+    form = {"tiled": True, "compress": "deflate", "SPARSE_OK": True, "dtype": "uint16", "count": 1}
+    place = {"crs": "EPSG:32618", "transform": from_origin(5e5, 4e6, 1, 1)}
+    with rasterio.open(bomb, "w", driver="GTiff", **shape, **form, **place):
+        pass
+    _fill(bomb, _zeros(2 * side * side))
+    assert bomb.stat().st_size < 2**23
+    tight = settings.model_copy(update={"plan_apart_mb": 1024, "max_block_bytes": 2**34})
+    with pytest.raises(SceneUnreadable, match=r"is damaged|takes more memory"):
+        facts(bomb, tight)
+
+
+def _zeros(count: int) -> bytes:
+    """What zlib would make of so many zeros: the same piece again and again, and their sum."""
+    piece, size = zlib.compressobj(9, wbits=-15), 2**22
+    again = piece.compress(bytes(size)) + piece.flush(zlib.Z_FULL_FLUSH)
+    rest = zlib.compressobj(9, wbits=-15)
+    end = rest.compress(bytes(count % size)) + rest.flush()
+    return b"\x78\xda" + again * (count // size) + end + struct.pack(">HH", count % 65521, 1)
+
+
+def _fill(path: Path, stored: bytes) -> None:
+    """Put bytes behind the only tile of a classic little-endian TIFF."""
+    data = bytearray(path.read_bytes())
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", data, entry)
+        if tag in {324, 325}:  # where the tile lies, and how long it is
+            value = len(data) if tag == 324 else len(stored)
+            struct.pack_into("<HHII", data, entry, tag, 4, 1, value)
+    path.write_bytes(data + stored)

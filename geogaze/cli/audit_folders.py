@@ -8,6 +8,8 @@ from typing import Any
 
 from geogaze.errors import InvalidRequest
 
+_NEAR = 0.01  # of a run's extent: places are rounded
+
 
 def are_folders(names: list[str]) -> bool:
     """Whether all that is to be audited are folders of results, which have an ``item.json``.
@@ -82,4 +84,30 @@ def _scene(name: str, item: dict[str, Any]) -> dict[str, Any]:
             f"The scene of {name}, {scene}, has gone, seen from {Path.cwd()}: put it back, begin "
             "where geogaze run did, or name the scene itself."
         )
+    _check_place(name, item, scene)
     return {"scene": scene, "bands": told["geogaze:bands"], "rescale": told["geogaze:rescale"]}
+
+
+def _check_place(name: str, item: dict[str, Any], scene: str) -> None:
+    """Refuse a scene that lies elsewhere than the run's: another of its name, or more than it."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    from geogaze.processes.explain.place import place_of
+
+    try:
+        with rasterio.open(scene) as file:
+            wkt, transform, shape = file.crs and file.crs.to_wkt(), file.transform, file.shape
+    except RasterioError:
+        return  # the audit itself tells why it cannot be read
+    ran = item.get("bbox")
+    lies = place_of(wkt, transform, (0, 0, *shape)).bbox if wkt else None
+    if not (ran and lies):
+        return
+    near = max(ran[2] - ran[0], ran[3] - ran[1]) * _NEAR
+    if any(abs(one - other) > near for one, other in zip(ran, lies, strict=True)):
+        ran, there = ([round(degrees, 5) for degrees in box] for box in (ran, lies))
+        raise InvalidRequest(
+            f"{name} is of {ran} (degrees), and {scene}, seen from {Path.cwd()}, of {there}: it is "
+            "another scene, or --aoi took a part of it. Name the scene itself."
+        )

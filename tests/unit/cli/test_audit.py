@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import rasterio
+from affine import Affine
 
 from geogaze.cli.audit_folders import of_folders
 from geogaze.errors import InvalidRequest
@@ -73,6 +75,14 @@ def test_folders_of_results_say_their_scene_and_model(
     Path("changed/item.json").write_text("{}")
     with pytest.raises(InvalidRequest, match="not of geogaze run"):
         of_folders(["changed"], None)
+    aside = scene.rename(scene.with_name("aside.tif"))
+    with rasterio.open(aside) as file:
+        profile, values = file.profile, file.read()
+    moved = {**profile, "transform": profile["transform"] @ Affine.translation(profile["width"], 0)}
+    with rasterio.open(scene, "w", **moved) as file:
+        file.write(values)
+    with pytest.raises(InvalidRequest, match="another scene"):
+        of_folders(["heat"], None)
     scene.unlink()
     gone = geogaze("audit", "heat", *asked, "--out", "gone")
     assert (gone.code, "has gone" in gone.err) == (2, True)

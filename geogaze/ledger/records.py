@@ -18,7 +18,8 @@ class PhaseStatus:
 
     A phase that has no items to count has 0 of them. ``items_done`` are of units that are done,
     ``items_reused`` of them an earlier job's, ``items_seen`` the most that was seen with units at
-    work; ``pace`` is how it went of late.
+    work; ``pace`` is how it went of late. Of a phase without items ``items_seen`` are the units
+    that were done before some of them, or what they rest on, had to be made anew.
     """
 
     total: int
@@ -39,10 +40,13 @@ class PhaseStatus:
 
     @property
     def done(self) -> float:
-        """The share of it that is done, 0 to 1; it does not fall where units are split."""
+        """The share of it that is done, 0 to 1.
+
+        It falls neither where units are split nor where lost ones are made anew.
+        """
         if self.items and self.remaining:
             return min(1.0, self.most / self.items)
-        return (self.total - self.remaining) / self.total
+        return min(1.0, max(self.total - self.remaining, self.items_seen) / self.total)
 
 
 _NOTHING_TO_COUNT = PhaseStatus(0, 0, 0, "")

@@ -46,6 +46,9 @@ def remake(session: Session, unit: Unit, key: str, patience: Patience) -> bool:
     later = [phase for phase in phases.values() if phase.position > own.position]
     if phases[unit.phase] not in later:
         return False
+    for phase in (own, *later):  # what was told does not fall
+        told = phase.items_done if phase.items else phase.total - phase.remaining
+        phase.items_seen = max(phase.items_seen, told)
     for phase in later:
         phase.total = phase.remaining = phase.grid.count if phase.grid else phase.total
         phase.items_done = 0

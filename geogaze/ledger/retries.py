@@ -97,10 +97,10 @@ class Patience:
     def failures_tried_alone(self) -> int:
         """So many tries are spent before the last one, which decides: it is made alone.
 
-        A unit's process may end by the fault of another unit. The first try is not the last, or all
-        units would be tried one by one.
+        A unit's process may end by the fault of another unit. Where there is one try, a process
+        does its units one by one.
         """
-        return max(1, self.max_attempts - 1)
+        return self.max_attempts - 1
 
     @property
     def failures_of_halves(self) -> int:

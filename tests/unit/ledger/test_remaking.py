@@ -37,6 +37,7 @@ class RemakingSuite(Suite):
     ) -> None:
         job = submit(ledger, 3, calibrate=2)
         claim = self.last(ledger, claims, 4)  # three parts and one of two that rest on them
+        told = ledger.status(job).progress
         assert claim.phase == "calibrate"
         lost = next(u for u in self.explaining(engine, job) if u.position == 1)
         assert claims.give_up(claim, gone(lost.prefix or ""))
@@ -51,10 +52,15 @@ class RemakingSuite(Suite):
         assert (status.state, status.phase) == (JobState.RUNNING, "explain")
         assert (status.phases["explain"].remaining, status.items_done) == (1, 20)
         assert status.phases["calibrate"].remaining == 2
+        assert (status.progress, status.items_seen) == (told, 30), "what was told does not fall"
         again = self.take(ledger, claims)
         assert (again.phase, again.position) == ("explain", 1)
         assert again.prefix != lost.prefix, "who is late may still write there"
         claims.commit(again, {}, items=10)
+        self.finish(ledger, claims, 1)
+        assert ledger.status(job).progress == told, "as far as it was"
+        self.finish(ledger, claims, 1)
+        assert ledger.status(job).progress > told
         self.finish(ledger, claims)
         status = ledger.status(job)
         assert (status.state, status.items_done) == (JobState.SUCCESSFUL, 30)

@@ -145,3 +145,10 @@ def test_the_numbers_are_the_operators() -> None:
 
 def test_the_last_try_is_known() -> None:
     assert [patience(3).is_last(failures) for failures in range(4)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_the_try_that_decides_is_made_alone(attempts: int) -> None:
+    numbers = patience(attempts)
+    alone = [failures >= numbers.failures_tried_alone for failures in range(attempts)]
+    assert alone == [numbers.is_last(failures) for failures in range(attempts)]

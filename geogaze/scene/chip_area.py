@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import rasterio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.warp import transform_geom
 from shapely.geometry import mapping
 
@@ -59,8 +58,7 @@ def chip_area(
 
 def _place(path: Path, settings: Settings) -> tuple[Affine, str | None]:
     """Where a file's pixels lie, and in which CRS; those of a picture lie at their own numbers."""
-    with gdal_environment(settings), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with gdal_environment(settings):
         try:
             with rasterio.open(path, driver="GTiff") as dataset:
                 if dataset.crs:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -25,6 +25,8 @@ from geogaze.scene.ranges import Ranges, given_ranges, percentile_ranges
 from geogaze.scene.validity import known_bands, labels_of
 
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+warnings.filterwarnings("ignore", module=r"PIL\.")  # the refusal of such files says it better
+
 _PNG = b"\x89PNG"
 _MOST_PICTURE_BANDS = 4
 
@@ -97,8 +99,7 @@ def filled(chip: Chip, mean: Sequence[float]) -> NDArray[Any]:
 @contextmanager
 def _raster(path: Path, settings: Settings) -> Iterator[DatasetReader | None]:
     """The file as GDAL has it; None where it is none of the formats that GDAL is asked about."""
-    with gdal_environment(settings), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with gdal_environment(settings):
         try:
             with path.open("rb") as file:
                 driver = "PNG" if file.read(len(_PNG)) == _PNG else "GTiff"
@@ -154,10 +155,7 @@ def _picture(path: Path, bands: int) -> NDArray[np.uint8]:
             f"{path} is a picture, and the model takes {bands} bands: give it a GeoTIFF of them."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the refusal of such files says it better
-            opened = Image.open(path, formats=_PICTURES)
-        with opened:
+        with Image.open(path, formats=_PICTURES) as opened:
             pixels = np.asarray(opened.convert("RGB" if bands == 3 else "L"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SceneUnreadable(f"{path} cannot be read as an image: {error}") from error

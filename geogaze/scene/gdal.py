@@ -14,6 +14,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from geogaze.config import Settings
 from geogaze.s3 import gdal_session
 
+# Refusals of scenes that lie nowhere say it better, and chips may lie nowhere. Said once for the
+# process: what is set around one file alone (catch_warnings) threads undo for each other.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
 _SLOWEST = 1000  # bytes a second; less is silence
 
 
@@ -42,8 +46,7 @@ def gdal_environment(settings: Settings, *, s3: bool = False) -> Iterator[None]:
 
 def georeferenced_shape(file: Path, settings: Settings) -> tuple[int, int] | None:
     """Rows and columns of a local GeoTIFF that has a place on the map; None of any other file."""
-    with gdal_environment(settings), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with gdal_environment(settings):
         try:
             with rasterio.open(file, driver="GTiff") as dataset:
                 placed = dataset.crs and not dataset.transform.is_identity

@@ -5,13 +5,12 @@ Only one named driver may open one, and no host holds us up for longer than the 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from geogaze.config import Settings
@@ -48,10 +47,7 @@ def open_raster(source: Source, driver: str) -> Iterator[DatasetReader]:
     """
     path, uri = source.gdal_path, source.uri
     try:
-        with warnings.catch_warnings():
-            # The refusal of such scenes says it better.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path, driver=driver, **_OPTIONS.get(driver, {}))
+        dataset = rasterio.open(path, driver=driver, **_OPTIONS.get(driver, {}))
     except RasterioError as error:
         raise _unopened(uri, driver, error) from error
     with dataset:

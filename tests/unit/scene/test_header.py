@@ -197,13 +197,11 @@ def test_scene_without_crs_is_refused(tmp_path: Path) -> None:
     assert_refused(make_scene(tmp_path / "s.tif", crs=None), "has no CRS.*gdal_translate -a_srs")
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_scene_without_affine_is_refused(tmp_path: Path) -> None:
     path = make_scene(tmp_path / "s.tif", transform=Affine.identity())
     assert_refused(path, "has no affine")
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_scene_with_ground_control_points_only_is_refused(tmp_path: Path) -> None:
     path = make_scene(tmp_path / "s.tif", crs=None, transform=Affine.identity())
     with rasterio.open(path, "r+") as dataset:

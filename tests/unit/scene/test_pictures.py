@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from PIL import Image
-from rasterio.errors import NotGeoreferencedWarning
 
 from geogaze.errors import SceneUnreadable, SceneUnusable
 from geogaze.scene.decoders import gdal_decoder
@@ -33,9 +31,7 @@ def jpeg_2000(path: Path, scene: Path) -> Path:
 def picture(path: Path, values: Any, affine: Affine | None, suffix: str = "pgw") -> Path:
     """A picture, with a world file if it is to lie somewhere."""
     driver = {".png": "PNG", ".jpg": "JPEG", ".tif": "GTiff"}[path.suffix.lower()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        write_scene(path, values, crs=None, transform=Affine.identity(), driver=driver)
+    write_scene(path, values, crs=None, transform=Affine.identity(), driver=driver)
     if affine:
         x, y = affine @ (0.5, 0.5)
         numbers = (affine.a, affine.d, affine.b, affine.e, x, y)

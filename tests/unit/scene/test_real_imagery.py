@@ -15,7 +15,6 @@ from tests.unit.scene.rasters import info_of, read
 FILES = [path for folder in ("rasters", "scenes") for path in sorted((DATA / folder).glob("*"))]
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_real_files_are_described_and_read_or_refused(path: Path) -> None:
     bands = None

@@ -164,8 +164,8 @@ looks: install-dev  ## Look at a job in Chromium and in QGIS: figures, and pictu
 	@/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || infra/apt-install.sh python3-qgis
 	@$(PIP) install --quiet --progress-bar off -e '.[looks]'
 	LOOKS=$(LOOKS) $(BIN)/python -m pytest -s --timeout 900 -p tests.looks.visiting \
-	   tests/looks/page_in_chromium.py tests/looks/page_states.py tests/looks/service_in_chromium.py \
-	   tests/looks/layers_in_qgis.py $(ARGS)
+	   tests/looks/page_in_chromium.py tests/looks/page_states.py tests/looks/audit_page.py \
+	   tests/looks/service_in_chromium.py tests/looks/layers_in_qgis.py $(ARGS)
 
 .PHONY: clients
 clients: install-dev  ## OWSLib, pystac-client, GDAL and QGIS against a server: a table by client and product

@@ -43,6 +43,8 @@ figure{margin:.8rem 0;overflow-x:auto}
 svg{display:block;width:100%;height:auto;min-width:20rem}
 svg text{font:13px system-ui,sans-serif;fill:var(--ink)}
 svg .soft{fill:var(--soft)}
+@media (max-width:30rem){table{font-size:.8rem}td,th{padding:.32rem .2rem}
+body{padding:1.5rem 1rem 3rem}.verdict{font-size:1.5rem}}
 @media print{body{max-width:none;padding:0;font-size:10.5pt}section{break-inside:avoid}}
 """
 

@@ -178,7 +178,7 @@ def test_a_plan_has_limits_of_its_own(settings: Settings, program: Program) -> N
 
 
 def test_a_bomb_ends_its_child_and_not_who_plans(settings: Settings, tmp_path: Path) -> None:
-    """A sound file whose one block has 1.8 GB; within more memory it is described."""
+    """A sound file whose one block has 1.8 GB: its process may not have so much."""
     bomb, side = tmp_path / "uploads" / "bomb.tif", 30_000
     shape = {"width": side, "height": side, "blockxsize": side, "blockysize": side}
     form = {"tiled": True, "compress": "deflate", "SPARSE_OK": True, "dtype": "uint16", "count": 1}

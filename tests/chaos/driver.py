@@ -4,8 +4,8 @@ API, two dispatchers, three workers, Redis, PostgreSQL and S3, all real processe
 in, things are killed, stopped, emptied, restarted and made to fail, in an order that the seed
 decides; inside the workers ``site/sitecustomize.py`` kills at every labelled step. Some scenes are
 damaged, hold a tile that kills whoever explains it, or lie on a host that goes silent; one host
-never speaks. Then all is left in peace, and every job must end, with every tile explained once and
-the bytes of a calm run.
+never speaks. Everybody shows a key and has quotas, and somebody asks for others' jobs. Then all is
+left in peace, and every job must end, with every tile explained once and the bytes of a calm run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ from infra.services.server import log_tail
 from infra.stack import Stack
 from tests.chaos.check import check
 from tests.chaos.hosts import Hosts
+from tests.chaos.pools import pool_children
 from tests.chaos.proxy import FaultyS3
+from tests.chaos.tenants import ENVIRONMENT, PLANNERS, Tenants
+from tests.chaos.tenants import LOSSES as LOSSES_OF_TENANTS
 from tests.chaos.traffic import CHUNK_TILES, POISON, THREADS, Traffic
 from tests.factories import make_bundle
 
@@ -52,6 +55,7 @@ LOSSES = (
     "silent_scenes_accepted",
     "silent_answers_late",
     "crashes",
+    *LOSSES_OF_TENANTS,
 )
 _STRIKES = {
     "worker": 6,
@@ -101,6 +105,7 @@ class Chaos:
                 "GEOGAZE_SCRATCH": str(self._made("scratch")),
                 "GEOGAZE_LOG_LEVEL": "debug",
                 **environment,
+                **ENVIRONMENT,
             },
         )
         self.standby = Dispatcher(self.stack.logs, self.stack.environment, title="dispatcher-2")
@@ -122,8 +127,9 @@ class Chaos:
                     [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
                 ),
             }
+        self.tenants = Tenants(self.stack, self.chance)
         self.traffic = Traffic(
-            folder, bundle, self.stack, self.hosts, self.chance, say, poison=poison
+            folder, bundle, self.stack, self.hosts, self.tenants, self.chance, say, poison=poison
         )
 
     def _made(self, name: str) -> Path:
@@ -140,6 +146,7 @@ class Chaos:
     def run(self, seconds: float, kills: int = 0) -> dict[str, Any]:
         """Faults for so long, and until so many processes were killed, then peace; the counts."""
         with self.hosts, self.s3, self.stack:
+            self.tenants.make_keys()
             self.traffic.prepare()
             self.standby.start()
             try:
@@ -151,8 +158,11 @@ class Chaos:
                     time.sleep(self.chance.uniform(*_PAUSE_SECONDS))
                 self.calm()
                 unended = self.traffic.finish(_PEACE_SECONDS, self.mend)
-                self.hosts.ask_in_peace(self.stack.api_url)
-                found = check(self.stack, self.traffic.ended, self.s3)
+                if not unended:
+                    self.traffic.fill()
+                    unended = self.traffic.finish(_PEACE_SECONDS, self.mend)
+                self.hosts.ask_in_peace(self.stack.api_url, self.tenants.key(PLANNERS))
+                found = check(self.stack, self.traffic.ended, self.s3) | self.tenants.finish()
             finally:
                 self.standby.stop()
         inside = Counter(line.split(b":")[0].split()[0] for line in self._fault_lines())
@@ -230,13 +240,13 @@ class Chaos:
             self.counts["kill"] += 1
 
     def _kill_child(self, worker: Program) -> None:
-        for child in _pool_children(worker):
+        for child in pool_children(worker):
             child.kill()
             self.counts["kill"] += 1
 
     def _freeze(self, worker: Program) -> None:
         """Stop a worker in its tracks for longer than its lease: somebody else takes its unit."""
-        for child in _pool_children(worker):
+        for child in pool_children(worker):
             child.suspend()
             self._wake_later(child)
 
@@ -283,16 +293,6 @@ class Chaos:
         for process in self.frozen:
             self.frozen[process] = 0.0
         self.mend()
-
-
-def _pool_children(worker: Program) -> list[psutil.Process]:
-    if worker.pid is None:
-        return []
-    try:
-        family = psutil.Process(worker.pid).children(recursive=True)
-        return [p for p in family if "spawn_main" in " ".join(p.cmdline())]
-    except psutil.Error:
-        return []
 
 
 def main() -> int:

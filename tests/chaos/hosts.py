@@ -51,21 +51,21 @@ class Hosts:
         if self._asking:
             self._asking.join()
 
-    def ask_mute(self, api_url: str) -> None:
+    def ask_mute(self, api_url: str, key: str) -> None:
         """Ask for an explanation of a scene that never comes, unless one is being asked for."""
         if self._asking is None or not self._asking.is_alive():
-            self._asking = threading.Thread(target=self._ask, args=(api_url,))
+            self._asking = threading.Thread(target=self._ask, args=(api_url, key))
             self._asking.start()
 
-    def ask_in_peace(self, api_url: str) -> None:
+    def ask_in_peace(self, api_url: str, key: str) -> None:
         """The same, of an API that lives, which must answer in time."""
         started = time.monotonic()
-        self._ask(api_url)
+        self._ask(api_url, key)
         self.counts["silent_answers_late"] += time.monotonic() - started > _ANSWER_SECONDS
 
-    def _ask(self, api_url: str) -> None:
+    def _ask(self, api_url: str, key: str) -> None:
         try:
-            with Client(api_url, timeout=2 * _ANSWER_SECONDS) as client:
+            with Client(api_url, timeout=2 * _ANSWER_SECONDS, key=key) as client:
                 client.submit({"scene": self._mute.uri("never.tif"), "model": "tiny"})
         except RemoteError:
             self.counts["silent_scenes_refused"] += 1

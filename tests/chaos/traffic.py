@@ -24,6 +24,8 @@ from geogaze.runner.embedded import run
 from geogaze.runner.phases import explain as explain_phase
 from infra.stack import Stack
 from tests.chaos.hosts import Hosts
+from tests.chaos.pools import at_rest
+from tests.chaos.tenants import NAMES, PLANNERS, Tenants
 from tests.factories import ROTATED, make_scene
 from tests.unit.scene.rasters import damage
 
@@ -65,12 +67,14 @@ class Traffic:
         bundle: Path,
         stack: Stack,
         hosts: Hosts,
+        tenants: Tenants,
         chance: random.Random,
         say: Callable[[str], None],
         *,
         poison: bool,
     ) -> None:
         self._hosts = hosts
+        self._tenants = tenants
         self._variants = [
             number
             for number, variant in enumerate(VARIANTS)
@@ -84,6 +88,7 @@ class Traffic:
         self._calm: dict[int, dict[str, str]] = {}
         self.open: list[Submitted] = []
         self.ended: list[str] = []
+        self._accepted: dict[str, str] = {}
         self.compared = 0
         self.dismissed = 0
         self.checksums_equal = True
@@ -121,7 +126,7 @@ class Traffic:
 
     def step(self) -> None:
         """Submit what is missing, look after what is open."""
-        self._hosts.ask_mute(self._stack.api_url)
+        self._hosts.ask_mute(self._stack.api_url, self._tenants.key(PLANNERS))
         while len(self.open) < OPEN_JOBS:
             self._new()
         for job in list(self.open):
@@ -129,6 +134,21 @@ class Traffic:
                 self._advance(job)
             except RemoteError as error:
                 self._say(f"client: {str(error)[:100]}")
+        self._tenants.step([*self._accepted.items()])
+
+    def fill(self) -> None:
+        """In peace, while workers rest: as many jobs as may be, and one more for each."""
+        number = next(n for n, variant in enumerate(VARIANTS) if variant["scene"] == "tiny.tif")
+        os.utime(self._file(number))  # nothing is reused, so that none ends at once
+
+        def submit(tenant: str) -> bool:
+            job = Submitted(number, tenant)
+            self.open.append(job)
+            self._tenants.patiently(lambda: self._try_to_submit(job))
+            return job.id is not None
+
+        with at_rest(self._stack.workers):
+            self._tenants.fill(submit, self._inputs(number))
 
     def _new(self) -> Submitted:
         # Poison takes longest, so it is never left to chance.
@@ -138,7 +158,7 @@ class Traffic:
         if self._chance.random() < 0.7 and self._file(number) not in used:
             # Another version of the scene, as far as anybody can tell: nothing is reused.
             os.utime(self._file(number))
-        job = Submitted(number, self._chance.choice(["anna", "bob"]))
+        job = Submitted(number, self._chance.choice(NAMES))
         self.open.append(job)
         return job
 
@@ -161,14 +181,20 @@ class Traffic:
 
     def _submit(self, job: Submitted) -> None:
         # The key is the client's own, so asking again cannot make a second job.
-        with Client(self._stack.api_url, timeout=20) as client:
+        with self._client(job.tenant) as client:
             job.id = client.submit(self._inputs(job.variant), idempotency_key=job.key)["jobID"]
+        self._accepted[job.id] = job.tenant
+
+    def _client(self, tenant: str) -> Client:
+        client = Client(self._stack.api_url, timeout=20, key=self._tenants.key(tenant))
+        client.http.event_hooks["response"].append(self._tenants.see)
+        return client
 
     def _advance(self, job: Submitted) -> None:
         if job.id is None:
             self._submit(job)
         assert job.id
-        with Client(self._stack.api_url, timeout=20) as client:
+        with self._client(job.tenant) as client:
             status = client.status(job.id)
             if status["status"] not in ENDED:
                 if not job.dismissed and self._chance.random() < 0.01:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import httpx
 
@@ -58,7 +58,7 @@ class Sending:
             elif lost == len(_PAUSES):
                 raise RemoteError(f"{self._path.name} does not arrive: {wrong}") from wrong
             else:
-                time.sleep(_PAUSES[lost])
+                sleep(_PAUSES[lost])
                 lost += 1
         self._on_bytes(size, size)
         return self._ask("POST", f"{address}/complete", timeout=_CHECK_SECONDS)
@@ -92,5 +92,5 @@ class Sending:
             except RemoteRefusal:
                 raise
             except RemoteError:
-                time.sleep(pause)
+                sleep(pause)
         return self._ask("GET", address)

@@ -132,7 +132,7 @@ def test_a_part_that_does_not_arrive_is_sent_again(
     client: Client, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     naps: list[float] = []
-    monkeypatch.setattr(uploading.time, "sleep", naps.append)
+    monkeypatch.setattr(uploading, "sleep", naps.append)  # its own: others sleep beside
     put, lost = client.http.put, ["one", "two"]
 
     def losing(*args: Any, **options: Any) -> Any:

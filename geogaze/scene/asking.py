@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rasterio._err import CPLE_OutOfMemoryError
 from rasterio.errors import RasterioError
 
-from geogaze.errors import SceneUnreachable, SceneUnreadable
+from geogaze.errors import HostOutOfMemory, SceneUnreachable, SceneUnreadable
 from geogaze.scene.policy import is_remote
 from geogaze.scene.reader import PartUnread, unread
 
@@ -43,6 +44,7 @@ class Asking:
 
         Raises:
             PartUnread: it failed, or the host is not asked again.
+            HostOutOfMemory: it takes more memory than there is here, which is no fault of the part.
         """
         if self._silences >= _MOST_SILENCES:
             raise PartUnread("its host is silent")
@@ -50,6 +52,11 @@ class Asking:
         try:
             yield
         except (RasterioError, RangeUnread) as error:
+            if isinstance(error.__cause__, CPLE_OutOfMemoryError):
+                raise HostOutOfMemory(
+                    f"A part of {self.uri!r} takes more memory than there is ({error.__cause__}). "
+                    "Write the scene anew in smaller blocks, by gdal_translate -of COG."
+                ) from error
             late = time.monotonic() - started >= self._silence_seconds
             self._silences += late and is_remote(self.uri)
             raise PartUnread(str(error)) from error

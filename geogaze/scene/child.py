@@ -67,20 +67,21 @@ def look_at(scene: str, settings: Settings) -> None:
 
 
 def _describe(asked: dict[str, Any], told: dict[str, Any]) -> int:
+    from geogaze import errors
     from geogaze.config import Settings
-    from geogaze.errors import GeogazeError
     from geogaze.scene.policy import SourcePolicy
     from geogaze.scene.readers import open_reader
     from geogaze.scene.reading import Reading
 
+    kinds = tuple(getattr(errors, name) for name in KINDS)
     settings, reading = Settings(**told), Reading(**asked["reading"])
     try:
         with open_reader(
             asked["scenes"], SourcePolicy.of(settings), settings, reading=reading
         ) as reader:
             scene = reader.facts(asked["band_names"], asked["bands"], asked["rescale"])
-    except GeogazeError as error:
-        kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in KINDS), KINDS[0])
+    except kinds as error:  # any other ends it, as the memory's end does
+        kind = next(k.__name__ for k in type(error).__mro__ if k in kinds)
         json.dump({"kind": kind, "said": str(error)}, sys.stdout)
         return REFUSED
     sys.stdout.write(scene.model_dump_json())

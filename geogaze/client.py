@@ -9,10 +9,10 @@ client.download(job["jobID"], Path("out"))
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from time import sleep
 from typing import Any, Self
 from urllib.parse import quote
 from uuid import uuid4
@@ -81,7 +81,7 @@ class Client(Registering):
         key = idempotency_key or uuid4().hex
         lost: RemoteError | None = None
         for pause in (0.0, *_SEND_AGAIN_SECONDS):
-            time.sleep(pause)
+            sleep(pause)
             try:
                 status: Status = self._json(
                     "POST",
@@ -257,7 +257,7 @@ class Client(Registering):
                     return last
             except RemoteError as error:
                 waiting.missed(error)
-            time.sleep(waiting.pause())
+            sleep(waiting.pause())
 
     def _heard(self, job: str) -> Generator[Event]:
         """Events as long as they come; what is wrong where they end is found by asking."""

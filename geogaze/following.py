@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from geogaze.documents import Status
@@ -55,7 +55,7 @@ class Waiting:
 
     def saw(self, status: Status) -> Status | None:
         """Take a status; it is given back if it ends the wait."""
-        self._answered = time.monotonic()
+        self._answered = monotonic()
         self._on_status(status)
         return status if status["status"] in ENDED else None
 
@@ -66,7 +66,7 @@ class Waiting:
             RemoteError: it was refused, or has not been answered for too long, or never.
         """
         refused = isinstance(error, RemoteRefusal)
-        if refused or self._answered is None or time.monotonic() - self._answered > self._patience:
+        if refused or self._answered is None or monotonic() - self._answered > self._patience:
             raise error
         self._on_away(error)
 

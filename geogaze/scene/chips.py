@@ -24,9 +24,9 @@ from geogaze.scene.gdal import gdal_environment
 from geogaze.scene.ranges import Ranges, given_ranges, percentile_ranges
 from geogaze.scene.validity import known_bands, labels_of
 
-_PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 warnings.filterwarnings("ignore", module=r"PIL\.")  # the refusal of such files says it better
 
+_PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 _PNG = b"\x89PNG"
 _MOST_PICTURE_BANDS = 4
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from geogaze import client as client_module
+from geogaze import following
 from geogaze.client import Client
 from geogaze.errors import JobFailed, NoAnswer, RemoteError, RemoteRefusal, SceneUnreadable
 from geogaze.following import Event
@@ -79,7 +80,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         yield
 
     monkeypatch.setattr(Client, "events", events)
-    monkeypatch.setattr(client_module.time, "sleep", naps.append)
+    monkeypatch.setattr(client_module, "sleep", naps.append)
     return naps
 
 
@@ -243,7 +244,7 @@ def test_wait_gives_up_on_an_api_that_stays_away(
 ) -> None:
     job = submit(server.ledger, 1)
     outages(monkeypatch, range(1, 1000))
-    monkeypatch.setattr(client_module.time, "monotonic", lambda: sum(naps))
+    monkeypatch.setattr(following, "monotonic", lambda: sum(naps))
     with pytest.raises(RemoteError, match="No geogaze API"):
         client.wait(str(job))
     assert 300 < sum(naps) < 310

@@ -101,7 +101,7 @@ def of(transport: httpx.MockTransport) -> Client:
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     naps: list[float] = []
-    monkeypatch.setattr("geogaze.client.time.sleep", naps.append)
+    monkeypatch.setattr("geogaze.client.sleep", naps.append)
     return naps
 
 

@@ -83,7 +83,7 @@ def draw_unit(
     unit = (top, left, *_far((top, left), pixels))
     # Heat is read here: who waits for storage holds up nobody else's drawing.
     paints = (_over(layer, heat, unit) for layer, heat in layers)
-    for segment in in_turn(_painters(threads), partial(_segment, scenery), paints, _DRAWN_AHEAD):
+    for segment in in_turn(_drawers(threads), partial(_segment, scenery), paints, _DRAWN_AHEAD):
         yield segment
         pulse(0)
 
@@ -93,7 +93,7 @@ def _segment(scenery: Scenery, paint: Paint) -> bytes:
 
 
 @cache
-def _painters(threads: int) -> ThreadPoolExecutor:
+def _drawers(threads: int) -> ThreadPoolExecutor:
     """Who draws, for all units of this process: so the last unit has all cores, and several have no
     more.
     """

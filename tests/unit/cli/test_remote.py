@@ -31,7 +31,7 @@ def server(tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch)
         self.http = TestClient(server.app, raise_server_exceptions=False)
 
     monkeypatch.setattr(Client, "__init__", connect)
-    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(client_module, "sleep", lambda seconds: None)
     monkeypatch.setenv("GEOGAZE_API_URL", "http://heat.example.org")
     yield server
     server.ledger.database.dispose()

@@ -73,9 +73,6 @@ class Settings(BaseSettings):
     plan_apart: bool = Field(
         False, description="whether the scenes of plans are opened in a process of their own"
     )
-    plan_apart_seconds: float = Field(
-        20.0, gt=0, description="… for so long, in seconds of CPU and clock; less than a plan has"
-    )
     plan_apart_mb: int = Field(
         4096, ge=1024, description="… with so much memory, addresses included"
     )

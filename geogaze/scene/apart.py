@@ -34,6 +34,7 @@ _ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "GDAL_NUM_THREADS"), "1"
 )
 _LAST_WORDS = 2000  # characters
+_OF_A_PLAN = 0.8  # of its seconds, so that what is wrong is told before the plan itself is given up
 
 
 def check_apart(scene: str, settings: Settings) -> None:
@@ -83,8 +84,8 @@ def facts_apart(
 
     Raises:
         SceneUnreadable: also where it takes more than ``plan_apart_mb`` of memory or, lying here,
-            ``plan_apart_seconds``, or ends what decodes it.
-        SceneAway: also where it lies elsewhere and takes more than ``plan_apart_seconds``.
+            most of ``plan_seconds``, or ends what decodes it.
+        SceneAway: also where it lies elsewhere and takes more than most of ``plan_seconds``.
         SceneUnusable, SceneUnreachable, SceneReplaced: as ``facts`` raises them.
     """
     asked = {
@@ -94,14 +95,14 @@ def facts_apart(
         "bands": bands,
         "rescale": rescale,
     }
-    megabytes, seconds = settings.plan_apart_mb, settings.plan_apart_seconds
+    megabytes, seconds = settings.plan_apart_mb, _OF_A_PLAN * settings.plan_seconds
     named = ", ".join(map(repr, scenes[:3]))
     try:
         status, said, cried = _child({"facts": asked}, settings, megabytes, seconds)
     except subprocess.TimeoutExpired as error:
         late = SceneAway if any(map(is_remote, scenes)) else SceneUnreadable
         raise late(
-            f"{named} took more than {seconds:g} seconds to open (GEOGAZE_PLAN_APART_SECONDS). "
+            f"{named} took more than {seconds:g} seconds to open (GEOGAZE_PLAN_SECONDS). "
             "Name a file that opens sooner, such as a cloud-optimised GeoTIFF, or try again later."
         ) from error
     if status == REFUSED:

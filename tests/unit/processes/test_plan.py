@@ -30,6 +30,7 @@ from geogaze.processes.explain.process import EXPLAIN
 from geogaze.processes.explain.request import ExplainRequest
 from geogaze.processes.planner import Planner
 from geogaze.processes.submit import phases_of
+from geogaze.scene import apart
 from geogaze.scene.decoders import gdal_decoder
 from tests.factories import NORTH_UP, ROTATED, make_bundle, make_scene
 
@@ -259,20 +260,21 @@ def test_others_may_name_neither_folders_of_models_nor_any_file(
 def test_a_plan_that_is_made_apart_is_the_same(scene: Path, bundle_folder: Path) -> None:
     request = ExplainRequest(scene=str(scene), model="tiny")
     settings = Settings(model_folders=(bundle_folder.parent,), source_folders=(scene.parent,))
-    apart = settings.model_copy(update={"plan_apart": True, "plan_apart_seconds": 250})
-    assert make_plan(request, apart) == make_plan(request, settings)
+    alone = settings.model_copy(update={"plan_apart": True, "plan_seconds": 250})
+    assert make_plan(request, alone) == make_plan(request, settings)
 
 
 def test_a_scene_that_hangs_its_plan_is_refused_and_its_place_is_free(
-    scene: Path, bundle_folder: Path
+    scene: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(apart, "_OF_A_PLAN", 1e-6)  # nothing opens so soon
     folders = {"model_folders": (bundle_folder.parent,), "source_folders": (scene.parent,)}
-    hasty = {"plan_apart": True, "plan_apart_seconds": 0.001, "plan_seconds": 250}
-    planner = Planner(Settings(**folders, **hasty, plans_at_once=1))
+    patient = {"plan_apart": True, "plan_seconds": 250, "plans_at_once": 1}
+    planner = Planner(Settings(**folders, **patient))
     request = ExplainRequest(scene=str(scene), model="tiny")
     try:
         for _ in range(2):  # the only place was left by the first
-            with pytest.raises(SceneUnreadable, match="GEOGAZE_PLAN_APART_SECONDS"):
+            with pytest.raises(SceneUnreadable, match="GEOGAZE_PLAN_SECONDS"):
                 asyncio.run(planner.plan(EXPLAIN, request))
     finally:
         planner.close()

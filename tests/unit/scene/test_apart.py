@@ -46,7 +46,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Program:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "uploads").mkdir()
-    return Settings(storage=str(tmp_path), upload_check_seconds=250, plan_apart_seconds=250)
+    return Settings(storage=str(tmp_path), upload_check_seconds=250, plan_seconds=250)
 
 
 def test_a_scene_that_is_one_passes_and_what_is_none_is_told(
@@ -153,7 +153,7 @@ def test_a_plan_that_hangs_is_killed(
     settings: Settings, program: Program, scene: str, kind: type[GeogazeError]
 ) -> None:
     program("import time; time.sleep(600)")
-    hasty = settings.model_copy(update={"plan_apart_seconds": 0.2})
+    hasty = settings.model_copy(update={"plan_seconds": 0.25})
     with pytest.raises(GeogazeError, match=r"more than 0\.2 seconds") as caught:
         facts(scene, hasty)
     assert type(caught.value) is kind
@@ -164,8 +164,8 @@ def test_a_plan_has_limits_of_its_own(settings: Settings, program: Program) -> N
         "import json, sys; t = json.load(sys.stdin); s = f\"{t['megabytes']} {t['seconds']:g}\";"
         "print(json.dumps({'kind': 'SceneUnusable', 'said': s})); sys.exit(3)"
     )
-    tight = settings.model_copy(update={"plan_apart_mb": 1025, "plan_apart_seconds": 77.0})
-    with pytest.raises(SceneUnusable, match=r"^1025 77$"):
+    tight = settings.model_copy(update={"plan_apart_mb": 1025, "plan_seconds": 77.5})
+    with pytest.raises(SceneUnusable, match=r"^1025 62$"):
         facts("s3://a/b.tif", tight)
 
 

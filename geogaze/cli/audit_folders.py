@@ -8,6 +8,7 @@ from typing import Any
 
 from geogaze.errors import InvalidRequest
 
+_NEEDED = {"geogaze:model", "geogaze:weights", "geogaze:bands", "geogaze:rescale"}
 _NEAR = 0.01  # of a run's extent: places are rounded
 
 
@@ -60,7 +61,7 @@ def _item(name: str) -> dict[str, Any]:
     path = Path(name) / "item.json"
     try:
         item: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        known = {"geogaze:model", "geogaze:weights", "geogaze:bands"} <= {*item["properties"]}
+        known = {*item["properties"]} >= _NEEDED
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
@@ -84,30 +85,28 @@ def _scene(name: str, item: dict[str, Any]) -> dict[str, Any]:
             f"The scene of {name}, {scene}, has gone, seen from {Path.cwd()}: put it back, begin "
             "where geogaze run did, or name the scene itself."
         )
-    _check_place(name, item, scene)
-    return {"scene": scene, "bands": told["geogaze:bands"], "rescale": told["geogaze:rescale"]}
+    asked = {"bands": told["geogaze:bands"], "rescale": told["geogaze:rescale"]}
+    ran, lies = item.get("bbox"), _extent(scene, **asked)
+    if ran and lies:
+        near = max(ran[2] - ran[0], ran[3] - ran[1]) * _NEAR
+        if any(abs(one - other) > near for one, other in zip(ran, lies, strict=True)):
+            there, here = ([round(degrees, 5) for degrees in box] for box in (ran, lies))
+            raise InvalidRequest(
+                f"{name} is of {there} (degrees), and {scene}, seen from {Path.cwd()}, of {here}: "
+                "it is another scene, or --aoi took a part of it. Name the scene itself."
+            )
+    return {"scene": scene, **asked}
 
 
-def _check_place(name: str, item: dict[str, Any], scene: str) -> None:
-    """Refuse a scene that lies elsewhere than the run's: another of its name, or more than it."""
-    import rasterio
-    from rasterio.errors import RasterioError
-
+def _extent(
+    scene: str, bands: list[int], rescale: list[tuple[float, float]]
+) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of a scene, as an Item tells them."""
+    from geogaze.config import get_settings
     from geogaze.processes.explain.place import place_of
+    from geogaze.scene.policy import SourcePolicy
+    from geogaze.scene.readers import open_reader
 
-    try:
-        with rasterio.open(scene) as file:
-            wkt, transform, shape = file.crs and file.crs.to_wkt(), file.transform, file.shape
-    except RasterioError:
-        return  # the audit itself tells why it cannot be read
-    ran = item.get("bbox")
-    lies = place_of(wkt, transform, (0, 0, *shape)).bbox if wkt else None
-    if not (ran and lies):
-        return
-    near = max(ran[2] - ran[0], ran[3] - ran[1]) * _NEAR
-    if any(abs(one - other) > near for one, other in zip(ran, lies, strict=True)):
-        ran, there = ([round(degrees, 5) for degrees in box] for box in (ran, lies))
-        raise InvalidRequest(
-            f"{name} is of {ran} (degrees), and {scene}, seen from {Path.cwd()}, of {there}: it is "
-            "another scene, or --aoi took a part of it. Name the scene itself."
-        )
+    with open_reader(scene, SourcePolicy.local(), get_settings()) as reader:
+        info = reader.facts(("",) * len(bands), bands, rescale)
+    return place_of(info.crs_wkt, info.affine, (0, 0, info.height, info.width)).bbox
